@@ -1,0 +1,9 @@
+"""fastbp: backpropagation for fully connected networks on CPUs."""
+
+from . import datasets
+from .network import MLP
+from .optimizers import SGD
+from .trainer import History, Trainer
+
+__all__ = ["MLP", "SGD", "History", "Trainer", "datasets"]
+__version__ = "0.1.0"

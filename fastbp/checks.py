@@ -1,0 +1,158 @@
+"""The border: every argument is checked here, once, before a kernel that checks nothing sees it.
+
+A message names the argument, what it was and what it must be. Arrays that the kernels can read are passed on as they
+are; others are converted.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from .kernels.losses import LOSSES
+from .kernels.simd import FLOAT32, FLOAT64, UINT8
+
+KINDS = {np.dtype(np.uint8): UINT8, np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64}
+BLOCK = 1 << 20
+"""Numbers looked at in one go: checking must not need memory of the size of the data."""
+
+SUM_TOLERANCE = 1e-3
+"""How far from 1 the sum of a row of probabilities may be."""
+
+
+def integer(value: object, name: str, least: int) -> int:
+    """An int that is not below `least`."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return int(value)
+
+
+def real(value: object, name: str, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False) -> float:
+    """A finite float in [low, high), or (low, high)."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
+    value = float(value)
+    if not math.isfinite(value) or value < low or value >= high or (open_low and value == low):
+        rule = f"{'above' if open_low else 'at least'} {low:g}" if math.isfinite(low) else ""
+        rule += f"{' and ' if rule else ''}below {high:g}" if math.isfinite(high) else ""
+        raise ValueError(f"{name} must be a finite number{f' {rule}' if rule else ''}, got {value}")
+    return value
+
+
+def choice(value: object, name: str, among: object) -> str:
+    """One of the names of a registry."""
+    if not isinstance(value, str) or value not in among:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, among))}, got {value!r}")
+    return value
+
+
+def threads(value: object) -> int | None:
+    """A number of threads, or None."""
+    return None if value is None else integer(value, "n_threads", 1)
+
+
+class Inputs(NamedTuple):
+    """An array that the kernels can read in place."""
+
+    array: np.ndarray
+    kind: int
+
+    @property
+    def address(self) -> int:
+        return self.array.ctypes.data
+
+
+class Targets(NamedTuple):
+    """Targets that the kernels can read: labels (n,) int64, or rows (n, n_out) of a kind."""
+
+    array: np.ndarray
+    kind: int
+    labels: bool
+    classes: bool
+    """Whether a prediction is right or wrong, and an accuracy makes sense."""
+    by_output: bool
+    """Whether it is so for each output by itself: one, or many that do not exclude each other."""
+
+    @property
+    def address(self) -> int:
+        return self.array.ctypes.data
+
+
+def _numeric(values: object, name: str) -> np.ndarray:
+    array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _readable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The array itself if the kernels can read it where it lies, else a converted copy."""
+    if array.dtype == np.bool_ and array.flags.c_contiguous:
+        return array.view(np.uint8)
+    if array.dtype in KINDS and array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned:
+        return array
+    return np.ascontiguousarray(array, dtype=array.dtype if array.dtype in KINDS and array.dtype.isnative else dtype)
+
+
+def _blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    rows = max(1, BLOCK // max(1, math.prod(array.shape[1:])))
+    for start in range(0, len(array), rows):
+        yield start, array[start : start + rows]
+
+
+def _within(array: np.ndarray, name: str, low: float = -math.inf, high: float = math.inf) -> None:
+    """All numbers are finite and in [low, high]; else name the first that is not."""
+    if array.dtype.kind in "bu" and low <= 0 and high == math.inf:
+        return
+    for start, block in _blocks(array):
+        # min and max carry NaN on, and need no memory.
+        least, most = block.min(), block.max()
+        if not (least >= low and most <= high and np.isfinite(least) and np.isfinite(most)):
+            bad = np.argwhere(~(np.isfinite(block) & (block >= low) & (block <= high)))[0]
+            where = ", ".join(str(int(i)) for i in (bad[0] + start, *bad[1:]))
+            rule = f"in [{low:g}, {high:g}]" if math.isfinite(high) else "finite"
+            raise ValueError(f"{name}[{where}] is {block[tuple(bad)]}; every value must be {rule}")
+
+
+def inputs(X: object, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
+    """A matrix of n_in columns that the kernels can read: C-contiguous uint8, float32 or float64 as it is."""
+    array = _numeric(X, name)
+    if array.ndim != 2 or array.shape[1] != n_in:
+        raise ValueError(f"{name} must have shape (n, {n_in}), a row a sample; got {array.shape}")
+    if not len(array):
+        raise ValueError(f"{name} must have at least one row, got shape {array.shape}")
+    array = _readable(array, dtype)
+    _within(array, name)
+    return Inputs(array, KINDS[array.dtype])
+
+
+def targets(y: object, n: int, n_out: int, loss: str, dtype: np.dtype, name: str = "y", samples: str = "X") -> Targets:
+    """Targets of n samples for a loss: labels (n,) where there are classes, else rows of n_out."""
+    array = _numeric(y, name)
+    row = LOSSES[loss]
+    shapes = f"({n},)" if n_out == 1 else f"({n},) of integer labels or ({n}, {n_out})"
+    if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_out):
+        raise ValueError(f"{name} must have shape {shapes}, got {array.shape}")
+    if len(array) != n:
+        raise ValueError(f"{name} must have a row for each of the {n} rows of {samples}, got {len(array)}")
+    if array.ndim == 1 and (n_out > 1 or row.targets == "distribution"):
+        if array.dtype.kind == "f":
+            raise TypeError(f"{name} of shape ({n},) must be integer labels for {n_out} outputs, got dtype {array.dtype}")
+        _within(array, name, 0, n_out - 1)
+        return Targets(np.ascontiguousarray(array, np.int64), FLOAT64, True, True, False)
+    array = _readable(array, dtype)
+    low, high = (-math.inf, math.inf) if row.targets == "values" else (0, 1)
+    _within(array, name, low, high)
+    if row.targets == "distribution":
+        for start, block in _blocks(array):
+            sums = block.sum(axis=1, dtype=np.float64)
+            if abs(sums - 1).max() > SUM_TOLERANCE:
+                worst = int(abs(sums - 1).argmax())
+                raise ValueError(f"{name}[{start + worst}] sums to {sums[worst]:g}; a row of probabilities must sum to 1")
+    return Targets(array, KINDS[array.dtype], False, row.targets != "values", row.targets == "probabilities")

@@ -1,0 +1,216 @@
+"""The engine room: memory for a network's minibatches, and the compiled loop over them.
+
+A `Job` owns the vectors that the kernels work in and the JOB record that tells them where everything lies. Network
+and trainer fill in what they want done and call `run`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from . import threads
+from .checks import Inputs, Targets
+from .kernels import compiled
+from .kernels.minibatch import EVALUATE, FUSED, JOB, LAYER, PREDICT, TRAIN
+from .kernels.panels import aligned, lanes_of, round_up
+from .kernels.rules import HYPERPARAMETERS, SGD
+from .kernels.simd import M, N
+
+PART = {PREDICT: 256, EVALUATE: 256, TRAIN: 1024}
+"""Most rows a part: beyond, activations leave the cache, and a call lasts."""
+
+CALL_SECONDS = 0.05
+"""What a call into compiled code should last: Ctrl-C, progress and other Python threads wait for its end. It costs
+some microseconds."""
+
+SHARED_WORK = 3e6
+"""Operations in a part that are worth another thread: a fork-join and the lines that cores exchange cost about what
+one core does in 10 microseconds."""
+
+
+class Layout:
+    """Where the parameters of a network lie in theta, and their transposes in the copy for `backward`."""
+
+    def __init__(self, sizes: list[int], codes: list[int], dtype: np.dtype):
+        self.sizes, self.codes, self.dtype = sizes, codes, dtype
+        L = self.lanes = lanes_of(dtype)
+        self.W, self.T, self.size = [], [-1], 0
+        self.zeros, self.transposed_size = 0, N * L
+        for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+            self.W.append(self.size)
+            self.size += round_up(n_in, L) * round_up(n_out, L) + round_up(n_out, L)
+        for n_in, n_out in zip(sizes[1:], sizes[2:], strict=False):
+            self.T.append(self.transposed_size)
+            self.transposed_size += round_up(n_in, L) * round_up(n_out, L)
+
+    def matrix(self, l: int) -> slice:
+        """W^l in theta."""
+        return slice(self.W[l], self.W[l] + round_up(self.sizes[l], self.lanes) * round_up(self.sizes[l + 1], self.lanes))
+
+    def bias(self, l: int) -> slice:
+        """b^l in theta, without its padding."""
+        start = self.matrix(l).stop
+        return slice(start, start + self.sizes[l + 1])
+
+    @property
+    def weights(self) -> int:
+        """The number of weights, padding included: what the kernels really multiply."""
+        return sum(round_up(n, self.lanes) * m for n, m in zip(self.sizes, self.sizes[1:], strict=False))
+
+
+class Diverged(ArithmeticError):
+    """The loss of a part is not finite."""
+
+    def __init__(self, part: int):
+        super().__init__(part)
+        self.part = part
+
+
+class Job:
+    """Memory and settings for one kind of work on a network: PREDICT, EVALUATE or TRAIN.
+
+    Parameters
+    ----------
+    layout, theta : of the network.
+    shift, scale : of the inputs, padded to whole lines.
+    mode : what to do with a minibatch.
+    batch : samples a minibatch.
+    rule, state : the update rule's code, and its state vectors, one after another, each like theta.
+    stored : FUSED, STORE or APPLY (kernels/minibatch.py): what becomes of the gradient.
+    n_threads : None for as many as the work is worth.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        theta: np.ndarray,
+        shift: np.ndarray,
+        scale: np.ndarray,
+        mode: int,
+        batch: int,
+        *,
+        rule: int = SGD,
+        state: np.ndarray | None = None,
+        stored: int = FUSED,
+        n_threads: int | None = None,
+    ):
+        dtype, L, sizes = layout.dtype, layout.lanes, layout.sizes
+        part = min(batch, PART[mode])
+        parts = -(-batch // part)
+        stride = (part | 1) * L  # an odd number of lines: a power of two would put every panel into the same cache sets
+        widths = [-(-n // L) * stride for n in sizes]
+        layers = np.zeros(len(sizes) - 1, LAYER)
+        a, d = 0, widths[-1]
+        for l, n_in in enumerate(sizes[:-1]):
+            layers[l] = n_in, sizes[l + 1], layout.codes[l], layout.W[l], layout.T[l], a, a + widths[l], d
+            a, d = a + widths[l], d + widths[l + 1]
+        outputs = round_up(sizes[-1], L)
+        self.vectors = {
+            "theta": theta,
+            "shift": shift,
+            "scale": scale,
+            "y_shift": aligned(outputs, dtype),
+            "y_scale": aligned(outputs, dtype),
+            "A": aligned(sum(widths), dtype),
+            "D": aligned(0 if mode == PREDICT else d, dtype),
+            "gradient": aligned(theta.size if stored or parts > 1 else 0, dtype),
+            "state": aligned(0, dtype) if state is None else state,
+            "transposed": aligned(layout.transposed_size if mode == TRAIN else 0, dtype),
+            "hyper": np.zeros(HYPERPARAMETERS, dtype),
+            "layers": layers,
+            "costs": np.zeros(part),
+            "hits": np.zeros(part),
+        }
+        self.vectors["y_scale"][:] = 1
+        self.layout, self.rule, self.n_threads, self.part, self.parts = layout, rule, n_threads, part, parts
+        self._inputs: tuple = ()
+        self._parts_a_call = 0.0
+        self._memory = np.zeros(1, JOB)
+        self.record = self._memory[0]
+        self.set(n_in=sizes[0], n_out=sizes[-1], batch=batch, part=part, parts=parts, mode=mode, stored=stored)
+        self.set(depth=len(layers), stride=stride, zeros=layout.zeros, targets=0)
+        for name, vector in self.vectors.items():
+            self.record[name] = vector.ctypes.data
+            if name + "_size" in JOB.names:
+                self.record[name + "_size"] = vector.size
+
+    def set(self, **fields: float) -> None:
+        """Set fields of the JOB record."""
+        for name, value in fields.items():
+            self.record[name] = value
+
+    def read(self, X: Inputs, y: Targets | None = None, order: np.ndarray | None = None) -> None:
+        """Say what the samples are, and their order if it is not that of storage."""
+        self._inputs = X, y, order
+        self.set(n=len(X.array), X=X.address, X_kind=X.kind, order_size=0)
+        if y is not None:
+            self.set(y=y.address, y_kind=y.kind, labels=y.labels, by_output=y.by_output)
+        if order is not None:
+            self.set(order=order.ctypes.data, order_size=order.size)
+
+    def transpose(self) -> None:
+        """Bring the transposed weights up to date with theta, which the kernels do by themselves from then on."""
+        layout, L = self.layout, self.layout.lanes
+        for l, start in enumerate(layout.T):
+            if start < 0:
+                continue
+            n_in, n_out = layout.sizes[l : l + 2]
+            rows, columns = round_up(n_in, L), round_up(n_out, L)
+            W = self.vectors["theta"][layout.matrix(l)].reshape(columns // L, rows // L, L, L)
+            T = self.vectors["transposed"][start : start + rows * columns].reshape(rows // L, columns // L, L, L)
+            T[...] = W.transpose(1, 0, 3, 2)
+
+    def scores(self) -> dict[str, float]:
+        """The mean loss over the samples of the last run, and for classes the accuracy."""
+        n = int(self.record["n"])
+        scores = {"loss": float(self.record["cost"]) / n}
+        if self._inputs[1].classes:
+            scores["accuracy"] = float(self.record["hit"]) / n
+        return scores
+
+    @property
+    def threads(self) -> int:
+        """How many threads share a part."""
+        if not threads.allowed():
+            return 1
+        if self.n_threads is not None:
+            return self.n_threads
+        rows = min(self.part, int(self.record["n"]))
+        work = rows * self.layout.weights * (6 if self.record["mode"] == TRAIN else 2)
+        return max(1, min(threads.available(), int(work / SHARED_WORK), -(-rows // M)))
+
+    def run(self, first: int = 0, last: int | None = None) -> Iterator[int]:
+        """Work through the parts [first, last), by default all, and yield how far it has come after each call.
+
+        Raises
+        ------
+        Diverged
+            At a loss that is not finite. The parameters have not seen that part.
+        """
+        if last is None:
+            last = self.parts * -(-int(self.record["n"]) // int(self.record["batch"]))
+        count = self.threads
+        loop, propagate = compiled.loop(count > 1), compiled.propagate(self.layout.dtype)
+        descend = compiled.descend(self.layout.dtype, self.rule) if self.record["mode"] == TRAIN else 0
+        self.set(threads=count, cost=0.0, hit=0.0)
+        address = self._memory.ctypes.data
+        while first < last:
+            stop = min(last, first + max(1, int(self._parts_a_call)))
+            start = time.perf_counter()
+            with threads.team(count):
+                done = loop(propagate, descend, address, first, stop, count)
+            if done < stop:
+                raise Diverged(done)
+            pace = (stop - first) / max(time.perf_counter() - start, 1e-9)
+            # Growth is bounded: the first call, of one part, includes what a cold cache costs.
+            self._parts_a_call = min(max(8 * self._parts_a_call, 8), pace * CALL_SECONDS)
+            first = stop
+            yield first
+
+    def finish(self) -> None:
+        """Run all parts."""
+        for _ in self.run():
+            pass

@@ -1,0 +1,96 @@
+"""Forward: z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l), for the rows of a minibatch that one thread has.
+
+The product's loops are written out; the value in the innermost one is a tile of M x N vectors in registers.
+Each z_ri is one chain of multiply-adds, b_i first and then j = 0, 1, ..., whatever the tile's shape, so a row's
+result does not depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from .activations import IDENTITY, sigma
+from .simd import INLINE, OPTIONS, M, N, keep, lanes, load, store, tile_fill, tile_fma, tile_store
+
+
+def _rows(m: int, n: int):
+    """The product for m rows and n panels: one tile."""
+
+    @njit(**INLINE)
+    def rows(A, a, stride, W, w, w_stride, b, Z, z, n_in):
+        L = lanes(A)
+        tile = tile_fill(m, n, W, b, L)
+        for block in range(0, n_in, L):
+            for j in range(min(L, n_in - block)):
+                tile = tile_fma(m, n, tile, A, a + j, L, W, w + j * L, w_stride)
+            a += stride
+            w += L * L
+        tile_store(m, n, tile, Z, z, stride)
+
+    return rows
+
+
+def _multiply(n: int):
+    """`multiply` for n panels; rows that fill no tile of M go by 2 and 1, which read W again but waste nothing."""
+    tall, pair, one = _rows(M, n), _rows(2, n), _rows(1, n)
+
+    @njit(**OPTIONS)
+    def multiply(A, a, stride, W, w, w_stride, b, Z, z, first, last, n_in):
+        """Z[r, i] = sum_j A[r, j] W[j, i] + b_i for rows first <= r < last and the panels that start at w, b, z."""
+        L, r = lanes(A), first
+        while r + M <= last:
+            tall(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in)
+            r += M
+        while r + 2 <= last:
+            pair(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in)
+            r += 2
+        if r < last:
+            one(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in)
+
+    return multiply
+
+
+multiply_one = _multiply(1)
+multiply_many = _multiply(N) if N > 1 else multiply_one
+
+
+@njit(**INLINE)
+def activate(code, A, a, first, last, valid):
+    """a = sigma(z) in place, rows first <= r < last of the panel at a; lanes from `valid` on are padding: 0."""
+    L = lanes(A)
+    for i in range(a + first * L, a + last * L, L):
+        store(A, i, keep(sigma(code, load(A, i)), valid, 0.0))
+
+
+@njit(**INLINE)
+def forward(A, a, stride, W, w, n_in, n_out, code, z, first, last):
+    """z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for rows first <= r < last   (000, 004).
+
+    Parameters
+    ----------
+    A : vector; a^{l-1} is the n_in columns in panels at `a`, and a^l is written to the panels at `z`;
+        a panel is `stride` numbers.
+    W : vector; W^l in panels at `w`, then b^l.
+    code : of the activation; IDENTITY leaves z^l.
+    """
+    L = lanes(A)
+    w_stride = (n_in + L - 1) // L * L * L
+    panels = (n_out + L - 1) // L
+    b = w + panels * w_stride
+    for i in range(0, panels, N):
+        if i + N <= panels:
+            multiply_many(A, a, stride, W, w + i * w_stride, w_stride, b + i * L, A, z + i * stride, first, last, n_in)
+        else:
+            multiply_one(A, a, stride, W, w + i * w_stride, w_stride, b + i * L, A, z + i * stride, first, last, n_in)
+        if code != IDENTITY:
+            for p in range(i, min(i + N, panels)):
+                activate(code, A, z + p * stride, first, last, n_out - p * L)
+
+
+@njit(**INLINE)
+def scatter(A, a, stride, n_out, out, start, first, last):
+    """out[start + r, i] = A[r, i] for rows first <= r < last: panels to a row-major matrix of n_out columns."""
+    L = lanes(A)
+    for r in range(first, last):
+        for i in range(n_out):
+            out[(start + r) * n_out + i] = A[a + i // L * stride + r * L + i % L]

@@ -1,0 +1,60 @@
+"""Gradient: dC/dw_ij = delta_i a_j summed over the minibatch, and the update of the weights with it.
+
+The unit of work is a block: lanes x lanes weights, the rows j .. j + lanes of one panel i of W, contiguous in
+memory in W and, transposed, in the copy that `backward.py` reads. Its gradient is accumulated in registers,
+one chain of multiply-adds a weight in the order of the samples, and the update rule is applied to it there:
+the gradient is never written to memory, unless the minibatch comes in parts or the caller wants to see it.
+Then the chain goes on from memory, so that both ways give the same bits.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from .rules import tile_descend
+from .simd import OPTIONS, block_rows, lanes, load, tile_fma, tile_load, tile_store, tile_zero, transpose
+
+
+@njit(**OPTIONS)
+def weights(rule, A, a, D, d, rows, h, P, p, S, gradient, T, t, resume, update):
+    """dC/dW[j, i] = sum_r A[r, j] delta[r, i] for one block of W, and its update   (000, 004).
+
+    Parameters
+    ----------
+    A, D : vectors; lines `a` + r lanes hold a_j, lines `d` + r lanes delta_i, for r < rows.
+    rule : of RULES, known at compile time: rules that are not used cost nothing.
+    h, P, S : hyperparameters, parameters and state of the rule; the block is at `p`.
+    gradient : vector like P, read if `resume` (the chain goes on) and written unless `update`.
+    T : vector; the block's transpose is written at `t` after an update, if t >= 0.
+    """
+    L = lanes(A)
+    height = block_rows(A)
+    for j in range(0, L, height):
+        if resume:
+            g = tile_load(block_rows(A), 1, gradient, p + j * L, 0)
+        else:
+            g = tile_zero(block_rows(A), 1, gradient)
+        for r in range(0, rows * L, L):
+            g = tile_fma(block_rows(A), 1, g, A, a + j + r, 1, D, d + r, 0)
+        if update:
+            tile_descend(rule, block_rows(A), g, h, P, p + j * L, S, p + j * L, len(P))
+        else:
+            tile_store(block_rows(A), 1, g, gradient, p + j * L, 0)
+    if update and t >= 0:
+        transpose(P, p, T, t)
+
+
+@njit(**OPTIONS)
+def biases(rule, D, d, rows, h, P, b, S, gradient, resume, update):
+    """dC/db_i = sum_r delta[r, i] for one panel of b, and its update."""
+    L = lanes(D)
+    if resume:
+        g = tile_load(1, 1, gradient, b, 0)
+    else:
+        g = tile_zero(1, 1, gradient)
+    for r in range(d, d + rows * L, L):
+        g = (g[0] + load(D, r),)
+    if update:
+        tile_descend(rule, 1, g, h, P, b, S, b, len(P))
+    else:
+        tile_store(1, 1, g, gradient, b, 0)

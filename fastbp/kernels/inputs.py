@@ -1,0 +1,64 @@
+"""Inputs: the rows of a minibatch, gathered from the user's arrays into panels.
+
+Arrays are read where they lie, in their own type: raw pixels are converted and scaled in registers, and never
+copied to floats.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from .simd import FLOAT32, INLINE, LINE, OPTIONS, UINT8, lanes, load, load_input, load_input_part, prefetch, splat, store
+
+
+@njit(**INLINE)
+def sample(order, start, r):
+    """The index of row r of the minibatch that starts at `start`; an empty order is the order of storage."""
+    return order[start + r] if len(order) else start + r
+
+
+@njit(**OPTIONS)
+def gather(X, kind, n_in, order, start, shift, scale, A, a, stride, first, last):
+    """A[r] = (X[order[start + r]] - shift) * scale for rows first <= r < last.
+
+    Parameters
+    ----------
+    X : address of a row-major matrix of n_in columns of type `kind` (UINT8, FLOAT32, FLOAT64).
+    order : vector of int64 sample numbers, or empty.
+    shift, scale : vectors of n_in numbers, zero-padded to a line.
+    A : vector; the result is n_in columns in panels at `a`, with zeros in the padding.
+    """
+    L = lanes(A)
+    size = 1 if kind == UINT8 else 4 if kind == FLOAT32 else 8
+    whole = n_in // L * L
+    for r in range(first, last):
+        row = X + sample(order, start, r) * n_in * size
+        to = a + r * L
+        for j in range(0, whole, L):
+            x = load_input(A, kind, row + j * size, L)
+            store(A, to, (x - load(shift, j)) * load(scale, j))
+            to += stride
+        if whole < n_in:
+            x = load_input_part(A, kind, row + whole * size, n_in - whole)
+            store(A, to, (x - load(shift, whole)) * load(scale, whole))
+
+
+@njit(**OPTIONS)
+def fetch(X, kind, n_in, order, start, first, last):
+    """Ask for the rows that the next `gather` will read: shuffled rows lie anywhere in memory."""
+    size = n_in * (1 if kind == UINT8 else 4 if kind == FLOAT32 else 8)
+    for r in range(first, last):
+        row = X + sample(order, start, r) * size
+        for line in range(row, row + size, LINE):
+            prefetch(line)
+
+
+@njit(**INLINE)
+def one_hot(labels, order, start, Y, y, stride, first, last, n_out):
+    """Y[r, i] = 1 if labels[order[start + r]] = i else 0, in panels at `y`, for rows first <= r < last."""
+    L = lanes(Y)
+    for r in range(first, last):
+        for p in range(0, (n_out + L - 1) // L * stride, stride):
+            store(Y, y + p + r * L, splat(Y, 0.0))
+        label = labels[sample(order, start, r)]
+        Y[y + label // L * stride + r * L + label % L] = 1.0

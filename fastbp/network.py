@@ -1,0 +1,360 @@
+"""MLP: a fully connected feedforward network, y = sigma(W^L ... sigma(W^1 x + b^1) ... + b^L)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import checks
+from .engine import Diverged, Job, Layout
+from .kernels.activations import ACTIVATIONS, SOFTMAX
+from .kernels.losses import LOSSES
+from .kernels.minibatch import EVALUATE, PREDICT, STORE, TRAIN
+from .kernels.panels import aligned, pack, round_up, unpack
+
+MAX_LAYERS = 100
+
+OUTPUTS = {**{name: row.code for name, row in ACTIVATIONS.items()}, "softmax": SOFTMAX}
+
+INITS = {
+    "he": lambda n_in, n_out: 2.0 / n_in,
+    "glorot": lambda n_in, n_out: 2.0 / (n_in + n_out),
+    "lecun": lambda n_in, n_out: 1.0 / n_in,
+}
+"""name: variance of a weight of a layer (He et al. 2015; Glorot and Bengio 2010; LeCun et al. 1998)."""
+
+DISTRIBUTIONS = {
+    "uniform": lambda rng, variance, shape: rng.uniform(-1, 1, shape) * np.sqrt(3 * variance),
+    "normal": lambda rng, variance, shape: rng.standard_normal(shape) * np.sqrt(variance),
+}
+
+
+class MLP:
+    """A multi-layer perceptron: z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L, with a^0 = x.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units of the input, of each hidden layer and of the output: two to 101 numbers, each at least 1.
+    activation : str or sequence of str, keyword-only
+        sigma of the hidden layers, one for all or one for each: "identity", "sigmoid", "tanh", "relu", or "threshold",
+        which can predict but not be trained through.
+    output : str, keyword-only
+        sigma of the output: any of these, or "softmax".
+    init : str, keyword-only
+        How weights are drawn: "he", "glorot" or "lecun", with "_uniform" or "_normal". By default what suits the
+        activation: He for relu, Glorot for sigmoid, tanh and softmax, LeCun for the others, uniform. Biases are 0.
+    scale, shift : float or array of shape (sizes[0],), keyword-only
+        x' = (x - shift) * scale is what the first layer sees. Raw pixels in uint8 then need no float copy:
+        ``scale=1/255``.
+    dtype : dtype, keyword-only
+        float32 or float64, of parameters and arithmetic.
+    seed : int, keyword-only
+        Of the weights; None for another network each time.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of its range or of another type.
+
+    Notes
+    -----
+    Sources: 000, 001 and 004 (the network), 001 (binary threshold, sigmoid, relu), 002 (tanh, losses).
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> net = fb.MLP([4, 8, 3], activation="tanh", output="softmax", seed=0)
+    >>> net
+    MLP(4-8-3, activation='tanh', output='softmax', 67 parameters, float32)
+    >>> [W.shape for W in net.weights], [b.shape for b in net.biases]
+    ([(4, 8), (8, 3)], [(8,), (3,)])
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        activation: str | Sequence[str] = "relu",
+        output: str = "identity",
+        init: str | None = None,
+        scale: float | np.ndarray = 1.0,
+        shift: float | np.ndarray = 0.0,
+        dtype: np.typing.DTypeLike = np.float32,
+        seed: int | None = None,
+    ):
+        if isinstance(sizes, str) or not isinstance(sizes, Sequence | np.ndarray) or not 2 <= len(sizes) <= MAX_LAYERS + 1:
+            raise ValueError(f"sizes must be a sequence of 2 to {MAX_LAYERS + 1} layer widths, got {sizes!r}")
+        self.sizes = tuple(checks.integer(n, f"sizes[{l}]", 1) for l, n in enumerate(sizes))
+        hidden = len(self.sizes) - 2
+        names = [activation] * hidden if isinstance(activation, str) else list(activation)
+        if len(names) != hidden:
+            raise ValueError(f"activation must be one name or {hidden}, one for each hidden layer; got {len(names)}")
+        if isinstance(activation, str):
+            checks.choice(activation, "activation", ACTIVATIONS)
+        self.activations = tuple(checks.choice(name, f"activation[{l}]", ACTIVATIONS) for l, name in enumerate(names))
+        self.output = checks.choice(output, "output", OUTPUTS)
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+        self.dtype = np.dtype(dtype)
+        inits = [f"{a}_{b}" for a in INITS for b in DISTRIBUTIONS]
+        self.init = None if init is None else checks.choice(init, "init", inits)
+        self._shift, self._scale = self._per_feature(shift, "shift"), self._per_feature(scale, "scale")
+
+        codes = [ACTIVATIONS[name].code for name in self.activations] + [OUTPUTS[output]]
+        self.layout = Layout(list(self.sizes), codes, self.dtype)
+        self._theta = aligned(self.layout.size, self.dtype)
+        self._jobs: dict[tuple, Job] = {}
+        self._lock = threading.Lock()
+        self._draw(np.random.default_rng(seed))
+
+    def _per_feature(self, value: float | np.ndarray, name: str) -> np.ndarray:
+        """A finite number, or one per feature, as a vector padded to a line."""
+        array = np.asarray(value)
+        if array.dtype.kind not in "buif":
+            raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}")
+        if array.ndim and array.shape != (self.sizes[0],):
+            raise ValueError(f"{name} must be a number or have shape ({self.sizes[0]},), got shape {array.shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} must be finite, got {value!r}")
+        line = 64 // self.dtype.itemsize
+        out = aligned(round_up(self.sizes[0], line), self.dtype)
+        out[: self.sizes[0]] = array
+        return out
+
+    def _draw(self, rng: np.random.Generator) -> None:
+        """Draw the weights, layer by layer."""
+        defaults = [ACTIVATIONS[name].init for name in self.activations]
+        defaults.append("glorot" if self.output == "softmax" else ACTIVATIONS[self.output].init)
+        weights = []
+        for n_in, n_out, default in zip(self.sizes, self.sizes[1:], defaults, strict=False):
+            family, distribution = (self.init or f"{default}_uniform").split("_")
+            weights.append(DISTRIBUTIONS[distribution](rng, INITS[family](n_in, n_out), (n_in, n_out)))
+        self._fill(weights, [np.zeros(n) for n in self.sizes[1:]])
+
+    def _fill(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
+        L = self.layout.lanes
+        for l, (W, b) in enumerate(zip(weights, biases, strict=True)):
+            pack(W.astype(self.dtype), self._theta[self.layout.matrix(l)], round_up(self.sizes[l], L))
+            self._theta[self.layout.bias(l)] = b
+
+    def _unpack(self, theta: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The weight matrices and biases of a vector laid out like theta, as copies."""
+        layout = self.layout
+        shapes = zip(self.sizes, self.sizes[1:], strict=False)
+        weights = [
+            unpack(theta[layout.matrix(l)], round_up(shape[0], layout.lanes), shape) for l, shape in enumerate(shapes)
+        ]
+        return weights, [theta[layout.bias(l)].copy() for l in range(len(self.sizes) - 1)]
+
+    @property
+    def weights(self) -> list[np.ndarray]:
+        """W^1 .. W^L, copies of shape (n_in, n_out); see `set_weights` to change them."""
+        return self._unpack(self._theta)[0]
+
+    @property
+    def biases(self) -> list[np.ndarray]:
+        """b^1 .. b^L, copies of shape (n_out,)."""
+        return self._unpack(self._theta)[1]
+
+    @property
+    def vectors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """theta, shift and scale as the kernels read them: in panels, zero-padded. Not a copy."""
+        return self._theta, self._shift, self._scale
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights and biases, counted."""
+        return sum((n_in + 1) * n_out for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False))
+
+    def set_weights(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
+        """Replace all parameters, or none of them if one does not fit.
+
+        Parameters
+        ----------
+        weights, biases : sequences of arrays of shapes (n_in, n_out) and (n_out,)
+            As `weights` and `biases` give them; converted to the network's dtype.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a number or shape of arrays is not the network's, or a value is not finite in its dtype.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net, twin = fb.MLP([2, 3, 1], seed=0), fb.MLP([2, 3, 1], seed=1)
+        >>> twin.set_weights(net.weights, net.biases)
+        >>> bool((twin.predict([[1.0, 2.0]]) == net.predict([[1.0, 2.0]])).all())
+        True
+        """
+        shapes = list(zip(self.sizes, self.sizes[1:], strict=False))
+        checked = []
+        for name, arrays, wanted in (("weights", weights, shapes), ("biases", biases, [(n,) for n in self.sizes[1:]])):
+            if len(arrays) != len(wanted):
+                raise ValueError(f"{name} must be {len(wanted)} arrays, one a layer; got {len(arrays)}")
+            group = []
+            for l, (array, shape) in enumerate(zip(arrays, wanted, strict=True)):
+                array = np.asarray(array)
+                if array.dtype.kind not in "buif":
+                    raise TypeError(f"{name}[{l}] must be numbers, got dtype {array.dtype}")
+                if array.shape != shape:
+                    raise ValueError(f"{name}[{l}] must have shape {shape}, got {array.shape}")
+                with np.errstate(over="ignore"):
+                    array = array.astype(self.dtype)
+                if not np.isfinite(array).all():
+                    raise ValueError(f"{name}[{l}] must be finite in {self.dtype}, and is not")
+                group.append(array)
+            checked.append(group)
+        self._fill(*checked)
+
+    def _job(self, mode: int, n: int, n_threads: int | None = None, **options: int) -> Job:
+        """A job of this network for n samples, kept for the next call; the last few kinds of work are remembered."""
+        capacity = 1 << max(0, n - 1).bit_length()
+        key = mode, min(capacity, 256) if mode != TRAIN else n, n_threads, *options.items()
+        job = self._jobs.pop(key, None)
+        if job is None:
+            while len(self._jobs) >= 4:
+                del self._jobs[next(iter(self._jobs))]
+            job = Job(self.layout, *self.vectors, mode, key[1], n_threads=n_threads, **options)
+        self._jobs[key] = job
+        return job
+
+    def predict(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:
+        """a^L for each row of X.
+
+        Parameters
+        ----------
+        X : array of shape (n, sizes[0])
+            C-contiguous uint8, float32 and float64 (np.memmap too) are read in place.
+        n_threads : int, keyword-only
+            Default: as many as the work is worth, of the cores that the process may use. Never changes a result.
+
+        Returns
+        -------
+        array of shape (n, sizes[-1]) in the network's dtype
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X has another shape, is not numeric or not finite.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net = fb.MLP([2, 4, 3], output="softmax", seed=0)
+        >>> a = net.predict([[0.0, 1.0], [1.0, 0.0]])
+        >>> a.shape, a.dtype, bool(abs(a.sum(axis=1) - 1).max() < 1e-6)
+        ((2, 3), dtype('float32'), True)
+        """
+        X = checks.inputs(X, self.sizes[0], self.dtype)
+        n_threads = checks.threads(n_threads)
+        out = np.empty((len(X.array), self.sizes[-1]), self.dtype)
+        with self._lock:
+            job = self._job(PREDICT, len(X.array), n_threads)
+            job.read(X)
+            job.set(outputs=out.ctypes.data)
+            job.finish()
+        return out
+
+    def predict_classes(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:
+        """The class of each row of X, int64 (n,): the first largest output, or, of one output, whether it is >= 1/2.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> fb.MLP([2, 4, 3], output="softmax", seed=0).predict_classes([[0.0, 1.0], [1.0, 0.0]]).shape
+        (2,)
+        """
+        a = self.predict(X, n_threads=n_threads)
+        return (a[:, 0] >= 0.5).astype(np.int64) if a.shape[1] == 1 else a.argmax(axis=1)
+
+    def gradients(
+        self, X: np.ndarray, y: np.ndarray, *, loss: str, n_threads: int | None = None
+    ) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
+        """The mean loss over the samples and its gradient: backpropagation and nothing else.
+
+        Parameters
+        ----------
+        X : array of shape (n, sizes[0])
+        y : array
+            Targets as for `Trainer.fit`.
+        loss : str, keyword-only
+            "cross_entropy", "binary_cross_entropy" or "squared_error".
+        n_threads : int, keyword-only
+            As for `predict`.
+
+        Returns
+        -------
+        loss : float
+        dW, db : lists of arrays of the shapes of `weights` and `biases`
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument does not fit, or a hidden or output activation has no derivative.
+        FloatingPointError
+            If the loss is not finite.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net = fb.MLP([2, 1], seed=0)
+        >>> loss, dW, db = net.gradients([[1.0, 2.0]], [[0.5]], loss="squared_error")
+        >>> dW[0].shape, db[0].shape
+        ((2, 1), (1,))
+        """
+        row = LOSSES[checks.choice(loss, "loss", LOSSES)]
+        self.check_trainable()
+        X = checks.inputs(X, self.sizes[0], self.dtype)
+        y = checks.targets(y, len(X.array), self.sizes[-1], loss, self.dtype)
+        n_threads = checks.threads(n_threads)
+        with self._lock:
+            job = self._job(TRAIN, len(X.array), n_threads, stored=STORE)
+            job.read(X, y)
+            job.set(loss=row.code)
+            job.transpose()
+            try:
+                job.finish()
+            except Diverged:
+                raise FloatingPointError(f"the {loss} of these samples is not finite") from None
+            return float(job.record["cost"]) / len(X.array), *self._unpack(job.vectors["gradient"])
+
+    def check_trainable(self) -> None:
+        """Raise ValueError if an activation has no derivative to train through."""
+        for name in (*self.activations, self.output):
+            if name != "softmax" and ACTIVATIONS[name].derivative is None:
+                raise ValueError(f"activation {name!r} has no derivative: such a network can predict but not be trained")
+
+    def _evaluate(self, X: checks.Inputs, y: checks.Targets, loss: str, n_threads: int | None) -> dict[str, float]:
+        """The mean loss over checked samples, and for classes the accuracy."""
+        with self._lock:
+            job = self._job(EVALUATE, len(X.array), n_threads)
+            job.read(X, y)
+            job.set(loss=LOSSES[loss].code)
+            job.finish()
+            return job.scores()
+
+    def __getstate__(self) -> dict:
+        """What defines the network: no lock, and no memory that knows its own address."""
+        hidden = ("_jobs", "_lock", "_theta", "_shift", "_scale")
+        state = {name: value for name, value in self.__dict__.items() if name not in hidden}
+        return {**state, "vectors": [np.array(v) for v in self.vectors]}
+
+    def __setstate__(self, state: dict) -> None:
+        state = dict(state)
+        vectors = [aligned(v.size, v.dtype) for v in state["vectors"]]
+        for vector, values in zip(vectors, state.pop("vectors"), strict=True):
+            vector[:] = values
+        self.__dict__.update(state)
+        self._theta, self._shift, self._scale = vectors
+        self._jobs, self._lock = {}, threading.Lock()
+
+    def __repr__(self) -> str:
+        kinds = set(self.activations)
+        activation = f"activation={kinds.pop()!r}, " if len(kinds) == 1 else f"activation={list(self.activations)}, "
+        sizes = "-".join(map(str, self.sizes))
+        shown = activation if self.activations else ""
+        return f"MLP({sizes}, {shown}output={self.output!r}, {self.n_parameters:,} parameters, {self.dtype})"
