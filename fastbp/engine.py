@@ -102,7 +102,7 @@ class Job:
         parts = -(-batch // part)
         stride = (part | 1) * L  # an odd number of lines: a power of two would put every panel into the same cache sets
         widths = [-(-n // L) * stride for n in sizes]
-        layers = np.zeros(len(sizes) - 1, LAYER)
+        layers = aligned(len(sizes) - 1, LAYER)
         a, d = 0, widths[-1]
         for l, n_in in enumerate(sizes[:-1]):
             layers[l] = n_in, sizes[l + 1], layout.codes[l], layout.W[l], layout.T[l], a, a + widths[l], d
@@ -119,10 +119,10 @@ class Job:
             "gradient": aligned(theta.size if stored or parts > 1 else 0, dtype),
             "state": aligned(0, dtype) if state is None else state,
             "transposed": aligned(layout.transposed_size if mode == TRAIN else 0, dtype),
-            "hyper": np.zeros(HYPERPARAMETERS, dtype),
+            "hyper": aligned(HYPERPARAMETERS, dtype),
             "layers": layers,
-            "costs": np.zeros(part),
-            "hits": np.zeros(part),
+            "costs": aligned(part, np.float64),
+            "hits": aligned(part, np.float64),
         }
         self.vectors["y_scale"][:] = 1
         self.layout, self.rule, self.n_threads, self.part, self.parts = layout, rule, n_threads, part, parts

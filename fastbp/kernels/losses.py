@@ -91,9 +91,10 @@ logarithm = elementwise(log, 1)
 
 @njit(**OPTIONS)
 def softmax(Z, z, P, p, stride, n_out):
-    """P_i = e^(z_i - top) / sum_k e^(z_k - top), top = max z, of one row; returns ln sum_k e^z_k   (003).
+    """P_i = e^(z_i - top) / sum_k e^(z_k - top), top = max z, of one row   (003).
 
-    The row's vectors are `stride` apart. P may be Z.
+    The row's vectors are `stride` apart. P may be Z. Returns vectors of top and of ln sum_k e^(z_k - top): apart, since
+    their sum would lose the digits of a small loss of large z.
     """
     L = lanes(Z)
     panels = (n_out + L - 1) // L
@@ -111,7 +112,7 @@ def softmax(Z, z, P, p, stride, n_out):
     share = splat(Z, 1.0 / s)
     for i in range(p, p + panels * stride, stride):
         store(P, i, load(P, i) * share)
-    return tops + logarithm(splat(Z, s))
+    return tops, logarithm(splat(Z, s))
 
 
 @njit(**INLINE)
@@ -129,11 +130,11 @@ def output(code, A, a, stride, n_out, first, last):
 @njit(**OPTIONS)
 def _softmax_cross_entropy(A, a, Y, y, D, d, stride, n_out, scale):
     """One row of a^L = softmax(z^L), C = sum_i y_i (ln sum_k e^z_k - z_i), delta^L = (a^L - y) scale; returns C."""
-    log_sum = softmax(A, a, D, d, stride, n_out)
+    tops, log_sum = softmax(A, a, D, d, stride, n_out)
     costs = splat(A, 0.0)
     for i in range(0, (n_out + lanes(A) - 1) // lanes(A) * stride, stride):
         target, p = load(Y, y + i), load(D, d + i)
-        costs += target * (log_sum - load(A, a + i))
+        costs += target * (log_sum - (load(A, a + i) - tops))
         store(A, a + i, p)
         store(D, d + i, (p - target) * scale)
     return total(costs)

@@ -262,17 +262,18 @@ def _atanh_twice(s: Vector, terms: int) -> Vector:
 
 
 def log(x: Vector) -> Vector:
-    """ln x; below the smallest normal number, that number's (-87 or -708): finite at 0."""
+    """ln x; below the smallest normal number, that number's (-87 or -708): finite at 0. NaN of infinity and NaN."""
     b, element = x.builder, x.type.element
     mantissa = MANTISSA[element]
     root = 0x3F3504F3 if element == F32 else 0x3FE6A09E667F3BCD  # the bits of sqrt(1/2)
     x = maximum(x, x.tiny)
+    nothing = x - x  # 0, but NaN of infinity and NaN, whose bits would pass for a number
     bits = x.bits()
     constant = lambda value: ir.Constant(bits.type, [value] * x.type.count)  # noqa: E731
     e = b.ashr(b.sub(bits, constant(root)), constant(mantissa))
     m = Vector(b, b.bitcast(b.sub(bits, b.shl(e, constant(mantissa))), x.type))
     s = (m - 1.0) / (m + 1.0)
-    return fma(Vector(b, b.sitofp(e, x.type)), math.log(2.0), _atanh_twice(s, 5 if element == F32 else 11))
+    return fma(Vector(b, b.sitofp(e, x.type)), math.log(2.0), _atanh_twice(s, 5 if element == F32 else 11)) + nothing
 
 
 def log1p(u: Vector) -> Vector:

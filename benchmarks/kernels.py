@@ -1,0 +1,182 @@
+"""Kernels and whole training steps as fractions of the FMA peak, which is measured in the same run.
+
+    python benchmarks/kernels.py [--rounds 15] [--threads N]
+
+Each round times the peak and then the kernel; a line gives the median ratio over the rounds, and its spread.
+Operations are counted on the sizes asked for, not on padded ones: for each weight and sample 2 forward, 2 for the
+gradient and, but for the first layer, 2 backward.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from collections.abc import Callable
+
+import numba
+import numpy as np
+from numba import njit, prange
+
+import fastbp as fb
+from fastbp import threads
+from fastbp.kernels.activations import ACTIVATIONS
+from fastbp.kernels.backward import backward
+from fastbp.kernels.forward import forward
+from fastbp.kernels.gradient import weights
+from fastbp.kernels.panels import aligned, lanes_of
+from fastbp.kernels.rules import HYPERPARAMETERS, MOMENTUM
+from fastbp.kernels.simd import M, N, lanes, tile_fma, tile_store, tile_zero
+
+RELU = ACTIVATIONS["relu"].code
+FMAS = 40_000
+STEPS = {
+    "784-128-10 b64": ([784, 128, 10], 64),
+    "784-512-512-10 b128": ([784, 512, 512, 10], 128),
+    "784-2048-2048-2048-10 b256": ([784, 2048, 2048, 2048, 10], 256),
+    "16-32-32-2 b32": ([16, 32, 32, 2], 32),
+}
+
+
+@njit(nogil=True, error_model="numpy")
+def multiply_add(A, out, n):
+    """n times M x N independent vector multiply-adds from registers and the first cache line."""
+    c = tile_zero(M, N, A)
+    for _ in range(n):
+        c = tile_fma(M, N, c, A, 0, 1, A, 0, lanes(A))
+    tile_store(M, N, c, out, 0, M * lanes(A))
+
+
+@njit(nogil=True, parallel=True, error_model="numpy")
+def multiply_add_everywhere(A, out, n, count):
+    """`multiply_add` on `count` threads at once."""
+    for t in prange(count):
+        multiply_add(A, out[t], n)
+
+
+def peak(dtype: type = np.float32, count: int = 1) -> Callable[[], float]:
+    """A function that measures the operations a second of fused multiply-adds on `count` cores."""
+    A, out = aligned(M * N * 16, dtype), np.stack([aligned(M * N * 16, dtype)] * count)
+    out = aligned(count * M * N * 16, dtype).reshape(count, -1)
+    operations = 2 * M * N * lanes_of(dtype) * FMAS * count
+
+    def measure() -> float:
+        start = time.perf_counter()
+        if count == 1:
+            multiply_add(A, out[0], FMAS)
+        else:
+            numba.set_num_threads(count)
+            multiply_add_everywhere(A, out, FMAS, count)
+        return operations / (time.perf_counter() - start)
+
+    measure()
+    return measure
+
+
+@njit(nogil=True, error_model="numpy")
+def one_forward(A, W, batch, n_in, n_out, stride, code, z):
+    forward(A, 0, stride, W, 0, n_in, n_out, code, z, 0, batch)
+
+
+@njit(nogil=True, error_model="numpy")
+def one_backward(D, T, A, batch, n_in, n_out, stride, code, d, zeros):
+    backward(D, 0, stride, T, zeros, 0, n_in, n_out, A, 0, code, d, 0, batch)
+
+
+@njit(nogil=True, error_model="numpy")
+def one_gradient(A, D, batch, n_in, n_out, stride, h, P, S, T):
+    L = lanes(A)
+    for j in range(n_in // L):
+        for i in range(n_out // L):
+            p, t = (i * (n_in // L) + j) * L * L, (j * (n_out // L) + i) * L * L
+            weights(MOMENTUM, A, j * stride, D, i * stride, batch, h, P, p, S, S, T, t, False, True)
+
+
+def kernels(dtype: type = np.float32, batch: int = 128, n_in: int = 512, n_out: int = 512) -> dict[str, Callable[[], float]]:
+    """Functions that measure the operations a second of each kernel on one core."""
+    L = lanes_of(dtype)
+    stride = (batch | 1) * L
+    rng = np.random.default_rng(0)
+    A, D = aligned((n_in + n_out) // L * stride, dtype), aligned((n_in + n_out) // L * stride, dtype)
+    P, S, T = (aligned(n_in * n_out + n_out + N * L, dtype) for _ in range(3))
+    h = np.array([0.1, 0.9, 0.0, 0.0][:HYPERPARAMETERS], dtype)
+    A[:], D[:], P[: n_in * n_out] = rng.random(A.size), rng.random(D.size) * 1e-6, rng.random(n_in * n_out) * 0.01
+    zeros, operations = n_in * n_out, 2 * batch * n_in * n_out
+
+    def timed(kernel, *args) -> Callable[[], float]:
+        def measure() -> float:
+            start = time.perf_counter()
+            kernel(*args)
+            return operations / (time.perf_counter() - start)
+
+        measure()
+        return measure
+
+    return {
+        "forward": timed(one_forward, A, P, batch, n_in, n_out, stride, RELU, n_in // L * stride),
+        "backward": timed(one_backward, D, T, A, batch, n_in, n_out, stride, RELU, n_out // L * stride, zeros),
+        "gradient + momentum": timed(one_gradient, A, D, batch, n_in, n_out, stride, h, P, S, T),
+    }
+
+
+def step(sizes: list[int], batch: int, n_threads: int | None, parts: int, n: int = 20_000) -> tuple[Callable[[], float], int]:
+    """A function that measures the seconds of a training step (raw uint8 inputs, momentum), and a step's operations."""
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (n, sizes[0]), np.uint8), rng.integers(0, sizes[-1], n)
+    net = fb.MLP(sizes, output="softmax", scale=1 / 255, seed=0)
+    trainer = fb.Trainer(
+        net, loss="cross_entropy", optimizer=fb.SGD(1e-3, momentum=0.9), batch_size=batch, seed=0, n_threads=n_threads
+    )
+    trainer.fit(X[: 2 * batch], y[: 2 * batch])
+    job, order = trainer._job, rng.permutation(n)
+    job.read(*trainer._check(X, y), order)
+    products = [a * b for a, b in zip(sizes, sizes[1:], strict=False)]
+    state = {"part": 0, "parts": n // batch}
+
+    def measure() -> float:
+        first = state["part"] if state["part"] + parts <= state["parts"] else 0
+        state["part"] = first + parts
+        start = time.perf_counter()
+        for _ in job.run(first, first + parts):
+            pass
+        return (time.perf_counter() - start) / parts
+
+    for _ in range(20):  # until a call is as long as it will be
+        measure()
+    return measure, 2 * batch * (3 * sum(products) - products[0])
+
+
+def ratios(measure: Callable[[], float], reference: Callable[[], float], rounds: int) -> np.ndarray:
+    """measure / reference, round by round; the reference is the better of before and after, as peaks are."""
+    return np.array([measure() / max(reference(), reference()) for _ in range(rounds)])
+
+
+def line(name: str, values: np.ndarray, note: str = "") -> None:
+    """One row of the table."""
+    low, middle, high = np.percentile(values, [10, 50, 90])
+    print(f"{name:34} {middle:6.3f}   [{low:.3f} .. {high:.3f}]  {note}")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=threads.available())
+    options = parser.parse_args()
+    one, every = peak(), peak(count=options.threads)
+    print(f"{platform.processor() or platform.machine()}, {options.threads} threads, numba {numba.__version__}, tile {M}x{N}")
+    top = np.median([one() for _ in range(15)]), np.median([every() for _ in range(15)])
+    print(f"FMA peak, float32: {top[0] / 1e9:.0f} GFLOP/s one core, {top[1] / 1e9:.0f} on {options.threads}\n")
+    print("fraction of the peak of one core, 128x512x512")
+    for dtype, reference in ((np.float32, one), (np.float64, peak(np.float64))):
+        for name, measure in kernels(dtype).items():
+            line(f"{name} {np.dtype(dtype)}", ratios(measure, reference, 4 * options.rounds))
+    print(f"\nwhole training steps: fraction of the peak of {options.threads} cores")
+    for name, (sizes, batch) in STEPS.items():
+        seconds, operations = step(sizes, batch, None, parts=min(max(1, int(1e9 / (batch * np.dot(sizes[1:], sizes[:-1])))), 20_000 // batch))
+        values = ratios(lambda: operations / seconds(), every, options.rounds)  # noqa: B023
+        line(name, values, f"{np.median([seconds() for _ in range(options.rounds)]) * 1e6:9.1f} us a step")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""forward, backward and gradient of one layer against float64, over sizes around the tile's and the line's."""
+
+import itertools
+
+import numpy as np
+import pytest
+import reference
+from kernels.harness import RAGGED, compiled, from_panels, to_panels
+
+from fastbp.kernels.activations import ACTIVATIONS
+from fastbp.kernels.backward import backward
+from fastbp.kernels.forward import forward
+from fastbp.kernels.gradient import biases, weights
+from fastbp.kernels.panels import aligned, lanes_of, round_up
+from fastbp.kernels.rules import HYPERPARAMETERS, MOMENTUM, NESTEROV, SGD
+from fastbp.kernels.simd import M, N
+
+TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}
+CASES = [*itertools.product(RAGGED, (1, 10, 33)), *itertools.product((5, 16), RAGGED)]
+ROWS = [1, 2, 3, M, M + 1, 2 * M + 3]
+run_forward, run_backward = compiled(forward), compiled(backward)
+
+
+def layer(n_in, n_out, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    W, b = rng.normal(size=(n_in, n_out)).astype(dtype), rng.normal(size=n_out).astype(dtype)
+    lanes = lanes_of(dtype)
+    theta = np.concatenate([to_panels(W, round_up(n_in, lanes), dtype), to_panels(b[None], 1, dtype)])
+    out = aligned(theta.size, dtype)
+    out[:] = theta
+    return W, b, out
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(("n_in", "n_out"), CASES)
+def test_forward(n_in, n_out, dtype):
+    W, b, theta = layer(n_in, n_out, dtype)
+    lanes = lanes_of(dtype)
+    for rows in ROWS:
+        a = np.random.default_rng(1).normal(size=(rows, n_in)).astype(dtype)
+        z = a.astype(float) @ W + b
+        left = to_panels(a, rows, dtype)
+        A = aligned(left.size + round_up(n_out, lanes) * rows, dtype)
+        for name in ("identity", "sigmoid", "relu"):
+            A[: left.size] = left
+            code = ACTIVATIONS[name].code
+            run_forward(A, 0, rows * lanes, theta, 0, n_in, n_out, code, left.size, 0, rows)
+            out = aligned(A.size - left.size, dtype)
+            out[:] = A[left.size :]
+            got = from_panels(out, rows, (rows, n_out))
+            assert reference.relative(got, reference.ACTIVATIONS[name](z)) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(("n_in", "n_out"), CASES)
+def test_backward(n_in, n_out, dtype):
+    W, _, _ = layer(n_in, n_out, dtype)
+    lanes = lanes_of(dtype)
+    T = to_panels(W.T, round_up(n_out, lanes), dtype)
+    transposed = aligned(N * lanes + T.size, dtype)
+    transposed[N * lanes :] = T
+    for rows in ROWS:
+        rng = np.random.default_rng(1)
+        delta, a = rng.normal(size=(rows, n_out)).astype(dtype), rng.uniform(0, 1, (rows, n_in)).astype(dtype)
+        above = to_panels(delta, rows, dtype)
+        D = aligned(above.size + round_up(n_in, lanes) * rows, dtype)
+        D[: above.size] = above
+        code = ACTIVATIONS["sigmoid"].code
+        A = to_panels(a, rows, dtype)
+        run_backward(D, 0, rows * lanes, transposed, 0, N * lanes, n_in, n_out, A, 0, code, above.size, 0, rows)
+        out = aligned(D.size - above.size, dtype)
+        out[:] = D[above.size :]
+        wanted = (delta.astype(float) @ W.T) * a * (1.0 - a)
+        assert reference.relative(from_panels(out, rows, (rows, n_in)), wanted) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("rule", [SGD, MOMENTUM, NESTEROV])
+@pytest.mark.parametrize("rows", ROWS)
+def test_gradient_and_update(rows, rule, dtype):
+    """One block: sum, update, transpose; then the same from a stored gradient, to the same bits."""
+    from numba import njit
+
+    lanes, eta, mu = lanes_of(dtype), 0.1, 0.9
+    rng = np.random.default_rng(0)
+    a, delta = (rng.normal(size=(rows, lanes)).astype(dtype) for _ in range(2))
+    A, D = to_panels(a, rows, dtype), to_panels(delta, rows, dtype)
+    h = np.zeros(HYPERPARAMETERS, dtype)
+    h[:2] = eta, mu
+
+    @njit
+    def block(A, D, rows, h, P, S, g, T, resume, update):
+        weights(rule, A, 0, D, 0, rows, h, P, 0, S, g, T, 0, resume, update)
+        biases(rule, D, 0, rows, h, P, T.size, S, g, resume, update)
+
+    def fresh():
+        P, S, g = (aligned(lanes * lanes + lanes, dtype) for _ in range(3))
+        P[:], S[:] = np.linspace(-1, 1, P.size), np.linspace(0, 1, P.size)
+        return P, S, g, aligned(lanes * lanes, dtype)
+
+    P, S, g, T = fresh()
+    theta, v = P.astype(float), S.astype(float)
+    block(A, D, rows, h, P, S, g, T, False, True)
+    slope = np.concatenate([(a.astype(float).T @ delta).ravel(), delta.sum(axis=0, dtype=float)])
+    v = mu * v + slope if rule else v
+    move = slope if rule == SGD else v if rule == MOMENTUM else slope + mu * v
+    assert reference.relative(P, theta - eta * move) < TOLERANCE[dtype]
+    assert (T.reshape(lanes, lanes) == P[: lanes * lanes].reshape(lanes, lanes).T).all()
+
+    Q, R, g, T = fresh()
+    half = rows // 2
+    tail = aligned((rows - half) * lanes, dtype), aligned((rows - half) * lanes, dtype)
+    tail[0][:], tail[1][:] = A[half * lanes :], D[half * lanes :]
+    block(A, D, half, h, Q, R, g, T, False, False)
+    block(*tail, rows - half, h, Q, R, g, T, True, False)
+    assert reference.relative(g, slope) < TOLERANCE[dtype]
+    block(A, D, 0, h, Q, R, g, T, True, True)
+    assert (Q == P).all()
+    assert (R == S).all()

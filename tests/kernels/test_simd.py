@@ -1,0 +1,98 @@
+"""Vector functions against NumPy in higher precision, over their whole range."""
+
+import numpy as np
+import pytest
+from kernels.harness import compiled, elementwise
+from numba import njit
+
+from fastbp.kernels import simd
+from fastbp.kernels.panels import aligned, lanes_of
+
+DTYPES = [np.float32, np.float64]
+EXACT = {"exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p}
+RANGES = {"exp": (-86, 87), "expm1": (0, 87), "log": (1e-37, 1e37), "log1p": (0, 1)}
+FUNCTIONS = {name: elementwise(simd.elementwise(getattr(simd, name), 1)) for name in EXACT}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", EXACT)
+def test_accuracy(name, dtype):
+    """A few units in the last place: 2^-24 is 6e-8, 2^-53 is 1.1e-16."""
+    low, high = RANGES[name]
+    rng = np.random.default_rng(0)
+    x = rng.uniform(low, high, 100_000)
+    small = 10.0 ** rng.uniform(-30, 0, 100_000) * max(low, -high, min(high, 1))
+    if name == "log":
+        x = 10.0 ** rng.uniform(-37, 37, 100_000)
+        x = x[abs(x - 1) > 0.01]  # near 1 the relative error is that of x - 1 in the reduction; tested below
+        small = 1 + rng.uniform(-0.01, 0.01, 1000)
+    x = np.concatenate([x, small]).astype(dtype)
+    wanted = EXACT[name](x.astype(np.longdouble))
+    got = FUNCTIONS[name](x)
+    error = np.abs(got - wanted) / np.maximum(np.abs(wanted), np.finfo(dtype).tiny)
+    assert error.max() <= 4 * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_extremes(dtype):
+    x = np.array([-np.inf, -1e4, -800, 0, 800, 1e4, np.inf, np.nan], dtype)
+    e = FUNCTIONS["exp"](x)
+    assert (e[:3] == 0).all()
+    assert e[3] == 1
+    assert np.isfinite(e[4:7]).all()
+    assert (e[4:7] > 1e37).all()
+    assert np.isnan(e[7])
+    logs = FUNCTIONS["log"](np.array([0, np.finfo(dtype).tiny, 1, np.nan], dtype))
+    assert np.isfinite(logs[:3]).all()
+    assert logs[2] == 0
+    assert np.isnan(logs[3])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_reductions(dtype):
+    lanes = lanes_of(dtype)
+    x = aligned(lanes, dtype)
+    x[:] = np.random.default_rng(0).permutation(lanes) - 5
+
+    @njit
+    def reduce(x):
+        v = simd.load(x, 0)
+        return simd.total(v), simd.largest(v), simd.first_equal(v, simd.largest(v)), simd.first_equal(v, x[0] + 0.5)
+
+    total, largest, first, none = reduce(x)
+    assert (total, largest) == (x.sum(), x.max())
+    assert first == x.argmax()
+    assert none >= lanes
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_keep(dtype):
+    lanes = lanes_of(dtype)
+    x = aligned(lanes, dtype)
+    x[:] = np.arange(lanes) + 1
+
+    @njit
+    def keep(x, count):
+        simd.store(x, 0, simd.keep(simd.load(x, 0), count, -7.0))
+
+    for count in (lanes + 3, lanes, 3, 0):
+        keep(x, count)
+        assert (x[count:] == -7).all()
+        assert (x[:count] == np.arange(lanes)[:count] + 1).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_transpose(dtype):
+    lanes = lanes_of(dtype)
+    W, T = (aligned(lanes * lanes, dtype) for _ in range(2))
+    W[:] = np.arange(lanes * lanes)
+    compiled(simd.transpose)(W, 0, T, 0)
+    assert (T.reshape(lanes, lanes) == W.reshape(lanes, lanes).T).all()
+
+
+def test_tiles_fit_the_registers():
+    """The rule of `_tiles` for the targets it knows, and the target's own."""
+    bits, count = simd._registers()
+    assert (bits, count) in [(512, 32), (256, 16), (128, 16), (128, 32)]
+    assert (simd.M * simd.N + simd.N) * (512 // bits) + 1 <= count
+    assert 16 % simd.G == 0

@@ -1,0 +1,54 @@
+"""The same seed gives the same bits: for any number of threads, both gradient modes, and in another process."""
+
+import itertools
+
+import numpy as np
+import pytest
+from conftest import run
+
+import fastbp as fb
+
+
+def fit(n_threads, gradient, *, dtype=np.float32, momentum=0.9, nesterov=False):
+    """Three epochs on sizes that divide nothing."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(1003, 61)).astype(dtype), rng.integers(0, 7, 1003)
+    net = fb.MLP([61, 37, 23, 7], activation=["tanh", "relu"], output="softmax", dtype=dtype, seed=0)
+    optimizer = fb.SGD(0.1, momentum=momentum, nesterov=nesterov)
+    trainer = fb.Trainer(
+        net, loss="cross_entropy", optimizer=optimizer, batch_size=50, seed=0, n_threads=n_threads, gradient=gradient
+    )
+    history = trainer.fit(X, y, epochs=3)
+    return b"".join(array.tobytes() for array in net.weights + net.biases), history["loss"]
+
+
+@pytest.mark.parametrize("rule", [{"momentum": 0.0}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_threads_and_modes(dtype, rule):
+    results = [fit(t, mode, dtype=dtype, **rule) for t, mode in itertools.product((1, 2, 3, 4), ("fused", "stored"))]
+    assert all(result == results[0] for result in results)
+
+
+def test_processes():
+    code = "import hashlib, test_determinism as t; print(hashlib.sha256(t.fit({}, 'fused')[0]).hexdigest())"
+    prints = {run(code.format(threads)).stdout for threads in (1, 2)}
+    assert len(prints) == 1
+    assert len(prints.pop().strip()) == 64
+
+
+def test_seed_matters():
+    nets = [fb.MLP([5, 4], seed=seed) for seed in (0, 0, 1)]
+    assert (nets[0].weights[0] == nets[1].weights[0]).all()
+    assert (nets[0].weights[0] != nets[2].weights[0]).any()
+
+
+def test_layers_of_predictions_do_not_depend_on_neighbours():
+    """A row's result is the same alone, in a batch and on several threads."""
+    rng = np.random.default_rng(0)
+    net = fb.MLP([61, 37, 7], activation="sigmoid", output="softmax", seed=0)
+    X = rng.normal(size=(301, 61)).astype(np.float32)
+    whole = net.predict(X)
+    for threads in (1, 2, 3):
+        assert (net.predict(X, n_threads=threads) == whole).all()
+    assert all((net.predict(X[i : i + 1]) == whole[i]).all() for i in range(0, 301, 13))
+    assert all((net.predict(X[i : i + 11]) == whole[i : i + 11]).all() for i in range(0, 290, 29))
