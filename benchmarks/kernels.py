@@ -13,6 +13,7 @@ import argparse
 import platform
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -92,7 +93,9 @@ def one_gradient(A, D, batch, n_in, n_out, stride, h, P, S, T):
             weights(MOMENTUM, A, j * stride, D, i * stride, batch, h, P, p, S, S, T, t, False, True)
 
 
-def kernels(dtype: type = np.float32, batch: int = 128, n_in: int = 512, n_out: int = 512) -> dict[str, Callable[[], float]]:
+def kernels(
+    dtype: type = np.float32, batch: int = 128, n_in: int = 512, n_out: int = 512
+) -> dict[str, Callable[[], float]]:
     """Functions that measure the operations a second of each kernel on one core."""
     L = lanes_of(dtype)
     stride = (batch | 1) * L
@@ -119,7 +122,9 @@ def kernels(dtype: type = np.float32, batch: int = 128, n_in: int = 512, n_out: 
     }
 
 
-def step(sizes: list[int], batch: int, n_threads: int | None, parts: int, n: int = 20_000) -> tuple[Callable[[], float], int]:
+def step(
+    sizes: list[int], batch: int, n_threads: int | None, parts: int, n: int = 20_000
+) -> tuple[Callable[[], float], int]:
     """A function that measures the seconds of a training step (raw uint8 inputs, momentum), and a step's operations."""
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (n, sizes[0]), np.uint8), rng.integers(0, sizes[-1], n)
@@ -130,7 +135,7 @@ def step(sizes: list[int], batch: int, n_threads: int | None, parts: int, n: int
     trainer.fit(X[: 2 * batch], y[: 2 * batch])
     job, order = trainer._job, rng.permutation(n)
     job.read(*trainer._check(X, y), order)
-    products = [a * b for a, b in zip(sizes, sizes[1:], strict=False)]
+    products = [a * b for a, b in pairwise(sizes)]
     state = {"part": 0, "parts": n // batch}
 
     def measure() -> float:
@@ -164,7 +169,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=threads.available())
     options = parser.parse_args()
     one, every = peak(), peak(count=options.threads)
-    print(f"{platform.processor() or platform.machine()}, {options.threads} threads, numba {numba.__version__}, tile {M}x{N}")
+    print(
+        f"{platform.processor() or platform.machine()}, {options.threads} threads, "
+        f"numba {numba.__version__}, tile {M}x{N}"
+    )
     top = np.median([one() for _ in range(15)]), np.median([every() for _ in range(15)])
     print(f"FMA peak, float32: {top[0] / 1e9:.0f} GFLOP/s one core, {top[1] / 1e9:.0f} on {options.threads}\n")
     print("fraction of the peak of one core, 128x512x512")
@@ -173,7 +181,9 @@ def main() -> None:
             line(f"{name} {np.dtype(dtype)}", ratios(measure, reference, 4 * options.rounds))
     print(f"\nwhole training steps: fraction of the peak of {options.threads} cores")
     for name, (sizes, batch) in STEPS.items():
-        seconds, operations = step(sizes, batch, None, parts=min(max(1, int(1e9 / (batch * np.dot(sizes[1:], sizes[:-1])))), 20_000 // batch))
+        seconds, operations = step(
+            sizes, batch, None, parts=min(max(1, int(1e9 / (batch * np.dot(sizes[1:], sizes[:-1])))), 20_000 // batch)
+        )
         values = ratios(lambda: operations / seconds(), every, options.rounds)  # noqa: B023
         line(name, values, f"{np.median([seconds() for _ in range(options.rounds)]) * 1e6:9.1f} us a step")
 

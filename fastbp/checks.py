@@ -136,14 +136,16 @@ def targets(y: object, n: int, n_out: int, loss: str, dtype: np.dtype, name: str
     """Targets of n samples for a loss: labels (n,) where there are classes, else rows of n_out."""
     array = _numeric(y, name)
     row = LOSSES[loss]
-    shapes = f"({n},)" if n_out == 1 else f"({n},) of integer labels or ({n}, {n_out})"
+    shapes = f"({n},){'' if n_out == 1 else ' of integer labels'} or ({n}, {n_out})"
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_out):
         raise ValueError(f"{name} must have shape {shapes}, got {array.shape}")
     if len(array) != n:
         raise ValueError(f"{name} must have a row for each of the {n} rows of {samples}, got {len(array)}")
     if array.ndim == 1 and (n_out > 1 or row.targets == "distribution"):
         if array.dtype.kind == "f":
-            raise TypeError(f"{name} of shape ({n},) must be integer labels for {n_out} outputs, got dtype {array.dtype}")
+            raise TypeError(
+                f"{name} of shape ({n},) must be integer labels for {n_out} outputs, got dtype {array.dtype}"
+            )
         _within(array, name, 0, n_out - 1)
         return Targets(np.ascontiguousarray(array, np.int64), FLOAT64, True, True, False)
     array = _readable(array, dtype)
@@ -154,5 +156,7 @@ def targets(y: object, n: int, n_out: int, loss: str, dtype: np.dtype, name: str
             sums = block.sum(axis=1, dtype=np.float64)
             if abs(sums - 1).max() > SUM_TOLERANCE:
                 worst = int(abs(sums - 1).argmax())
-                raise ValueError(f"{name}[{start + worst}] sums to {sums[worst]:g}; a row of probabilities must sum to 1")
+                raise ValueError(
+                    f"{name}[{start + worst}] sums to {sums[worst]:g}; a row of probabilities must sum to 1"
+                )
     return Targets(array, KINDS[array.dtype], False, row.targets != "values", row.targets == "probabilities")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,16 +40,18 @@ class Layout:
         L = self.lanes = lanes_of(dtype)
         self.W, self.T, self.size = [], [-1], 0
         self.zeros, self.transposed_size = 0, N * L
-        for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+        for n_in, n_out in pairwise(sizes):
             self.W.append(self.size)
             self.size += round_up(n_in, L) * round_up(n_out, L) + round_up(n_out, L)
-        for n_in, n_out in zip(sizes[1:], sizes[2:], strict=False):
+        for n_in, n_out in pairwise(sizes[1:]):
             self.T.append(self.transposed_size)
             self.transposed_size += round_up(n_in, L) * round_up(n_out, L)
 
     def matrix(self, l: int) -> slice:
         """W^l in theta."""
-        return slice(self.W[l], self.W[l] + round_up(self.sizes[l], self.lanes) * round_up(self.sizes[l + 1], self.lanes))
+        return slice(
+            self.W[l], self.W[l] + round_up(self.sizes[l], self.lanes) * round_up(self.sizes[l + 1], self.lanes)
+        )
 
     def bias(self, l: int) -> slice:
         """b^l in theta, without its padding."""
@@ -58,10 +61,10 @@ class Layout:
     @property
     def weights(self) -> int:
         """The number of weights, padding included: what the kernels really multiply."""
-        return sum(round_up(n, self.lanes) * m for n, m in zip(self.sizes, self.sizes[1:], strict=False))
+        return sum(round_up(n, self.lanes) * m for n, m in pairwise(self.sizes))
 
 
-class Diverged(ArithmeticError):
+class DivergedError(ArithmeticError):
     """The loss of a part is not finite."""
 
     def __init__(self, part: int):
@@ -187,7 +190,7 @@ class Job:
 
         Raises
         ------
-        Diverged
+        DivergedError
             At a loss that is not finite. The parameters have not seen that part.
         """
         if last is None:
@@ -203,7 +206,7 @@ class Job:
             with threads.team(count):
                 done = loop(propagate, descend, address, first, stop, count)
             if done < stop:
-                raise Diverged(done)
+                raise DivergedError(done)
             pace = (stop - first) / max(time.perf_counter() - start, 1e-9)
             # Growth is bounded: the first call, of one part, includes what a cold cache costs.
             self._parts_a_call = min(max(8 * self._parts_a_call, 8), pace * CALL_SECONDS)

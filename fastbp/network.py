@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from . import checks
-from .engine import Diverged, Job, Layout
+from .engine import DivergedError, Job, Layout
 from .kernels.activations import ACTIVATIONS, SOFTMAX
 from .kernels.losses import LOSSES
 from .kernels.minibatch import EVALUATE, PREDICT, STORE, TRAIN
@@ -85,7 +86,11 @@ class MLP:
         dtype: np.typing.DTypeLike = np.float32,
         seed: int | None = None,
     ):
-        if isinstance(sizes, str) or not isinstance(sizes, Sequence | np.ndarray) or not 2 <= len(sizes) <= MAX_LAYERS + 1:
+        if (
+            isinstance(sizes, str)
+            or not isinstance(sizes, Sequence | np.ndarray)
+            or not 2 <= len(sizes) <= MAX_LAYERS + 1
+        ):
             raise ValueError(f"sizes must be a sequence of 2 to {MAX_LAYERS + 1} layer widths, got {sizes!r}")
         self.sizes = tuple(checks.integer(n, f"sizes[{l}]", 1) for l, n in enumerate(sizes))
         hidden = len(self.sizes) - 2
@@ -143,7 +148,7 @@ class MLP:
     def _unpack(self, theta: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The weight matrices and biases of a vector laid out like theta, as copies."""
         layout = self.layout
-        shapes = zip(self.sizes, self.sizes[1:], strict=False)
+        shapes = pairwise(self.sizes)
         weights = [
             unpack(theta[layout.matrix(l)], round_up(shape[0], layout.lanes), shape) for l, shape in enumerate(shapes)
         ]
@@ -167,7 +172,7 @@ class MLP:
     @property
     def n_parameters(self) -> int:
         """Weights and biases, counted."""
-        return sum((n_in + 1) * n_out for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False))
+        return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.sizes))
 
     def set_weights(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
         """Replace all parameters, or none of them if one does not fit.
@@ -190,7 +195,7 @@ class MLP:
         >>> bool((twin.predict([[1.0, 2.0]]) == net.predict([[1.0, 2.0]])).all())
         True
         """
-        shapes = list(zip(self.sizes, self.sizes[1:], strict=False))
+        shapes = list(pairwise(self.sizes))
         checked = []
         for name, arrays, wanted in (("weights", weights, shapes), ("biases", biases, [(n,) for n in self.sizes[1:]])):
             if len(arrays) != len(wanted):
@@ -318,7 +323,7 @@ class MLP:
             job.transpose()
             try:
                 job.finish()
-            except Diverged:
+            except DivergedError:
                 raise FloatingPointError(f"the {loss} of these samples is not finite") from None
             return float(job.record["cost"]) / len(X.array), *self._unpack(job.vectors["gradient"])
 
@@ -326,7 +331,9 @@ class MLP:
         """Raise ValueError if an activation has no derivative to train through."""
         for name in (*self.activations, self.output):
             if name != "softmax" and ACTIVATIONS[name].derivative is None:
-                raise ValueError(f"activation {name!r} has no derivative: such a network can predict but not be trained")
+                raise ValueError(
+                    f"activation {name!r} has no derivative: such a network can predict but not be trained"
+                )
 
     def _evaluate(self, X: checks.Inputs, y: checks.Targets, loss: str, n_threads: int | None) -> dict[str, float]:
         """The mean loss over checked samples, and for classes the accuracy."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 
 from . import checks
-from .kernels.rules import MOMENTUM, NESTEROV, RULES, SGD as PLAIN
+from .kernels.rules import MOMENTUM, NESTEROV, RULES
+from .kernels.rules import SGD as PLAIN
 
 
 @dataclass(frozen=True)

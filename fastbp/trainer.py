@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 
 import numpy as np
 
 from . import checks
-from .engine import Diverged, Job
+from .engine import DivergedError, Job
 from .kernels.losses import LOSSES
 from .kernels.minibatch import APPLY, FUSED, TRAIN
 from .kernels.panels import aligned
@@ -22,6 +23,8 @@ GRADIENTS = {"fused": FUSED, "stored": APPLY}
 class History(dict[str, list[float]]):
     """What each epoch brought: a list for each of loss, accuracy, seconds and their validation counterparts.
 
+    The lists are of one length: an epoch without validation has NaN there.
+
     Examples
     --------
     >>> import fastbp as fb
@@ -33,15 +36,19 @@ class History(dict[str, list[float]]):
 
     def record(self, **values: float) -> None:
         """Append an epoch."""
-        for name, value in values.items():
-            self.setdefault(name, []).append(value)
+        epochs = len(next(iter(self.values()), ()))
+        for name in values:
+            self.setdefault(name, [math.nan] * epochs)
+        for name, column in self.items():
+            column.append(values.get(name, math.nan))
 
     def __str__(self) -> str:
         widths = {name: max(len(name), 9) for name in self}
         lines = ["epoch " + " ".join(f"{name:>{width}}" for name, width in widths.items())]
         for epoch, values in enumerate(zip(*self.values(), strict=True), 1):
-            cells = (f"{value:{width}.4f}" for value, width in zip(values, widths.values(), strict=True))
-            lines.append(f"{epoch:5} " + " ".join(cells))
+            cells = ("-" if math.isnan(value) else f"{value:.4f}" for value in values)
+            row = (f"{cell:>{width}}" for cell, width in zip(cells, widths.values(), strict=True))
+            lines.append(f"{epoch:5} " + " ".join(row))
         return "\n".join(lines)
 
 
@@ -225,10 +232,12 @@ class Trainer:
         """
         try:
             return self.network._evaluate(*self._check(X, y), self.loss, self.n_threads)
-        except Diverged:
+        except DivergedError:
             raise FloatingPointError(f"the {self.loss} of these samples is not finite") from None
 
-    def _check(self, X: np.ndarray, y: np.ndarray, X_name: str = "X", y_name: str = "y") -> tuple[checks.Inputs, checks.Targets]:
+    def _check(
+        self, X: np.ndarray, y: np.ndarray, X_name: str = "X", y_name: str = "y"
+    ) -> tuple[checks.Inputs, checks.Targets]:
         network = self.network
         inputs = checks.inputs(X, network.sizes[0], network.dtype, X_name)
         return inputs, checks.targets(y, len(inputs.array), network.sizes[-1], self.loss, network.dtype, y_name, X_name)
@@ -261,12 +270,12 @@ class Trainer:
             for part in job.run():
                 if bar is not None:
                     bar.update(min(part // job.parts * batch, n) - bar.n % n)
-        except Diverged as error:
+        except DivergedError as error:
             theta[:], self._state[:] = before, 0
             epoch, step = len(next(iter(self.history.values()), ())), error.part // job.parts
             raise FloatingPointError(
-                f"the loss is not finite at step {step + 1} of epoch {epoch + 1}: the parameters are again those that the "
-                f"epoch began with; a learning rate below {self.optimizer.learning_rate:g} or scaled inputs may help"
+                f"the loss is not finite at step {step + 1} of epoch {epoch + 1}: the parameters are again those "
+                f"that the epoch began with; a learning rate below {self.optimizer.learning_rate:g} or scaled inputs may help"
             ) from None
 
     def __getstate__(self) -> dict:

@@ -9,7 +9,7 @@ from numba import njit
 
 from .activations import IDENTITY, sigma_prime
 from .forward import multiply_many, multiply_one
-from .simd import INLINE, OPTIONS, N, lanes, load, store
+from .simd import INLINE, N, lanes, load, store
 
 
 @njit(**INLINE)

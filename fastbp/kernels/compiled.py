@@ -1,12 +1,13 @@
 """Compilation: kernels by dtype and rule, cached on disk under a key that cannot be stale.
 
 Numba's own cache looks at the file of the function alone: a kernel changed elsewhere, other flags or another
-CPU would go unnoticed. The directory is therefore keyed by a digest of all of these. No cache file, whatever it holds, can
-do more than cost the time to compile.
+CPU would go unnoticed. The directory is therefore keyed by a digest of all of these. No cache file, whatever it
+holds, can do more than cost the time to compile.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -24,11 +25,11 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserWideCa
 
 from . import minibatch
 
-I = types.int64  # noqa: E741
+I = types.int64
 DTYPES = {np.dtype(np.float32): np.float32, np.dtype(np.float64): np.float64}
 
 
-SOURCES = sorted(Path(__file__).parent.glob("*.py"))
+SOURCES = sorted(Path(__file__).parent.rglob("*.py"))
 
 
 def _digest() -> str:
@@ -36,7 +37,10 @@ def _digest() -> str:
     parts = [sys.version, numba.__version__, llvmlite.__version__, np.__version__]
     parts += [str(config.CPU_NAME or llvmlite.binding.get_host_cpu_name()), str(config.CPU_FEATURES)]
     parts += [llvmlite.binding.get_host_cpu_features().flatten()]
-    parts += [str(getattr(config, name)) for name in ("OPT", "BOUNDSCHECK", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")]
+    parts += [
+        str(getattr(config, name))
+        for name in ("OPT", "BOUNDSCHECK", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")
+    ]
     for source in SOURCES:
         parts += [source.name, source.read_text(encoding="utf-8")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
@@ -48,10 +52,8 @@ def _homes() -> list[Path]:
         return [Path(config.CACHE_DIR)]
     system = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
     homes = [Path(system)] if system else []
-    try:
+    with contextlib.suppress(RuntimeError):  # no home directory
         homes.append(Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache"))
-    except RuntimeError:
-        pass  # no home directory
     return [home / "fastbp" for home in homes] + [Path(__file__).parent / "__pycache__"]
 
 
@@ -81,7 +83,7 @@ class _Locator(UserWideCacheLocator):
 
 
 class _CacheImpl(CompileResultCacheImpl):
-    _locator_classes = [_Locator]
+    _locator_classes = (_Locator,)
 
 
 class _Cache(FunctionCache):

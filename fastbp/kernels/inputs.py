@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from numba import njit
 
-from .simd import FLOAT32, INLINE, LINE, OPTIONS, UINT8, lanes, load, load_input, load_input_part, prefetch, splat, store
+from .simd import (
+    FLOAT32,
+    INLINE,
+    LINE,
+    OPTIONS,
+    UINT8,
+    lanes,
+    load,
+    load_input,
+    load_input_part,
+    prefetch,
+    splat,
+    store,
+)
 
 
 @njit(**INLINE)

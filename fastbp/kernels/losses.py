@@ -17,12 +17,11 @@ from .activations import ACTIVATIONS, IDENTITY, SOFTMAX, sigma_prime
 from .forward import activate
 from .simd import (
     INLINE,
-    INLINE, OPTIONS,
+    OPTIONS,
     absolute,
     elementwise,
     exp,
     first_equal,
-    fma,
     keep,
     lanes,
     largest,
@@ -216,7 +215,9 @@ def loss(code, sigma_code, A, a, Y, y, D, d, stride, n_out, weight, by_output, f
     """
     L = lanes(A)
     scale = splat(D, weight)
-    canonical = sigma_code == SOFTMAX and code == CROSS_ENTROPY or sigma_code == SIGMOID and code == BINARY_CROSS_ENTROPY
+    canonical = (sigma_code == SOFTMAX and code == CROSS_ENTROPY) or (
+        sigma_code == SIGMOID and code == BINARY_CROSS_ENTROPY
+    )
     if not canonical:
         output(sigma_code, A, a, stride, n_out, first, last)
     for r in range(first, last):

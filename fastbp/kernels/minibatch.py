@@ -24,9 +24,9 @@ from .forward import forward, scatter
 from .gradient import biases, weights
 from .inputs import gather, one_hot
 from .losses import loss, output
-from .simd import INLINE, M, OPTIONS, array_at, call, lanes
+from .simd import OPTIONS, M, array_at, call, lanes
 
-I = np.int64  # noqa: E741
+I = np.int64
 JOB = np.dtype(
     [
         # data: samples, input columns, output columns; matrices are row-major, `kind` is theirs (inputs.py)
@@ -101,7 +101,10 @@ def propagate(dtype):
         if first >= last:
             return
         A, D = array_at(job.A, job.A_size, dtype), array_at(job.D, job.D_size, dtype)
-        theta, transposed = array_at(job.theta, job.theta_size, dtype), array_at(job.transposed, job.transposed_size, dtype)
+        theta, transposed = (
+            array_at(job.theta, job.theta_size, dtype),
+            array_at(job.transposed, job.transposed_size, dtype),
+        )
         shift, scale = array_at(job.shift, job.shift_size, dtype), array_at(job.scale, job.shift_size, dtype)
         order, layers = array_at(job.order, job.order_size, np.int64), array_at(job.layers, job.depth, LAYER)
         stride, end = job.stride, layers[job.depth - 1]
@@ -119,7 +122,10 @@ def propagate(dtype):
         if job.labels:
             one_hot(array_at(job.y, job.n, np.int64), order, start, D, job.targets, stride, first, last, end.n_out)
         else:
-            shift, scale = array_at(job.y_shift, job.y_shift_size, dtype), array_at(job.y_scale, job.y_shift_size, dtype)
+            shift, scale = (
+                array_at(job.y_shift, job.y_shift_size, dtype),
+                array_at(job.y_scale, job.y_shift_size, dtype),
+            )
             gather(job.y, job.y_kind, job.n_out, order, start, shift, scale, D, job.targets, stride, first, last)
         costs, hits = array_at(job.costs, rows, np.float64), array_at(job.hits, rows, np.float64)
         loss(
@@ -170,7 +176,9 @@ def descend(dtype, rule):
                 j, i = u // panels, u % panels
                 at = layer.T + (j * panels + i) * L * L if layer.T >= 0 else -1
                 p = layer.W + (i * high + j) * L * L
-                weights(rule, A, layer.a + j * stride, D, layer.d + i * stride, rows, H, P, p, S, g, T, at, resume, update)
+                weights(
+                    rule, A, layer.a + j * stride, D, layer.d + i * stride, rows, H, P, p, S, g, T, at, resume, update
+                )
                 if j == 0:
                     biases(rule, D, layer.d + i * stride, rows, H, P, b + i * L, S, g, resume, update)
             first, last = first - high * panels, last - high * panels
@@ -203,7 +211,8 @@ def is_stored(address, k):
 
 
 def loop(parallel: bool):
-    """The loop over parts, `loop(propagate, descend, job, first, last, threads)`, with `prange` over threads or `range`.
+    """The loop over parts, `loop(propagate, descend, job, first, last, threads)`, with `prange` over threads or
+    `range`.
 
     `propagate` and `descend` are addresses, descend 0 when nothing is learnt. Returns the first part whose cost is
     not finite, before the parameters have seen it, else `last`.

@@ -16,7 +16,9 @@ def compiled(kernel):
     """A kernel or intrinsic as a Python function."""
     names = inspect.signature(getattr(kernel, "py_func", None) or kernel._defn).parameters
     arguments = ", ".join(name for name in names if name != "typingctx")
-    return njit(eval(f"lambda {arguments}: kernel({arguments})", {"kernel": kernel}))  # an inlined kernel takes no *args
+    return njit(
+        eval(f"lambda {arguments}: kernel({arguments})", {"kernel": kernel})
+    )  # an inlined kernel takes no *args
 
 
 def elementwise(function):

@@ -18,7 +18,9 @@ PRIME = {name: elementwise(simd.elementwise(row.derivative, 1)) for name, row in
 def test_values(name, dtype):
     """Relative to the value: also where it is small."""
     rng = np.random.default_rng(0)
-    z = np.concatenate([rng.uniform(-30, 30, 5000), 10.0 ** rng.uniform(-20, 0, 500), -(10.0 ** rng.uniform(-20, 0, 500))])
+    z = np.concatenate(
+        [rng.uniform(-30, 30, 5000), 10.0 ** rng.uniform(-20, 0, 500), -(10.0 ** rng.uniform(-20, 0, 500))]
+    )
     z = z.astype(dtype)
     wanted = reference.ACTIVATIONS[name](z.astype(float))
     error = np.abs(SIGMA[name](z) - wanted) / np.maximum(np.abs(wanted), 1e-30)

@@ -91,8 +91,8 @@ def test_transpose(dtype):
 
 
 def test_tiles_fit_the_registers():
-    """The rule of `_tiles` for the targets it knows, and the target's own."""
-    bits, count = simd._registers()
+    """The rule of `tiles` for the targets it knows, and the target's own."""
+    bits, count = simd.registers()
     assert (bits, count) in [(512, 32), (256, 16), (128, 16), (128, 32)]
     assert (simd.M * simd.N + simd.N) * (512 // bits) + 1 <= count
     assert 16 % simd.G == 0

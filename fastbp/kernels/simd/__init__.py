@@ -1,0 +1,88 @@
+"""Vectors of one cache line, tiles of them in registers, and the arithmetic on them.
+
+The only folder that speaks LLVM. It gives Numba a value type, `vector`, of 16 float32 or 8 float64: one
+64-byte cache line, the panel row of `panels.py`. Kernels hold an M x N *tile* of them, a tuple in row-major
+order, and write their loops in Python around the intrinsics below. Elementwise formulas (sigma, its
+derivative, losses, update rules) are plain Python functions of `Vector`; `elementwise` and `switch` make
+intrinsics of them.
+
+Whatever shape a tile has, an element is accumulated by one chain of fused multiply-adds in the order of the
+loop around it: results do not depend on how rows are shared out.
+"""
+
+from ..panels import LINE
+from .formulas import elementwise, switch
+from .functions import exp, expm1, log, log1p
+from .memory import (
+    FLOAT32,
+    FLOAT64,
+    UINT8,
+    array_at,
+    call,
+    first_equal,
+    keep,
+    lanes,
+    largest,
+    load,
+    load_input,
+    load_input_part,
+    prefetch,
+    splat,
+    store,
+    total,
+)
+from .target import G, M, N, registers
+from .tiles import block_rows, tile_fill, tile_fma, tile_load, tile_store, tile_update, tile_zero, transpose
+from .vector import absolute, fma, maximum, minimum, where
+
+OPTIONS = {"error_model": "numpy", "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Of every kernel: divisions do not raise, other Python threads run meanwhile, and only other kernels call it: the
+wrappers for Python and C took a fifth of the compile time."""
+
+INLINE = {"inline": "always", **OPTIONS}
+"""Of a kernel that is typed and compiled with its caller, rather than on its own and then once more in there."""
+
+__all__ = [
+    "FLOAT32",
+    "FLOAT64",
+    "INLINE",
+    "LINE",
+    "OPTIONS",
+    "UINT8",
+    "G",
+    "M",
+    "N",
+    "absolute",
+    "array_at",
+    "block_rows",
+    "call",
+    "elementwise",
+    "exp",
+    "expm1",
+    "first_equal",
+    "fma",
+    "keep",
+    "lanes",
+    "largest",
+    "load",
+    "load_input",
+    "load_input_part",
+    "log",
+    "log1p",
+    "maximum",
+    "minimum",
+    "prefetch",
+    "registers",
+    "splat",
+    "store",
+    "switch",
+    "tile_fill",
+    "tile_fma",
+    "tile_load",
+    "tile_store",
+    "tile_update",
+    "tile_zero",
+    "total",
+    "transpose",
+    "where",
+]

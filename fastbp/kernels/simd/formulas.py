@@ -1,0 +1,86 @@
+"""Intrinsics made of formulas: `elementwise` of one, `switch` of a table of them; and operators in kernels."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+from numba import types
+from numba.extending import intrinsic, lower_builtin, type_callable
+
+from .vector import Vector, VectorType
+
+
+def _spread(build: Callable, arity: int):
+    """An intrinsic of `arity` arguments; Numba wants each by name."""
+    if arity == 1:
+        return intrinsic(lambda typingctx, x: build(x))
+    if arity == 2:
+        return intrinsic(lambda typingctx, x, y: build(x, y))
+    if arity == 3:
+        return intrinsic(lambda typingctx, x, y, z: build(x, y, z))
+    return intrinsic(lambda typingctx, x, y, z, u: build(x, y, z, u))
+
+
+def _evaluate(context, builder, formula: Callable, values, out):
+    answer = formula(*(Vector(builder, value) for value in values))
+    if isinstance(out, types.UniTuple):
+        return context.make_tuple(builder, out, [vector.value for vector in answer])
+    return answer.value
+
+
+def elementwise(formula: Callable, arity: int, results: int = 1):
+    """An intrinsic of `arity` vectors: `formula` of them."""
+
+    def build(*vectors):
+        out = vectors[0] if results == 1 else types.UniTuple(vectors[0], results)
+        return out(*vectors), lambda context, builder, sig, args: _evaluate(context, builder, formula, args, out)
+
+    return _spread(build, arity)
+
+
+def choose(builder, code, cases: dict[int, Callable]):
+    """The value of cases[code](), by a branch; the first case if there is no such code."""
+    first, end = min(cases), builder.append_basic_block("end")
+    blocks = {number: builder.append_basic_block(f"code{number}") for number in cases}
+    chosen, answers = builder.switch(code, blocks[first]), []
+    for number, block in blocks.items():
+        if number != first:
+            chosen.add_case(code.type(number), block)
+        builder.position_at_end(block)
+        answers.append((cases[number](), builder.block))
+        builder.branch(end)
+    builder.position_at_end(end)
+    phi = builder.phi(answers[0][0].type)
+    for value, block in answers:
+        phi.add_incoming(value, block)
+    return phi
+
+
+def switch(formulas: dict[int, Callable], arity: int, results: int = 1):
+    """An intrinsic of a code and `arity` vectors: the formula of that code of them."""
+
+    def build(code, *vectors):
+        out = vectors[0] if results == 1 else types.UniTuple(vectors[0], results)
+
+        def codegen(context, builder, sig, args):
+            case = lambda formula: lambda: _evaluate(context, builder, formula, args[1:], out)  # noqa: E731
+            return choose(builder, args[0], {number: case(formula) for number, formula in formulas.items()})
+
+        return out(types.intp, *vectors), codegen
+
+    return _spread(build, arity + 1)
+
+
+def _operator(op: Callable):
+    @type_callable(op)
+    def typer(context):
+        return lambda x, y: x if isinstance(x, VectorType) and x == y else None
+
+    @lower_builtin(op, VectorType, VectorType)
+    def lower(context, builder, sig, args):
+        return op(*(Vector(builder, value) for value in args)).value
+
+
+for _op in (operator.add, operator.iadd, operator.sub, operator.mul):
+    _operator(_op)

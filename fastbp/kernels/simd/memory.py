@@ -1,0 +1,232 @@
+"""Vectors to and from memory, and between lanes."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ..panels import LINE
+from .formulas import choose
+from .vector import (
+    F32,
+    F64,
+    I1,
+    I8,
+    I32,
+    I64,
+    VECTORS,
+    Vector,
+    VectorType,
+    broadcast,
+    element_of,
+    emit_call,
+    line_type,
+    maximum,
+)
+
+
+def element_at(context, builder, array, value, index, *steps):
+    """The address of value[index + sum of stride * count over `steps`]."""
+    for stride, count in steps:
+        index = builder.add(index, builder.mul(stride, I64(count)))
+    return builder.gep(context.make_array(array)(context, builder, value).data, [index])
+
+
+def load_line(builder, pointer, vector: VectorType, align: int = LINE):
+    value = builder.load(builder.bitcast(pointer, line_type(vector).as_pointer()))
+    value.align = align
+    return value
+
+
+def store_line(builder, value, pointer):
+    builder.store(value, builder.bitcast(pointer, value.type.as_pointer())).align = LINE
+
+
+@intrinsic
+def lanes(typingctx, A):
+    """The number of elements of A's dtype in a vector."""
+    vector = VECTORS[A.dtype]
+    return types.intp(A), lambda context, builder, sig, args: I64(vector.lanes)
+
+
+@intrinsic
+def load(typingctx, A, i):
+    """The vector A[i : i + lanes]; i a multiple of lanes."""
+    vector = VECTORS[A.dtype]
+
+    def codegen(context, builder, sig, args):
+        return load_line(builder, element_at(context, builder, A, *args), vector)
+
+    return vector(A, types.intp), codegen
+
+
+@intrinsic
+def store(typingctx, A, i, x):
+    """A[i : i + lanes] = x; i a multiple of lanes."""
+
+    def codegen(context, builder, sig, args):
+        store_line(builder, args[2], element_at(context, builder, A, *args[:2]))
+        return context.get_dummy_value()
+
+    return types.none(A, types.intp, x), codegen
+
+
+def to_element(builder, value, element: ir.Type):
+    return value if value.type == element else builder.fptrunc(value, element)
+
+
+@intrinsic
+def splat(typingctx, A, x):
+    """The number x in every lane of a vector of A's dtype."""
+    vector = VECTORS[A.dtype]
+
+    def codegen(context, builder, sig, args):
+        return broadcast(builder, to_element(builder, args[1], element_of(A.dtype)), vector.lanes)
+
+    return vector(A, x), codegen
+
+
+def lanes_below(builder, vector: VectorType, count):
+    """The mask of the lanes below `count`."""
+    numbers = ir.Constant(ir.VectorType(I64, vector.lanes), list(range(vector.lanes)))
+    return builder.icmp_signed("<", numbers, broadcast(builder, count, vector.lanes))
+
+
+@intrinsic
+def keep(typingctx, x, count, fill):
+    """x in the lanes below `count`, the number `fill` in the others."""
+
+    def codegen(context, builder, sig, args):
+        other = broadcast(builder, to_element(builder, args[2], element_of(x.dtype)), x.lanes)
+        return builder.select(lanes_below(builder, x, args[1]), args[0], other)
+
+    return x(x, types.intp, types.float64), codegen
+
+
+def _reduction(formula: Callable):
+    @intrinsic
+    def reduce(typingctx, x):
+        def codegen(context, builder, sig, args):
+            value, step = args[0], x.lanes // 2
+            while step:
+                order = [(lane + step) % x.lanes for lane in range(x.lanes)]
+                turned = builder.shuffle_vector(value, value, ir.Constant(ir.VectorType(I32, x.lanes), order))
+                value = formula(Vector(builder, value), Vector(builder, turned)).value
+                step //= 2
+            return builder.extract_element(value, I32(0))
+
+        return x.dtype(x), codegen
+
+    return reduce
+
+
+total = _reduction(operator.add)
+largest = _reduction(maximum)
+
+
+@intrinsic
+def first_equal(typingctx, x, scalar):
+    """The first lane of x that equals the scalar; `lanes` or more if none does."""
+
+    def codegen(context, builder, sig, args):
+        same = builder.fcmp_ordered("==", args[0], broadcast(builder, args[1], x.lanes))
+        bits = builder.zext(builder.bitcast(same, ir.IntType(x.lanes)), I64)
+        return builder.cttz(bits, I1(0))
+
+    return types.intp(x, x.dtype), codegen
+
+
+UINT8, FLOAT32, FLOAT64 = range(3)
+INPUT_TYPES = {UINT8: I8, FLOAT32: F32, FLOAT64: F64}
+
+
+def _input(masked: bool):
+    """An intrinsic that reads `count` numbers of type `kind` at a byte address into a vector of A's dtype."""
+
+    @intrinsic
+    def load_input(typingctx, A, kind, address, count):
+        vector = VECTORS[A.dtype]
+        element = element_of(A.dtype)
+
+        def read(builder, of, address, count):
+            shape = ir.VectorType(of, vector.lanes)
+            size = 1 if of == I8 else 4 if of == F32 else 8
+            pointer = builder.inttoptr(address, shape.as_pointer())
+            if masked:
+                mask = lanes_below(builder, vector, count)
+                tag = f"v{vector.lanes}{'i8' if of == I8 else 'f32' if of == F32 else 'f64'}"
+                name = f"llvm.masked.load.{tag}.p0"
+                nothing = ir.Constant(shape, [0] * vector.lanes)
+                value = emit_call(builder, name, shape, pointer, I32(size), mask, nothing)
+            else:
+                value = builder.load(pointer)
+                value.align = size
+            if of == I8:
+                return builder.uitofp(value, line_type(vector))
+            if of == element:
+                return value
+            return (builder.fptrunc if of == F64 else builder.fpext)(value, line_type(vector))
+
+        def codegen(context, builder, sig, args):
+            _, kind, *where_to = args
+            case = lambda of: lambda: read(builder, of, *where_to)  # noqa: E731
+            return choose(builder, kind, {code: case(of) for code, of in INPUT_TYPES.items()})
+
+        return vector(A, types.intp, types.intp, types.intp), codegen
+
+    return load_input
+
+
+load_input, load_input_part = _input(masked=False), _input(masked=True)
+
+
+@intrinsic
+def prefetch(typingctx, address):
+    """Ask for the line at an address, soon to be read."""
+
+    def codegen(context, builder, sig, args):
+        line = builder.inttoptr(args[0], ir.PointerType(I8))
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [line.type, I32, I32, I32]), "llvm.prefetch.p0"
+        )
+        builder.call(function, [line, I32(0), I32(2), I32(1)])
+        return context.get_dummy_value()
+
+    return types.none(types.intp), codegen
+
+
+@intrinsic
+def array_at(typingctx, address, size, dtype):
+    """The vector of `size` numbers or records of a dtype at an address."""
+    array = types.Array(dtype.dtype, 1, "C")
+
+    def codegen(context, builder, sig, args):
+        from numba.np.arrayobj import populate_array  # 40 ms, that `import fastbp` need not pay
+
+        out = context.make_array(array)(context, builder)
+        item = context.get_abi_sizeof(context.get_data_type(array.dtype))
+        data = builder.inttoptr(args[0], out.data.type)
+        item = context.get_constant(types.intp, item)
+        populate_array(out, data, [args[1]], [item], item, meminfo=None)
+        return out._getvalue()
+
+    return array(types.intp, types.intp, dtype), codegen
+
+
+@intrinsic
+def call(typingctx, address, arguments):
+    """Call the compiled kernel at an address: its code is neither linked nor compiled again into the caller."""
+    argtypes = arguments.types
+
+    def codegen(context, builder, sig, args):
+        function = builder.inttoptr(args[0], context.call_conv.get_function_type(types.none, argtypes).as_pointer())
+        values = cgutils.unpack_tuple(builder, args[1])
+        context.call_conv.call_function(builder, function, types.none, argtypes, values)
+        return context.get_dummy_value()
+
+    return types.none(types.intp, arguments), codegen

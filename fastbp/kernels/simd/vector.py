@@ -1,0 +1,157 @@
+"""Vectors of one cache line: a value type for Numba, and `Vector`, the operand of formulas.
+
+A formula is a plain Python function of `Vector`s. Its operators emit LLVM instructions, so it is typed once, by
+Python, and costs Numba nothing to compile.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import models, register_model
+
+from ..panels import LINE
+
+I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
+F32, F64 = ir.FloatType(), ir.DoubleType()
+MANTISSA = {F32: 23, F64: 52}
+
+
+class VectorType(types.Type):
+    """A cache line of `dtype` as a Numba value."""
+
+    def __init__(self, dtype: types.Float):
+        self.dtype = dtype
+        self.lanes = 8 * LINE // dtype.bitwidth
+        super().__init__(name=f"{dtype}x{self.lanes}")
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, fe_type):
+        super().__init__(manager, fe_type, ir.VectorType(element_of(fe_type.dtype), fe_type.lanes))
+
+
+VECTORS = {dtype: VectorType(dtype) for dtype in (types.float32, types.float64)}
+
+
+def element_of(dtype: types.Float) -> ir.Type:
+    return F32 if dtype == types.float32 else F64
+
+
+def broadcast(builder, scalar, lanes: int):
+    undefined = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
+    first = builder.insert_element(undefined, scalar, I32(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
+
+
+def emit_call(builder, name: str, result, *args):
+    fnty = ir.FunctionType(result, [a.type for a in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, fnty, name), args)
+
+
+class Mask:
+    """A lane-wise truth value, for `where`."""
+
+    def __init__(self, builder, value):
+        self.builder, self.value = builder, value
+
+    def __and__(self, other: Mask) -> Mask:
+        return Mask(self.builder, self.builder.and_(self.value, other.value))
+
+
+class Vector:
+    """A vector in a formula: operators emit instructions. Numbers are broadcast."""
+
+    def __init__(self, builder, value):
+        self.builder, self.value = builder, value
+
+    @property
+    def type(self) -> ir.VectorType:
+        return self.value.type
+
+    @property
+    def tiny(self) -> float:
+        """The smallest normal number of the type."""
+        return 2.0**-126 if self.type.element == F32 else 2.0**-1022
+
+    def of(self, x: float | Vector) -> Vector:
+        """`x`, broadcast if it is a number."""
+        return (
+            x if isinstance(x, Vector) else Vector(self.builder, ir.Constant(self.type, [float(x)] * self.type.count))
+        )
+
+    def _emit(self, op: str, left, right) -> Vector:
+        return Vector(self.builder, getattr(self.builder, op)(self.of(left).value, self.of(right).value))
+
+    def _compare(self, op: str, other) -> Mask:
+        return Mask(self.builder, self.builder.fcmp_ordered(op, self.value, self.of(other).value))
+
+    def __add__(self, other):
+        return self._emit("fadd", self, other)
+
+    def __sub__(self, other):
+        return self._emit("fsub", self, other)
+
+    def __mul__(self, other):
+        return self._emit("fmul", self, other)
+
+    def __truediv__(self, other):
+        return self._emit("fdiv", self, other)
+
+    def __rsub__(self, other):
+        return self._emit("fsub", other, self)
+
+    def __rtruediv__(self, other):
+        return self._emit("fdiv", other, self)
+
+    def __neg__(self):
+        return Vector(self.builder, self.builder.fneg(self.value))
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __lt__(self, other):
+        return self._compare("<", other)
+
+    def __gt__(self, other):
+        return self._compare(">", other)
+
+    def __ge__(self, other):
+        return self._compare(">=", other)
+
+    def bits(self):
+        """The lanes as integers of the same width."""
+        width = 32 if self.type.element == F32 else 64
+        return self.builder.bitcast(self.value, ir.VectorType(ir.IntType(width), self.type.count))
+
+
+def where(mask: Mask, x: Vector | float, y: Vector | float) -> Vector:
+    """`x` where the mask holds, else `y`; one of them a vector."""
+    like = x if isinstance(x, Vector) else y
+    return Vector(mask.builder, mask.builder.select(mask.value, like.of(x).value, like.of(y).value))
+
+
+def fma(x: Vector, y: Vector | float, z: Vector | float) -> Vector:
+    """x y + z. `llvm.fma` would call libm's scalar `fmaf` on a target without the instruction."""
+    name = f"llvm.fmuladd.v{x.type.count}f{32 if x.type.element == F32 else 64}"
+    return Vector(x.builder, emit_call(x.builder, name, x.type, x.value, x.of(y).value, x.of(z).value))
+
+
+def maximum(x: Vector, y: Vector | float) -> Vector:
+    """The larger one; NaN in `x` stays NaN."""
+    return where(x < y, y, x)
+
+
+def minimum(x: Vector, y: Vector | float) -> Vector:
+    """The smaller one; NaN in `x` stays NaN."""
+    return where(x > y, y, x)
+
+
+def absolute(x: Vector) -> Vector:
+    """|x|."""
+    return where(x < 0.0, -x, x)
+
+
+def line_type(vector: VectorType) -> ir.VectorType:
+    return ir.VectorType(element_of(vector.dtype), vector.lanes)

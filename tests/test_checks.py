@@ -1,0 +1,180 @@
+"""Bad input: ValueError or TypeError that names the argument, the value and the rule, and a network left as it was."""
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+
+X, Y = np.ones((6, 3)), np.array([0, 1, 2, 3, 0, 1])
+ONE_HOT = np.eye(4)[Y]
+NAN, INF = float("nan"), float("inf")
+
+
+def changed(array, index, value):
+    array = np.array(array, float)
+    array[index] = value
+    return array
+
+
+BAD_SAMPLES = {
+    "X must have shape (n, 3)": (np.ones((6, 4)), Y),
+    "X must have shape (n, 3), a row a sample; got (3,)": (np.ones(3), Y),
+    "X must have shape (n, 3), a row a sample; got (6, 3, 1)": (np.ones((6, 3, 1)), Y),
+    "X must have at least one row": (np.ones((0, 3)), Y[:0]),
+    "X must be an array of real numbers, got dtype complex128": (X.astype(complex), Y),
+    "X must be an array of real numbers, got dtype <U1": (np.full((6, 3), "a"), Y),
+    "X must be an array of real numbers, got dtype object": (np.full((6, 3), None), Y),
+    "X[4, 1] is nan; every value must be finite": (changed(X, (4, 1), NAN), Y),
+    "X[5, 2] is -inf; every value must be finite": (changed(X, (5, 2), -INF), Y),
+    "y must have a row for each of the 6 rows of X, got 5": (X, Y[:5]),
+    "y must have shape (6,) of integer labels or (6, 4), got (6, 3)": (X, ONE_HOT[:, :3]),
+    "y must have shape (6,) of integer labels or (6, 4), got ()": (X, np.array(1)),
+    "y of shape (6,) must be integer labels": (X, Y.astype(float)),
+    "y[3] is 4; every value must be in [0, 3]": (X, np.array([0, 1, 2, 4, 0, 1])),
+    "y[0] is -1; every value must be in [0, 3]": (X, Y - 1),
+    "y[2] sums to 2; a row of probabilities must sum to 1": (X, changed(ONE_HOT, (2, 0), 1)),
+    "y[1, 1] is nan": (X, changed(ONE_HOT, (1, 1), NAN)),
+    "y[1, 1] is -0.5; every value must be in [0, 1]": (X, changed(ONE_HOT, (1, 1), -0.5)),
+    "y must be an array of real numbers": (X, np.array(list("abcdef"))),
+}
+
+
+def assert_unchanged(network, call, error, message):
+    before = network.weights + network.biases
+    with pytest.raises(error) as caught:
+        call()
+    assert message in str(caught.value)
+    assert all((a == b).all() for a, b in zip(before, network.weights + network.biases, strict=True))
+
+
+@pytest.mark.parametrize("message", BAD_SAMPLES)
+def test_samples(message):
+    bad = BAD_SAMPLES[message]
+    net = fb.MLP([3, 5, 4], output="softmax", seed=0)
+    trainer = fb.Trainer(net, loss="cross_entropy", seed=0)
+    error = TypeError if "real numbers" in message or "integer labels for" in message else ValueError
+    error = TypeError if message.startswith("y of shape") else error
+    assert_unchanged(net, lambda: trainer.fit(*bad), error, message)
+    assert_unchanged(net, lambda: trainer.evaluate(*bad), error, message)
+    assert_unchanged(net, lambda: net.gradients(*bad, loss="cross_entropy"), error, message)
+    if message.startswith("X"):
+        assert_unchanged(net, lambda: net.predict(bad[0]), error, message)
+    names = message.replace("X", "validation_data[0]").replace("y", "validation_data[1]", 1)
+    if message.startswith(("X must be", "y[3]")):
+        names = message.replace("X ", "validation_data[0] ").replace("y[3]", "validation_data[1][3]")
+        assert_unchanged(net, lambda: trainer.fit(X, Y, validation_data=bad), error, names)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "message"),
+    [
+        ("binary_cross_entropy", [[0.5], [1.5]], "y[1, 0] is 1.5; every value must be in [0, 1]"),
+        ("binary_cross_entropy", [0.5, -1], "y[1] is -1.0; every value must be in [0, 1]"),
+        ("squared_error", [0.5, INF], "y[1] is inf; every value must be finite"),
+        ("squared_error", [[[0.5]], [[1]]], "y must have shape (2,) or (2, 1)"),
+        ("cross_entropy", [0, 1], "y[1] is 1; every value must be in [0, 0]"),
+    ],
+)
+def test_targets_of_one_output(loss, y, message):
+    net = fb.MLP([3, 1], output="sigmoid", seed=0)
+    with pytest.raises(ValueError, match="y") as caught:
+        fb.Trainer(net, loss=loss).fit(X[:2], y)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"sizes": [3]}, ValueError, "sizes must be a sequence of 2 to 101 layer widths, got [3]"),
+        ({"sizes": [3] * 102}, ValueError, "sizes must be a sequence of 2 to 101"),
+        ({"sizes": "34"}, ValueError, "sizes must be a sequence"),
+        ({"sizes": 3}, ValueError, "sizes must be a sequence"),
+        ({"sizes": [3, 0, 2]}, ValueError, "sizes[1] must be at least 1, got 0"),
+        ({"sizes": [3, 2.5]}, TypeError, "sizes[1] must be an integer, got 2.5"),
+        ({"sizes": [3, True]}, TypeError, "sizes[1] must be an integer, got True"),
+        ({"activation": "swoosh"}, ValueError, "activation must be one of 'identity'"),
+        ({"activation": ["relu", "relu"]}, ValueError, "activation must be one name or 1"),
+        ({"activation": ["softmax"]}, ValueError, "activation[0] must be one of"),
+        ({"output": 3}, ValueError, "output must be one of"),
+        ({"init": "he"}, ValueError, "init must be one of 'he_uniform'"),
+        ({"scale": NAN}, ValueError, "scale must be finite"),
+        ({"shift": [1, 2]}, ValueError, "shift must be a number or have shape (3,), got shape (2,)"),
+        ({"shift": "a"}, TypeError, "shift must be a number"),
+        ({"dtype": np.float16}, ValueError, "dtype must be float32 or float64, got float16"),
+    ],
+)
+def test_network(options, error, message):
+    with pytest.raises(error) as caught:
+        fb.MLP(**{"sizes": [3, 5, 4], **options})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"loss": "squared"}, ValueError, "loss must be one of 'cross_entropy'"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
+        ({"batch_size": 2.0}, TypeError, "batch_size must be an integer, got 2.0"),
+        ({"n_threads": 0}, ValueError, "n_threads must be at least 1, got 0"),
+        ({"gradient": "lost"}, ValueError, "gradient must be one of 'fused', 'stored'"),
+        ({"optimizer": 0.1}, TypeError, "optimizer must be an optimizer such as SGD(0.1), got 0.1"),
+    ],
+)
+def test_trainer(options, error, message):
+    with pytest.raises(error) as caught:
+        fb.Trainer(fb.MLP([3, 4], seed=0), **{"loss": "cross_entropy", **options})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"learning_rate": 0}, ValueError, "learning_rate must be a finite number above 0, got 0.0"),
+        ({"learning_rate": -1}, ValueError, "learning_rate must be a finite number above 0, got -1.0"),
+        ({"learning_rate": NAN}, ValueError, "learning_rate must be a finite number above 0, got nan"),
+        ({"learning_rate": INF}, ValueError, "learning_rate must be a finite number above 0, got inf"),
+        ({"learning_rate": "0.1"}, TypeError, "learning_rate must be a number, got '0.1'"),
+        ({"momentum": 1}, ValueError, "momentum must be a finite number at least 0 and below 1, got 1.0"),
+        ({"nesterov": True}, ValueError, "nesterov must be False without momentum"),
+        ({"nesterov": 2, "momentum": 0.5}, TypeError, "nesterov must be True or False, got 2"),
+    ],
+)
+def test_sgd(options, error, message):
+    with pytest.raises(error) as caught:
+        fb.SGD(**options)
+    assert message in str(caught.value)
+
+
+def test_other_arguments_of_fit():
+    net = fb.MLP([3, 5, 4], output="softmax", seed=0)
+    trainer = fb.Trainer(net, loss="cross_entropy", seed=0)
+    assert_unchanged(net, lambda: trainer.fit(X, Y, epochs=-1), ValueError, "epochs must be at least 0, got -1")
+    assert_unchanged(net, lambda: trainer.fit(X, Y, epochs=1.5), TypeError, "epochs must be an integer, got 1.5")
+    assert_unchanged(net, lambda: trainer.fit(X, Y, validation_data=X), TypeError, "validation_data must be a pair")
+    assert_unchanged(net, lambda: net.predict(X, n_threads=-1), ValueError, "n_threads must be at least 1, got -1")
+    assert_unchanged(net, lambda: net.gradients(X, Y, loss="x"), ValueError, "loss must be one of")
+
+
+def test_threshold_cannot_be_trained():
+    net = fb.MLP([3, 5, 4], activation="threshold", seed=0)
+    assert net.predict(X).shape == (6, 4)
+    with pytest.raises(ValueError, match="'threshold' has no derivative"):
+        fb.Trainer(net, loss="squared_error")
+    with pytest.raises(ValueError, match="'threshold' has no derivative"):
+        net.gradients(X, np.zeros((6, 4)), loss="squared_error")
+
+
+@pytest.mark.parametrize(
+    ("weights", "biases", "error", "message"),
+    [
+        ([np.ones((3, 5))], [np.ones(5), np.ones(4)], ValueError, "weights must be 2 arrays, one a layer; got 1"),
+        ([np.ones((3, 5)), np.ones((4, 5))], [np.ones(5), np.ones(4)], ValueError, "weights[1] must have shape (5, 4)"),
+        ([np.ones((3, 5)), np.ones((5, 4))], [np.ones(5), np.ones(3)], ValueError, "biases[1] must have shape (4,)"),
+        ([np.ones((3, 5)), np.full((5, 4), NAN)], [np.ones(5), np.ones(4)], ValueError, "weights[1] must be finite"),
+        ([np.ones((3, 5)), np.full((5, 4), 1e300)], [np.ones(5), np.ones(4)], ValueError, "weights[1] must be finite in float32"),
+        ([np.ones((3, 5)), np.full((5, 4), "a")], [np.ones(5), np.ones(4)], TypeError, "weights[1] must be numbers"),
+    ],
+)  # fmt: skip
+def test_set_weights(weights, biases, error, message):
+    net = fb.MLP([3, 5, 4], seed=0)
+    assert_unchanged(net, lambda: net.set_weights(weights, biases), error, message)

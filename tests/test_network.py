@@ -1,0 +1,144 @@
+"""MLP: predictions, parameters, initialisation, copies."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import reference
+
+import fastbp as fb
+from fastbp.kernels.activations import ACTIVATIONS
+from fastbp.network import INITS, OUTPUTS
+
+
+def as_float64(net):
+    return [a.astype(float) for a in net.weights], [a.astype(float) for a in net.biases]
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 3e-6), (np.float64, 1e-14)])
+def test_predict(activation, output, dtype, tolerance):
+    rng = np.random.default_rng(0)
+    for sizes in ([3, 1], [17, 33, 5], [8, 16, 16, 20]):
+        net = fb.MLP(sizes, activation=activation, output=output, dtype=dtype, seed=0)
+        net.set_weights(net.weights, [rng.normal(size=n) for n in sizes[1:]])
+        X = rng.normal(size=(29, sizes[0])).astype(dtype)
+        _, a = reference.forward(X.astype(float), *as_float64(net), net.activations, output)
+        got = net.predict(X)
+        assert got.dtype == dtype
+        assert reference.relative(got, a[-1]) < tolerance
+
+
+@pytest.mark.parametrize("n", [1, 2, 255, 256, 257, 1000])
+def test_predict_any_number_of_rows(n):
+    net = fb.MLP([5, 9, 4], output="softmax", seed=0)
+    X = np.random.default_rng(0).normal(size=(n, 5))
+    _, a = reference.forward(X, *as_float64(net), net.activations, "softmax")
+    assert reference.relative(net.predict(X), a[-1]) < 3e-6
+    assert (net.predict_classes(X) == a[-1].argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda X: X.astype(np.uint8),
+        lambda X: X.astype(np.float64),
+        lambda X: X.astype(np.int16),
+        lambda X: X.astype(np.float16),
+        lambda X: X.astype(">f4"),
+        lambda X: np.asfortranarray(X.astype(np.float32)),
+        lambda X: np.repeat(X.astype(np.float32), 2, axis=1)[:, ::2],
+        lambda X: X.tolist(),
+    ],
+)
+def test_inputs_of_any_kind(make):
+    """The same numbers in any type and memory order give the same predictions."""
+    X = np.random.default_rng(0).integers(0, 200, (50, 21)).astype(np.float32)
+    net = fb.MLP([21, 8, 3], output="softmax", scale=1 / 255, shift=3.0, seed=0)
+    assert (net.predict(make(X)) == net.predict(X)).all()
+
+
+def test_read_only_and_unaligned_inputs():
+    X = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
+    net = fb.MLP([5, 3], seed=0)
+    raw = np.zeros(X.nbytes + 1, np.uint8)
+    unaligned = raw[1:].view(np.float32).reshape(X.shape)
+    unaligned[:] = X
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    assert (net.predict(unaligned) == net.predict(X)).all()
+    assert (net.predict(frozen) == net.predict(X)).all()
+
+
+def test_scale_and_shift():
+    """x' = (x - shift) * scale, a number or one per feature."""
+    rng = np.random.default_rng(0)
+    shift, scale = rng.normal(size=19), rng.uniform(0.5, 2, 19)
+    X = rng.normal(size=(11, 19))
+    for a, b in ((shift, scale), (0.5, scale), (shift, 2)):
+        net = fb.MLP([19, 4], shift=a, scale=b, dtype=np.float64, seed=0)
+        wanted = ((X - a) * b) @ net.weights[0]
+        assert reference.relative(net.predict(X), wanted) < 1e-14
+
+
+def test_predict_classes_of_one_output():
+    net = fb.MLP([1, 1], output="sigmoid")
+    net.set_weights([[[1.0]]], [[0.0]])
+    assert net.predict_classes([[-1.0], [0.0], [1.0]]).tolist() == [0, 1, 1]
+    assert net.predict_classes([[0.0]]).dtype == np.int64
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+@pytest.mark.parametrize("family", INITS)
+def test_init(family, distribution):
+    """The variance of each scheme; a uniform one ends at its limit."""
+    net = fb.MLP([300, 200], init=f"{family}_{distribution}", dtype=np.float64, seed=0)
+    W, variance = net.weights[0], {"he": 2 / 300, "glorot": 2 / 500, "lecun": 1 / 300}[family]
+    assert W.var() == pytest.approx(variance, rel=0.02)
+    assert abs(W.mean()) < 4 * np.sqrt(variance / W.size)
+    if distribution == "uniform":
+        assert abs(W).max() <= np.sqrt(3 * variance)
+    assert not net.biases[0].any()
+
+
+def test_init_follows_the_activation():
+    net = fb.MLP([400, 400, 400], activation="relu", output="sigmoid", dtype=np.float64, seed=0)
+    assert net.weights[0].var() == pytest.approx(2 / 400, rel=0.02)
+    assert net.weights[1].var() == pytest.approx(2 / 800, rel=0.02)
+
+
+def test_weights_are_copies():
+    net = fb.MLP([3, 2], seed=0)
+    net.weights[0][:] = 7
+    net.biases[0][:] = 7
+    assert (net.weights[0] != 7).all()
+    assert (net.biases[0] == 0).all()
+
+
+def test_set_weights_round_trip():
+    net, other = fb.MLP([17, 33, 5], seed=0), fb.MLP([17, 33, 5], seed=1)
+    other.set_weights(net.weights, [b + 1 for b in net.biases])
+    assert all((a == b).all() for a, b in zip(other.weights, net.weights, strict=True))
+    assert all((b == 1).all() for b in other.biases)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, copy.copy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_copies_are_networks_of_their_own(duplicate):
+    net = fb.MLP([17, 9, 5], activation="tanh", output="softmax", scale=np.arange(17.0), seed=0)
+    X = np.random.default_rng(0).normal(size=(5, 17))
+    twin = duplicate(net)
+    assert (twin.predict(X) == net.predict(X)).all()
+    before = net.predict(X)
+    twin.set_weights([W * 2 for W in twin.weights], twin.biases)
+    assert (net.predict(X) == before).all()
+    assert (twin.predict(X) != before).any()
+
+
+def test_repr():
+    assert repr(fb.MLP([784, 256, 10], output="softmax")) == (
+        "MLP(784-256-10, activation='relu', output='softmax', 203,530 parameters, float32)"
+    )
+    assert repr(fb.MLP([2, 1], dtype=np.float64)) == "MLP(2-1, output='identity', 3 parameters, float64)"
+    assert "['tanh', 'relu']" in repr(fb.MLP([2, 3, 4, 1], activation=["tanh", "relu"]))

@@ -1,0 +1,206 @@
+"""Trainer: the steps it takes, what it records, and how it ends."""
+
+import io
+
+import numpy as np
+import pytest
+import reference
+
+import fastbp as fb
+
+
+def data(n=103, n_in=7, n_out=4, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, n_in)), rng.integers(0, n_out, n)
+
+
+def as_lists(net):
+    return net.weights + net.biases
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [fb.SGD(0.1), fb.SGD(0.01, momentum=0.9), fb.SGD(0.01, momentum=0.9, nesterov=True)],
+)
+@pytest.mark.parametrize("batch_size", [1, 10, 64, 103, 1000])
+def test_steps(optimizer, batch_size):
+    """Two epochs in order of storage, against the formulas in NumPy; 103 samples divide by none of these."""
+    X, y = data()
+    net = fb.MLP([7, 9, 4], activation="tanh", output="softmax", dtype=np.float64, seed=0)
+    theta, v = as_lists(net), [np.zeros_like(a) for a in as_lists(net)]
+    trainer = fb.Trainer(net, loss="cross_entropy", optimizer=optimizer, batch_size=batch_size, shuffle=False)
+    history = trainer.fit(X, y, epochs=2)
+    eta, mu = optimizer.learning_rate, optimizer.momentum
+    losses = []
+    for _ in range(2):
+        total = 0.0
+        for start in range(0, 103, batch_size):
+            Xb, Yb = X[start : start + batch_size], reference.one_hot(y[start : start + batch_size], 4)
+            cost, dW, db = reference.gradients(Xb, Yb, theta[:2], theta[2:], ["tanh"], "softmax", "cross_entropy")
+            total += cost * len(Xb)
+            for i, g in enumerate(dW + db):
+                v[i] = mu * v[i] + g
+                theta[i] = theta[i] - eta * (g + mu * v[i] if optimizer.nesterov else v[i])
+        losses.append(total / 103)
+    assert max(reference.relative(a, b) for a, b in zip(as_lists(net), theta, strict=True)) < 1e-11
+    assert history["loss"] == pytest.approx(losses, rel=1e-12)
+
+
+def test_fit_goes_on():
+    """Twice one epoch is two epochs: orders, momentum and history go on."""
+    X, y = data()
+    nets = [fb.MLP([7, 9, 4], output="softmax", seed=0) for _ in range(2)]
+    trainers = [fb.Trainer(n, loss="cross_entropy", optimizer=fb.SGD(0.1, momentum=0.9), seed=3) for n in nets]
+    trainers[0].fit(X, y, epochs=2)
+    trainers[1].fit(X, y)
+    trainers[1].fit(X, y)
+    assert all((a == b).all() for a, b in zip(as_lists(nets[0]), as_lists(nets[1]), strict=True))
+    assert trainers[0].history["loss"] == trainers[1].history["loss"]
+
+
+def test_set_weights_between_fits_is_seen():
+    """The transposed copy that backward reads follows."""
+    X, y = data()
+    nets = [fb.MLP([7, 9, 6, 4], output="softmax", dtype=np.float64, seed=0) for _ in range(2)]
+    first = fb.Trainer(nets[0], loss="cross_entropy", shuffle=False)
+    first.fit(X, y)
+    weights, biases = nets[0].weights, nets[0].biases
+    nets[0].set_weights([W + 0.1 for W in weights], biases)
+    first.fit(X, y)
+    nets[1].set_weights([W + 0.1 for W in weights], biases)
+    fb.Trainer(nets[1], loss="cross_entropy", shuffle=False).fit(X, y)
+    assert all((a == b).all() for a, b in zip(as_lists(nets[0]), as_lists(nets[1]), strict=True))
+
+
+def test_shuffling():
+    """Each epoch sees every sample once, in an order of its own that the seed decides."""
+    X = np.eye(20)
+    y = np.zeros(20)
+
+    def order_of(seed):
+        net = fb.MLP([20, 1], dtype=np.float64)
+        net.set_weights([np.zeros((20, 1))], [[1.0]])
+        # Each step shrinks b, so the gradient that a sample leaves in its weight says when it came.
+        fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.05), batch_size=1, seed=seed).fit(X, y)
+        return np.argsort(net.weights[0][:, 0])
+
+    orders = [order_of(seed) for seed in (0, 0, 1)]
+    assert sorted(orders[0]) == list(range(20))
+    assert (orders[0] == orders[1]).all()
+    assert (orders[0] != orders[2]).any()
+    assert (orders[0] != np.arange(20)).any()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64, np.int32])
+def test_kinds_of_inputs_train_alike(kind):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 255, (57, 21)), rng.integers(0, 3, 57)
+    net, twin = (fb.MLP([21, 8, 3], output="softmax", scale=1 / 255, seed=0) for _ in range(2))
+    for network, samples in ((net, X.astype(kind)), (twin, X.astype(np.float32))):
+        fb.Trainer(network, loss="cross_entropy", seed=0).fit(samples, y, epochs=2)
+    assert all((a == b).all() for a, b in zip(as_lists(net), as_lists(twin), strict=True))
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+def test_labels_are_one_hot_rows(loss):
+    X, y = data()
+    net, twin = (fb.MLP([7, 9, 4], output="softmax", seed=0) for _ in range(2))
+    h1 = fb.Trainer(net, loss=loss, seed=0).fit(X, y, epochs=2)
+    h2 = fb.Trainer(twin, loss=loss, seed=0).fit(X, reference.one_hot(y, 4), epochs=2)
+    assert all((a == b).all() for a, b in zip(as_lists(net), as_lists(twin), strict=True))
+    assert h1["loss"] == h2["loss"]
+
+
+def test_one_output_takes_a_vector_or_a_column():
+    X, _ = data()
+    y = X[:, 0] * 2
+    nets = [fb.MLP([7, 5, 1], seed=0) for _ in range(2)]
+    for net, targets in zip(nets, (y, y[:, None]), strict=True):
+        fb.Trainer(net, loss="squared_error", seed=0).fit(X, targets, epochs=2)
+    assert all((a == b).all() for a, b in zip(as_lists(nets[0]), as_lists(nets[1]), strict=True))
+
+
+def test_history_and_validation():
+    X, y = data()
+    net = fb.MLP([7, 16, 4], output="softmax", dtype=np.float64, seed=0)
+    trainer = fb.Trainer(net, loss="cross_entropy", optimizer=fb.SGD(0.2), seed=0)
+    history = trainer.fit(X, y, epochs=3, validation_data=(X, y))
+    assert list(history) == ["loss", "accuracy", "seconds", "validation_loss", "validation_accuracy"]
+    assert {len(values) for values in history.values()} == {3}
+    scores = trainer.evaluate(X, y)
+    assert scores == {"loss": history["validation_loss"][-1], "accuracy": history["validation_accuracy"][-1]}
+    assert scores["accuracy"] == pytest.approx((net.predict_classes(X) == y).mean())
+    a = net.predict(X)
+    assert scores["loss"] == pytest.approx(-np.log(a[np.arange(len(y)), y]).mean(), rel=1e-12)
+    assert len(str(history).splitlines()) == 4
+    regression = fb.Trainer(fb.MLP([7, 1], seed=0), loss="squared_error").fit(X, X[:, 0])
+    assert list(regression) == ["loss", "seconds"]
+
+
+def test_history_prints_epochs_without_validation_too():
+    X, y = data()
+    trainer = fb.Trainer(fb.MLP([7, 4], output="softmax", seed=0), loss="cross_entropy")
+    trainer.fit(X, y, epochs=2)
+    trainer.fit(X, y, validation_data=(X, y))
+    table = str(trainer.history).splitlines()
+    assert len(table) == 4
+    assert table[1].split()[-1] == "-"
+    assert table[3].split()[-1] != "-"
+
+
+def test_accuracy_of_binary_targets():
+    X, _ = data()
+    y = (X[:, 0] > 0).astype(int)
+    net = fb.MLP([7, 8, 1], output="sigmoid", seed=0)
+    trainer = fb.Trainer(net, loss="binary_cross_entropy", optimizer=fb.SGD(0.5), seed=0)
+    history = trainer.fit(X, y, epochs=30)
+    assert history["accuracy"][-1] > 0.9
+    assert trainer.evaluate(X, y)["accuracy"] == pytest.approx((net.predict_classes(X) == y).mean())
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_no_epochs(epochs):
+    X, y = data()
+    history = fb.Trainer(fb.MLP([7, 4], output="softmax", seed=0), loss="cross_entropy").fit(X, y, epochs=epochs)
+    assert len(history.get("loss", [])) == epochs
+
+
+def test_one_class_one_row_one_weight():
+    net = fb.MLP([1, 1], output="softmax", seed=0)
+    history = fb.Trainer(net, loss="cross_entropy").fit([[2.0]], [0])
+    assert history["loss"] == [0.0]
+    assert history["accuracy"] == [1.0]
+
+
+def test_divergence_names_the_step_and_restores_the_epoch():
+    X, y = data(n=100)
+    net = fb.MLP([7, 1], dtype=np.float64, seed=0)
+    trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.01, momentum=0.9), batch_size=10, shuffle=False)
+    trainer.fit(X, y.astype(float))
+    before = as_lists(net)
+    X = X.copy()
+    X[35] = 1e200  # finite, but its square is not: minibatch 4
+    with pytest.raises(FloatingPointError, match="at step 4 of epoch 2"):
+        trainer.fit(X, y.astype(float))
+    assert all((a == b).all() for a, b in zip(before, as_lists(net), strict=True))
+    assert not trainer._state.any()
+    with pytest.raises(FloatingPointError, match="not finite"):
+        trainer.evaluate(X, y.astype(float))
+    with pytest.raises(FloatingPointError, match="not finite"):
+        net.gradients(X, y.astype(float), loss="squared_error")
+
+
+def test_progress(capsys, monkeypatch):
+    X, y = data()
+    trainer = fb.Trainer(fb.MLP([7, 4], output="softmax", seed=0), loss="cross_entropy")
+    trainer.fit(X, y, epochs=2)
+    assert capsys.readouterr().err == ""
+    trainer.fit(X, y, epochs=2, progress=True)
+    assert "206/206" in capsys.readouterr().err
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    trainer.fit(X, y, epochs=2)
+    assert "206/206" in terminal.getvalue()
+    trainer.fit(X, y, progress=False)
+    assert terminal.getvalue().count("103/103") == 0
