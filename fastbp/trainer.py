@@ -275,7 +275,7 @@ class Trainer:
             epoch, step = len(next(iter(self.history.values()), ())), error.part // job.parts
             raise FloatingPointError(
                 f"the loss is not finite at step {step + 1} of epoch {epoch + 1}: the parameters are again those "
-                f"that the epoch began with; a learning rate below {self.optimizer.learning_rate:g} or scaled inputs may help"
+                f"that the epoch began with; try a learning rate below {self.optimizer.learning_rate:g}, or scaled inputs"
             ) from None
 
     def __getstate__(self) -> dict:

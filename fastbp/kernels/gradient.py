@@ -12,7 +12,7 @@ from __future__ import annotations
 from numba import njit
 
 from .rules import tile_descend
-from .simd import OPTIONS, block_rows, lanes, load, tile_fma, tile_load, tile_store, tile_zero, transpose
+from .simd import OPTIONS, block_rows, lanes, load, tile_fetch, tile_fma, tile_load, tile_store, tile_zero, transpose
 
 
 @njit(**OPTIONS)
@@ -34,6 +34,10 @@ def weights(rule, A, a, D, d, rows, h, P, p, S, gradient, T, t, resume, update):
             g = tile_load(block_rows(A), 1, gradient, p + j * L, 0)
         else:
             g = tile_zero(block_rows(A), 1, gradient)
+        if update:  # what the rule reads arrives while the sums are made
+            tile_fetch(block_rows(A), P, p + j * L)
+            if len(S):
+                tile_fetch(block_rows(A), S, p + j * L)
         for r in range(0, rows * L, L):
             g = tile_fma(block_rows(A), 1, g, A, a + j + r, 1, D, d + r, 0)
         if update:

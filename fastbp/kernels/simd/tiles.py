@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .memory import element_at, load_line, store_line
+from .memory import element_at, fetch_line, load_line, store_line
 from .target import G
 from .vector import I32, I64, VECTORS, Vector, broadcast, fma, line_type
 
@@ -105,6 +105,19 @@ def tile_fma(typingctx, rows, panels, c, A, a, a_stride, W, w, w_stride):
         return context.make_tuple(builder, c, new)
 
     return c(rows, panels, c, A, n64, n64, W, n64, n64), codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_fetch(typingctx, rows, A, i):
+    """Ask for the lines A[i + m lanes : + lanes] of rows m, soon to be changed."""
+
+    def codegen(context, builder, sig, args):
+        width = I64(VECTORS[A.dtype].lanes)
+        for m in range(rows.literal_value):
+            fetch_line(builder, element_at(context, builder, A, *args[1:], (width, m)), write=True)
+        return context.get_dummy_value()
+
+    return types.none(rows, A, types.intp), codegen
 
 
 def tile_update(rules: dict[int, tuple[int, Callable]], slots: int):
