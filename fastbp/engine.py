@@ -81,6 +81,7 @@ class Job:
     shift, scale : of the inputs, padded to whole lines.
     mode : what to do with a minibatch.
     batch : samples a minibatch.
+    loss : its code; None to predict.
     rule, state : the update rule's code, and its state vectors, one after another, each like theta.
     stored : FUSED, STORE or APPLY (kernels/minibatch.py): what becomes of the gradient.
     n_threads : None for as many as the work is worth.
@@ -95,6 +96,7 @@ class Job:
         mode: int,
         batch: int,
         *,
+        loss: int | None = None,
         rule: int = SGD,
         state: np.ndarray | None = None,
         stored: int = FUSED,
@@ -128,7 +130,8 @@ class Job:
             "hits": aligned(part, np.float64),
         }
         self.vectors["y_scale"][:] = 1
-        self.layout, self.rule, self.n_threads, self.part, self.parts = layout, rule, n_threads, part, parts
+        self.layout, self.loss, self.rule, self.n_threads = layout, loss, rule, n_threads
+        self.part, self.parts = part, parts
         self._inputs: tuple = ()
         self._parts_a_call = 0.0
         self._memory = np.zeros(1, JOB)
@@ -196,15 +199,17 @@ class Job:
         if last is None:
             last = self.parts * -(-int(self.record["n"]) // int(self.record["batch"]))
         count = self.threads
-        loop, propagate = compiled.loop(count > 1), compiled.propagate(self.layout.dtype)
-        descend = compiled.descend(self.layout.dtype, self.rule) if self.record["mode"] == TRAIN else 0
+        dtype, mode = self.layout.dtype, self.record["mode"]
+        loop, propagate = compiled.loop(count > 1), compiled.propagate(dtype)
+        judge = 0 if self.loss is None else compiled.judge(dtype, self.loss, self.layout.codes[-1])
+        descend = compiled.descend(dtype, self.rule) if mode == TRAIN else 0
         self.set(threads=count, cost=0.0, hit=0.0)
         address = self._memory.ctypes.data
         while first < last:
             stop = min(last, first + max(1, int(self._parts_a_call)))
             start = time.perf_counter()
             with threads.team(count):
-                done = loop(propagate, descend, address, first, stop, count)
+                done = loop(propagate, judge, descend, address, first, stop, count)
             if done < stop:
                 raise DivergedError(done)
             pace = (stop - first) / max(time.perf_counter() - start, 1e-9)

@@ -317,9 +317,8 @@ class MLP:
         y = checks.targets(y, len(X.array), self.sizes[-1], loss, self.dtype)
         n_threads = checks.threads(n_threads)
         with self._lock:
-            job = self._job(TRAIN, len(X.array), n_threads, stored=STORE)
+            job = self._job(TRAIN, len(X.array), n_threads, loss=row.code, stored=STORE)
             job.read(X, y)
-            job.set(loss=row.code)
             job.transpose()
             try:
                 job.finish()
@@ -338,9 +337,8 @@ class MLP:
     def _evaluate(self, X: checks.Inputs, y: checks.Targets, loss: str, n_threads: int | None) -> dict[str, float]:
         """The mean loss over checked samples, and for classes the accuracy."""
         with self._lock:
-            job = self._job(EVALUATE, len(X.array), n_threads)
+            job = self._job(EVALUATE, len(X.array), n_threads, loss=LOSSES[loss].code)
             job.read(X, y)
-            job.set(loss=LOSSES[loss].code)
             job.finish()
             return job.scores()
 

@@ -173,7 +173,7 @@ class Trainer:
         >>> import numpy as np
         >>> X = np.linspace(-1, 1, 64).reshape(-1, 1)
         >>> net = fb.MLP([1, 16, 1], activation="tanh", seed=0)
-        >>> history = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.1), seed=0).fit(X, X**2, epochs=50)
+        >>> history = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.1), seed=0).fit(X, X**2, epochs=300)
         >>> history["loss"][-1] < 0.1 * history["loss"][0]
         True
         """
@@ -251,6 +251,7 @@ class Trainer:
                 *network.vectors,
                 TRAIN,
                 batch,
+                loss=LOSSES[self.loss].code,
                 rule=self.optimizer.rule,
                 state=self._state,
                 stored=GRADIENTS[self.gradient],
@@ -258,7 +259,6 @@ class Trainer:
             )
         hyper = self.optimizer.hyper
         self._job.vectors["hyper"][: len(hyper)] = hyper
-        self._job.set(loss=LOSSES[self.loss].code)
         self._job.transpose()
         return self._job
 
@@ -275,7 +275,7 @@ class Trainer:
             epoch, step = len(next(iter(self.history.values()), ())), error.part // job.parts
             raise FloatingPointError(
                 f"the loss is not finite at step {step + 1} of epoch {epoch + 1}: the parameters are again those "
-                f"that the epoch began with; try a learning rate below {self.optimizer.learning_rate:g}, or scaled inputs"
+                f"that the epoch began with; try a learning rate below {self.optimizer.learning_rate:g} or scaled inputs"
             ) from None
 
     def __getstate__(self) -> dict:

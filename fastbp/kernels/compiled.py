@@ -91,6 +91,10 @@ class _Cache(FunctionCache):
 
     _impl_class = _CacheImpl
 
+    def _index_key(self, sig, codegen):
+        # The name of the file tells closures apart. Numba would hash what they hold, and kernels hash anew each time.
+        return sig, codegen.magic_tuple()
+
     def load_overload(self, sig, target_context):
         try:
             return super().load_overload(sig, target_context)
@@ -121,8 +125,14 @@ def _address(name: str, dispatcher, *signature) -> int:
 
 @functools.cache
 def propagate(dtype: np.dtype) -> int:
-    """The address of phase 1 for a dtype."""
-    return _address(f"propagate-{dtype}", minibatch.propagate(DTYPES[dtype]), I, I, I)
+    """The address of phase 1 for a dtype, without the loss."""
+    return _address(f"propagate-{dtype}", minibatch.propagate(DTYPES[dtype]), I, I, I, I)
+
+
+@functools.cache
+def judge(dtype: np.dtype, code: int, sigma_code: int) -> int:
+    """The address of phase 1 for a dtype, a loss and an output, the loss."""
+    return _address(f"judge-{dtype}-{code}-{sigma_code}", minibatch.judge(DTYPES[dtype], code, sigma_code), I, I, I)
 
 
 @functools.cache
@@ -135,6 +145,6 @@ def descend(dtype: np.dtype, rule: int) -> int:
 def loop(parallel: bool) -> Callable:
     """The loop over parts, with one thread or with many."""
     dispatcher = _cached("parallel" if parallel else "serial", minibatch.loop(parallel))
-    dispatcher.compile((I,) * 6)
+    dispatcher.compile((I,) * 7)
     dispatcher.disable_compile()
     return dispatcher

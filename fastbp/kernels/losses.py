@@ -7,13 +7,14 @@ with binary cross-entropy, use a - y instead, and take C from z, so that both ho
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from .activations import ACTIVATIONS, IDENTITY, SOFTMAX, sigma_prime
+from .activations import ACTIVATIONS, IDENTITY, SOFTMAX
 from .forward import activate
 from .simd import (
     INLINE,
@@ -31,7 +32,6 @@ from .simd import (
     maximum,
     splat,
     store,
-    switch,
     total,
     where,
 )
@@ -69,12 +69,6 @@ LOSSES = {
     "squared_error": Loss(2, squared_error, "values"),
 }
 """name: row."""
-
-CROSS_ENTROPY, BINARY_CROSS_ENTROPY = 0, 1
-SIGMOID = ACTIVATIONS["sigmoid"].code
-
-cost_and_gradient = switch({row.code: row.formula for row in LOSSES.values()}, 2, results=2)
-"""cost_and_gradient(code, a, y) = (C by output, dC/da)."""
 
 
 def _logistic(z, y):
@@ -154,28 +148,40 @@ def _sigmoid_binary_cross_entropy(A, a, Y, y, D, d, stride, n_out, scale):
     return total(costs)
 
 
-@njit(**OPTIONS)
-def _any_pair(code, sigma_code, A, a, Y, y, D, d, stride, n_out, scale):
-    """One row of C and delta^L = J^T dC/da^L scale, from a^L; J is the Jacobian da^L/dz^L. Returns C."""
-    L = lanes(A)
-    panels = (n_out + L - 1) // L
-    costs, dots = splat(A, 0.0), splat(A, 0.0)
-    for p in range(panels):
-        i, valid = p * stride, n_out - p * L
-        output = load(A, a + i)
-        cost, g = cost_and_gradient(code, output, load(Y, y + i))
-        g = keep(g, valid, 0.0)
-        costs += keep(cost, valid, 0.0)
-        dots += g * output
-        store(D, d + i, g)
-    mean = splat(A, total(dots))
-    for i in range(0, panels * stride, stride):
-        output, g = load(A, a + i), load(D, d + i)
-        if sigma_code == SOFTMAX:
-            store(D, d + i, output * (g - mean) * scale)
-        else:
-            store(D, d + i, g * sigma_prime(sigma_code, output) * scale)
-    return total(costs)
+def _any_pair(code: int, sigma_code: int):
+    """The kernel of a loss and an output that have no formula of their own: delta^L = J^T dC/da^L, J = da^L/dz^L."""
+    formula = elementwise(next(row.formula for row in LOSSES.values() if row.code == code), 2, results=2)
+    row = next((row for row in ACTIVATIONS.values() if row.code == sigma_code), ACTIVATIONS["identity"])
+    sigma, sigma_prime = elementwise(row.formula, 1), elementwise(row.derivative or row.formula, 1)
+    is_softmax = sigma_code == SOFTMAX
+
+    @njit(**OPTIONS)
+    def any_pair(A, a, Y, y, D, d, stride, n_out, scale):
+        """One row of a^L = sigma(z^L), C and delta^L = J^T dC/da^L scale; returns C."""
+        L = lanes(A)
+        panels = (n_out + L - 1) // L
+        if is_softmax:
+            softmax(A, a, A, a, stride, n_out)
+        costs, dots = splat(A, 0.0), splat(A, 0.0)
+        for p in range(panels):
+            i, valid = p * stride, n_out - p * L
+            output = keep(sigma(load(A, a + i)), valid, 0.0)
+            cost, g = formula(output, load(Y, y + i))
+            g = keep(g, valid, 0.0)
+            costs += keep(cost, valid, 0.0)
+            dots += g * output
+            store(A, a + i, output)
+            store(D, d + i, g)
+        mean = splat(A, total(dots))
+        for i in range(0, panels * stride, stride):
+            output, g = load(A, a + i), load(D, d + i)
+            if is_softmax:
+                store(D, d + i, output * (g - mean) * scale)
+            else:
+                store(D, d + i, g * sigma_prime(output) * scale)
+        return total(costs)
+
+    return any_pair
 
 
 @njit(**INLINE)
@@ -202,30 +208,30 @@ def hit(A, a, Y, y, stride, n_out, by_output):
     return right / n_out
 
 
-@njit(**OPTIONS)
-def loss(code, sigma_code, A, a, Y, y, D, d, stride, n_out, weight, by_output, first, last, costs, hits):
-    """a^L = sigma(z^L) in place, C and delta^L = weight dC/dz^L, rows first <= r < last.
+@functools.cache
+def loss(code: int, sigma_code: int):
+    """The loss kernel of a loss and an output activation. Pairs that are not used cost no compile time."""
+    if (code, sigma_code) == (LOSSES["cross_entropy"].code, SOFTMAX):
+        row = _softmax_cross_entropy
+    elif (code, sigma_code) == (LOSSES["binary_cross_entropy"].code, ACTIVATIONS["sigmoid"].code):
+        row = _sigmoid_binary_cross_entropy
+    else:
+        row = _any_pair(code, sigma_code)
 
-    Parameters
-    ----------
-    code, sigma_code : of the loss, of the output's activation.
-    A, Y, D : vectors; z^L, the targets and delta^L are n_out columns in panels at `a`, `y`, `d`.
-    weight : of a sample: one over the size of the minibatch.
-    costs, hits : vectors of float64; row r gets C and whether the prediction was right, see `hit`.
-    """
-    L = lanes(A)
-    scale = splat(D, weight)
-    canonical = (sigma_code == SOFTMAX and code == CROSS_ENTROPY) or (
-        sigma_code == SIGMOID and code == BINARY_CROSS_ENTROPY
-    )
-    if not canonical:
-        output(sigma_code, A, a, stride, n_out, first, last)
-    for r in range(first, last):
-        i, k, j = a + r * L, y + r * L, d + r * L
-        if not canonical:
-            costs[r] = _any_pair(code, sigma_code, A, i, Y, k, D, j, stride, n_out, scale)
-        elif code == CROSS_ENTROPY:
-            costs[r] = _softmax_cross_entropy(A, i, Y, k, D, j, stride, n_out, scale)
-        else:
-            costs[r] = _sigmoid_binary_cross_entropy(A, i, Y, k, D, j, stride, n_out, scale)
-        hits[r] = hit(A, i, Y, k, stride, n_out, by_output)
+    @njit(**OPTIONS)
+    def loss(A, a, Y, y, D, d, stride, n_out, weight, by_output, first, last, costs, hits):
+        """a^L = sigma(z^L) in place, C and delta^L = weight dC/dz^L, rows first <= r < last.
+
+        Parameters
+        ----------
+        A, Y, D : vectors; z^L, the targets and delta^L are n_out columns in panels at `a`, `y`, `d`.
+        weight : of a sample: one over the size of the minibatch.
+        costs, hits : vectors of float64; row r gets C and whether the prediction was right, see `hit`.
+        """
+        L = lanes(A)
+        scale = splat(D, weight)
+        for r in range(first, last):
+            costs[r] = row(A, a + r * L, Y, y + r * L, D, d + r * L, stride, n_out, scale)
+            hits[r] = hit(A, a + r * L, Y, y + r * L, stride, n_out, by_output)
+
+    return loss

@@ -1,7 +1,7 @@
 """The loop over minibatches: two phases each, shared out over threads; the only `prange`s of the project.
 
-1. `propagate`: a thread has rows of the minibatch. It gathers them, runs every layer forward, the loss, and every
-   delta backward.
+1. `propagate` and `judge`: a thread has rows of the minibatch. It gathers them, runs every layer forward, the loss, and
+   every delta backward.
 2. `descend`: a thread has blocks of weights. It sums their gradient over the minibatch and updates them.
 
 Two fork-joins a minibatch, whatever the depth. A large minibatch comes in *parts*, so that its activations stay in
@@ -37,7 +37,7 @@ JOB = np.dtype(
         ("outputs", I),
         # how: samples a minibatch, rows a part, parts a minibatch, threads
         ("batch", I), ("part", I), ("parts", I), ("threads", I), ("mode", I), ("stored", I),
-        ("loss", I), ("by_output", I),
+        ("by_output", I),
         # network: layers is a vector of LAYER; theta and what is like it
         ("depth", I), ("layers", I),
         ("theta", I), ("state", I), ("gradient", I), ("theta_size", I), ("state_size", I), ("gradient_size", I),
@@ -53,6 +53,8 @@ LAYER = np.dtype([("n_in", I), ("n_out", I), ("code", I), ("W", I), ("T", I), ("
 T is -1 in the first layer."""
 
 PREDICT, EVALUATE, TRAIN = range(3)
+AHEAD, BACK = range(2)
+SUM, UPDATE = range(2)
 FUSED, STORE, APPLY = range(3)
 """JOB.stored: update from registers; only write the gradient; write it, then update from memory."""
 
@@ -88,59 +90,75 @@ def blocks(layer, L):
     return ((layer.n_in + L - 1) // L) * ((layer.n_out + L - 1) // L)
 
 
+@njit(**OPTIONS)
+def share_of_rows(job, k, t):
+    """The rows [first, last) of part k that thread t takes: whole tiles, but for the last."""
+    rows = rows_of(job, k)[1]
+    first, last = share((rows + M - 1) // M, t, job.threads)
+    return first * M, min(last * M, rows)
+
+
 def propagate(dtype):
-    """Phase 1 for a dtype: `propagate(address of JOB, part, thread)`."""
+    """Phase 1 for a dtype, without the loss: `propagate(address of JOB, part, thread, stage)`."""
 
     @njit(**OPTIONS)
-    def propagate(address, k, t):
-        """Gather, forward, loss and backward for the rows that thread t has of part k."""
+    def propagate(address, k, t, stage):
+        """Stage AHEAD: inputs, forward and targets, for the rows that thread t has of part k. Stage BACK: backward."""
         job = job_at(address)
-        start, rows, batch_rows, _, _ = rows_of(job, k)
-        first, last = share((rows + M - 1) // M, t, job.threads)
-        first, last = first * M, min(last * M, rows)
-        if first >= last:
-            return
+        first, last = share_of_rows(job, k, t)
         A, D = array_at(job.A, job.A_size, dtype), array_at(job.D, job.D_size, dtype)
-        theta, transposed = (
-            array_at(job.theta, job.theta_size, dtype),
-            array_at(job.transposed, job.transposed_size, dtype),
-        )
-        shift, scale = array_at(job.shift, job.shift_size, dtype), array_at(job.scale, job.shift_size, dtype)
-        order, layers = array_at(job.order, job.order_size, np.int64), array_at(job.layers, job.depth, LAYER)
-        stride, end = job.stride, layers[job.depth - 1]
+        layers, stride = array_at(job.layers, job.depth, LAYER), job.stride
 
-        gather(job.X, job.X_kind, job.n_in, order, start, shift, scale, A, layers[0].a, stride, first, last)
-        for l in range(job.depth):
-            layer = layers[l]
-            code = layer.code if l + 1 < job.depth else IDENTITY
-            forward(A, layer.a, stride, theta, layer.W, layer.n_in, layer.n_out, code, layer.z, first, last)
-        if job.mode == PREDICT:
-            output(end.code, A, end.z, stride, end.n_out, first, last)
-            scatter(A, end.z, stride, end.n_out, array_at(job.outputs, job.n * job.n_out, dtype), start, first, last)
+        if stage == AHEAD:
+            start, end = rows_of(job, k)[0], layers[job.depth - 1]
+            order, theta = array_at(job.order, job.order_size, np.int64), array_at(job.theta, job.theta_size, dtype)
+            shift, scale = array_at(job.shift, job.shift_size, dtype), array_at(job.scale, job.shift_size, dtype)
+            gather(job.X, job.X_kind, job.n_in, order, start, shift, scale, A, layers[0].a, stride, first, last)
+            for l in range(job.depth):
+                layer = layers[l]
+                code = layer.code if l + 1 < job.depth else IDENTITY
+                forward(A, layer.a, stride, theta, layer.W, layer.n_in, layer.n_out, code, layer.z, first, last)
+            if job.mode == PREDICT:
+                out = array_at(job.outputs, job.n * job.n_out, dtype)
+                output(end.code, A, end.z, stride, end.n_out, first, last)
+                scatter(A, end.z, stride, end.n_out, out, start, first, last)
+            elif job.labels:
+                labels = array_at(job.y, job.n, np.int64)
+                one_hot(labels, order, start, D, job.targets, stride, first, last, end.n_out)
+            else:
+                size = job.y_shift_size
+                shift, scale = array_at(job.y_shift, size, dtype), array_at(job.y_scale, size, dtype)
+                gather(job.y, job.y_kind, job.n_out, order, start, shift, scale, D, job.targets, stride, first, last)
             return
 
-        if job.labels:
-            one_hot(array_at(job.y, job.n, np.int64), order, start, D, job.targets, stride, first, last, end.n_out)
-        else:
-            shift, scale = (
-                array_at(job.y_shift, job.y_shift_size, dtype),
-                array_at(job.y_scale, job.y_shift_size, dtype),
-            )
-            gather(job.y, job.y_kind, job.n_out, order, start, shift, scale, D, job.targets, stride, first, last)
-        costs, hits = array_at(job.costs, rows, np.float64), array_at(job.hits, rows, np.float64)
-        loss(
-            job.loss, end.code, A, end.z, D, job.targets, D, end.d, stride, end.n_out, 1.0 / batch_rows, job.by_output,
-            first, last, costs, hits,
-        )  # fmt: skip
-        if job.mode == TRAIN:
-            for l in range(job.depth - 1, 0, -1):
-                layer, below = layers[l], layers[l - 1]
-                backward(
-                    D, layer.d, stride, transposed, job.zeros, layer.T, layer.n_in, layer.n_out,
-                    A, layer.a, below.code, below.d, first, last,
-                )  # fmt: skip
+        T = array_at(job.transposed, job.transposed_size, dtype)
+        for l in range(job.depth - 1, 0, -1):
+            layer, below = layers[l], layers[l - 1]
+            backward(
+                D, layer.d, stride, T, job.zeros, layer.T, layer.n_in, layer.n_out,
+                A, layer.a, below.code, below.d, first, last,
+            )  # fmt: skip
 
     return propagate
+
+
+def judge(dtype, code, sigma_code):
+    """Phase 1 for a dtype, a loss and an output, the loss: `judge(address of JOB, part, thread)`."""
+    evaluate = loss(code, sigma_code)
+
+    @njit(**OPTIONS)
+    def judge(address, k, t):
+        """a^L, C and delta^L for the rows that thread t has of part k."""
+        job = job_at(address)
+        first, last = share_of_rows(job, k, t)
+        _, rows, batch_rows, _, _ = rows_of(job, k)
+        A, D = array_at(job.A, job.A_size, dtype), array_at(job.D, job.D_size, dtype)
+        stride, end = job.stride, array_at(job.layers, job.depth, LAYER)[job.depth - 1]
+        costs, hits = array_at(job.costs, rows, np.float64), array_at(job.hits, rows, np.float64)
+        weight, y = 1.0 / batch_rows, job.targets
+        evaluate(A, end.z, D, y, D, end.d, stride, end.n_out, weight, job.by_output, first, last, costs, hits)
+
+    return judge
 
 
 def descend(dtype, rule):
@@ -150,13 +168,13 @@ def descend(dtype, rule):
     def descend(address, k, t, stage):
         """Gradient and update of the blocks that thread t has.
 
-        Stage 0 sums the gradient of part k, and updates after a minibatch's last part unless the gradient is to be
-        stored; then stage 1 updates from the stored one.
+        Stage SUM sums the gradient of part k, and updates after a minibatch's last part unless the gradient is to be
+        stored; then stage UPDATE updates from the stored one.
         """
         job = job_at(address)
         _, rows, _, resume, update = rows_of(job, k)
         resume, update = not resume, update and not job.stored
-        if stage:
+        if stage == UPDATE:
             rows, resume, update = 0, True, True
         A, D = array_at(job.A, job.A_size, dtype), array_at(job.D, job.D_size, dtype)
         P, S = array_at(job.theta, job.theta_size, dtype), array_at(job.state, job.state_size, dtype)
@@ -211,28 +229,32 @@ def is_stored(address, k):
 
 
 def loop(parallel: bool):
-    """The loop over parts, `loop(propagate, descend, job, first, last, threads)`, with `prange` over threads or
+    """The loop over parts, `loop(propagate, judge, descend, job, first, last, threads)`, with `prange` over threads or
     `range`.
 
-    `propagate` and `descend` are addresses, descend 0 when nothing is learnt. Returns the first part whose cost is
-    not finite, before the parameters have seen it, else `last`.
+    The first three are addresses; judge is 0 to predict, descend 0 if nothing is learnt. Returns the first part whose
+    cost is not finite, before the parameters have seen it, else `last`.
     """
     # Fusion would merge the loops of the two phases and so remove the barrier between them.
     options = {"prange": True, "fusion": False, "reduction": False} if parallel else False
 
     @njit(parallel=options, error_model="numpy", nogil=True)
-    def loop(propagate, descend, job, first, last, threads):
+    def loop(propagate, judge, descend, job, first, last, threads):
         for k in range(first, last):
             for t in prange(threads):
-                call(propagate, (job, k, np.int64(t)))
-            if not tally(job, k):
+                call(propagate, (job, k, np.int64(t), AHEAD))
+                if judge:
+                    call(judge, (job, k, np.int64(t)))
+                if descend:
+                    call(propagate, (job, k, np.int64(t), BACK))
+            if judge and not tally(job, k):
                 return k
             if descend:
                 for t in prange(threads):
-                    call(descend, (job, k, np.int64(t), 0))
+                    call(descend, (job, k, np.int64(t), SUM))
                 if is_stored(job, k):
                     for t in prange(threads):
-                        call(descend, (job, k, np.int64(t), 1))
+                        call(descend, (job, k, np.int64(t), UPDATE))
         return last
 
     return loop

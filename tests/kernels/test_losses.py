@@ -1,5 +1,6 @@
 """Losses: values and deltas at ordinary and extreme outputs, hits."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -11,7 +12,10 @@ from fastbp.kernels.losses import LOSSES, loss
 from fastbp.kernels.panels import aligned
 from fastbp.network import OUTPUTS
 
-run_loss = compiled(loss)
+
+@functools.cache
+def run_loss(name, output):
+    return compiled(loss(LOSSES[name].code, OUTPUTS[output]))
 
 
 def evaluate(name, output, z, y, dtype=np.float64, by_output=False):
@@ -21,8 +25,7 @@ def evaluate(name, output, z, y, dtype=np.float64, by_output=False):
     D = aligned(A.size, dtype)
     costs, hits = np.zeros(rows), np.zeros(rows)
     stride = rows * (64 // np.dtype(dtype).itemsize)
-    code = LOSSES[name].code
-    run_loss(code, OUTPUTS[output], A, 0, Y, 0, D, 0, stride, n_out, 1.0, by_output, 0, rows, costs, hits)
+    run_loss(name, output)(A, 0, Y, 0, D, 0, stride, n_out, 1.0, by_output, 0, rows, costs, hits)
     return from_panels(A, rows, z.shape), costs, from_panels(D, rows, z.shape), hits
 
 
