@@ -173,7 +173,8 @@ class Trainer:
         >>> import numpy as np
         >>> X = np.linspace(-1, 1, 64).reshape(-1, 1)
         >>> net = fb.MLP([1, 16, 1], activation="tanh", seed=0)
-        >>> history = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.1), seed=0).fit(X, X**2, epochs=300)
+        >>> trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.1, momentum=0.9), seed=0)
+        >>> history = trainer.fit(X, X**2, epochs=100)
         >>> history["loss"][-1] < 0.1 * history["loss"][0]
         True
         """
