@@ -1,0 +1,505 @@
+"""IDX files and MNIST: what is read, what is refused, and what a download leaves behind."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import os
+import socket
+import struct
+import threading
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import run
+
+import fastbp as fb
+from fastbp import checks, datasets
+
+MAGICS = {"u1": 0x08, "i1": 0x09, ">i2": 0x0B, ">i4": 0x0C, ">f4": 0x0D, ">f8": 0x0E}
+SHAPES = [(), (0,), (1,), (7,), (3, 5), (0, 5), (2, 3, 4), (1, 2, 1, 3, 2)]
+PACK = {"plain": bytes, "gzip": gzip.compress}
+MNIST = Path(os.environ.get("FASTBP_MNIST", ""))
+
+
+def idx(array: np.ndarray, sizes: tuple[int, ...] | None = None) -> bytes:
+    """An IDX file of a big-endian array, with other sizes in its header if asked for."""
+    sizes = array.shape if sizes is None else sizes
+    code = MAGICS[array.dtype.str.replace("|", "")]
+    return struct.pack(f">BBBB{len(sizes)}I", 0, 0, code, len(sizes), *sizes) + array.tobytes()
+
+
+def labels(*values: int) -> bytes:
+    return idx(np.array(values, "u1"))
+
+
+def images(n: int, shape: tuple[int, ...] = (28, 28)) -> np.ndarray:
+    return np.random.default_rng(n).integers(0, 256, (n, *shape), "u1")
+
+
+@pytest.fixture(params=PACK)
+def write(request: pytest.FixtureRequest, tmp_path: Path):
+    """Writes a file as it is, and compressed."""
+
+    def file(content: bytes, name: str = "file") -> Path:
+        path = tmp_path / name
+        path.write_bytes(PACK[request.param](content))
+        return path
+
+    return file
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", MAGICS)
+def test_read_idx(write, dtype, shape):
+    values = np.random.default_rng(0).integers(0, 1 << 62, shape)
+    wanted = np.asarray(values).astype(dtype)
+    array = fb.datasets.read_idx(write(idx(wanted)))
+    assert array.shape == shape
+    assert array.dtype == wanted.dtype.newbyteorder("=")
+    assert array.dtype.isnative
+    assert array.flags.c_contiguous
+    assert array.flags.aligned
+    assert array.flags.writeable
+    np.testing.assert_array_equal(array, wanted)
+    array[...] = 1
+    assert (array == 1).all()
+
+
+def test_read_idx_keeps_every_value(write):
+    extremes = np.array([-np.inf, np.inf, np.nan, 5e-324, np.finfo("f8").max], ">f8")
+    np.testing.assert_array_equal(fb.datasets.read_idx(write(idx(extremes))), extremes)
+    limits = np.array([-(1 << 31), (1 << 31) - 1], ">i4")
+    np.testing.assert_array_equal(fb.datasets.read_idx(write(idx(limits))), limits)
+
+
+def test_read_idx_accepts_a_string(write):
+    assert fb.datasets.read_idx(str(write(labels(1, 2)))).tolist() == [1, 2]
+
+
+def test_read_idx_of_more_than_a_chunk(write):
+    array = images(3, (datasets.CHUNK // 2,))
+    np.testing.assert_array_equal(fb.datasets.read_idx(write(idx(array))), array)
+
+
+def test_read_idx_of_gzip_members(tmp_path):
+    content = labels(1, 2, 3)
+    path = tmp_path / "file"
+    path.write_bytes(gzip.compress(content[:9]) + gzip.compress(content[9:]))
+    assert fb.datasets.read_idx(path).tolist() == [1, 2, 3]
+
+
+HEADERS = {
+    "empty": (b"", "ends within its header"),
+    "short magic": (b"\0\0\x08", "ends within its header"),
+    "no sizes": (b"\0\0\x08\x01", "ends within its header"),
+    "half a size": (b"\0\0\x08\x02\0\0\0\x01\0\0", "ends within its header"),
+    "half of 255 sizes": (b"\0\0\x08\xff" + bytes(500), "ends within its header"),
+    "text": (b"<html>not found</html>", "begins with the bytes 3c 68 74 6d"),
+    "first byte": (b"\x01" + labels(1)[1:], "begins with the bytes 01 00 08 01"),
+    "second byte": (b"\0\x01" + labels(1)[2:], "begins with the bytes 00 01 08 01"),
+    **{f"type {code}": (bytes([0, 0, code, 0]) + bytes(8), "and a type") for code in (0, 7, 0x0A, 0x0F, 255)},
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_bad_header(write, name):
+    content, reason = HEADERS[name]
+    path = write(content)
+    with pytest.raises(ValueError, match=reason) as caught:
+        fb.datasets.read_idx(path)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("dtype", MAGICS)
+@pytest.mark.parametrize("extra", [-1, 1, 1000])
+def test_other_length_than_promised(write, dtype, extra):
+    whole = idx(np.zeros((3, 5), dtype))
+    path = write(whole[:extra] if extra < 0 else whole + bytes(extra))
+    size = 15 * np.dtype(dtype).itemsize
+    with pytest.raises(ValueError, match=rf"promises {size} bytes of values, it holds (more than )?\d+") as caught:
+        fb.datasets.read_idx(path)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    "sizes", [(1 << 31,), (0xFFFFFFFF,) * 2, (0xFFFFFFFF,) * 3, (0xFFFFFFFF,) * 255, (1 << 24, 64)]
+)
+def test_lying_header_allocates_nothing(write, sizes):
+    path = write(idx(np.zeros(5000, "u1"), sizes))
+    assert peak_of(path) < 4 * datasets.CHUNK
+    with pytest.raises(ValueError, match="promises") as caught:
+        fb.datasets.read_idx(path)
+    assert len(str(caught.value)) < 200 + len(str(path))
+
+
+def test_oversized_gzip_is_not_unpacked(tmp_path):
+    path = tmp_path / "bomb"
+    path.write_bytes(gzip.compress(idx(np.zeros(64 << 20, "u1"), (10,))))
+    assert peak_of(path) < 4 * datasets.CHUNK
+    with pytest.raises(ValueError, match=r"promises 10 bytes of values, it holds more than 10$"):
+        fb.datasets.read_idx(path)
+
+
+def peak_of(path: Path) -> int:
+    """Most bytes allocated while a file is refused."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="promises"):
+            fb.datasets.read_idx(path)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("sizes", [(1,) * 65, (1,) * 255, (0, *(0xFFFFFFFF,) * 4)])
+def test_more_than_numpy_can_have(write, sizes):
+    """More dimensions than an array can have, or sizes whose product overflows although one is 0."""
+    path = write(idx(np.zeros(0 if 0 in sizes else 1, "u1"), sizes))
+    with pytest.raises(ValueError, match="is not a readable IDX file"):
+        fb.datasets.read_idx(path)
+
+
+WHOLE = gzip.compress(idx(images(4)), mtime=0)
+DAMAGED = {
+    "magic alone": WHOLE[:2],
+    "within its header": WHOLE[:7],
+    "within the values": WHOLE[: len(WHOLE) // 2],
+    "without its end": WHOLE[:-8],
+    "half its end": WHOLE[:-3],
+    "checksum": WHOLE[:-8] + bytes([WHOLE[-8] ^ 1]) + WHOLE[-7:],
+    "length": WHOLE[:-1] + b"\x7f",
+    "method": WHOLE[:2] + b"\x07" + WHOLE[3:],
+    "first block": WHOLE[:10] + b"\xff" * 20 + WHOLE[30:],
+    "trailing bytes": WHOLE + b"more",
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_gzip(tmp_path, name):
+    path = tmp_path / "file.gz"
+    path.write_bytes(DAMAGED[name])
+    with pytest.raises(ValueError, match="is a damaged gzip file") as caught:
+        fb.datasets.read_idx(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_missing_file_and_directory(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        fb.datasets.read_idx(tmp_path / "none")
+    with pytest.raises(OSError, match=r"directory|denied"):
+        fb.datasets.read_idx(tmp_path)
+
+
+NAMES = {
+    "{}-{}-idx{}-ubyte": bytes,
+    "{}-{}-idx{}-ubyte.gz": gzip.compress,
+    "{}-{}.idx{}-ubyte": bytes,
+    "{}-{}.idx{}-ubyte.gz": gzip.compress,
+}
+
+
+def store(root: Path, X: bytes, y: bytes, prefix: str = "train", form: str = "{}-{}-idx{}-ubyte") -> None:
+    for kind, rank, content in (("images", 3, X), ("labels", 1, y)):
+        (root / form.format(prefix, kind, rank)).write_bytes(NAMES[form](content))
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_load_mnist(tmp_path, form):
+    pixels = {"train": images(3), "t10k": images(2)}
+    store(tmp_path, idx(pixels["train"]), labels(9, 0, 4), "train", form)
+    store(tmp_path, idx(pixels["t10k"]), labels(1, 2), "t10k", form)
+    for prefix, wanted, (X, y) in (
+        ("train", [9, 0, 4], fb.datasets.load_mnist(str(tmp_path))),
+        ("t10k", [1, 2], fb.datasets.load_mnist(tmp_path, split="test")),
+    ):
+        np.testing.assert_array_equal(X, pixels[prefix].reshape(-1, 784))
+        assert X.dtype == np.uint8
+        assert y.dtype == np.int64
+        assert y.tolist() == wanted
+        assert X.flags.c_contiguous
+        assert X.flags.writeable
+        assert y.flags.writeable
+
+
+def test_load_mnist_is_read_in_place(tmp_path):
+    """Neither pixels nor labels need a copy on their way into the kernels."""
+    store(tmp_path, idx(images(3)), labels(1, 2, 3))
+    X, y = fb.datasets.load_mnist(tmp_path)
+    assert checks.inputs(X, 784, np.dtype(np.float32)).array is X
+    assert checks.targets(y, 3, 10, "cross_entropy", np.dtype(np.float32)).array is y
+
+
+def test_load_mnist_of_an_empty_set(tmp_path):
+    store(tmp_path, idx(images(0)), labels())
+    X, y = fb.datasets.load_mnist(tmp_path)
+    assert X.shape == (0, 784)
+    assert y.shape == (0,)
+
+
+WRONG = {
+    "lengths": (idx(images(3)), labels(1, 2), "holds 3 images, .* 2 labels"),
+    "image rank": (idx(images(3, (784,))), labels(1, 2, 3), r"must hold uint8 \(n, 28, 28\), got uint8 \(3, 784\)"),
+    "image size": (idx(images(3, (8, 8))), labels(1, 2, 3), r"must hold uint8 \(n, 28, 28\), got uint8 \(3, 8, 8\)"),
+    "image type": (idx(images(3).astype(">f4")), labels(1, 2, 3), "got float32"),
+    "label rank": (idx(images(3)), idx(np.zeros((3, 1), "u1")), r"must hold uint8 \(n,\), got uint8 \(3, 1\)"),
+    "label type": (idx(images(1)), idx(np.zeros(1, ">i4")), r"must hold uint8 \(n,\), got int32"),
+    "label 10": (idx(images(3)), labels(1, 10, 3), "must hold digits 0 to 9, got a label 10"),
+    "damaged": (idx(images(3))[:-1], labels(1, 2, 3), "promises 2352 bytes of values, it holds 2351"),
+    "swapped": (labels(1, 2), idx(images(2)), r"must hold uint8 \(n, 28, 28\)"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_load_mnist_of_wrong_contents(tmp_path, name):
+    X, y, message = WRONG[name]
+    store(tmp_path, X, y)
+    with pytest.raises(ValueError, match=message) as caught:
+        fb.datasets.load_mnist(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_load_mnist_of_a_missing_file(tmp_path):
+    store(tmp_path, idx(images(1)), labels(1))
+    (tmp_path / "train-labels-idx1-ubyte").unlink()
+    for split, name in (("train", "train-labels-idx1-ubyte"), ("test", "t10k-images-idx3-ubyte")):
+        with pytest.raises(FileNotFoundError, match="download_mnist") as caught:
+            fb.datasets.load_mnist(tmp_path, split)
+        assert f"no {name}[.gz] or {name.replace('-idx', '.idx')}[.gz] in {tmp_path}" in str(caught.value)
+    with pytest.raises(FileNotFoundError, match="download_mnist"):
+        fb.datasets.load_mnist(tmp_path / "none")
+
+
+@pytest.mark.parametrize("split", ["validation", "", None, 0])
+def test_load_mnist_of_an_unknown_split(tmp_path, split):
+    with pytest.raises(ValueError, match="split must be one of 'train', 'test', got"):
+        fb.datasets.load_mnist(tmp_path, split)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves what `contents` says: {directory: {file: bytes}}; an int is a status instead."""
+
+    def __init__(self, contents: dict[str, dict[str, bytes | int]]):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.contents, self.requests = contents, []
+
+    def mirror(self, directory: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{directory}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self):
+        self.server.requests.append(self.path)
+        _, directory, name = self.path.split("/")
+        content = self.server.contents[directory].get(name, 404)
+        if isinstance(content, int):
+            self.send_error(content)
+            return
+        self.send_response(200)
+        # A "cut" mirror promises more than it sends.
+        self.send_header("Content-Length", str(len(content) + (1000 if directory == "cut" else 0)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+FILES = {
+    "train-images-idx3-ubyte.gz": idx(images(3)),
+    "train-labels-idx1-ubyte.gz": labels(1, 2, 3),
+    "t10k-images-idx3-ubyte.gz": idx(images(2)),
+    "t10k-labels-idx1-ubyte.gz": labels(4, 5),
+}
+GOOD = {name: gzip.compress(content) for name, content in FILES.items()}
+LABELS = "train-labels-idx1-ubyte.gz"
+BAD = {
+    "other": {name: gzip.compress(content + b"\0") for name, content in FILES.items()},
+    "damaged": {name: content[:-1] for name, content in GOOD.items()},
+    "cut": {name: content[:-20] for name, content in GOOD.items()},
+    "empty": dict.fromkeys(GOOD, b""),
+    "html": dict.fromkeys(GOOD, b"<html>log in</html>"),
+    "plain": FILES,
+    "missing": {},
+    "failing": dict.fromkeys(GOOD, 503),
+    "huge": dict.fromkeys(GOOD, gzip.compress(bytes(2 << 20))),
+}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Mirrors of small files, good and bad."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(datasets, "LIMIT", 1 << 20)
+    monkeypatch.setattr(datasets, "CHECKSUMS", {name: hashlib.md5(FILES[name]).hexdigest() for name in FILES})
+    with Server({"good": GOOD, "partial": {**GOOD, LABELS: 404}, **BAD}) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def closed() -> str:
+    """The address of a port of this machine where nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def state(root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in root.iterdir()}
+
+
+def test_download(server, tmp_path):
+    root = tmp_path / "data" / "mnist"
+    assert fb.datasets.download_mnist(str(root), mirrors=[server.mirror("good")]) == root
+    assert state(root) == GOOD
+    assert fb.datasets.load_mnist(root)[1].tolist() == [1, 2, 3]
+    assert fb.datasets.load_mnist(root, "test")[1].tolist() == [4, 5]
+    assert len(server.requests) == 4
+    fb.datasets.download_mnist(root, mirrors=[server.mirror("good")])
+    assert len(server.requests) == 4
+
+
+def test_download_is_readable_for_others(server, tmp_path):
+    (tmp_path / "like").touch()
+    fb.datasets.download_mnist(tmp_path, mirrors=[server.mirror("good/")])
+    assert (tmp_path / LABELS).stat().st_mode == (tmp_path / "like").stat().st_mode
+
+
+def test_download_of_what_is_missing_or_damaged(server, tmp_path):
+    again = {LABELS: GOOD[LABELS][:-1], "t10k-labels-idx1-ubyte.gz": gzip.compress(b"other")}
+    recompressed = gzip.compress(FILES["t10k-images-idx3-ubyte.gz"], 1, mtime=5)
+    for name, content in {**again, "t10k-images-idx3-ubyte.gz": recompressed}.items():
+        (tmp_path / name).write_bytes(content)
+    fb.datasets.download_mnist(tmp_path, mirrors=[server.mirror("good")])
+    assert sorted(server.requests) == sorted(f"/good/{name}" for name in (*again, "train-images-idx3-ubyte.gz"))
+    assert state(tmp_path) == {**GOOD, "t10k-images-idx3-ubyte.gz": recompressed}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_second_mirror(server, tmp_path, bad):
+    fb.datasets.download_mnist(tmp_path, mirrors=(server.mirror(f"{bad}/"), server.mirror("good/")))
+    assert state(tmp_path) == GOOD
+
+
+def test_second_mirror_where_the_first_is_away(server, closed, tmp_path):
+    fb.datasets.download_mnist(tmp_path, mirrors=[closed, server.mirror("good")])
+    assert state(tmp_path) == GOOD
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_no_good_mirror(server, tmp_path, bad):
+    """The message names the file, the mirror and the reason; whatever was there is there still."""
+    before = {LABELS: GOOD[LABELS], "train-images-idx3-ubyte.gz": b"old", "mine": b"1"}
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+    mirror = server.mirror(bad)
+    with pytest.raises(ConnectionError, match="cannot download train-images-idx3-ubyte") as caught:
+        fb.datasets.download_mnist(tmp_path, mirrors=[mirror])
+    reason = {"missing": ": Not Found", "failing": ": Service Unavailable"}.get(bad, " serves other contents")
+    assert f"{mirror}{reason}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert state(tmp_path) == before
+
+
+def test_failure_keeps_what_was_fetched_before(server, tmp_path):
+    with pytest.raises(ConnectionError, match=LABELS):
+        fb.datasets.download_mnist(tmp_path, mirrors=[server.mirror("partial")])
+    assert state(tmp_path) == {"train-images-idx3-ubyte.gz": GOOD["train-images-idx3-ubyte.gz"]}
+
+
+def test_offline(monkeypatch, closed, tmp_path):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with pytest.raises(ConnectionError) as caught:
+        fb.datasets.download_mnist(tmp_path / "new", mirrors=[closed, closed + "second"])
+    message = str(caught.value)
+    assert message.startswith(f"cannot download train-images-idx3-ubyte.gz: {closed}: ")
+    assert f"; {closed}second: " in message
+    assert "\n" not in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_silent_server(monkeypatch, tmp_path):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        mirror = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with pytest.raises(ConnectionError, match="timed out"):
+            fb.datasets.download_mnist(tmp_path, mirrors=[mirror], timeout=0.05)
+
+
+@pytest.mark.parametrize("mirror", ["file:///tmp/", "ftp://127.0.0.1/", "127.0.0.1", ""])
+def test_mirrors_that_are_no_web_addresses(tmp_path, mirror):
+    with pytest.raises(ValueError, match="mirrors must be http:// or https:// addresses"):
+        fb.datasets.download_mnist(tmp_path, mirrors=["http://127.0.0.1/", mirror])
+
+
+@pytest.mark.parametrize("mirror", ["http://127.0.0.1:port/", "http://", "http://a b/", "http://[/"])
+def test_mirrors_that_are_no_addresses(tmp_path, mirror):
+    with pytest.raises(ConnectionError, match="cannot download") as caught:
+        fb.datasets.download_mnist(tmp_path, mirrors=[mirror], timeout=1)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_mirrors(tmp_path):
+    with pytest.raises(ConnectionError, match="no mirrors given"):
+        fb.datasets.download_mnist(tmp_path, mirrors=())
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_interrupted_writing_leaves_nothing(server, tmp_path, monkeypatch, call, error):
+    def fail(*arguments: object) -> None:
+        assert len(state(tmp_path)) == 2  # the old file and the temporary one beside it
+        raise error
+
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(b"old")
+    monkeypatch.setattr(datasets.os if call == "fsync" else Path, call, fail)
+    with pytest.raises(type(error)):
+        fb.datasets.download_mnist(tmp_path, mirrors=[server.mirror("good")])
+    monkeypatch.undo()
+    assert state(tmp_path) == {"train-images-idx3-ubyte.gz": b"old"}
+
+
+def test_root_that_is_a_file(server, tmp_path):
+    root = tmp_path / "file"
+    root.write_bytes(b"mine")
+    with pytest.raises(OSError, match="file"):
+        fb.datasets.download_mnist(root, mirrors=[server.mirror("good")])
+    assert state(tmp_path) == {"file": b"mine"}
+
+
+def test_importing_does_not_import_urllib():
+    run("""
+        import sys
+        import fastbp.datasets
+        assert "urllib.request" not in sys.modules
+    """)
+
+
+@pytest.mark.skipif(
+    not (os.environ.get("FASTBP_MNIST") and MNIST.is_dir()),
+    reason="FASTBP_MNIST does not name a directory with MNIST",
+)
+def test_real_mnist():
+    counts = {
+        "train": [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+        "test": [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
+    }
+    sums = {"train": 1567298545, "test": 264923200}
+    for split, wanted in counts.items():
+        X, y = fb.datasets.load_mnist(MNIST, split)
+        assert X.shape == (sum(wanted), 784)
+        assert X.dtype == np.uint8
+        assert np.bincount(y).tolist() == wanted
+        assert int(X.sum(dtype=np.int64)) == sums[split]
+    if all((MNIST / name).is_file() for name in datasets.CHECKSUMS):
+        assert fb.datasets.download_mnist(MNIST, mirrors=()) == MNIST

@@ -1,0 +1,191 @@
+"""The examples as their users run them: in a process of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PACKAGE, path
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "mnist.py"
+EPOCH = re.compile(
+    r"epoch +(\d+)  loss \d+\.\d{4}  training accuracy [01]\.\d{4}  test accuracy ([01]\.\d{4})  \d+\.\d\d s"
+)
+LAST = re.compile(r"test accuracy ([01]\.\d{4})  (\d+) epochs  (\d+\.\d\d) s training  (\d+\.\d\d) s since start")
+
+
+def start(*arguments: object, shadows: Path | None = None) -> subprocess.Popen[str]:
+    """Run the example; modules in `shadows` come before the installed ones."""
+    environment = {"OMP_WAIT_POLICY": "passive", **os.environ, **path(PACKAGE.parent)}
+    if shadows is not None:
+        environment["PYTHONPATH"] = os.pathsep.join((str(shadows), environment["PYTHONPATH"]))
+    return subprocess.Popen(
+        [sys.executable, str(EXAMPLE), *map(str, arguments)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(*arguments: object, shadows: Path | None = None) -> tuple[int, list[str], list[str]]:
+    """Exit status, and lines of stdout and stderr."""
+    with start(*arguments, shadows=shadows) as process:
+        try:
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    return process.returncode, out.splitlines(), err.splitlines()
+
+
+def check(out: list[str], epochs: int) -> float:
+    """A line for each epoch and one for the whole, and nothing in between; the accuracy."""
+    rows = [EPOCH.fullmatch(line) for line in out[2:-1]]
+    assert all(rows), out
+    assert [int(row[1]) for row in rows] == list(range(1, epochs + 1))
+    last = LAST.fullmatch(out[-1])
+    assert last, out[-1]
+    assert int(last[2]) == epochs
+    assert last[1] == rows[-1][2]
+    assert 0 < float(last[3]) <= float(last[4]) < 120
+    return float(last[1])
+
+
+@pytest.fixture(scope="module")
+def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """IDX files like those of MNIST: a noisy bright bar for each of ten classes."""
+    root, rng = tmp_path_factory.mktemp("mnist"), np.random.default_rng(0)
+    for prefix, n in (("train", 300), ("t10k", 100)):
+        y = np.arange(n, dtype=np.uint8) % 10
+        X = rng.integers(0, 100, (n, 28, 28), np.uint8)
+        X[np.arange(n), 2 * y + 4] += 150
+        (root / f"{prefix}-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, n, 28, 28) + X.tobytes())
+        (root / f"{prefix}-labels-idx1-ubyte").write_bytes(struct.pack(">4BI", 0, 0, 8, 1, n) + y.tobytes())
+    return root
+
+
+def test_mnist(mnist):
+    settings = ("--hidden", 16, 12, "--epochs", 3, "--batch-size", 10, "--threads", 1, "--seed", 3)
+    status, out, err = run("--data", mnist, "--learning-rate", 0.05, "--momentum", 0.5, *settings)
+    assert (status, err) == (0, [])
+    assert out[0].startswith("MLP(784-16-12-10, activation='relu', output='softmax', ")
+    assert out[1] == "300 training images, 100 test images"
+    assert check(out, 3) > 0.5
+
+
+def test_target_reached(mnist):
+    status, out, err = run("--data", mnist, "--hidden", "--epochs", 99, "--target-accuracy", 0.3)
+    assert (status, err) == (0, [])
+    assert out[0].startswith("MLP(784-10, ")
+    epochs = len(out) - 3
+    assert epochs < 99
+    assert check(out, epochs) >= 0.3
+    assert all(float(EPOCH.fullmatch(line)[2]) < 0.3 for line in out[2:-2])
+
+
+def test_target_not_reached(mnist):
+    arguments = ("--hidden", 8, "--epochs", 2, "--learning-rate", 1e-9, "--target-accuracy", 0.99)
+    status, out, err = run("--data", mnist, *arguments)
+    assert (status, err) == (1, [])
+    assert check(out, 2) < 0.99
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to a process")
+def test_interrupt(mnist):
+    # A child ignores what its parent ignores, as a test run in the background may.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = start("--data", mnist, "--epochs", 10**9, "--hidden", 8)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        try:
+            first = [process.stdout.readline() for _ in range(3)]
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    lines = "".join((*first, out)).splitlines()
+    assert process.returncode == 130
+    assert err == "interrupted\n"
+    last = LAST.fullmatch(lines[-1])
+    assert int(last[2]) == len(lines) - 3 >= 1
+
+
+def test_digits():
+    pytest.importorskip("sklearn")
+    status, out, err = run()
+    assert (status, err) == (0, [])
+    assert out[:2] == [
+        "MLP(64-256-10, activation='relu', output='softmax', 19,210 parameters, float32)",
+        "1437 training images, 360 test images",
+    ]
+    assert check(out, 30) >= 0.97
+
+
+def test_digits_need_scikit_learn(tmp_path):
+    (tmp_path / "sklearn.py").write_text("raise ImportError('shadowed')")
+    status, out, err = run("--epochs", 1, shadows=tmp_path)
+    assert (status, out) == (2, [])
+    assert err == [
+        "mnist.py: error: the default digits need scikit-learn (pip install scikit-learn); MNIST does not: --download"
+    ]
+
+
+MISTAKES = {
+    "no directory": (("--data", "none"), r"no train-images-idx3-ubyte.* in none; .*download_mnist\('none'\)"),
+    "epochs": (("--epochs", 0), "argument --epochs: must be at least 1, got 0"),
+    "hidden": (("--hidden", 8, "x"), "argument --hidden: invalid integer value: 'x'"),
+    "hidden 0": (("--hidden", 0), "argument --hidden: must be at least 1, got 0"),
+    "target": (("--target-accuracy", 98), "argument --target-accuracy: must be above 0 and at most 1, got 98"),
+    "unknown": (("--speed", 11), "unrecognized arguments: --speed 11"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes(name):
+    arguments, message = MISTAKES[name]
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, [])
+    assert len(err) == 1
+    assert re.fullmatch(rf"mnist\.py: error: {message}.*", err[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--momentum", 1), "momentum must be a finite number at least 0 and below 1, got 1.0"),
+        (("--learning-rate", "nan"), "learning_rate must be a finite number above 0"),
+        (("--hidden", 10**12), ""),
+        (("--learning-rate", 1e30), "the loss is not finite at step"),
+    ],
+)
+def test_mistakes_that_the_library_finds(mnist, arguments, message):
+    status, out, err = run("--data", mnist, *arguments)
+    assert status == 2
+    assert len(err) == 1
+    assert err[0].startswith(f"mnist.py: error: {message}")
+    assert not any(LAST.match(line) for line in out)
+
+
+def test_damaged_data(mnist, tmp_path):
+    for file in mnist.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes()[:-1])
+    status, out, err = run("--data", tmp_path)
+    assert (status, out) == (2, [])
+    assert len(err) == 1
+    assert "train-images-idx3-ubyte is not a readable IDX file: its header promises 235200 bytes" in err[0]
+
+
+def test_help():
+    status, out, err = run("--help")
+    assert (status, err) == (0, [])
+    assert out[0].startswith("usage: mnist.py")
