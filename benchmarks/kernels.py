@@ -133,10 +133,11 @@ def step(
         net, loss="cross_entropy", optimizer=fb.SGD(1e-3, momentum=0.9), batch_size=batch, seed=0, n_threads=n_threads
     )
     trainer.fit(X[: 2 * batch], y[: 2 * batch])
-    job, order = trainer._job, rng.permutation(n)
-    job.read(*trainer._check(X, y), order)
+    job = trainer._job
+    samples = job.reading(*trainer._check(X, y), rng.permutation(n))
+    samples.__enter__()  # for as long as `measure` lives
     products = [a * b for a, b in pairwise(sizes)]
-    state = {"part": 0, "parts": n // batch}
+    state = {"samples": samples, "part": 0, "parts": n // batch}
 
     def measure() -> float:
         first = state["part"] if state["part"] + parts <= state["parts"] else 0
@@ -168,6 +169,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=threads.available())
     options = parser.parse_args()
+    threads.start()
     one, every = peak(), peak(count=options.threads)
     print(
         f"{platform.processor() or platform.machine()}, {options.threads} threads, "

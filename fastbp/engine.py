@@ -6,6 +6,7 @@ and trainer fill in what they want done and call `run`.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -21,7 +22,10 @@ from .kernels.rules import HYPERPARAMETERS, SGD
 from .kernels.simd import M, N
 
 PART = {PREDICT: 256, EVALUATE: 256, TRAIN: 1024}
-"""Most rows a part: beyond, activations leave the cache, and a call lasts."""
+"""Most rows a part: beyond, activations leave the cache."""
+
+PART_WORK = 5e9
+"""Most operations a part, a tenth of a second or less on one core: a call cannot end within one."""
 
 CALL_SECONDS = 0.05
 """What a call into compiled code should last: Ctrl-C, progress and other Python threads wait for its end. It costs
@@ -103,7 +107,7 @@ class Job:
         n_threads: int | None = None,
     ):
         dtype, L, sizes = layout.dtype, layout.lanes, layout.sizes
-        part = min(batch, PART[mode])
+        part = min(batch, PART[mode], max(M, int(PART_WORK / (6 * layout.weights)) // M * M))
         parts = -(-batch // part)
         stride = (part | 1) * L  # an odd number of lines: a power of two would put every panel into the same cache sets
         widths = [-(-n // L) * stride for n in sizes]
@@ -148,14 +152,23 @@ class Job:
         for name, value in fields.items():
             self.record[name] = value
 
-    def read(self, X: Inputs, y: Targets | None = None, order: np.ndarray | None = None) -> None:
-        """Say what the samples are, and their order if it is not that of storage."""
+    @contextlib.contextmanager
+    def reading(self, X: Inputs, y: Targets | None = None, order: np.ndarray | None = None) -> Iterator[Job]:
+        """Work on these samples, in an order that may not be that of storage, and let go of them at the end.
+
+        The record must not keep addresses of memory that others may free, nor the job keep it alive.
+        """
         self._inputs = X, y, order
         self.set(n=len(X.array), X=X.address, X_kind=X.kind, order_size=0)
         if y is not None:
             self.set(y=y.address, y_kind=y.kind, labels=y.labels, by_output=y.by_output)
         if order is not None:
             self.set(order=order.ctypes.data, order_size=order.size)
+        try:
+            yield self
+        finally:
+            self._inputs = ()
+            self.set(n=0, X=0, y=0, order=0)
 
     def transpose(self) -> None:
         """Bring the transposed weights up to date with theta, which the kernels do by themselves from then on."""
@@ -199,6 +212,8 @@ class Job:
         if last is None:
             last = self.parts * -(-int(self.record["n"]) // int(self.record["batch"]))
         count = self.threads
+        if count > 1:
+            threads.start()
         dtype, mode = self.layout.dtype, self.record["mode"]
         loop, propagate = compiled.loop(count > 1), compiled.propagate(dtype)
         judge = 0 if self.loss is None else compiled.judge(dtype, self.loss, self.layout.codes[-1])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from . import checks
+from . import checks, threads
 from .engine import DivergedError, Job, Layout
 from .kernels.activations import ACTIVATIONS, SOFTMAX
 from .kernels.losses import LOSSES
@@ -112,7 +111,7 @@ class MLP:
         self.layout = Layout(list(self.sizes), codes, self.dtype)
         self._theta = aligned(self.layout.size, self.dtype)
         self._jobs: dict[tuple, Job] = {}
-        self._lock = threading.Lock()
+        self._lock = threads.lock()
         self._draw(np.random.default_rng(seed))
 
     def _per_feature(self, value: float | np.ndarray, name: str) -> np.ndarray:
@@ -257,9 +256,7 @@ class MLP:
         X = checks.inputs(X, self.sizes[0], self.dtype)
         n_threads = checks.threads(n_threads)
         out = np.empty((len(X.array), self.sizes[-1]), self.dtype)
-        with self._lock:
-            job = self._job(PREDICT, len(X.array), n_threads)
-            job.read(X)
+        with self._lock, self._job(PREDICT, len(X.array), n_threads).reading(X) as job:
             job.set(outputs=out.ctypes.data)
             job.finish()
         return out
@@ -317,14 +314,13 @@ class MLP:
         y = checks.targets(y, len(X.array), self.sizes[-1], loss, self.dtype)
         n_threads = checks.threads(n_threads)
         with self._lock:
-            job = self._job(TRAIN, len(X.array), n_threads, loss=row.code, stored=STORE)
-            job.read(X, y)
-            job.transpose()
-            try:
-                job.finish()
-            except DivergedError:
-                raise FloatingPointError(f"the {loss} of these samples is not finite") from None
-            return float(job.record["cost"]) / len(X.array), *self._unpack(job.vectors["gradient"])
+            with self._job(TRAIN, len(X.array), n_threads, loss=row.code, stored=STORE).reading(X, y) as job:
+                job.transpose()
+                try:
+                    job.finish()
+                except DivergedError:
+                    raise FloatingPointError(f"the {loss} of these samples is not finite") from None
+                return job.scores()["loss"], *self._unpack(job.vectors["gradient"])
 
     def check_trainable(self) -> None:
         """Raise ValueError if an activation has no derivative to train through."""
@@ -335,12 +331,11 @@ class MLP:
                 )
 
     def _evaluate(self, X: checks.Inputs, y: checks.Targets, loss: str, n_threads: int | None) -> dict[str, float]:
-        """The mean loss over checked samples, and for classes the accuracy."""
+        """The mean loss over checked samples, and for classes the accuracy; DivergedError if it is not finite."""
         with self._lock:
-            job = self._job(EVALUATE, len(X.array), n_threads, loss=LOSSES[loss].code)
-            job.read(X, y)
-            job.finish()
-            return job.scores()
+            with self._job(EVALUATE, len(X.array), n_threads, loss=LOSSES[loss].code).reading(X, y) as job:
+                job.finish()
+                return job.scores()
 
     def __getstate__(self) -> dict:
         """What defines the network: no lock, and no memory that knows its own address."""
@@ -355,7 +350,7 @@ class MLP:
             vector[:] = values
         self.__dict__.update(state)
         self._theta, self._shift, self._scale = vectors
-        self._jobs, self._lock = {}, threading.Lock()
+        self._jobs, self._lock = {}, threads.lock()
 
     def __repr__(self) -> str:
         kinds = set(self.activations)

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import numba
 
-_lock = threading.Lock()
 _serial_only = False
+_locks: weakref.WeakSet = weakref.WeakSet()
+
+
+def lock() -> threading.Lock:
+    """A lock that a forked child finds open: the thread that held it in the parent does not exist there."""
+    made = threading.Lock()
+    _locks.add(made)
+    return made
+
+
+_turns = lock()
 
 
 def _after_fork() -> None:
     """In a forked child: the parent's threads are gone, and GNU OpenMP would end the process that asks for them."""
-    global _lock, _serial_only
-    _lock = threading.Lock()
+    global _serial_only
+    for held in _locks:
+        held._at_fork_reinit()
     parallel = sys.modules.get("numba.np.ufunc.parallel")
     _serial_only = _serial_only or bool(parallel and parallel._is_initialized)
 
@@ -60,6 +73,25 @@ def allowed() -> bool:
     return not _serial_only
 
 
+SPINS = "2000"
+"""How often GNU OpenMP looks whether its turn has come, some 30 microseconds, before it gives its core to others. By
+default it looks for milliseconds: on a core shared with others that cost 95 % of the speed, and these none alone."""
+
+
+@functools.cache
+def start() -> str:
+    """Start Numba's threads, before anything else does, and name the library that runs them."""
+    own = not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()
+    if own:  # read once, when the library is loaded
+        os.environ["GOMP_SPINCOUNT"] = SPINS
+    try:
+        numba.get_num_threads()
+    finally:
+        if own:
+            os.environ.pop("GOMP_SPINCOUNT", None)
+    return numba.threading_layer()
+
+
 @contextlib.contextmanager
 def team(threads: int) -> Iterator[None]:
     """Let this Python thread's parallel kernels use so many threads, while they run.
@@ -69,8 +101,8 @@ def team(threads: int) -> Iterator[None]:
     if threads == 1:
         yield
         return
+    turn = contextlib.nullcontext() if start() in ("omp", "tbb") else _turns
     before = numba.get_num_threads()
-    turn = contextlib.nullcontext() if numba.threading_layer() in ("omp", "tbb") else _lock
     with turn:
         numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
         try:

@@ -6,10 +6,11 @@ import contextlib
 import math
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
-from . import checks
+from . import checks, threads
 from .engine import DivergedError, Job
 from .kernels.losses import LOSSES
 from .kernels.minibatch import APPLY, FUSED, TRAIN
@@ -125,6 +126,7 @@ class Trainer:
         self._rng = np.random.default_rng(seed)
         self._state = aligned(self.optimizer.states * network.layout.size, network.dtype)
         self._job: Job | None = None
+        self._lock = threads.lock()
 
     def fit(
         self,
@@ -178,26 +180,20 @@ class Trainer:
         >>> history["loss"][-1] < 0.1 * history["loss"][0]
         True
         """
-        network = self.network
         X, y = self._check(X, y)
         epochs = checks.integer(epochs, "epochs", 0)
         if validation_data is not None:
             if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
                 raise TypeError(f"validation_data must be a pair (X, y), got {type(validation_data).__name__}")
             Xv, yv = self._check(*validation_data, "validation_data[0]", "validation_data[1]")
-        job = self._prepare(len(X.array))
         order = np.arange(len(X.array)) if self.shuffle else None
-        job.read(X, y, order)
-        with _bar(progress, epochs * len(X.array)) as bar:
+        bar = _bar(progress, epochs * len(X.array))
+        # A trainer has one job: one thread at a time.
+        with self._lock, self._prepare(len(X.array)).reading(X, y, order) as job, bar as bar:
             for _ in range(epochs):
-                if order is not None:
-                    order[:] = np.arange(len(order))
-                    self._rng.shuffle(order)
-                start = time.perf_counter()
-                self._epoch(job, bar)
-                scores = {**job.scores(), "seconds": time.perf_counter() - start}
+                scores = self._epoch(job, order, bar)
                 if validation_data is not None:
-                    validation = network._evaluate(Xv, yv, self.loss, self.n_threads)
+                    validation = self._evaluate(Xv, yv, "validation_data")
                     scores.update({f"validation_{name}": value for name, value in validation.items()})
                 self.history.record(**scores)
                 if bar is not None:
@@ -231,10 +227,13 @@ class Trainer:
         >>> fb.Trainer(net, loss="squared_error").evaluate([[0.0], [1.0]], [1.0, 5.0])
         {'loss': 1.0}
         """
+        return self._evaluate(*self._check(X, y), "these samples")
+
+    def _evaluate(self, X: checks.Inputs, y: checks.Targets, name: str) -> dict[str, float]:
         try:
-            return self.network._evaluate(*self._check(X, y), self.loss, self.n_threads)
+            return self.network._evaluate(X, y, self.loss, self.n_threads)
         except DivergedError:
-            raise FloatingPointError(f"the {self.loss} of these samples is not finite") from None
+            raise FloatingPointError(f"the {self.loss} of {name} is not finite") from None
 
     def _check(
         self, X: np.ndarray, y: np.ndarray, X_name: str = "X", y_name: str = "y"
@@ -263,10 +262,13 @@ class Trainer:
         self._job.transpose()
         return self._job
 
-    def _epoch(self, job: Job, bar) -> None:
-        """One pass over the samples."""
+    def _epoch(self, job: Job, order: np.ndarray | None, bar: Any) -> dict[str, float]:
+        """One pass over the samples, in a new order; its scores."""
+        if order is not None:
+            order[:] = np.arange(len(order))
+            self._rng.shuffle(order)
         theta, batch, n = job.vectors["theta"], int(job.record["batch"]), int(job.record["n"])
-        before = theta.copy()
+        before, start = theta.copy(), time.perf_counter()
         try:
             for part in job.run():
                 if bar is not None:
@@ -274,19 +276,22 @@ class Trainer:
         except DivergedError as error:
             theta[:], self._state[:] = before, 0
             epoch, step = len(next(iter(self.history.values()), ())), error.part // job.parts
+            eta = self.optimizer.learning_rate
             raise FloatingPointError(
                 f"the loss is not finite at step {step + 1} of epoch {epoch + 1}: the parameters are again those "
-                f"that the epoch began with; try a learning rate below {self.optimizer.learning_rate:g} or scaled inputs"
+                f"that the epoch began with; try a learning rate below {eta:g} or scaled inputs"
             ) from None
+        return {**job.scores(), "seconds": time.perf_counter() - start}
 
     def __getstate__(self) -> dict:
         """Without the job, whose memory knows its own address."""
-        return {**self.__dict__, "_job": None, "_state": np.array(self._state)}
+        return {**self.__dict__, "_job": None, "_lock": None, "_state": np.array(self._state)}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self._state = aligned(state["_state"].size, state["_state"].dtype)
         self._state[:] = state["_state"]
+        self._lock = threads.lock()
 
 
 def _bar(progress: bool | None, total: int):

@@ -49,12 +49,22 @@ def main() -> None:
     for at_end in (True, False):
         allocate = lambda n, dtype, at_end=at_end: guarded(n, dtype, at_end)  # noqa: E731
         engine.aligned = network.aligned = trainer.aligned = allocate
-        for sizes, dtype, kind in itertools.product(shapes, (np.float32, np.float64), (np.uint8, np.float32, np.float64)):
+        for sizes, dtype, kind in itertools.product(
+            shapes, (np.float32, np.float64), (np.uint8, np.float32, np.float64)
+        ):
             n, batch = [(1, 1), (2, 1), (7, 7), (9, 4), (19, 10), (33, 16)][fits % 6]
-            output, loss = [("softmax", "cross_entropy"), ("sigmoid", "binary_cross_entropy"), ("identity", "squared_error")][fits % 3]
+            output, loss = [
+                ("softmax", "cross_entropy"),
+                ("sigmoid", "binary_cross_entropy"),
+                ("identity", "squared_error"),
+            ][fits % 3]
             X = copy(rng.integers(0, 3, (n, sizes[0])).astype(kind), at_end)
             y = rng.integers(0, sizes[-1], n)
-            y = copy(y, at_end) if fits % 2 and loss != "binary_cross_entropy" else copy(np.eye(sizes[-1], dtype=kind)[y], at_end)
+            y = (
+                copy(y, at_end)
+                if fits % 2 and loss != "binary_cross_entropy"
+                else copy(np.eye(sizes[-1], dtype=kind)[y], at_end)
+            )
             net = fb.MLP(sizes, activation="tanh", output=output, dtype=dtype, scale=np.full(sizes[0], 0.5), seed=0)
             gradient = ("fused", "stored")[fits % 2]
             options = {"batch_size": batch, "n_threads": 1 + fits % 3, "gradient": gradient, "seed": 0}

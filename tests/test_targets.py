@@ -20,7 +20,9 @@ others = pytest.mark.parametrize(
     [
         "host",
         *(
-            pytest.param(name, marks=pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not x86"))
+            pytest.param(
+                name, marks=pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not x86")
+            )
             for name in ("haswell", "generic")
         ),
     ],

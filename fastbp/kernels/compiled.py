@@ -11,6 +11,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import pickle
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,7 +22,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 from numba import config, types
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserWideCacheLocator
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, UserWideCacheLocator
 
 from . import minibatch
 
@@ -86,10 +87,41 @@ class _CacheImpl(CompileResultCacheImpl):
     _locator_classes = (_Locator,)
 
 
+class _File(IndexDataCacheFile):
+    """Numba's pair of files, with a digest at the end of each: code with one wrong bit would end the process."""
+
+    def _dump(self, obj):
+        data = super()._dump(obj)
+        return data + hashlib.sha256(data).digest()
+
+    def _checked(self, path):
+        content = Path(path).read_bytes()
+        version = pickle.dumps(self._version, protocol=-1) if path == self._index_path else b""
+        data, digest = content[len(version) : -32], content[-32:]
+        return data if hashlib.sha256(data).digest() == digest else None
+
+    def _load_index(self):
+        try:
+            data = self._checked(self._index_path)
+        except FileNotFoundError:
+            return {}
+        stamp, overloads = pickle.loads(data) if data else (None, {})
+        return overloads if stamp == self._source_stamp else {}
+
+    def _load_data(self, name):
+        data = self._checked(self._data_path(name))
+        return pickle.loads(data) if data else None
+
+
 class _Cache(FunctionCache):
     """Numba's cache, but a file that cannot be read, or written, is one that is not there."""
 
     _impl_class = _CacheImpl
+
+    def __init__(self, py_func):
+        super().__init__(py_func)
+        locator = self._impl.locator
+        self._cache_file = _File(locator.get_cache_path(), self._impl.filename_base, locator.get_source_stamp())
 
     def _index_key(self, sig, codegen):
         # The name of the file tells closures apart. Numba would hash what they hold, and kernels hash anew each time.
@@ -112,7 +144,8 @@ def _cached(name: str, dispatcher):
     """Cache a dispatcher under a name: Numba would take what two closures of one source line compile to for one."""
     if cache_directory():
         dispatcher.py_func.__qualname__ = name
-        dispatcher._cache = _Cache(dispatcher.py_func)
+        with contextlib.suppress(Exception):  # a Numba whose cache is made otherwise: then without
+            dispatcher._cache = _Cache(dispatcher.py_func)
     return dispatcher
 
 

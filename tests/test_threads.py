@@ -1,0 +1,137 @@
+"""Threads: how many a process may have, and that a fit leaves no trace of its own number."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from conftest import run
+
+import fastbp as fb
+from fastbp import threads
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
+    """`system(groups, **files)`: what this process reads of /proc/self/cgroup and below /sys/fs/cgroup."""
+
+    def write(groups: str, files: dict[str, str]) -> None:
+        root = tmp_path / "sys/fs/cgroup"
+        for path, content in {tmp_path / "proc/self/cgroup": groups, **{root / k: v for k, v in files.items()}}.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+
+    monkeypatch.setattr(threads, "Path", lambda path: tmp_path / path.lstrip("/"))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 8)
+    return write
+
+
+V1 = "12:memory:/\n4:cpu,cpuacct:/a/b\n3:cpuset:/a\n1:name=systemd:/a\n"
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "cores"),
+    [
+        pytest.param("0::/\n", {}, 8, id="no limit"),
+        pytest.param("0::/\n", {"cpu.max": "max 100000\n"}, 8, id="max"),
+        pytest.param("0::/\n", {"cpu.max": "300000 100000\n"}, 3, id="3"),
+        pytest.param("0::/\n", {"cpu.max": "250000 100000\n"}, 2, id="2.5"),
+        pytest.param("0::/\n", {"cpu.max": "50000 100000\n"}, 1, id="half a core"),
+        pytest.param("0::/\n", {"cpu.max": "6400000 100000\n"}, 8, id="more than there are"),
+        pytest.param("0::/a/b\n", {"a/b/cpu.max": "max 100000", "a/cpu.max": "200000 100000"}, 2, id="of the parent"),
+        pytest.param("0::/a/b\n", {"a/b/cpu.max": "400000 100000", "a/cpu.max": "600000 100000"}, 4, id="the least"),
+        pytest.param("0::/a\n", {"b/cpu.max": "200000 100000"}, 8, id="of another group"),
+        pytest.param("0::/../x\n", {"cpu.max": "200000 100000"}, 2, id="outside the namespace"),
+        pytest.param("0::/a:b\n", {"a:b/cpu.max": "200000 100000"}, 2, id="a colon in the path"),
+        pytest.param("0::/\n", {"cpu.max": "nonsense\n"}, 8, id="not a limit"),
+        pytest.param("0::/\n", {"cpu.max": ""}, 8, id="empty"),
+        pytest.param(
+            V1,
+            {"cpu,cpuacct/a/b/cpu.cfs_quota_us": "300000\n", "cpu,cpuacct/a/b/cpu.cfs_period_us": "100000\n"},
+            3,
+            id="v1",
+        ),
+        pytest.param(
+            V1,
+            {"cpu,cpuacct/a/b/cpu.cfs_quota_us": "-1\n", "cpu,cpuacct/a/b/cpu.cfs_period_us": "100000\n"},
+            8,
+            id="v1 none",
+        ),
+        # A container sees its own group as the root, under the name that it has outside.
+        pytest.param(
+            V1,
+            {"cpu,cpuacct/cpu.cfs_quota_us": "200000\n", "cpu,cpuacct/cpu.cfs_period_us": "100000\n"},
+            2,
+            id="v1 container",
+        ),
+        pytest.param(
+            V1 + "0::/\n",
+            {"cpu,cpuacct/a/b/cpu.cfs_quota_us": "500000", "cpu,cpuacct/a/b/cpu.cfs_period_us": "100000"},
+            5,
+            id="both versions",
+        ),
+    ],
+)
+def test_quota(system, groups, files, cores):
+    system(groups, files)
+    assert threads.available() == cores
+
+
+def test_no_control_groups(system, tmp_path):
+    """Not Linux, or no /proc."""
+    assert not (tmp_path / "proc").exists()
+    assert threads.available() == 8
+
+
+def test_numba_num_threads(system, monkeypatch):
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 5)
+    assert threads.available() == 5
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform has no affinity of processes")
+def test_affinity():
+    """Set after the import too, and then a fit takes one thread by itself."""
+    run("""
+        import os
+        from fastbp import threads
+        import test_threads as t
+
+        core = min(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {core})
+        assert threads.available() == 1
+        own = t.fit(None)
+        assert own._job.threads == 1
+        """)
+
+
+def fit(n_threads: int | None, eta: float = 0.1) -> fb.Trainer:
+    """A fit whose minibatches are worth many threads."""
+    net = fb.MLP([256, 128, 10], output="softmax", seed=0)
+    trainer = fb.Trainer(net, loss="cross_entropy", optimizer=fb.SGD(eta), batch_size=256, n_threads=n_threads)
+    trainer.fit(np.random.default_rng(0).normal(size=(512, 256)), np.arange(512) % 10)
+    return trainer
+
+
+def restore() -> None:
+    numba.set_num_threads(3)
+    with threads.team(2):
+        assert numba.get_num_threads() == 2
+    with threads.team(9):
+        assert numba.get_num_threads() == 4
+    with threads.team(1):
+        assert numba.get_num_threads() == 3  # nothing parallel, and nothing to set
+    fit(2)
+    assert numba.get_num_threads() == 3
+    with pytest.raises(FloatingPointError):
+        fit(2, eta=1e38)
+    assert numba.get_num_threads() == 3
+
+
+def test_number_of_threads_is_restored():
+    """A fit sets Numba's number for its calls only, also when they end in an error."""
+    run("import test_threads as t; t.restore()", {"NUMBA_NUM_THREADS": "4"})
