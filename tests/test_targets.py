@@ -68,5 +68,6 @@ touch(x, out, {index})
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not x86")
 def test_kernels(target):
     """The tests of vectors, activations and layers, compiled for another target."""
-    code = "import sys, pytest; sys.exit(pytest.main(['-p', 'no:cacheprovider', 'kernels/test_simd.py', 'kernels/test_activations.py', 'kernels/test_layers.py', '-q']))"
+    files = [str(TESTS / "kernels" / f"test_{name}.py") for name in ("simd", "activations", "layers")]
+    code = f"import sys, pytest; sys.exit(pytest.main(['-p', 'no:cacheprovider', *{files}]))"
     assert " passed" in run(code, TARGETS[target]).stdout

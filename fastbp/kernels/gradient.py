@@ -38,8 +38,6 @@ def weights(rule, A, a, D, d, rows, h, P, p, S, gradient, T, t, resume, update):
             tile_fetch(block_rows(A), P, p + j * L)
             if len(S):
                 tile_fetch(block_rows(A), S, p + j * L)
-            if t >= 0:
-                tile_fetch(block_rows(A), T, t + j * L)
         for r in range(0, rows * L, L):
             g = tile_fma(block_rows(A), 1, g, A, a + j + r, 1, D, d + r, 0)
         if update:

@@ -11,14 +11,12 @@ from numba import njit
 from .simd import (
     FLOAT32,
     INLINE,
-    LINE,
     OPTIONS,
     UINT8,
     lanes,
     load,
     load_input,
     load_input_part,
-    prefetch,
     splat,
     store,
 )
@@ -54,16 +52,6 @@ def gather(X, kind, n_in, order, start, shift, scale, A, a, stride, first, last)
         if whole < n_in:
             x = load_input_part(A, kind, row + whole * size, n_in - whole)
             store(A, to, (x - load(shift, whole)) * load(scale, whole))
-
-
-@njit(**OPTIONS)
-def fetch(X, kind, n_in, order, start, first, last):
-    """Ask for the rows that the next `gather` will read: shuffled rows lie anywhere in memory."""
-    size = n_in * (1 if kind == UINT8 else 4 if kind == FLOAT32 else 8)
-    for r in range(first, last):
-        row = X + sample(order, start, r) * size
-        for line in range(row, row + size, LINE):
-            prefetch(line)
 
 
 @njit(**INLINE)

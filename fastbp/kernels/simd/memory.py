@@ -185,23 +185,12 @@ def _input(masked: bool):
 load_input, load_input_part = _input(masked=False), _input(masked=True)
 
 
-def fetch_line(builder, pointer, write: bool):
-    """A prefetch into all levels of the cache; to write, without leaving the line to other cores."""
+def fetch_line(builder, pointer):
+    """A prefetch of a line that will be changed: into all levels of the cache, and out of those of other cores."""
     line = builder.bitcast(pointer, ir.PointerType(I8))
     fnty = ir.FunctionType(ir.VoidType(), [line.type, I32, I32, I32])
     function = cgutils.get_or_insert_function(builder.module, fnty, "llvm.prefetch.p0")
-    builder.call(function, [line, I32(int(write)), I32(3), I32(1)])
-
-
-@intrinsic
-def prefetch(typingctx, address):
-    """Ask for the line at an address, soon to be read."""
-
-    def codegen(context, builder, sig, args):
-        fetch_line(builder, builder.inttoptr(args[0], ir.PointerType(I8)), write=False)
-        return context.get_dummy_value()
-
-    return types.none(types.intp), codegen
+    builder.call(function, [line, I32(1), I32(3), I32(1)])
 
 
 @intrinsic

@@ -114,7 +114,7 @@ def tile_fetch(typingctx, rows, A, i):
     def codegen(context, builder, sig, args):
         width = I64(VECTORS[A.dtype].lanes)
         for m in range(rows.literal_value):
-            fetch_line(builder, element_at(context, builder, A, *args[1:], (width, m)), write=True)
+            fetch_line(builder, element_at(context, builder, A, *args[1:], (width, m)))
         return context.get_dummy_value()
 
     return types.none(rows, A, types.intp), codegen
