@@ -1,6 +1,6 @@
 """Start-up, in fresh processes: the import, and the first fit with an empty and with a warm kernel cache.
 
-    python benchmarks/startup.py [--rounds 5]
+python benchmarks/startup.py [--rounds 5]
 """
 
 from __future__ import annotations

@@ -199,7 +199,8 @@ class Job:
             return self.n_threads
         rows = min(self.part, int(self.record["n"]))
         work = rows * self.layout.weights * (6 if self.record["mode"] == TRAIN else 2)
-        return max(1, min(threads.available(), int(work / SHARED_WORK), -(-rows // M)))
+        worth = min(int(work / SHARED_WORK), -(-rows // M))
+        return min(threads.available(), worth) if worth > 1 else 1
 
     def run(self, first: int = 0, last: int | None = None) -> Iterator[int]:
         """Work through the parts [first, last), by default all, and yield how far it has come after each call.

@@ -40,6 +40,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+@functools.cache
 def _quota() -> float:
     """The CPUs that the process's control group may use at once; infinite without a limit."""
     limits = []

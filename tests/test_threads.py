@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numba
@@ -16,7 +16,7 @@ from fastbp import threads
 
 
 @pytest.fixture
-def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
+def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
     """`system(groups, **files)`: what this process reads of /proc/self/cgroup and below /sys/fs/cgroup."""
 
     def write(groups: str, files: dict[str, str]) -> None:
@@ -28,7 +28,9 @@ def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Non
     monkeypatch.setattr(threads, "Path", lambda path: tmp_path / path.lstrip("/"))
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
     monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 8)
-    return write
+    threads._quota.cache_clear()
+    yield write
+    threads._quota.cache_clear()
 
 
 V1 = "12:memory:/\n4:cpu,cpuacct:/a/b\n3:cpuset:/a\n1:name=systemd:/a\n"
