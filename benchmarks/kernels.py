@@ -123,33 +123,34 @@ def kernels(
 
 
 def step(
-    sizes: list[int], batch: int, n_threads: int | None, parts: int, n: int = 20_000
+    sizes: list[int], batch: int, n_threads: int | None = None, n: int = 20_000
 ) -> tuple[Callable[[], float], int]:
     """A function that measures the seconds of a training step (raw uint8 inputs, momentum), and a step's operations."""
+    products = [a * b for a, b in pairwise(sizes)]
+    operations = 2 * batch * (3 * sum(products) - products[0])
+    steps = min(max(1, int(2e9 / operations)), n // batch)
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (n, sizes[0]), np.uint8), rng.integers(0, sizes[-1], n)
     net = fb.MLP(sizes, output="softmax", scale=1 / 255, seed=0)
-    trainer = fb.Trainer(
-        net, loss="cross_entropy", optimizer=fb.SGD(1e-3, momentum=0.9), batch_size=batch, seed=0, n_threads=n_threads
-    )
+    optimizer = fb.SGD(1e-3, momentum=0.9)
+    trainer = fb.Trainer(net, loss="cross_entropy", optimizer=optimizer, batch_size=batch, seed=0, n_threads=n_threads)
     trainer.fit(X[: 2 * batch], y[: 2 * batch])
     job = trainer._job
     samples = job.reading(*trainer._check(X, y), rng.permutation(n))
-    samples.__enter__()  # for as long as `measure` lives
-    products = [a * b for a, b in pairwise(sizes)]
-    state = {"samples": samples, "part": 0, "parts": n // batch}
+    samples.__enter__()
+    state = {"samples": samples, "step": 0}  # the samples stay for as long as `measure` lives
 
     def measure() -> float:
-        first = state["part"] if state["part"] + parts <= state["parts"] else 0
-        state["part"] = first + parts
+        first = state["step"] if state["step"] + steps <= n // batch else 0
+        state["step"] = first + steps
         start = time.perf_counter()
-        for _ in job.run(first, first + parts):
+        for _ in job.run(first * job.parts, (first + steps) * job.parts):
             pass
-        return (time.perf_counter() - start) / parts
+        return (time.perf_counter() - start) / steps
 
-    for _ in range(20):  # until a call is as long as it will be
+    for _ in range(10):  # until a call is as long as it will be
         measure()
-    return measure, 2 * batch * (3 * sum(products) - products[0])
+    return measure, operations
 
 
 def ratios(measure: Callable[[], float], reference: Callable[[], float], rounds: int) -> np.ndarray:
@@ -183,11 +184,15 @@ def main() -> None:
             line(f"{name} {np.dtype(dtype)}", ratios(measure, reference, 4 * options.rounds))
     print(f"\nwhole training steps: fraction of the peak of {options.threads} cores")
     for name, (sizes, batch) in STEPS.items():
-        seconds, operations = step(
-            sizes, batch, None, parts=min(max(1, int(1e9 / (batch * np.dot(sizes[1:], sizes[:-1])))), 20_000 // batch)
-        )
-        values = ratios(lambda: operations / seconds(), every, options.rounds)  # noqa: B023
-        line(name, values, f"{np.median([seconds() for _ in range(options.rounds)]) * 1e6:9.1f} us a step")
+        seconds, operations = step(sizes, batch)
+        taken = []
+
+        def rate(seconds=seconds, operations=operations, taken=taken) -> float:
+            taken.append(seconds())
+            return operations / taken[-1]
+
+        values = ratios(rate, every, options.rounds)
+        line(name, values, f"{np.median(taken) * 1e6:9.1f} us a step")
 
 
 if __name__ == "__main__":

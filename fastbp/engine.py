@@ -24,8 +24,9 @@ from .kernels.simd import M, N
 PART = {PREDICT: 256, EVALUATE: 256, TRAIN: 1024}
 """Most rows a part: beyond, activations leave the cache."""
 
-PART_WORK = 5e9
-"""Most operations a part, a tenth of a second or less on one core: a call cannot end within one."""
+PART_WORK = 1.6e10
+"""Most operations a part, 0.15 s on one fast core: a call cannot end within one. A smaller bound would part minibatches
+of large networks, whose gradient then goes through memory."""
 
 CALL_SECONDS = 0.05
 """What a call into compiled code should last: Ctrl-C, progress and other Python threads wait for its end. It costs

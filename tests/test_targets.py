@@ -69,5 +69,6 @@ touch(x, out, {index})
 def test_kernels(target):
     """The tests of vectors, activations and layers, compiled for another target."""
     files = [str(TESTS / "kernels" / f"test_{name}.py") for name in ("simd", "activations", "layers")]
-    code = f"import sys, pytest; sys.exit(pytest.main(['-p', 'no:cacheprovider', '-k', 'not forward or float32', *{files}]))"
+    options = ["-p", "no:cacheprovider", "-k", "not forward or float32", *files]
+    code = f"import sys, pytest; sys.exit(pytest.main({options}))"
     assert " passed" in run(code, TARGETS[target]).stdout
