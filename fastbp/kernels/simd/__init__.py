@@ -19,6 +19,7 @@ from .memory import (
     UINT8,
     array_at,
     call,
+    fetch,
     first_equal,
     keep,
     lanes,
@@ -31,7 +32,7 @@ from .memory import (
     total,
 )
 from .target import G, M, N, registers
-from .tiles import block_rows, tile_fetch, tile_fill, tile_fma, tile_load, tile_store, tile_update, tile_zero, transpose
+from .tiles import block_rows, tile_fill, tile_fma, tile_load, tile_store, tile_update, tile_zero, transpose
 from .vector import absolute, fma, maximum, minimum, where
 
 OPTIONS = {"error_model": "numpy", "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -58,6 +59,7 @@ __all__ = [
     "elementwise",
     "exp",
     "expm1",
+    "fetch",
     "first_equal",
     "fma",
     "keep",
@@ -74,7 +76,6 @@ __all__ = [
     "splat",
     "store",
     "switch",
-    "tile_fetch",
     "tile_fill",
     "tile_fma",
     "tile_load",

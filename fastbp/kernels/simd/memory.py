@@ -185,12 +185,18 @@ def _input(masked: bool):
 load_input, load_input_part = _input(masked=False), _input(masked=True)
 
 
-def fetch_line(builder, pointer):
-    """A prefetch of a line that will be changed: into all levels of the cache, and out of those of other cores."""
-    line = builder.bitcast(pointer, ir.PointerType(I8))
-    fnty = ir.FunctionType(ir.VoidType(), [line.type, I32, I32, I32])
-    function = cgutils.get_or_insert_function(builder.module, fnty, "llvm.prefetch.p0")
-    builder.call(function, [line, I32(1), I32(3), I32(1)])
+@intrinsic
+def fetch(typingctx, A, i):
+    """Ask for the line at A[i], soon to be changed: into all levels of the cache, and out of those of other cores."""
+
+    def codegen(context, builder, sig, args):
+        line = builder.bitcast(element_at(context, builder, A, *args), ir.PointerType(I8))
+        fnty = ir.FunctionType(ir.VoidType(), [line.type, I32, I32, I32])
+        function = cgutils.get_or_insert_function(builder.module, fnty, "llvm.prefetch.p0")
+        builder.call(function, [line, I32(1), I32(3), I32(1)])
+        return context.get_dummy_value()
+
+    return types.none(A, types.intp), codegen
 
 
 @intrinsic

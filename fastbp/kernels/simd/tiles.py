@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .memory import element_at, fetch_line, load_line, store_line
+from .memory import element_at, load_line, store_line
 from .target import G
 from .vector import I32, I64, VECTORS, Vector, broadcast, fma, line_type
 
@@ -107,19 +107,6 @@ def tile_fma(typingctx, rows, panels, c, A, a, a_stride, W, w, w_stride):
     return c(rows, panels, c, A, n64, n64, W, n64, n64), codegen
 
 
-@intrinsic(prefer_literal=True)
-def tile_fetch(typingctx, rows, A, i):
-    """Ask for the lines A[i + m lanes : + lanes] of rows m, soon to be changed."""
-
-    def codegen(context, builder, sig, args):
-        width = I64(VECTORS[A.dtype].lanes)
-        for m in range(rows.literal_value):
-            fetch_line(builder, element_at(context, builder, A, *args[1:], (width, m)))
-        return context.get_dummy_value()
-
-    return types.none(rows, A, types.intp), codegen
-
-
 def tile_update(rules: dict[int, tuple[int, Callable]], slots: int):
     """The intrinsic that applies one of `rules` to a tile of the gradient; see `rules.RULES`."""
 
@@ -147,30 +134,66 @@ def tile_update(rules: dict[int, tuple[int, Callable]], slots: int):
     return tile_descend
 
 
+def _unpack(builder, x, y, block: int, unit: int):
+    """The low, and the high, half of every 16-byte block of x and of y, `unit` lanes of each in turn."""
+    halves = []
+    for half in (0, block // 2):
+        order = []
+        for start in range(half, x.type.count, block):
+            for lane in range(start, start + block // 2, unit):
+                order += [*range(lane, lane + unit), *range(x.type.count + lane, x.type.count + lane + unit)]
+        halves.append(builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, x.type.count), order)))
+    return halves
+
+
+def _blocks(builder, x, y, first: tuple[int, int]):
+    """Two of the four 16-byte blocks of x, then the same of y."""
+    count = x.type.count
+    lanes = [lane for block in first for lane in range(block * count // 4, (block + 1) * count // 4)]
+    order = ir.Constant(ir.VectorType(I32, count), lanes + [count + lane for lane in lanes])
+    return builder.shuffle_vector(x, y, order)
+
+
+def _transposed(builder, rows: list) -> list:
+    """A square of vectors, transposed: first inside the 16-byte blocks, then the 4 x 4 blocks.
+
+    Each of these exchanges is one instruction without operands of its own. A butterfly over the bits of the lane
+    number, which reads better, needs a table of lanes in a register for each, and more copies.
+    """
+    block = len(rows) // 4
+    inside = []
+    for g in range(0, len(rows), block):
+        group = rows[g : g + block]
+        if block == 4:
+            low, high = _unpack(builder, group[0], group[1], 4, 1), _unpack(builder, group[2], group[3], 4, 1)
+            inside += _unpack(builder, low[0], high[0], 4, 2) + _unpack(builder, low[1], high[1], 4, 2)
+        else:
+            inside += _unpack(builder, group[0], group[1], 2, 1)
+    out = [None] * len(rows)
+    for k in range(block):
+        v = inside[k::block]
+        for start, pair in ((0, (0, 1)), (2, (2, 3))):
+            low, high = _blocks(builder, v[0], v[1], pair), _blocks(builder, v[2], v[3], pair)
+            out[start * block + k] = _blocks(builder, low, high, (0, 2))
+            out[(start + 1) * block + k] = _blocks(builder, low, high, (1, 3))
+    return out
+
+
 @intrinsic
 def transpose(typingctx, W, w, T, t):
     """T[t + i lanes + j] = W[w + j lanes + i]: a square block, each side contiguous.
 
-    A butterfly of lane exchanges; a scalar transpose cost a quarter of a training step of 512 x 512.
+    A scalar transpose cost a quarter of a training step of 512 x 512.
     """
     vector = VECTORS[W.dtype]
-    n, n64 = vector.lanes, types.intp
+    n64 = types.intp
 
     def codegen(context, builder, sig, args):
-        width = I64(n)
-        rows = [load_line(builder, element_at(context, builder, W, *args[:2], (width, m)), vector) for m in range(n)]
-        step = 1
-        while step < n:
-            low = [lane if not lane & step else n + (lane ^ step) for lane in range(n)]
-            high = [lane ^ step if not lane & step else n + lane for lane in range(n)]
-            low, high = (ir.Constant(ir.VectorType(I32, n), order) for order in (low, high))
-            for m in range(n):
-                if not m & step:
-                    x, y = rows[m], rows[m | step]
-                    rows[m], rows[m | step] = builder.shuffle_vector(x, y, low), builder.shuffle_vector(x, y, high)
-            step *= 2
-        for m in range(n):
-            store_line(builder, rows[m], element_at(context, builder, T, *args[2:], (width, m)))
+        width, rows = I64(vector.lanes), []
+        for m in range(vector.lanes):
+            rows.append(load_line(builder, element_at(context, builder, W, *args[:2], (width, m)), vector))
+        for m, row in enumerate(_transposed(builder, rows)):
+            store_line(builder, row, element_at(context, builder, T, *args[2:], (width, m)))
         return context.get_dummy_value()
 
     return types.none(W, n64, T, n64), codegen
