@@ -38,12 +38,14 @@ def element_at(context, builder, array, value, index, *steps):
 
 
 def load_line(builder, pointer, vector: VectorType, align: int = LINE):
+    """The vector at a pointer."""
     value = builder.load(builder.bitcast(pointer, line_type(vector).as_pointer()))
     value.align = align
     return value
 
 
 def store_line(builder, value, pointer):
+    """Write a vector to a pointer."""
     builder.store(value, builder.bitcast(pointer, value.type.as_pointer())).align = LINE
 
 
@@ -77,6 +79,7 @@ def store(typingctx, A, i, x):
 
 
 def to_element(builder, value, element: ir.Type):
+    """A number in the element type of a vector."""
     return value if value.type == element else builder.fptrunc(value, element)
 
 

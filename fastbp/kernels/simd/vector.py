@@ -37,16 +37,19 @@ VECTORS = {dtype: VectorType(dtype) for dtype in (types.float32, types.float64)}
 
 
 def element_of(dtype: types.Float) -> ir.Type:
+    """The LLVM type of a dtype."""
     return F32 if dtype == types.float32 else F64
 
 
 def broadcast(builder, scalar, lanes: int):
+    """A number in every lane."""
     undefined = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
     first = builder.insert_element(undefined, scalar, I32(0))
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
 
 
 def emit_call(builder, name: str, result, *args):
+    """Call an LLVM intrinsic by name."""
     fnty = ir.FunctionType(result, [a.type for a in args])
     return builder.call(cgutils.get_or_insert_function(builder.module, fnty, name), args)
 
@@ -154,4 +157,5 @@ def absolute(x: Vector) -> Vector:
 
 
 def line_type(vector: VectorType) -> ir.VectorType:
+    """The LLVM type of a vector."""
     return ir.VectorType(element_of(vector.dtype), vector.lanes)
