@@ -37,7 +37,10 @@ def real(value: object, name: str, low: float = -math.inf, high: float = math.in
     """A finite float in [low, high), or (low, high)."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
-    value = float(value)
+    try:
+        value = float(value)
+    except OverflowError:
+        value = math.inf
     if not math.isfinite(value) or value < low or value >= high or (open_low and value == low):
         rule = f"{'above' if open_low else 'at least'} {low:g}" if math.isfinite(low) else ""
         rule += f"{' and ' if rule else ''}below {high:g}" if math.isfinite(high) else ""
@@ -55,6 +58,28 @@ def choice(value: object, name: str, among: object) -> str:
 def threads(value: object) -> int | None:
     """A number of threads, or None."""
     return None if value is None else integer(value, "n_threads", 1)
+
+
+def dtype(value: object) -> np.dtype:
+    """float32 or float64."""
+    try:
+        wanted = np.dtype(value)
+    except TypeError:
+        wanted = None
+    if value is None or wanted not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, got {value!r}")
+    return wanted
+
+
+def generator(seed: object) -> np.random.Generator:
+    """A random generator of a seed, or of none."""
+    return np.random.default_rng(None if seed is None else integer(seed, "seed", 0))
+
+
+def within_dtype(values: object, name: str, dtype: np.dtype) -> None:
+    """No number is beyond the largest of a dtype."""
+    if np.abs(values).max(initial=0) > np.finfo(dtype).max:
+        raise ValueError(f"{name} must be finite in {dtype}, got {values!r}")
 
 
 class Inputs(NamedTuple):
@@ -84,20 +109,31 @@ class Targets(NamedTuple):
         return self.array.ctypes.data
 
 
-def _numeric(values: object, name: str) -> np.ndarray:
-    array = values if isinstance(values, np.ndarray) else np.asarray(values)
+def numeric(values: object, name: str) -> np.ndarray:
+    """An array of real numbers, and of no subclass: np.matrix and masked arrays have rules of their own."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be an array without a mask, got a masked array; fill or drop what is masked")
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name} must be an array of real numbers: {error}") from None
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
     return array
 
 
+def _in_place(array: np.ndarray) -> bool:
+    """Whether the kernels can read an array where it lies."""
+    known = array.dtype == np.bool_ or (array.dtype in KINDS and array.dtype.isnative)
+    return known and array.flags.c_contiguous and array.flags.aligned
+
+
 def _readable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """The array itself if the kernels can read it where it lies, else a converted copy."""
-    if array.dtype == np.bool_ and array.flags.c_contiguous:
-        return array.view(np.uint8)
-    if array.dtype in KINDS and array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned:
-        return array
-    return np.ascontiguousarray(array, dtype=array.dtype if array.dtype in KINDS and array.dtype.isnative else dtype)
+    if _in_place(array):
+        return array.view(np.uint8) if array.dtype == np.bool_ else array
+    kind = array.dtype if array.dtype in KINDS and array.dtype.isnative else dtype
+    return np.require(array, kind, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def _blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -106,35 +142,52 @@ def _blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         yield start, array[start : start + rows]
 
 
-def _within(array: np.ndarray, name: str, low: float = -math.inf, high: float = math.inf) -> None:
-    """All numbers are finite and in [low, high]; else name the first that is not."""
+def _within(
+    array: np.ndarray, name: str, dtype: np.dtype, low: float = -math.inf, high: float = math.inf, first: int = 0
+) -> None:
+    """All numbers are finite, in a dtype too, and in [low, high]; else name the first that is not."""
     if array.dtype.kind in "bu" and low <= 0 and high == math.inf:
         return
+    limit = np.finfo(dtype).max if array.dtype == np.float64 else math.inf
     for start, block in _blocks(array):
         # min and max carry NaN on, and need no memory.
         least, most = block.min(), block.max()
-        if not (least >= low and most <= high and np.isfinite(least) and np.isfinite(most)):
-            bad = np.argwhere(~(np.isfinite(block) & (block >= low) & (block <= high)))[0]
-            where = ", ".join(str(int(i)) for i in (bad[0] + start, *bad[1:]))
-            rule = f"in [{low:g}, {high:g}]" if math.isfinite(high) else "finite"
+        if not (least >= max(low, -limit) and most <= min(high, limit) and np.isfinite(least) and np.isfinite(most)):
+            fine = np.isfinite(block) & (block >= max(low, -limit)) & (block <= min(high, limit))
+            bad = np.argwhere(~fine)[0]
+            where = ", ".join(str(int(i)) for i in (bad[0] + start + first, *bad[1:]))
+            rule = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f"finite in {dtype}"
             raise ValueError(f"{name}[{where}] is {block[tuple(bad)]}; every value must be {rule}")
 
 
-def inputs(X: object, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
-    """A matrix of n_in columns that the kernels can read: C-contiguous uint8, float32 or float64 as it is."""
-    array = _numeric(X, name)
+def matrix(X: object, n_in: int, name: str = "X") -> np.ndarray:
+    """A matrix of numbers with n_in columns and a row at least."""
+    array = numeric(X, name)
     if array.ndim != 2 or array.shape[1] != n_in:
         raise ValueError(f"{name} must have shape (n, {n_in}), a row a sample; got {array.shape}")
     if not len(array):
         raise ValueError(f"{name} must have at least one row, got shape {array.shape}")
-    array = _readable(array, dtype)
-    _within(array, name)
+    return array
+
+
+def inputs(X: object, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
+    """A matrix of n_in columns that the kernels can read: C-contiguous uint8, float32 or float64 as it is."""
+    array = _readable(matrix(X, n_in, name), dtype)
+    _within(array, name, dtype)
     return Inputs(array, KINDS[array.dtype])
+
+
+def readable_blocks(X: np.ndarray, dtype: np.dtype, name: str = "X") -> Iterator[tuple[int, Inputs]]:
+    """(first row, rows) of a matrix, in a form that the kernels can read: all at once if they can read it in place."""
+    for first, block in [(0, X)] if _in_place(X) else _blocks(X):
+        array = _readable(block, dtype)
+        _within(array, name, dtype, first=first)
+        yield first, Inputs(array, KINDS[array.dtype])
 
 
 def targets(y: object, n: int, n_out: int, loss: str, dtype: np.dtype, name: str = "y", samples: str = "X") -> Targets:
     """Targets of n samples for a loss: labels (n,) where there are classes, else rows of n_out."""
-    array = _numeric(y, name)
+    array = numeric(y, name)
     row = LOSSES[loss]
     shapes = f"({n},){'' if n_out == 1 else ' of integer labels'} or ({n}, {n_out})"
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_out):
@@ -146,11 +199,13 @@ def targets(y: object, n: int, n_out: int, loss: str, dtype: np.dtype, name: str
             raise TypeError(
                 f"{name} of shape ({n},) must be integer labels for {n_out} outputs, got dtype {array.dtype}"
             )
-        _within(array, name, 0, n_out - 1)
-        return Targets(np.ascontiguousarray(array, np.int64), FLOAT64, True, True, False)
+        # A copy: labels say where the kernels write, and nobody else may change them meanwhile.
+        labels = np.array(array, np.int64)
+        _within(labels, name, dtype, 0, n_out - 1)
+        return Targets(labels, FLOAT64, True, True, False)
     array = _readable(array, dtype)
     low, high = (-math.inf, math.inf) if row.targets == "values" else (0, 1)
-    _within(array, name, low, high)
+    _within(array, name, dtype, low, high)
     if row.targets == "distribution":
         for start, block in _blocks(array):
             sums = block.sum(axis=1, dtype=np.float64)

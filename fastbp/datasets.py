@@ -154,7 +154,7 @@ def load_mnist(root: str | os.PathLike[str], split: str = "train") -> tuple[np.n
 
 
 def download_mnist(root: str | os.PathLike[str], *, mirrors: Iterable[str] = MIRRORS, timeout: float = 20.0) -> Path:
-    """Fetch the four files of MNIST (11.6 MB) into a directory, unless they are there already.
+    """Fetch the four compressed files of MNIST (11.6 MB) into a directory, but for those that are there already.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def download_mnist(root: str | os.PathLike[str], *, mirrors: Iterable[str] = MIR
     Raises
     ------
     ConnectionError
-        If no mirror serves a file with the right contents. No file has been changed or half written then.
+        If no mirror serves a file with the right contents. Each file is written whole or not at all.
     OSError
         If a file cannot be written.
     ValueError

@@ -32,6 +32,9 @@ CALL_SECONDS = 0.05
 """What a call into compiled code should last: Ctrl-C, progress and other Python threads wait for its end. It costs
 some microseconds."""
 
+MOST_THREADS = 1024
+"""More shares of a part than this are only loops that do nothing."""
+
 SHARED_WORK = 3e6
 """Operations in a part that are worth another thread: a fork-join and the lines that cores exchange cost about what
 one core does in 10 microseconds."""
@@ -197,7 +200,7 @@ class Job:
         if not threads.allowed():
             return 1
         if self.n_threads is not None:
-            return self.n_threads
+            return min(self.n_threads, MOST_THREADS)
         rows = min(self.part, int(self.record["n"]))
         work = rows * self.layout.weights * (6 if self.record["mode"] == TRAIN else 2)
         worth = min(int(work / SHARED_WORK), -(-rows // M))

@@ -85,14 +85,15 @@ class MLP:
         dtype: np.typing.DTypeLike = np.float32,
         seed: int | None = None,
     ):
-        if (
-            isinstance(sizes, str)
-            or not isinstance(sizes, Sequence | np.ndarray)
-            or not 2 <= len(sizes) <= MAX_LAYERS + 1
-        ):
+        is_list = (
+            isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str | bytes) and np.ndim(sizes) == 1
+        )
+        if not is_list or not 2 <= len(sizes) <= MAX_LAYERS + 1:
             raise ValueError(f"sizes must be a sequence of 2 to {MAX_LAYERS + 1} layer widths, got {sizes!r}")
         self.sizes = tuple(checks.integer(n, f"sizes[{l}]", 1) for l, n in enumerate(sizes))
         hidden = len(self.sizes) - 2
+        if not isinstance(activation, str | Sequence):
+            raise TypeError(f"activation must be a name or a sequence of names, got {activation!r}")
         names = [activation] * hidden if isinstance(activation, str) else list(activation)
         if len(names) != hidden:
             raise ValueError(f"activation must be one name or {hidden}, one for each hidden layer; got {len(names)}")
@@ -100,9 +101,7 @@ class MLP:
             checks.choice(activation, "activation", ACTIVATIONS)
         self.activations = tuple(checks.choice(name, f"activation[{l}]", ACTIVATIONS) for l, name in enumerate(names))
         self.output = checks.choice(output, "output", OUTPUTS)
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
-        self.dtype = np.dtype(dtype)
+        self.dtype = checks.dtype(dtype)
         inits = [f"{a}_{b}" for a in INITS for b in DISTRIBUTIONS]
         self.init = None if init is None else checks.choice(init, "init", inits)
         self._shift, self._scale = self._per_feature(shift, "shift"), self._per_feature(scale, "scale")
@@ -112,17 +111,16 @@ class MLP:
         self._theta = aligned(self.layout.size, self.dtype)
         self._jobs: dict[tuple, Job] = {}
         self._lock = threads.lock()
-        self._draw(np.random.default_rng(seed))
+        self._draw(checks.generator(seed))
 
     def _per_feature(self, value: float | np.ndarray, name: str) -> np.ndarray:
         """A finite number, or one per feature, as a vector padded to a line."""
-        array = np.asarray(value)
-        if array.dtype.kind not in "buif":
-            raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}")
+        array = checks.numeric(value, name)
         if array.ndim and array.shape != (self.sizes[0],):
             raise ValueError(f"{name} must be a number or have shape ({self.sizes[0]},), got shape {array.shape}")
         if not np.isfinite(array).all():
             raise ValueError(f"{name} must be finite, got {value!r}")
+        checks.within_dtype(array, name, self.dtype)
         line = 64 // self.dtype.itemsize
         out = aligned(round_up(self.sizes[0], line), self.dtype)
         out[: self.sizes[0]] = array
@@ -132,17 +130,13 @@ class MLP:
         """Draw the weights, layer by layer."""
         defaults = [ACTIVATIONS[name].init for name in self.activations]
         defaults.append("glorot" if self.output == "softmax" else ACTIVATIONS[self.output].init)
-        weights = []
-        for n_in, n_out, default in zip(self.sizes, self.sizes[1:], defaults, strict=False):
+        for l, (shape, default) in enumerate(zip(pairwise(self.sizes), defaults, strict=True)):
             family, distribution = (self.init or f"{default}_uniform").split("_")
-            weights.append(DISTRIBUTIONS[distribution](rng, INITS[family](n_in, n_out), (n_in, n_out)))
-        self._fill(weights, [np.zeros(n) for n in self.sizes[1:]])
+            self._fill(l, DISTRIBUTIONS[distribution](rng, INITS[family](*shape), shape))
 
-    def _fill(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
-        L = self.layout.lanes
-        for l, (W, b) in enumerate(zip(weights, biases, strict=True)):
-            pack(W.astype(self.dtype), self._theta[self.layout.matrix(l)], round_up(self.sizes[l], L))
-            self._theta[self.layout.bias(l)] = b
+    def _fill(self, l: int, W: np.ndarray) -> None:
+        """Write the weights of a layer."""
+        pack(W.astype(self.dtype), self._theta[self.layout.matrix(l)], round_up(self.sizes[l], self.layout.lanes))
 
     def _unpack(self, theta: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The weight matrices and biases of a vector laid out like theta, as copies."""
@@ -197,13 +191,13 @@ class MLP:
         shapes = list(pairwise(self.sizes))
         checked = []
         for name, arrays, wanted in (("weights", weights, shapes), ("biases", biases, [(n,) for n in self.sizes[1:]])):
+            if not isinstance(arrays, Sequence):
+                raise TypeError(f"{name} must be a sequence of arrays, got {type(arrays).__name__}")
             if len(arrays) != len(wanted):
                 raise ValueError(f"{name} must be {len(wanted)} arrays, one a layer; got {len(arrays)}")
             group = []
             for l, (array, shape) in enumerate(zip(arrays, wanted, strict=True)):
-                array = np.asarray(array)
-                if array.dtype.kind not in "buif":
-                    raise TypeError(f"{name}[{l}] must be numbers, got dtype {array.dtype}")
+                array = checks.numeric(array, f"{name}[{l}]")
                 if array.shape != shape:
                     raise ValueError(f"{name}[{l}] must have shape {shape}, got {array.shape}")
                 with np.errstate(over="ignore"):
@@ -212,7 +206,10 @@ class MLP:
                     raise ValueError(f"{name}[{l}] must be finite in {self.dtype}, and is not")
                 group.append(array)
             checked.append(group)
-        self._fill(*checked)
+        with self._lock:
+            for l, (W, b) in enumerate(zip(*checked, strict=True)):
+                self._fill(l, W)
+                self._theta[self.layout.bias(l)] = b
 
     def _job(self, mode: int, n: int, n_threads: int | None = None, **options: int) -> Job:
         """A job of this network for n samples, kept for the next call; the last few kinds of work are remembered."""
@@ -220,7 +217,7 @@ class MLP:
         key = mode, min(capacity, 256) if mode != TRAIN else n, n_threads, *options.items()
         job = self._jobs.pop(key, None)
         if job is None:
-            while len(self._jobs) >= 4:
+            while len(self._jobs) >= 2:
                 del self._jobs[next(iter(self._jobs))]
             job = Job(self.layout, *self.vectors, mode, key[1], n_threads=n_threads, **options)
         self._jobs[key] = job
@@ -232,7 +229,7 @@ class MLP:
         Parameters
         ----------
         X : array of shape (n, sizes[0])
-            C-contiguous uint8, float32 and float64 (np.memmap too) are read in place.
+            C-contiguous uint8, float32 and float64 (np.memmap too) are read in place, others converted block by block.
         n_threads : int, keyword-only
             Default: as many as the work is worth, of the cores that the process may use. Never changes a result.
 
@@ -253,12 +250,13 @@ class MLP:
         >>> a.shape, a.dtype, bool(abs(a.sum(axis=1) - 1).max() < 1e-6)
         ((2, 3), dtype('float32'), True)
         """
-        X = checks.inputs(X, self.sizes[0], self.dtype)
+        X = checks.matrix(X, self.sizes[0])
         n_threads = checks.threads(n_threads)
-        out = np.empty((len(X.array), self.sizes[-1]), self.dtype)
-        with self._lock, self._job(PREDICT, len(X.array), n_threads).reading(X) as job:
-            job.set(outputs=out.ctypes.data)
-            job.finish()
+        out = np.empty((len(X), self.sizes[-1]), self.dtype)
+        for first, block in checks.readable_blocks(X, self.dtype):
+            with self._lock, self._job(PREDICT, len(block.array), n_threads).reading(block) as job:
+                job.set(outputs=out[first:].ctypes.data)
+                job.finish()
         return out
 
     def predict_classes(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:

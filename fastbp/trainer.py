@@ -6,7 +6,7 @@ import contextlib
 import math
 import sys
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -123,9 +123,11 @@ class Trainer:
         self.gradient = checks.choice(gradient, "gradient", GRADIENTS)
         network.check_trainable()
         self.history = History()
-        self._rng = np.random.default_rng(seed)
+        self._rng = checks.generator(seed)
+        checks.within_dtype(self.optimizer.learning_rate, "learning_rate", network.dtype)
         self._state = aligned(self.optimizer.states * network.layout.size, network.dtype)
         self._job: Job | None = None
+        self._key: tuple = ()
         self._lock = threads.lock()
 
     def fit(
@@ -146,7 +148,8 @@ class Trainer:
         y : array
             For classes, integer labels of shape (n,), or rows (n, n_out) of probabilities that sum to 1; for
             binary_cross_entropy, values in [0, 1] of shape (n, n_out), or (n,) if there is one output; for
-            squared_error, finite values of the same shapes, or labels, which stand for their one-hot rows.
+            squared_error, finite values of the same shapes. With more than one output, labels of shape (n,) stand for
+            their one-hot rows whatever the loss.
         epochs : int, keyword-only
         validation_data : (X, y), keyword-only
             Evaluated after each epoch, into "validation_loss" and "validation_accuracy".
@@ -165,7 +168,7 @@ class Trainer:
             If an argument does not fit; nothing has been changed then.
         FloatingPointError
             If the loss becomes NaN or infinite; the message names the step. The network then has the parameters that
-            the epoch began with, and the momentum is 0.
+            the epoch began with, and the momentum is 0. Also if that of the validation data is: the epoch stays learnt.
         KeyboardInterrupt
             At Ctrl-C, within a fraction of a second. The network keeps what it has learnt so far.
 
@@ -192,10 +195,12 @@ class Trainer:
         with self._lock, self._prepare(len(X.array)).reading(X, y, order) as job, bar as bar:
             for _ in range(epochs):
                 scores = self._epoch(job, order, bar)
-                if validation_data is not None:
-                    validation = self._evaluate(Xv, yv, "validation_data")
-                    scores.update({f"validation_{name}": value for name, value in validation.items()})
-                self.history.record(**scores)
+                try:
+                    if validation_data is not None:
+                        validation = self._evaluate(Xv, yv, "validation_data")
+                        scores.update({f"validation_{name}": value for name, value in validation.items()})
+                finally:  # the epoch has been learnt, whatever its validation says
+                    self.history.record(**scores)
                 if bar is not None:
                     bar.set_postfix({name: f"{value:.4g}" for name, value in scores.items()})
         return self.history
@@ -245,7 +250,12 @@ class Trainer:
     def _prepare(self, n: int) -> Job:
         """The job for minibatches of n samples, with the hyperparameters and weights as they are now."""
         network, batch = self.network, min(self.batch_size, n)
-        if self._job is None or self._job.record["batch"] != batch:
+        if self._state.size != self.optimizer.states * network.layout.size or self._state.dtype != network.dtype:
+            self._state = aligned(self.optimizer.states * network.layout.size, network.dtype)
+            self._job = None
+        key = network, batch, self.loss, self.optimizer.rule, self.gradient, self.n_threads
+        if self._job is None or self._key != key:
+            self._key = key
             self._job = Job(
                 network.layout,
                 *network.vectors,
@@ -274,18 +284,23 @@ class Trainer:
                 if bar is not None:
                     bar.update(min(part // job.parts * batch, n) - bar.n % n)
         except DivergedError as error:
-            theta[:], self._state[:] = before, 0
-            epoch, step = len(next(iter(self.history.values()), ())), error.part // job.parts
-            eta = self.optimizer.learning_rate
-            raise FloatingPointError(
-                f"the loss is not finite at step {step + 1} of epoch {epoch + 1}: the parameters are again those "
-                f"that the epoch began with; try a learning rate below {eta:g} or scaled inputs"
-            ) from None
+            self._restore(theta, before, error.part // job.parts + 1)
+        if not np.isfinite((theta.min(), theta.max())).all():  # the last step's update has no loss after it
+            self._restore(theta, before, -(-n // batch))
         return {**job.scores(), "seconds": time.perf_counter() - start}
+
+    def _restore(self, theta: np.ndarray, before: np.ndarray, step: int) -> NoReturn:
+        """Take an epoch back that has diverged, and say so."""
+        theta[:], self._state[:] = before, 0
+        epoch = len(next(iter(self.history.values()), ())) + 1
+        raise FloatingPointError(
+            f"the loss is not finite at step {step} of epoch {epoch}: the parameters are again those that the epoch "
+            f"began with; try a learning rate below {self.optimizer.learning_rate:g} or scaled inputs"
+        ) from None
 
     def __getstate__(self) -> dict:
         """Without the job, whose memory knows its own address."""
-        return {**self.__dict__, "_job": None, "_lock": None, "_state": np.array(self._state)}
+        return {**self.__dict__, "_job": None, "_key": (), "_lock": None, "_state": np.array(self._state)}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
@@ -296,7 +311,8 @@ class Trainer:
 
 def _bar(progress: bool | None, total: int):
     """A progress bar over samples, or a context of None."""
-    if not (sys.stderr.isatty() if progress is None else progress):
+    terminal = sys.stderr is not None and sys.stderr.isatty()  # None without a console
+    if not (terminal if progress is None else progress):
         return contextlib.nullcontext()
     from tqdm.auto import tqdm  # 30 ms, that `import fastbp` need not pay
 

@@ -24,8 +24,11 @@ BAD_SAMPLES = {
     "X must be an array of real numbers, got dtype complex128": (X.astype(complex), Y),
     "X must be an array of real numbers, got dtype <U1": (np.full((6, 3), "a"), Y),
     "X must be an array of real numbers, got dtype object": (np.full((6, 3), None), Y),
-    "X[4, 1] is nan; every value must be finite": (changed(X, (4, 1), NAN), Y),
-    "X[5, 2] is -inf; every value must be finite": (changed(X, (5, 2), -INF), Y),
+    "X[4, 1] is nan; every value must be finite in float32": (changed(X, (4, 1), NAN), Y),
+    "X[5, 2] is -inf; every value must be finite in float32": (changed(X, (5, 2), -INF), Y),
+    "X must be an array without a mask": (np.ma.masked_equal(X, 1), Y),
+    "X must be an array of real numbers: ": ([[1, 2, 3], [4]], Y[:2]),
+    "X[0, 0] is 1e+300; every value must be finite in float32": (changed(X, (0, 0), 1e300), Y),
     "y must have a row for each of the 6 rows of X, got 5": (X, Y[:5]),
     "y must have shape (6,) of integer labels or (6, 4), got (6, 3)": (X, ONE_HOT[:, :3]),
     "y must have shape (6,) of integer labels or (6, 4), got ()": (X, np.array(1)),
@@ -53,7 +56,8 @@ def test_samples(message):
     net = fb.MLP([3, 5, 4], output="softmax", seed=0)
     trainer = fb.Trainer(net, loss="cross_entropy", seed=0)
     error = TypeError if "real numbers" in message or "integer labels for" in message else ValueError
-    error = TypeError if message.startswith("y of shape") else error
+    error = TypeError if message.startswith("y of shape") or "mask" in message else error
+    error = ValueError if message.endswith("numbers: ") else error
     assert_unchanged(net, lambda: trainer.fit(*bad), error, message)
     assert_unchanged(net, lambda: trainer.evaluate(*bad), error, message)
     assert_unchanged(net, lambda: net.gradients(*bad, loss="cross_entropy"), error, message)
@@ -70,7 +74,7 @@ def test_samples(message):
     [
         ("binary_cross_entropy", [[0.5], [1.5]], "y[1, 0] is 1.5; every value must be in [0, 1]"),
         ("binary_cross_entropy", [0.5, -1], "y[1] is -1.0; every value must be in [0, 1]"),
-        ("squared_error", [0.5, INF], "y[1] is inf; every value must be finite"),
+        ("squared_error", [0.5, INF], "y[1] is inf; every value must be finite in float32"),
         ("squared_error", [[[0.5]], [[1]]], "y must have shape (2,) or (2, 1)"),
         ("cross_entropy", [0, 1], "y[1] is 1; every value must be in [0, 0]"),
     ],
@@ -89,6 +93,14 @@ def test_targets_of_one_output(loss, y, message):
         ({"sizes": [3] * 102}, ValueError, "sizes must be a sequence of 2 to 101"),
         ({"sizes": "34"}, ValueError, "sizes must be a sequence"),
         ({"sizes": 3}, ValueError, "sizes must be a sequence"),
+        ({"sizes": b"ab"}, ValueError, "sizes must be a sequence"),
+        ({"sizes": np.array(3)}, ValueError, "sizes must be a sequence"),
+        ({"activation": None}, TypeError, "activation must be a name or a sequence of names, got None"),
+        ({"scale": 1e300}, ValueError, "scale must be finite in float32"),
+        ({"dtype": "foo"}, ValueError, "dtype must be float32 or float64, got 'foo'"),
+        ({"dtype": None}, ValueError, "dtype must be float32 or float64, got None"),
+        ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
+        ({"seed": "a"}, TypeError, "seed must be an integer, got 'a'"),
         ({"sizes": [3, 0, 2]}, ValueError, "sizes[1] must be at least 1, got 0"),
         ({"sizes": [3, 2.5]}, TypeError, "sizes[1] must be an integer, got 2.5"),
         ({"sizes": [3, True]}, TypeError, "sizes[1] must be an integer, got True"),
@@ -99,8 +111,8 @@ def test_targets_of_one_output(loss, y, message):
         ({"init": "he"}, ValueError, "init must be one of 'he_uniform'"),
         ({"scale": NAN}, ValueError, "scale must be finite"),
         ({"shift": [1, 2]}, ValueError, "shift must be a number or have shape (3,), got shape (2,)"),
-        ({"shift": "a"}, TypeError, "shift must be a number"),
-        ({"dtype": np.float16}, ValueError, "dtype must be float32 or float64, got float16"),
+        ({"shift": "a"}, TypeError, "shift must be an array of real numbers"),
+        ({"dtype": np.float16}, ValueError, "dtype must be float32 or float64, got"),
     ],
 )
 def test_network(options, error, message):
@@ -117,6 +129,8 @@ def test_network(options, error, message):
         ({"batch_size": 2.0}, TypeError, "batch_size must be an integer, got 2.0"),
         ({"n_threads": 0}, ValueError, "n_threads must be at least 1, got 0"),
         ({"gradient": "lost"}, ValueError, "gradient must be one of 'fused', 'stored'"),
+        ({"optimizer": fb.SGD(1e300)}, ValueError, "learning_rate must be finite in float32"),
+        ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
         ({"optimizer": 0.1}, TypeError, "optimizer must be an optimizer such as SGD(0.1), got 0.1"),
     ],
 )
@@ -133,6 +147,7 @@ def test_trainer(options, error, message):
         ({"learning_rate": -1}, ValueError, "learning_rate must be a finite number above 0, got -1.0"),
         ({"learning_rate": NAN}, ValueError, "learning_rate must be a finite number above 0, got nan"),
         ({"learning_rate": INF}, ValueError, "learning_rate must be a finite number above 0, got inf"),
+        ({"learning_rate": 10**400}, ValueError, "learning_rate must be a finite number above 0, got inf"),
         ({"learning_rate": "0.1"}, TypeError, "learning_rate must be a number, got '0.1'"),
         ({"momentum": 1}, ValueError, "momentum must be a finite number at least 0 and below 1, got 1.0"),
         ({"nesterov": True}, ValueError, "nesterov must be False without momentum"),
@@ -172,7 +187,7 @@ def test_threshold_cannot_be_trained():
         ([np.ones((3, 5)), np.ones((5, 4))], [np.ones(5), np.ones(3)], ValueError, "biases[1] must have shape (4,)"),
         ([np.ones((3, 5)), np.full((5, 4), NAN)], [np.ones(5), np.ones(4)], ValueError, "weights[1] must be finite"),
         ([np.ones((3, 5)), np.full((5, 4), 1e99)], [np.ones(5), np.ones(4)], ValueError, "must be finite in float32"),
-        ([np.ones((3, 5)), np.full((5, 4), "a")], [np.ones(5), np.ones(4)], TypeError, "weights[1] must be numbers"),
+        ([np.ones((3, 5)), np.full((5, 4), "a")], [np.ones(5), np.ones(4)], TypeError, "weights[1] must be an array"),
     ],
 )  # fmt: skip
 def test_set_weights(weights, biases, error, message):

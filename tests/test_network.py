@@ -142,3 +142,17 @@ def test_repr():
     )
     assert repr(fb.MLP([2, 1], dtype=np.float64)) == "MLP(2-1, output='identity', 3 parameters, float64)"
     assert "['tanh', 'relu']" in repr(fb.MLP([2, 3, 4, 1], activation=["tanh", "relu"]))
+
+
+def test_conversion_is_done_in_blocks(monkeypatch):
+    """Other types and orders are never copied whole, and a message counts rows from the first."""
+    from fastbp import checks
+
+    monkeypatch.setattr(checks, "BLOCK", 100)
+    X = np.random.default_rng(0).normal(size=(200, 21))
+    net = fb.MLP([21, 3], seed=0)
+    assert (net.predict(np.asfortranarray(X)) == net.predict(X)).all()
+    bad = np.asfortranarray(X)
+    bad[150, 3] = np.nan
+    with pytest.raises(ValueError, match=r"X\[150, 3\] is nan"):
+        net.predict(bad)

@@ -204,3 +204,59 @@ def test_progress(capsys, monkeypatch):
     assert "206/206" in terminal.getvalue()
     trainer.fit(X, y, progress=False)
     assert terminal.getvalue().count("103/103") == 0
+
+
+def test_another_optimizer_takes_over():
+    """Momentum that was not there before begins at 0; the network goes on from where it is."""
+    X, y = data()
+    nets = [fb.MLP([7, 9, 4], output="softmax", seed=0) for _ in range(2)]
+    first = fb.Trainer(nets[0], loss="cross_entropy", optimizer=fb.SGD(0.1), shuffle=False)
+    first.fit(X, y)
+    first.optimizer = fb.SGD(0.05, momentum=0.9)
+    first.fit(X, y)
+    fb.Trainer(nets[1], loss="cross_entropy", optimizer=fb.SGD(0.1), shuffle=False).fit(X, y)
+    fb.Trainer(nets[1], loss="cross_entropy", optimizer=fb.SGD(0.05, momentum=0.9), shuffle=False).fit(X, y)
+    assert all((a == b).all() for a, b in zip(as_lists(nets[0]), as_lists(nets[1]), strict=True))
+
+
+def test_another_network_takes_over():
+    X, y = data()
+    trainer = fb.Trainer(fb.MLP([7, 4], output="softmax", seed=0), loss="cross_entropy", seed=0)
+    trainer.fit(X, y)
+    trainer.network = larger = fb.MLP([7, 300, 200, 4], output="softmax", dtype=np.float64, seed=0)
+    before = as_lists(larger)
+    trainer.fit(X, y)
+    assert all((a != b).any() for a, b in zip(before, as_lists(larger), strict=True))
+
+
+def test_divergence_in_the_last_step():
+    """No loss follows it, but the epoch is taken back all the same."""
+    net = fb.MLP([1, 1], seed=0)
+    before = as_lists(net)
+    trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(1e38), batch_size=2)
+    with pytest.raises(FloatingPointError, match="at step 1 of epoch 1"):
+        trainer.fit([[1.0], [2.0]], [[1e10], [3e10]])
+    assert all((a == b).all() for a, b in zip(before, as_lists(net), strict=True))
+
+
+def test_an_epoch_is_recorded_though_its_validation_fails():
+    trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error")
+    with pytest.raises(FloatingPointError, match="validation_data"):
+        trainer.fit([[1.0]], [[1.0]], validation_data=([[1e30]], [[1.0]]))
+    assert len(trainer.history["loss"]) == 1
+
+
+def test_labels_are_copied():
+    """Labels say where kernels write: what others do to the user's array meanwhile must not matter."""
+    X, y = data()
+    trainer = fb.Trainer(fb.MLP([7, 4], output="softmax", seed=0), loss="cross_entropy")
+    _, targets = trainer._check(X, y.astype(np.int64))
+    assert not np.shares_memory(targets.array, y)
+    assert targets.array.flags.owndata
+
+
+def test_no_standard_error(monkeypatch):
+    """As under pythonw."""
+    X, y = data()
+    monkeypatch.setattr("sys.stderr", None)
+    assert len(fb.Trainer(fb.MLP([7, 4], output="softmax", seed=0), loss="cross_entropy").fit(X, y)["loss"]) == 1

@@ -32,7 +32,8 @@ DIGEST = hashlib.sha256().digest_size
 DTYPES = {np.dtype(np.float32): np.float32, np.dtype(np.float64): np.float64}
 
 
-SOURCES = sorted(Path(__file__).parent.rglob("*.py"))
+SOURCES = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(Path(__file__).parent.rglob("*.py"))]
+"""As they are when they are imported: later, the files may be those of another version."""
 
 
 def _digest() -> str:
@@ -42,10 +43,10 @@ def _digest() -> str:
     parts += [llvmlite.binding.get_host_cpu_features().flatten()]
     parts += [
         str(getattr(config, name))
-        for name in ("OPT", "BOUNDSCHECK", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")
+        for name in ("OPT", "BOUNDSCHECK", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT", "ENABLE_AVX")
     ]
     for source in SOURCES:
-        parts += [source.name, source.read_text(encoding="utf-8")]
+        parts += source
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
 
 
@@ -122,6 +123,8 @@ def _cached(name: str, dispatcher):
 
 def _address(name: str, dispatcher, *signature) -> int:
     """Compile a kernel, or load it, and return where its machine code is."""
+    if config.DISABLE_JIT:
+        raise RuntimeError("NUMBA_DISABLE_JIT is set, and without a compiler there are no kernels: unset it")
     _cached(name, dispatcher).compile(signature)
     result = dispatcher.overloads[signature]
     return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)

@@ -10,7 +10,7 @@ from ..panels import LINE
 
 def registers() -> tuple[int, int]:
     """Width in bits and number of the vector registers of the target that Numba compiles for."""
-    if not config.CPU_NAME and config.CPU_FEATURES is None:
+    if not config.CPU_NAME and config.CPU_FEATURES is None and config.ENABLE_AVX:
         features = llvm.get_host_cpu_features()
         if features.get("avx512f"):
             return 512, 32

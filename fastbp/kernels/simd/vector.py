@@ -60,9 +60,6 @@ class Mask:
     def __init__(self, builder, value):
         self.builder, self.value = builder, value
 
-    def __and__(self, other: Mask) -> Mask:
-        return Mask(self.builder, self.builder.and_(self.value, other.value))
-
 
 class Vector:
     """A vector in a formula: operators emit instructions. Numbers are broadcast."""
