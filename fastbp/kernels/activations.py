@@ -62,8 +62,8 @@ ACTIVATIONS = {
 
 IDENTITY = 0
 
-sigma = switch({row.code: row.formula for row in ACTIVATIONS.values()}, 1)
+sigma = switch({row.code: row.formula for row in ACTIVATIONS.values()})
 """sigma(code, z)."""
 
-sigma_prime = switch({row.code: row.derivative for row in ACTIVATIONS.values() if row.derivative}, 1)
+sigma_prime = switch({row.code: row.derivative for row in ACTIVATIONS.values() if row.derivative})
 """sigma_prime(code, a) = d sigma / dz where a = sigma(z)."""

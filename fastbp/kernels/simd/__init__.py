@@ -1,6 +1,6 @@
 """Vectors of one cache line, tiles of them in registers, and the arithmetic on them.
 
-The only folder that speaks LLVM. It gives Numba a value type, `vector`, of 16 float32 or 8 float64: one
+The only folder that writes LLVM. It gives Numba a value type, `vector`, of 16 float32 or 8 float64: one
 64-byte cache line, the panel row of `panels.py`. Kernels hold an M x N *tile* of them, a tuple in row-major
 order, and write their loops in Python around the intrinsics below. Elementwise formulas (sigma, its
 derivative, losses, update rules) are plain Python functions of `Vector`; `elementwise` and `switch` make

@@ -12,14 +12,10 @@ from .vector import Vector, VectorType
 
 
 def _spread(build: Callable, arity: int):
-    """An intrinsic of `arity` arguments; Numba wants each by name."""
+    """An intrinsic of one or two arguments; Numba wants each by name."""
     if arity == 1:
         return intrinsic(lambda typingctx, x: build(x))
-    if arity == 2:
-        return intrinsic(lambda typingctx, x, y: build(x, y))
-    if arity == 3:
-        return intrinsic(lambda typingctx, x, y, z: build(x, y, z))
-    return intrinsic(lambda typingctx, x, y, z, u: build(x, y, z, u))
+    return intrinsic(lambda typingctx, x, y: build(x, y))
 
 
 def _evaluate(context, builder, formula: Callable, values, out):
@@ -30,7 +26,7 @@ def _evaluate(context, builder, formula: Callable, values, out):
 
 
 def elementwise(formula: Callable, arity: int, results: int = 1):
-    """An intrinsic of `arity` vectors: `formula` of them."""
+    """An intrinsic of one or two vectors: `formula` of them."""
 
     def build(*vectors):
         out = vectors[0] if results == 1 else types.UniTuple(vectors[0], results)
@@ -57,19 +53,17 @@ def choose(builder, code, cases: dict[int, Callable]):
     return phi
 
 
-def switch(formulas: dict[int, Callable], arity: int, results: int = 1):
-    """An intrinsic of a code and `arity` vectors: the formula of that code of them."""
+def switch(formulas: dict[int, Callable]):
+    """An intrinsic of a code and a vector: the formula of that code of it."""
 
-    def build(code, *vectors):
-        out = vectors[0] if results == 1 else types.UniTuple(vectors[0], results)
-
+    def build(code, vector):
         def codegen(context, builder, sig, args):
-            case = lambda formula: lambda: _evaluate(context, builder, formula, args[1:], out)  # noqa: E731
+            case = lambda formula: lambda: _evaluate(context, builder, formula, args[1:], vector)  # noqa: E731
             return choose(builder, args[0], {number: case(formula) for number, formula in formulas.items()})
 
-        return out(types.intp, *vectors), codegen
+        return vector(types.intp, vector), codegen
 
-    return _spread(build, arity + 1)
+    return _spread(build, 2)
 
 
 def _operator(op: Callable):
