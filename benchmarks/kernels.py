@@ -90,7 +90,7 @@ def one_gradient(A, D, batch, n_in, n_out, stride, h, P, S, T):
     for j in range(n_in // L):
         for i in range(n_out // L):
             p, t = (i * (n_in // L) + j) * L * L, (j * (n_out // L) + i) * L * L
-            weights(MOMENTUM, A, j * stride, D, i * stride, batch, h, P, p, S, S, T, t, False, True)
+            weights(MOMENTUM, A, j * stride, D, i * stride, batch, h, 0, P, p, S, S, T, t, False, True, False)
 
 
 def kernels(
@@ -102,7 +102,8 @@ def kernels(
     rng = np.random.default_rng(0)
     A, D = aligned((n_in + n_out) // L * stride, dtype), aligned((n_in + n_out) // L * stride, dtype)
     P, S, T = (aligned(n_in * n_out + n_out + N * L, dtype) for _ in range(3))
-    h = np.array([0.1, 0.9, 0.0, 0.0][:HYPERPARAMETERS], dtype)
+    h = aligned(HYPERPARAMETERS, dtype)
+    h[:2] = 0.1, 0.9
     A[:], D[:], P[: n_in * n_out] = rng.random(A.size), rng.random(D.size) * 1e-6, rng.random(n_in * n_out) * 0.01
     zeros, operations = n_in * n_out, 2 * batch * n_in * n_out
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -31,6 +31,9 @@ of large networks, whose gradient then goes through memory."""
 CALL_SECONDS = 0.05
 """What a call into compiled code should last: Ctrl-C, progress and other Python threads wait for its end. It costs
 some microseconds."""
+
+MOST_STEPS = 1 << 15
+"""Most steps a call, for which the hyperparameters are laid down before it."""
 
 MOST_THREADS = 1024
 """More shares of a part than this are only loops that do nothing."""
@@ -91,6 +94,7 @@ class Job:
     batch : samples a minibatch.
     loss : its code; None to predict.
     rule, state : the update rule's code, and its state vectors, one after another, each like theta.
+    hyper : the rule's hyperparameters at an array of steps, which count from 1.
     stored : FUSED, STORE or APPLY (kernels/minibatch.py): what becomes of the gradient.
     n_threads : None for as many as the work is worth.
     """
@@ -107,6 +111,7 @@ class Job:
         loss: int | None = None,
         rule: int = SGD,
         state: np.ndarray | None = None,
+        hyper: Callable[[np.ndarray], tuple] | None = None,
         stored: int = FUSED,
         n_threads: int | None = None,
     ):
@@ -132,7 +137,7 @@ class Job:
             "gradient": aligned(theta.size if stored or parts > 1 else 0, dtype),
             "state": aligned(0, dtype) if state is None else state,
             "transposed": aligned(layout.transposed_size if mode == TRAIN else 0, dtype),
-            "hyper": aligned(HYPERPARAMETERS, dtype),
+            "hyper": aligned(MOST_STEPS * HYPERPARAMETERS if hyper else 0, dtype),
             "layers": layers,
             "costs": aligned(part, np.float64),
             "hits": aligned(part, np.float64),
@@ -140,6 +145,7 @@ class Job:
         self.vectors["y_scale"][:] = 1
         self.layout, self.loss, self.rule, self.n_threads = layout, loss, rule, n_threads
         self.part, self.parts = part, parts
+        self.hyper, self.step = hyper, 0
         self._inputs: tuple = ()
         self._parts_a_call = 0.0
         self._memory = np.zeros(1, JOB)
@@ -186,6 +192,13 @@ class Job:
             T = self.vectors["transposed"][start : start + rows * columns].reshape(rows // L, columns // L, L, L)
             T[...] = W.transpose(1, 0, 3, 2)
 
+    def _foresee(self, first: int, last: int) -> None:
+        """Lay down the hyperparameters of minibatches [first, last)."""
+        rows = self.vectors["hyper"].reshape(-1, HYPERPARAMETERS)[: last - first]
+        for column, values in enumerate(self.hyper(np.arange(self.step + first + 1, self.step + last + 1))):
+            rows[:, column] = values
+        self.set(hyper_first=first)
+
     def scores(self) -> dict[str, float]:
         """The mean loss over the samples of the last run, and for classes the accuracy."""
         n = int(self.record["n"])
@@ -209,6 +222,8 @@ class Job:
     def run(self, first: int = 0, last: int | None = None) -> Iterator[int]:
         """Work through the parts [first, last), by default all, and yield how far it has come after each call.
 
+        The first minibatch is step `step` + 1 of the update rule.
+
         Raises
         ------
         DivergedError
@@ -227,6 +242,9 @@ class Job:
         address = self._memory.ctypes.data
         while first < last:
             stop = min(last, first + max(1, int(self._parts_a_call)))
+            if self.hyper:
+                stop = min(stop, (first // self.parts + MOST_STEPS) * self.parts)
+                self._foresee(first // self.parts, -(-stop // self.parts))
             start = time.perf_counter()
             with threads.team(count):
                 done = loop(propagate, judge, descend, address, first, stop, count)

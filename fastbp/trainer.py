@@ -16,7 +16,7 @@ from .kernels.losses import LOSSES
 from .kernels.minibatch import APPLY, FUSED, TRAIN
 from .kernels.panels import aligned
 from .network import MLP
-from .optimizers import SGD
+from .optimizers import SGD, Optimizer
 
 GRADIENTS = {"fused": FUSED, "stored": APPLY}
 
@@ -62,7 +62,7 @@ class Trainer:
         Trained in place.
     loss : str, keyword-only
         "cross_entropy", "binary_cross_entropy" or "squared_error"; any with any output.
-    optimizer : SGD, keyword-only
+    optimizer : SGD or Adam, keyword-only
         The update rule; default ``SGD(0.01)``.
     batch_size : int, keyword-only
         Samples a minibatch: 1 for online learning; the number of samples, or more, for the full batch.
@@ -103,7 +103,7 @@ class Trainer:
         network: MLP,
         *,
         loss: str,
-        optimizer: SGD | None = None,
+        optimizer: Optimizer | None = None,
         batch_size: int = 32,
         shuffle: bool = True,
         seed: int | None = None,
@@ -115,7 +115,7 @@ class Trainer:
         self.network = network
         self.loss = checks.choice(loss, "loss", LOSSES)
         self.optimizer = SGD() if optimizer is None else optimizer
-        if not isinstance(self.optimizer, SGD):
+        if not isinstance(self.optimizer, Optimizer):
             raise TypeError(f"optimizer must be an optimizer such as SGD(0.1), got {optimizer!r}")
         self.batch_size = checks.integer(batch_size, "batch_size", 1)
         self.shuffle = bool(shuffle)
@@ -126,6 +126,7 @@ class Trainer:
         self._rng = checks.generator(seed)
         checks.within_dtype(self.optimizer.learning_rate, "learning_rate", network.dtype)
         self._state = aligned(self.optimizer.states * network.layout.size, network.dtype)
+        self._step = 0
         self._job: Job | None = None
         self._key: tuple = ()
         self._lock = threads.lock()
@@ -248,12 +249,12 @@ class Trainer:
         return inputs, checks.targets(y, len(inputs.array), network.sizes[-1], self.loss, network.dtype, y_name, X_name)
 
     def _prepare(self, n: int) -> Job:
-        """The job for minibatches of n samples, with the hyperparameters and weights as they are now."""
+        """The job for minibatches of n samples, with the optimizer and weights as they are now."""
         network, batch = self.network, min(self.batch_size, n)
         if self._state.size != self.optimizer.states * network.layout.size or self._state.dtype != network.dtype:
             self._state = aligned(self.optimizer.states * network.layout.size, network.dtype)
-            self._job = None
-        key = network, batch, self.loss, self.optimizer.rule, self.gradient, self.n_threads
+            self._step, self._job = 0, None
+        key = network, batch, self.loss, self.optimizer, self.gradient, self.n_threads
         if self._job is None or self._key != key:
             self._key = key
             self._job = Job(
@@ -264,11 +265,10 @@ class Trainer:
                 loss=LOSSES[self.loss].code,
                 rule=self.optimizer.rule,
                 state=self._state,
+                hyper=self.optimizer.hyper,
                 stored=GRADIENTS[self.gradient],
                 n_threads=self.n_threads,
             )
-        hyper = self.optimizer.hyper
-        self._job.vectors["hyper"][: len(hyper)] = hyper
         self._job.transpose()
         return self._job
 
@@ -279,8 +279,10 @@ class Trainer:
             self._rng.shuffle(order)
         theta, batch, n = job.vectors["theta"], int(job.record["batch"]), int(job.record["n"])
         before, start = theta.copy(), time.perf_counter()
+        job.step = self._step
         try:
             for part in job.run():
+                self._step = job.step + part // job.parts
                 if bar is not None:
                     bar.update(min(part // job.parts * batch, n) - bar.n % n)
         except DivergedError as error:
@@ -291,7 +293,7 @@ class Trainer:
 
     def _restore(self, theta: np.ndarray, before: np.ndarray, step: int) -> NoReturn:
         """Take an epoch back that has diverged, and say so."""
-        theta[:], self._state[:] = before, 0
+        theta[:], self._state[:], self._step = before, 0, 0
         epoch = len(next(iter(self.history.values()), ())) + 1
         raise FloatingPointError(
             f"the loss is not finite at step {step} of epoch {epoch}: the parameters are again those that the epoch "

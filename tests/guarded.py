@@ -68,7 +68,8 @@ def main() -> None:
             net = fb.MLP(sizes, activation="tanh", output=output, dtype=dtype, scale=np.full(sizes[0], 0.5), seed=0)
             gradient = ("fused", "stored")[fits % 2]
             options = {"batch_size": batch, "n_threads": 1 + fits % 3, "gradient": gradient, "seed": 0}
-            fb.Trainer(net, loss=loss, optimizer=fb.SGD(0.01, momentum=0.9), **options).fit(X, y, epochs=2)
+            optimizer = fb.Adam(0.01) if fits % 2 else fb.SGD(0.01, momentum=0.9)
+            fb.Trainer(net, loss=loss, optimizer=optimizer, **options).fit(X, y, epochs=2)
             fb.Trainer(net, loss=loss).evaluate(X, y)
             net.gradients(X, y, loss=loss)
             out = guarded(n * sizes[-1], dtype, at_end).reshape(n, sizes[-1])

@@ -77,6 +77,20 @@ def gradients(X, y, weights, biases, activations, output, loss):
     return cost.mean(), dW, db
 
 
+def update(optimizer, theta, state, g, t):
+    """Step t of an optimizer on one array, in place; state is a list of arrays that start at 0."""
+    eta = optimizer.learning_rate
+    if type(optimizer).__name__ == "Adam":
+        (beta_1, beta_2), (m, v) = optimizer.betas, state
+        m += (1 - beta_1) * (g - m)
+        v += (1 - beta_2) * (g * g - v)
+        theta -= eta * (m / (1 - beta_1**t)) / (np.sqrt(v / (1 - beta_2**t)) + optimizer.epsilon)
+        return
+    v = state[0]
+    v[:] = optimizer.momentum * v + g
+    theta -= eta * (g + optimizer.momentum * v if optimizer.nesterov else v)
+
+
 def one_hot(labels, n_out):
     return np.eye(n_out)[labels]
 

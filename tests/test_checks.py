@@ -160,6 +160,21 @@ def test_sgd(options, error, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"learning_rate": 0}, ValueError, "learning_rate must be a finite number above 0, got 0.0"),
+        ({"betas": 0.9}, TypeError, "betas must be a pair of numbers, got 0.9"),
+        ({"betas": (0.9, 1)}, ValueError, "betas[1] must be a finite number at least 0 and below 1, got 1.0"),
+        ({"epsilon": 0}, ValueError, "epsilon must be a finite number above 0, got 0.0"),
+    ],
+)
+def test_adam(options, error, message):
+    with pytest.raises(error) as caught:
+        fb.Adam(**options)
+    assert message in str(caught.value)
+
+
 def test_other_arguments_of_fit():
     net = fb.MLP([3, 5, 4], output="softmax", seed=0)
     trainer = fb.Trainer(net, loss="cross_entropy", seed=0)

@@ -9,12 +9,12 @@ from conftest import run
 import fastbp as fb
 
 
-def fit(n_threads, gradient, *, dtype=np.float32, momentum=0.9, nesterov=False):
+def fit(n_threads, gradient, *, dtype=np.float32, optimizer=None):
     """Three epochs on sizes that divide nothing."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(1003, 61)).astype(dtype), rng.integers(0, 7, 1003)
     net = fb.MLP([61, 37, 23, 7], activation=["tanh", "relu"], output="softmax", dtype=dtype, seed=0)
-    optimizer = fb.SGD(0.1, momentum=momentum, nesterov=nesterov)
+    optimizer = optimizer or fb.SGD(0.1, momentum=0.9)
     trainer = fb.Trainer(
         net, loss="cross_entropy", optimizer=optimizer, batch_size=50, seed=0, n_threads=n_threads, gradient=gradient
     )
@@ -22,10 +22,11 @@ def fit(n_threads, gradient, *, dtype=np.float32, momentum=0.9, nesterov=False):
     return b"".join(array.tobytes() for array in net.weights + net.biases), history["loss"]
 
 
-@pytest.mark.parametrize("rule", [{"momentum": 0.0}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}])
+@pytest.mark.parametrize("optimizer", [fb.SGD(0.1), fb.SGD(0.1, momentum=0.9, nesterov=True), fb.Adam(0.01)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_threads_and_modes(dtype, rule):
-    results = [fit(t, mode, dtype=dtype, **rule) for t, mode in itertools.product((1, 2, 3, 4), ("fused", "stored"))]
+def test_threads_and_modes(dtype, optimizer):
+    options = {"dtype": dtype, "optimizer": optimizer}
+    results = [fit(t, mode, **options) for t, mode in itertools.product((1, 2, 3, 4), ("fused", "stored"))]
     assert all(result == results[0] for result in results)
 
 

@@ -109,8 +109,9 @@ def test_init_follows_the_activation():
     assert net.weights[1].var() == pytest.approx(2 / 800, rel=0.02)
 
 
-def test_weights_are_copies():
-    net = fb.MLP([3, 2], seed=0)
+@pytest.mark.parametrize("sizes", [[3, 2], [1, 1], [5, 16], [20, 40]])
+def test_weights_are_copies(sizes):
+    net = fb.MLP(sizes, seed=0)
     net.weights[0][:] = 7
     net.biases[0][:] = 7
     assert (net.weights[0] != 7).all()

@@ -10,11 +10,11 @@ from __future__ import annotations
 from numba import njit
 
 from .activations import IDENTITY, sigma
-from .simd import INLINE, OPTIONS, M, N, keep, lanes, load, store, tile_fill, tile_fma, tile_store
+from .simd import INLINE, OPTIONS, M, N, fetch, keep, lanes, load, store, tile_fill, tile_fma, tile_store
 
 
-def _rows(m: int, n: int):
-    """The product for m rows and n panels: one tile."""
+def _rows(m: int, n: int, first: bool = False):
+    """The product for m rows and n panels: one tile. The first of them asks for the next panels."""
 
     @njit(**INLINE)
     def rows(A, a, stride, W, w, w_stride, b, Z, z, n_in):
@@ -22,6 +22,9 @@ def _rows(m: int, n: int):
         tile = tile_fill(m, n, W, b, L)
         for block in range(0, n_in, L):
             for j in range(min(L, n_in - block)):
+                if first:
+                    for p in range(n):
+                        fetch(W, w + j * L + (n + p) * w_stride)
                 tile = tile_fma(m, n, tile, A, a + j, L, W, w + j * L, w_stride)
             a += stride
             w += L * L
@@ -32,12 +35,15 @@ def _rows(m: int, n: int):
 
 def _multiply(n: int):
     """`multiply` for n panels; rows that fill no tile of M go by 2 and 1, which read W again but waste nothing."""
-    tall, pair, one = _rows(M, n), _rows(2, n), _rows(1, n)
+    start, tall, pair, one = _rows(M, n, True), _rows(M, n), _rows(2, n), _rows(1, n)
 
     @njit(**OPTIONS)
     def multiply(A, a, stride, W, w, w_stride, b, Z, z, first, last, n_in):
         """Z[r, i] = sum_j A[r, j] W[j, i] + b_i for rows first <= r < last and the panels that start at w, b, z."""
         L, r = lanes(A), first
+        if r + M <= last:
+            start(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in)
+            r += M
         while r + M <= last:
             tall(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in)
             r += M

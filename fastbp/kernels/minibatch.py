@@ -24,7 +24,8 @@ from .forward import forward, scatter
 from .gradient import biases, weights
 from .inputs import gather, one_hot
 from .losses import loss, output
-from .simd import OPTIONS, M, array_at, call, lanes
+from .rules import HYPERPARAMETERS
+from .simd import OPTIONS, M, array_at, call, fence, lanes
 
 I = np.int64
 JOB = np.dtype(
@@ -41,7 +42,7 @@ JOB = np.dtype(
         # network: layers is a vector of LAYER; theta and what is like it
         ("depth", I), ("layers", I),
         ("theta", I), ("state", I), ("gradient", I), ("theta_size", I), ("state_size", I), ("gradient_size", I),
-        ("transposed", I), ("transposed_size", I), ("zeros", I), ("hyper", I), ("hyper_size", I),
+        ("transposed", I), ("transposed_size", I), ("zeros", I), ("hyper", I), ("hyper_size", I), ("hyper_first", I),
         # a part's panels, `stride` numbers each: activations, deltas, targets; then C and hits of each row
         ("A", I), ("A_size", I), ("D", I), ("D_size", I), ("targets", I), ("stride", I), ("costs", I), ("hits", I),
         # sums since they were last set to 0
@@ -53,7 +54,7 @@ LAYER = np.dtype([("n_in", I), ("n_out", I), ("code", I), ("W", I), ("T", I), ("
 T is -1 in the first layer."""
 
 PREDICT, EVALUATE, TRAIN = range(3)
-AHEAD, BACK = range(2)
+INPUTS, AHEAD, BACK = range(3)
 SUM, UPDATE = range(2)
 FUSED, STORE, APPLY = range(3)
 """JOB.stored: update from registers; only write the gradient; write it, then update from memory."""
@@ -103,17 +104,27 @@ def propagate(dtype):
 
     @njit(**OPTIONS)
     def propagate(address, k, t, stage):
-        """Stage AHEAD: inputs, forward and targets, for the rows that thread t has of part k. Stage BACK: backward."""
+        """For the rows that thread t has of part k: stage INPUTS gathers them and their targets, AHEAD is forward, BACK
+        backward."""
         job = job_at(address)
         first, last = share_of_rows(job, k, t)
         A, D = array_at(job.A, job.A_size, dtype), array_at(job.D, job.D_size, dtype)
         layers, stride = array_at(job.layers, job.depth, LAYER), job.stride
+        start, end = rows_of(job, k)[0], layers[job.depth - 1]
 
-        if stage == AHEAD:
-            start, end = rows_of(job, k)[0], layers[job.depth - 1]
-            order, theta = array_at(job.order, job.order_size, np.int64), array_at(job.theta, job.theta_size, dtype)
+        if stage == INPUTS:
+            order = array_at(job.order, job.order_size, np.int64)
             shift, scale = array_at(job.shift, job.shift_size, dtype), array_at(job.scale, job.shift_size, dtype)
             gather(job.X, job.X_kind, job.n_in, order, start, shift, scale, A, layers[0].a, stride, first, last)
+            if job.labels:
+                labels = array_at(job.y, job.n, np.int64)
+                one_hot(labels, order, start, D, job.targets, stride, first, last, end.n_out)
+            elif job.mode != PREDICT:
+                size = job.y_shift_size
+                shift, scale = array_at(job.y_shift, size, dtype), array_at(job.y_scale, size, dtype)
+                gather(job.y, job.y_kind, job.n_out, order, start, shift, scale, D, job.targets, stride, first, last)
+        elif stage == AHEAD:
+            theta = array_at(job.theta, job.theta_size, dtype)
             for l in range(job.depth):
                 layer = layers[l]
                 code = layer.code if l + 1 < job.depth else IDENTITY
@@ -122,22 +133,14 @@ def propagate(dtype):
                 out = array_at(job.outputs, job.n * job.n_out, dtype)
                 output(end.code, A, end.z, stride, end.n_out, first, last)
                 scatter(A, end.z, stride, end.n_out, out, start, first, last)
-            elif job.labels:
-                labels = array_at(job.y, job.n, np.int64)
-                one_hot(labels, order, start, D, job.targets, stride, first, last, end.n_out)
-            else:
-                size = job.y_shift_size
-                shift, scale = array_at(job.y_shift, size, dtype), array_at(job.y_scale, size, dtype)
-                gather(job.y, job.y_kind, job.n_out, order, start, shift, scale, D, job.targets, stride, first, last)
-            return
-
-        T = array_at(job.transposed, job.transposed_size, dtype)
-        for l in range(job.depth - 1, 0, -1):
-            layer, below = layers[l], layers[l - 1]
-            backward(
-                D, layer.d, stride, T, job.zeros, layer.T, layer.n_in, layer.n_out,
-                A, layer.a, below.code, below.d, first, last,
-            )  # fmt: skip
+        else:
+            T = array_at(job.transposed, job.transposed_size, dtype)
+            for l in range(job.depth - 1, 0, -1):
+                layer, below = layers[l], layers[l - 1]
+                backward(
+                    D, layer.d, stride, T, job.zeros, layer.T, layer.n_in, layer.n_out,
+                    A, layer.a, below.code, below.d, first, last,
+                )  # fmt: skip
 
     return propagate
 
@@ -180,7 +183,8 @@ def descend(dtype, rule):
         P, S = array_at(job.theta, job.theta_size, dtype), array_at(job.state, job.state_size, dtype)
         H, T = array_at(job.hyper, job.hyper_size, dtype), array_at(job.transposed, job.transposed_size, dtype)
         g, layers = array_at(job.gradient, job.gradient_size, dtype), array_at(job.layers, job.depth, LAYER)
-        L, stride = lanes(A), job.stride
+        L, stride, stream = lanes(A), job.stride, job.threads > 1
+        h = (k // job.parts - job.hyper_first) * HYPERPARAMETERS
 
         total = 0
         for l in range(job.depth):
@@ -195,11 +199,14 @@ def descend(dtype, rule):
                 at = layer.T + (j * panels + i) * L * L if layer.T >= 0 else -1
                 p = layer.W + (i * high + j) * L * L
                 weights(
-                    rule, A, layer.a + j * stride, D, layer.d + i * stride, rows, H, P, p, S, g, T, at, resume, update
-                )
+                    rule, A, layer.a + j * stride, D, layer.d + i * stride, rows, H, h, P, p, S, g, T, at,
+                    resume, update, stream,
+                )  # fmt: skip
                 if j == 0:
-                    biases(rule, D, layer.d + i * stride, rows, H, P, b + i * L, S, g, resume, update)
+                    biases(rule, D, layer.d + i * stride, rows, H, h, P, b + i * L, S, g, resume, update)
             first, last = first - high * panels, last - high * panels
+        if stream:
+            fence()
 
     return descend
 
@@ -242,6 +249,7 @@ def loop(parallel: bool):
     def loop(propagate, judge, descend, job, first, last, threads):
         for k in range(first, last):
             for t in prange(threads):
+                call(propagate, (job, k, np.int64(t), INPUTS))
                 call(propagate, (job, k, np.int64(t), AHEAD))
                 if judge:
                     call(judge, (job, k, np.int64(t)))

@@ -54,4 +54,5 @@ def unpack(panels: np.ndarray, rows: int, shape: tuple[int, int]) -> np.ndarray:
     n_rows, n_cols = shape
     count = -(-n_cols // lanes)
     view = panels[: count * rows * lanes].reshape(count, rows, lanes)[:, :n_rows]
-    return np.ascontiguousarray(view.swapaxes(0, 1).reshape(n_rows, count * lanes)[:, :n_cols])
+    # Of one panel, all of these are views.
+    return view.swapaxes(0, 1).reshape(n_rows, count * lanes)[:, :n_cols].copy()

@@ -89,9 +89,9 @@ def test_gradient_and_update(rows, rule, dtype):
     h[:2] = eta, mu
 
     @njit
-    def block(A, D, rows, h, P, S, g, T, resume, update):
-        weights(rule, A, 0, D, 0, rows, h, P, 0, S, g, T, 0, resume, update)
-        biases(rule, D, 0, rows, h, P, T.size, S, g, resume, update)
+    def block(A, D, rows, h, P, S, g, T, resume, update, stream=False):
+        weights(rule, A, 0, D, 0, rows, h, 0, P, 0, S, g, T, 0, resume, update, stream)
+        biases(rule, D, 0, rows, h, 0, P, T.size, S, g, resume, update)
 
     def fresh():
         P, S, g = (aligned(lanes * lanes + lanes, dtype) for _ in range(3))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from kernels.harness import compiled, elementwise
+from kernels.harness import elementwise
 from numba import njit
 
 from fastbp.kernels import simd
@@ -81,12 +81,25 @@ def test_keep(dtype):
         assert (x[:count] == np.arange(lanes)[:count] + 1).all()
 
 
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_transpose(dtype):
+def test_block(dtype, stream):
+    """Through registers or memory, through the caches or past them: as it is, and transposed."""
     lanes = lanes_of(dtype)
-    W, T = (aligned(lanes * lanes, dtype) for _ in range(2))
+    W, V, T = (aligned(lanes * lanes, dtype) for _ in range(3))
     W[:] = np.arange(lanes * lanes)
-    compiled(simd.transpose)(W, 0, T, 0)
+
+    @njit
+    def copy(W, V, T, stream):
+        B = simd.block(W)
+        for i in range(0, len(W), simd.lanes(W)):
+            simd.store(B, i, simd.load(W, i))
+        simd.block_store(B, V, 0, stream)
+        simd.block_transpose(B, T, 0, stream)
+        simd.fence()
+
+    copy(W, V, T, stream)
+    assert (V == W).all()
     assert (T.reshape(lanes, lanes) == W.reshape(lanes, lanes).T).all()
 
 

@@ -12,14 +12,16 @@ loop around it: results do not depend on how rows are shared out.
 
 from ..panels import LINE
 from .formulas import elementwise, switch
-from .functions import exp, expm1, log, log1p
+from .functions import exp, expm1, log, log1p, sqrt
 from .memory import (
     FLOAT32,
     FLOAT64,
     UINT8,
     array_at,
     call,
+    fence,
     fetch,
+    fetch_to_change,
     first_equal,
     keep,
     lanes,
@@ -32,7 +34,18 @@ from .memory import (
     total,
 )
 from .target import G, M, N, registers
-from .tiles import block_rows, tile_fill, tile_fma, tile_load, tile_store, tile_update, tile_zero, transpose
+from .tiles import (
+    block,
+    block_rows,
+    block_store,
+    block_transpose,
+    tile_fill,
+    tile_fma,
+    tile_load,
+    tile_store,
+    tile_update,
+    tile_zero,
+)
 from .vector import absolute, fma, maximum, minimum, where
 
 OPTIONS = {"error_model": "numpy", "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -54,12 +67,17 @@ __all__ = [
     "N",
     "absolute",
     "array_at",
+    "block",
     "block_rows",
+    "block_store",
+    "block_transpose",
     "call",
     "elementwise",
     "exp",
     "expm1",
+    "fence",
     "fetch",
+    "fetch_to_change",
     "first_equal",
     "fma",
     "keep",
@@ -74,6 +92,7 @@ __all__ = [
     "minimum",
     "registers",
     "splat",
+    "sqrt",
     "store",
     "switch",
     "tile_fill",
@@ -83,6 +102,5 @@ __all__ = [
     "tile_update",
     "tile_zero",
     "total",
-    "transpose",
     "where",
 ]

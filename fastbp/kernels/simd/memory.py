@@ -45,8 +45,10 @@ def load_line(builder, pointer, vector: VectorType, align: int = LINE):
 
 
 def store_line(builder, value, pointer):
-    """Write a vector to a pointer."""
-    builder.store(value, builder.bitcast(pointer, value.type.as_pointer())).align = LINE
+    """Write a vector to a pointer, and return the instruction."""
+    written = builder.store(value, builder.bitcast(pointer, value.type.as_pointer()))
+    written.align = LINE
+    return written
 
 
 @intrinsic
@@ -188,18 +190,33 @@ def _input(masked: bool):
 load_input, load_input_part = _input(masked=False), _input(masked=True)
 
 
+def _prefetch(write: bool):
+    @intrinsic
+    def prefetch(typingctx, A, i):
+        def codegen(context, builder, sig, args):
+            line = builder.bitcast(element_at(context, builder, A, *args), ir.PointerType(I8))
+            fnty = ir.FunctionType(ir.VoidType(), [line.type, I32, I32, I32])
+            function = cgutils.get_or_insert_function(builder.module, fnty, "llvm.prefetch.p0")
+            builder.call(function, [line, I32(int(write)), I32(3), I32(1)])
+            return context.get_dummy_value()
+
+        return types.none(A, types.intp), codegen
+
+    return prefetch
+
+
+fetch, fetch_to_change = _prefetch(False), _prefetch(True)
+
+
 @intrinsic
-def fetch(typingctx, A, i):
-    """Ask for the line at A[i], soon to be changed: into all levels of the cache, and out of those of other cores."""
+def fence(typingctx):
+    """What was written before, past the caches too, is there for other cores that are told so afterwards."""
 
     def codegen(context, builder, sig, args):
-        line = builder.bitcast(element_at(context, builder, A, *args), ir.PointerType(I8))
-        fnty = ir.FunctionType(ir.VoidType(), [line.type, I32, I32, I32])
-        function = cgutils.get_or_insert_function(builder.module, fnty, "llvm.prefetch.p0")
-        builder.call(function, [line, I32(1), I32(3), I32(1)])
+        builder.fence("seq_cst")
         return context.get_dummy_value()
 
-    return types.none(A, types.intp), codegen
+    return types.none(), codegen
 
 
 @intrinsic

@@ -9,9 +9,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ..panels import LINE
 from .memory import element_at, load_line, store_line
 from .target import G
-from .vector import I32, I64, VECTORS, Vector, broadcast, fma, line_type
+from .vector import I32, I64, VECTORS, Vector, broadcast, element_of, fma, line_type
 
 
 def _tile(rows, panels, A):
@@ -111,25 +112,26 @@ def tile_update(rules: dict[int, tuple[int, Callable]], slots: int):
     """The intrinsic that applies one of `rules` to a tile of the gradient; see `rules.RULES`."""
 
     @intrinsic(prefer_literal=True)
-    def tile_descend(typingctx, rule, rows, g, h, P, p, S, s, size):
+    def tile_descend(typingctx, rule, rows, g, H, h, P, p, S, s, size, Q, q):
         count, formula = rules[rule.literal_value]
         n64 = types.intp
 
         def codegen(context, builder, sig, args):
-            _, _, gradient, hyper, theta, start, state, s_start, s_size = args
+            _, _, gradient, hyper, first, theta, start, state, s_start, s_size, new_theta, new_start = args
             width, line, scalars = I64(g.dtype.lanes), g.dtype, []
             for k in range(slots):
-                scalar = builder.load(element_at(context, builder, h, hyper, I64(k)))
+                scalar = builder.load(element_at(context, builder, H, hyper, first, (I64(1), k)))
                 scalars.append(Vector(builder, broadcast(builder, scalar, line.lanes)))
             for m, value in enumerate(cgutils.unpack_tuple(builder, gradient)):
                 at = [element_at(context, builder, P, theta, start, (width, m))]
                 at += [element_at(context, builder, S, state, s_start, (width, m), (s_size, k)) for k in range(count)]
                 old = [Vector(builder, load_line(builder, pointer, line)) for pointer in at]
+                at[0] = element_at(context, builder, Q, new_theta, new_start, (width, m))
                 for new, pointer in zip(formula(Vector(builder, value), *old, scalars), at, strict=True):
                     store_line(builder, new.value, pointer)
             return context.get_dummy_value()
 
-        return types.none(rule, rows, g, h, P, n64, S, n64, n64), codegen
+        return types.none(rule, rows, g, H, n64, P, n64, S, n64, n64, Q, n64), codegen
 
     return tile_descend
 
@@ -179,21 +181,69 @@ def _transposed(builder, rows: list) -> list:
     return out
 
 
-@intrinsic
-def transpose(typingctx, W, w, T, t):
-    """T[t + i lanes + j] = W[w + j lanes + i]: a square block, each side contiguous.
+def _block_of(context, builder, B, block) -> list:
+    """The rows of a block."""
+    vector = VECTORS[B.dtype]
+    width = I64(vector.lanes)
+    return [
+        load_line(builder, element_at(context, builder, B, block, I64(0), (width, m)), vector)
+        for m in range(vector.lanes)
+    ]
 
-    A scalar transpose cost a quarter of a training step of 512 x 512.
-    """
-    vector = VECTORS[W.dtype]
-    n64 = types.intp
+
+def _store_block(context, builder, rows: list, array, value, start, stream):
+    """Write the rows of a block, if `stream` past the caches."""
+    width = I64(rows[0].type.count)
+    pointers = [element_at(context, builder, array, value, start, (width, m)) for m in range(len(rows))]
+    nothing = ir.FunctionType(ir.VoidType(), [])
+    with builder.if_else(stream) as (past, through):
+        with past:
+            # Between two instructions of no code, or LLVM would make one store of this and the other, the plain one.
+            builder.asm(nothing, "", "~{memory}", [], True)
+            for row, pointer in zip(rows, pointers, strict=True):
+                written = store_line(builder, row, pointer)
+                written.set_metadata("nontemporal", builder.module.add_metadata([I32(1)]))
+            builder.asm(nothing, "", "~{memory}", [], True)
+        with through:
+            for row, pointer in zip(rows, pointers, strict=True):
+                store_line(builder, row, pointer)
+
+
+@intrinsic
+def block(typingctx, A):
+    """A vector of lanes x lanes numbers for as long as the calling function runs, in registers where they suffice."""
+    vector, array = VECTORS[A.dtype], types.Array(A.dtype, 1, "C")
 
     def codegen(context, builder, sig, args):
-        width, rows = I64(vector.lanes), []
-        for m in range(vector.lanes):
-            rows.append(load_line(builder, element_at(context, builder, W, *args[:2], (width, m)), vector))
-        for m, row in enumerate(_transposed(builder, rows)):
-            store_line(builder, row, element_at(context, builder, T, *args[2:], (width, m)))
+        out = context.make_array(array)(context, builder)
+        count = vector.lanes**2
+        memory = cgutils.alloca_once(builder, ir.ArrayType(element_of(A.dtype), count))
+        memory.align = LINE
+        out.data = builder.bitcast(memory, out.data.type)
+        return out._getvalue()
+
+    return array(A), codegen
+
+
+@intrinsic
+def block_store(typingctx, B, W, w, stream):
+    """W[w : w + lanes^2] = B; if `stream`, past the caches, for others to read after a `fence`."""
+
+    def codegen(context, builder, sig, args):
+        rows = _block_of(context, builder, B, args[0])
+        _store_block(context, builder, rows, W, *args[1:])
         return context.get_dummy_value()
 
-    return types.none(W, n64, T, n64), codegen
+    return types.none(B, W, types.intp, types.boolean), codegen
+
+
+@intrinsic
+def block_transpose(typingctx, B, T, t, stream):
+    """T[t + i lanes + j] = B[j lanes + i]; see `block_store`. A scalar one cost a quarter of a step of 512 x 512."""
+
+    def codegen(context, builder, sig, args):
+        rows = _transposed(builder, _block_of(context, builder, B, args[0]))
+        _store_block(context, builder, rows, T, *args[1:])
+        return context.get_dummy_value()
+
+    return types.none(B, T, types.intp, types.boolean), codegen
