@@ -1,0 +1,279 @@
+"""fastbp beside PyTorch, JAX, NumPy and scikit-learn: the same data, weights, order, learning rate and arithmetic.
+
+    python benchmarks/compare.py [CASE ...] [--rounds 7] [--mnist DIR]     measure, and write benchmarks/RESULTS.md
+    python benchmarks/compare.py --quote                                   copy its tables into README.md
+
+Every peer has a process of its own and they work in turns, so that a noisy machine is as noisy for all. A ratio is the
+median over the rounds of seconds of the peer / seconds of fastbp in the same round; in brackets the tenth and the
+ninetieth percentile. Afterwards the loss of each peer's network is computed in float64 and must be that of fastbp's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import multiprocessing
+import platform
+import re
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from cases import CASES, Case
+from kernels import peak
+from peers import PEERS, serve
+
+from fastbp import threads
+
+HERE = Path(__file__).parent
+RESULTS, README = HERE / "RESULTS.md", HERE.parent / "README.md"
+SAME_LOSS = 0.02
+"""Relative difference of final losses that rounding may make: steps of float32 in another order drift apart."""
+
+TARGETS = {
+    "XS": {"JAX": 2.0, "PyTorch": 40, "best": 2.0},
+    "T": {"JAX": 2.0, "PyTorch": 15, "best": 2.0},
+    "S": {"JAX": 1.4, "PyTorch": 3.4, "best": 1.4, "peak": 0.66},
+    "M": {"JAX": 1.25, "PyTorch": 1.5, "best": 1.25, "peak": 0.86},
+    "L": {"JAX": 1.12, "PyTorch": 1.3, "best": 1.12, "peak": 0.87},
+    **{name: {"JAX": 1.3, "PyTorch": 2, "best": 1.2} for name in "DRAO"},
+    **{f"{name}, 10,000 rows": {"JAX": 1.3, "PyTorch": 1.4, "best": 1.2} for name in "SM"},
+    "S, 1 row": {"PyTorch": 1.5},
+    "MNIST": {"JAX": 2.2, "PyTorch": 2.2, "best": 2.2},
+}
+"""What this project wants to reach: peer / fastbp at least, and the fraction of the FMA peak of all cores."""
+
+BOUNDS: dict[tuple[str, str], str] = {}
+"""What bounds a figure that is below its target."""
+
+
+class Worker:
+    """A peer in its own process."""
+
+    def __init__(self, name: str, case: str, count: int):
+        self.name, self.count = name, count
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self.process = context.Process(target=serve, args=(other, name, case, count), daemon=True)
+        self.process.start()
+        other.close()
+        try:
+            self.problem = self.connection.recv()
+        except EOFError:
+            self.problem = "it ended"
+
+    def ask(self, request):
+        """Have something done, and wait for the answer."""
+        self.connection.send(request)
+        return self.connection.recv()
+
+    def stop(self) -> None:
+        """End the process."""
+        with contextlib.suppress(BrokenPipeError):
+            self.connection.send(None)
+        self.process.join()
+
+
+def workers(case: str) -> list[Worker]:
+    """One for each peer that is installed and can do the case; PyTorch with the number of threads that suits it."""
+    found = []
+    for name in PEERS:
+        if name == "PyTorch":
+            options = [Worker(name, case, count) for count in sorted({1, threads.available()})]
+            if not options[0].problem:
+                options.sort(key=lambda worker: min(worker.ask("fit") for _ in range(3)))
+            for worker in options[1:]:
+                worker.stop()
+            found.append(options[0])
+        else:
+            found.append(Worker(name, case, threads.available()))
+        if found[-1].problem:
+            print(f"{case}: {name} is left out: {found[-1].problem}")
+            found.pop().process.join()
+    return found
+
+
+def loss(case: Case, parameters) -> float:
+    """The mean loss over the data, in float64."""
+    X, y = case.data()
+    a = X[:5000].astype(np.float64)
+    for W, b in parameters[:-1]:
+        z = a @ W.astype(np.float64) + b
+        a = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh, "sigmoid": lambda z: 1 / (1 + np.exp(-z))}[
+            case.activation
+        ](z)
+    z = a @ parameters[-1][0].astype(np.float64) + parameters[-1][1]
+    if case.loss == "squared_error":
+        return float(0.5 * ((z - y[:5000]) ** 2).sum(axis=1).mean())
+    z -= z.max(axis=1, keepdims=True)
+    return float((np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), y[:5000]]).mean())
+
+
+def alternate(crew: list[Worker], request, rounds: int, before=lambda: None) -> dict[str, np.ndarray]:
+    """Seconds of each worker in each round."""
+    taken = {worker.name: [] for worker in crew}
+    for k in range(rounds + 1):
+        before()
+        for worker in crew[k % len(crew) :] + crew[: k % len(crew)]:
+            taken[worker.name].append(worker.ask(request))
+    return {name: np.array(values[1:]) for name, values in taken.items()}
+
+
+def spread(values: np.ndarray) -> str:
+    """Median and range."""
+    low, middle, high = np.percentile(values, [10, 50, 90])
+    digits = 0 if middle >= 100 else 1 if middle >= 10 else 2
+    return f"{middle:,.{digits}f} [{low:,.{digits}f} .. {high:,.{digits}f}]"
+
+
+def ratios(taken: dict[str, np.ndarray]) -> dict[str, float]:
+    """How many times the seconds of fastbp each peer took, and the best of them."""
+    found = {name: np.median(values / taken["fastbp"]) for name, values in taken.items() if name != "fastbp"}
+    return {**found, "best": min(found.values(), default=np.nan)}
+
+
+def row(name: str, title: str, taken: dict[str, np.ndarray], unit: float, notes: dict[str, str]) -> list[str]:
+    """A line of a table: fastbp's time, then the times and ratios of the others."""
+    cells = [name, title, spread(taken["fastbp"] * unit)]
+    for peer in list(PEERS)[1:]:
+        if peer in taken:
+            ratio = taken[peer] / taken["fastbp"]
+            cells.append(f"{spread(taken[peer] * unit)}{notes.get(peer, '')}: **{np.median(ratio):.2f}**")
+        else:
+            cells.append("-")
+    return [*cells, f"**{ratios(taken)['best']:.2f}**"]
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """In Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def measure(name: str, rounds: int) -> tuple[list[str], list[list[str]], dict[str, dict[str, float]]]:
+    """The rows of a case for training and inference, and all ratios."""
+    case, crew, top = CASES[name], workers(name), peak(count=threads.available())
+    peaks = []
+    taken = alternate(crew, "fit", rounds, lambda: peaks.append(max(top() for _ in range(5))))
+    losses = {worker.name: loss(case, worker.ask("weights")) for worker in crew}
+    for peer, value in losses.items():
+        if not abs(value - losses["fastbp"]) <= SAME_LOSS * abs(losses["fastbp"]):
+            print(f"{name}: {peer} ended at a loss of {value:.5f}, fastbp at {losses['fastbp']:.5f}: not the same work")
+    fraction = float(np.median(case.operations / taken["fastbp"] / np.array(peaks[1:])))
+    notes = {worker.name: f", {worker.count} thread{'s' * (worker.count > 1)}" for worker in crew}
+    notes = {"PyTorch": notes.get("PyTorch", "")}
+    apart = max(abs(value / losses["fastbp"] - 1) for value in losses.values())
+    training = [*row(name, case.title, taken, 1e6, notes), f"{fraction:.2f}", f"{losses['fastbp']:.4f}, {apart:.1e}"]
+    found, inference = {name: {**ratios(taken), "peak": fraction}}, []
+    if name in ("S", "M"):
+        for rows, calls in ((10_000, 3), (1, 2000)):
+            label = f"{name}, {rows:,} row{'s' * (rows > 1)}"
+            taken = alternate(crew, (rows, calls), rounds)
+            inference.append(row(label, case.title, taken, 1e6, {}))
+            found[label] = ratios(taken)
+    for worker in crew:
+        worker.stop()
+    return training, inference, found
+
+
+def digits(directory: Path, rounds: int) -> tuple[list[list[str]], dict[str, dict[str, float]]]:
+    """Seconds from process start to finish until 98 % of MNIST's test digits are right."""
+    taken, epochs = {}, {}
+    for k in range(rounds + 1):
+        for name, peer in PEERS.items():
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                metadata.version({"sklearn": "scikit-learn"}.get(peer.package, peer.package))
+                start = time.perf_counter()
+                command = [sys.executable, str(HERE / "peers.py"), name, str(directory), "0.98", "30"]
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    print(done.stderr[-2000:])
+                elif k:  # the first is to warm caches up
+                    taken.setdefault(name, []).append(time.perf_counter() - start)
+                    epochs[name] = f", {done.stdout.strip()} epochs"
+    taken = {name: np.array(values) for name, values in taken.items()}
+    line = row("MNIST", "784-256-10 b64", taken, 1.0, epochs)
+    line[2] += epochs["fastbp"]
+    return [line], {"MNIST": ratios(taken)}
+
+
+def machine() -> str:
+    """What this ran on."""
+    model = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
+    packages = []
+    for name in ("numba", "numpy", "torch", "jax", "scikit-learn"):
+        try:
+            packages.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            packages.append(f"{name} missing")
+    return f"{model}, {threads.available()} cores; Python {platform.python_version()}, {', '.join(packages)}"
+
+
+def missed(found: dict[str, dict[str, float]]) -> list[str]:
+    """A line for each target that was not reached."""
+    lines = []
+    for name, wanted in TARGETS.items():
+        for peer, least in wanted.items():
+            value = found.get(name, {}).get(peer, np.nan)
+            if value < least:
+                what = "of the peak" if peer == "peak" else "x the best" if peer == "best" else f"x {peer}"
+                bound = BOUNDS.get((name, peer)) or BOUNDS.get((name, "")) or ""
+                lines.append(f"- {name}: {value:.2f} {what}, wanted {least:g}. {bound}".rstrip())
+    return lines
+
+
+def quote() -> None:
+    """Copy what lies between the marks of RESULTS.md to between those of README.md."""
+    marks = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
+    tables = marks.search(RESULTS.read_text(encoding="utf-8"))[0]
+    README.write_text(marks.sub(lambda _: tables, README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("case", nargs="*", help=f"of {', '.join(CASES)}; by default all")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--mnist", type=Path, help="a directory with MNIST's IDX files")
+    parser.add_argument("--quote", action="store_true")
+    options = parser.parse_args()
+    if options.quote:
+        quote()
+        return
+    threads.start()
+    training, inference, mnist, found = [], [], [], {}
+    for name in options.case or CASES:
+        line, more, values = measure(name, options.rounds)
+        training.append(line)
+        inference += more
+        found |= values
+        for row in [line, *more]:
+            print(" | ".join(row), flush=True)
+    if options.mnist:
+        mnist, values = digits(options.mnist, max(3, options.rounds // 2))
+        found |= values
+        print(" | ".join(mnist[0]), flush=True)
+    head = ["case", "network", "fastbp", *list(PEERS)[1:], "best"]
+    parts = [f"{machine()}.\n\nMicroseconds a training step; in bold how many times those of fastbp:"]
+    parts.append(table([*head, "of the peak", "loss, apart"], training))
+    if inference:
+        parts += ["Microseconds a prediction:", table(head, inference)]
+    if mnist:
+        parts += ["Seconds from the start of the process to 98 % of MNIST's test digits:", table(head, mnist)]
+    lines = missed(found)
+    parts.append("\n".join(["Below what was aimed at:\n", *lines]) if lines else "All targets are reached.")
+    if options.case:
+        return  # a part is not a result
+    text = (__doc__.split("\n\n", 2)[2].strip(), "<!-- results -->", *parts, "<!-- /results -->")
+    title = "# Beside the others\n\nWritten by `python benchmarks/compare.py --mnist DIR`."
+    RESULTS.write_text("\n\n".join([title, *text]).replace("-->\n\n", "-->\n") + "\n", encoding="utf-8")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
