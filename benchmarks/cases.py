@@ -1,4 +1,4 @@
-"""The networks that every benchmark here runs: sizes, data, and how they are trained. Imports fastbp only when asked."""
+"""The networks that every benchmark here runs: sizes, data, and how they are trained. It imports no fastbp."""
 
 from __future__ import annotations
 

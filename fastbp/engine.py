@@ -16,6 +16,7 @@ import numpy as np
 from . import threads
 from .checks import Inputs, Targets
 from .kernels import compiled
+from .kernels.losses import room
 from .kernels.minibatch import EVALUATE, FUSED, JOB, LAYER, PREDICT, TRAIN
 from .kernels.panels import aligned, lanes_of, round_up
 from .kernels.rules import HYPERPARAMETERS, SGD
@@ -126,6 +127,7 @@ class Job:
             layers[l] = n_in, sizes[l + 1], layout.codes[l], layout.W[l], layout.T[l], a, a + widths[l], d
             a, d = a + widths[l], d + widths[l + 1]
         outputs = round_up(sizes[-1], L)
+        self.most_threads = min(n_threads or threads.available(), MOST_THREADS)
         self.vectors = {
             "theta": theta,
             "shift": shift,
@@ -141,6 +143,7 @@ class Job:
             "layers": layers,
             "costs": aligned(part, np.float64),
             "hits": aligned(part, np.float64),
+            "columns": aligned(self.most_threads * room(L, sizes[-1]), dtype),
         }
         self.vectors["y_scale"][:] = 1
         self.layout, self.loss, self.rule, self.n_threads = layout, loss, rule, n_threads
@@ -151,7 +154,7 @@ class Job:
         self._memory = np.zeros(1, JOB)
         self.record = self._memory[0]
         self.set(n_in=sizes[0], n_out=sizes[-1], batch=batch, part=part, parts=parts, mode=mode, stored=stored)
-        self.set(depth=len(layers), stride=stride, zeros=layout.zeros, targets=0)
+        self.set(depth=len(layers), stride=stride, zeros=layout.zeros, targets=0, room=room(L, sizes[-1]))
         for name, vector in self.vectors.items():
             self.record[name] = vector.ctypes.data
             if name + "_size" in JOB.names:
@@ -213,11 +216,11 @@ class Job:
         if not threads.allowed():
             return 1
         if self.n_threads is not None:
-            return min(self.n_threads, MOST_THREADS)
+            return self.most_threads
         rows = min(self.part, int(self.record["n"]))
         work = rows * self.layout.weights * (6 if self.record["mode"] == TRAIN else 2)
         worth = min(int(work / SHARED_WORK), -(-rows // M))
-        return min(threads.available(), worth) if worth > 1 else 1
+        return max(1, min(threads.available(), self.most_threads, worth))
 
     def run(self, first: int = 0, last: int | None = None) -> Iterator[int]:
         """Work through the parts [first, last), by default all, and yield how far it has come after each call.

@@ -45,6 +45,8 @@ JOB = np.dtype(
         ("transposed", I), ("transposed_size", I), ("zeros", I), ("hyper", I), ("hyper_size", I), ("hyper_first", I),
         # a part's panels, `stride` numbers each: activations, deltas, targets; then C and hits of each row
         ("A", I), ("A_size", I), ("D", I), ("D_size", I), ("targets", I), ("stride", I), ("costs", I), ("hits", I),
+        # room for the columns of each thread (losses.py)
+        ("columns", I), ("columns_size", I), ("room", I),
         # sums since they were last set to 0
         ("cost", np.float64), ("hit", np.float64),
     ]
@@ -131,7 +133,8 @@ def propagate(dtype):
                 forward(A, layer.a, stride, theta, layer.W, layer.n_in, layer.n_out, code, layer.z, first, last)
             if job.mode == PREDICT:
                 out = array_at(job.outputs, job.n * job.n_out, dtype)
-                output(end.code, A, end.z, stride, end.n_out, first, last)
+                C, c = array_at(job.columns, job.columns_size, dtype), t * job.room
+                output(end.code, A, end.z, stride, end.n_out, first, last, C, c)
                 scatter(A, end.z, stride, end.n_out, out, start, first, last)
         else:
             T = array_at(job.transposed, job.transposed_size, dtype)
@@ -159,7 +162,8 @@ def judge(dtype, code, sigma_code):
         stride, end = job.stride, array_at(job.layers, job.depth, LAYER)[job.depth - 1]
         costs, hits = array_at(job.costs, rows, np.float64), array_at(job.hits, rows, np.float64)
         weight, y = 1.0 / batch_rows, job.targets
-        evaluate(A, end.z, D, y, D, end.d, stride, end.n_out, weight, job.by_output, first, last, costs, hits)
+        C, c = array_at(job.columns, job.columns_size, dtype), t * job.room
+        evaluate(A, end.z, D, y, D, end.d, stride, end.n_out, weight, job.by_output, first, last, costs, hits, C, c)
 
     return judge
 

@@ -8,8 +8,8 @@ import pytest
 import reference
 from kernels.harness import compiled, from_panels, to_panels
 
-from fastbp.kernels.losses import LOSSES, loss
-from fastbp.kernels.panels import aligned
+from fastbp.kernels.losses import LOSSES, loss, room
+from fastbp.kernels.panels import aligned, lanes_of
 from fastbp.network import OUTPUTS
 
 
@@ -24,8 +24,9 @@ def evaluate(name, output, z, y, dtype=np.float64, by_output=False):
     A, Y = to_panels(z, rows, dtype), to_panels(y, rows, dtype)
     D = aligned(A.size, dtype)
     costs, hits = np.zeros(rows), np.zeros(rows)
-    stride = rows * (64 // np.dtype(dtype).itemsize)
-    run_loss(name, output)(A, 0, Y, 0, D, 0, stride, n_out, 1.0, by_output, 0, rows, costs, hits)
+    lanes = lanes_of(dtype)
+    C, stride = aligned(room(lanes, n_out), dtype), rows * lanes
+    run_loss(name, output)(A, 0, Y, 0, D, 0, stride, n_out, 1.0, by_output, 0, rows, costs, hits, C, 0)
     return from_panels(A, rows, z.shape), costs, from_panels(D, rows, z.shape), hits
 
 
@@ -34,7 +35,7 @@ def evaluate(name, output, z, y, dtype=np.float64, by_output=False):
 @pytest.mark.parametrize(("name", "output"), [*itertools.product(LOSSES, ["sigmoid", "softmax"])])
 def test_values(name, output, n_out, dtype, tolerance):
     rng = np.random.default_rng(0)
-    z, y = rng.normal(size=(9, n_out)).astype(dtype), rng.dirichlet(np.ones(n_out), 9).astype(dtype)
+    z, y = rng.normal(size=(19, n_out)).astype(dtype), rng.dirichlet(np.ones(n_out), 19).astype(dtype)
     a, costs, delta, _ = evaluate(name, output, z, y, dtype)
     wanted_a, wanted, g = reference.costs(name, output, z.astype(float), y.astype(float))
     assert reference.relative(a, wanted_a) < tolerance

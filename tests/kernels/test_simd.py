@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from kernels.harness import elementwise
+from kernels.harness import compiled, elementwise
 from numba import njit
 
 from fastbp.kernels import simd
@@ -48,21 +48,21 @@ def test_extremes(dtype):
     assert np.isnan(logs[3])
 
 
+@pytest.mark.parametrize("count", [1, 3, 8, 16])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_reductions(dtype):
+def test_transpose_lines(dtype, count):
+    """Of fewer lines than lanes, the last again; and back, without a touch of what lies beyond."""
     lanes = lanes_of(dtype)
-    x = aligned(lanes, dtype)
-    x[:] = np.random.default_rng(0).permutation(lanes) - 5
-
-    @njit
-    def reduce(x):
-        v = simd.load(x, 0)
-        return simd.total(v), simd.largest(v), simd.first_equal(v, simd.largest(v)), simd.first_equal(v, x[0] + 0.5)
-
-    total, largest, first, none = reduce(x)
-    assert (total, largest) == (x.sum(), x.max())
-    assert first == x.argmax()
-    assert none >= lanes
+    count = min(count, lanes)
+    X, Y, Z = (aligned(lanes * lanes, dtype) for _ in range(3))
+    X[: count * lanes] = np.random.default_rng(0).normal(size=count * lanes)
+    Z[count * lanes :] = 7
+    compiled(simd.transpose_lines)(X, 0, count, Y, 0, lanes)
+    rows = X.reshape(lanes, lanes)[np.minimum(np.arange(lanes), count - 1)]
+    assert (Y.reshape(lanes, lanes) == rows.T).all()
+    compiled(simd.transpose_lines)(Y, 0, lanes, Z, 0, count)
+    assert (Z[: count * lanes] == X[: count * lanes]).all()
+    assert (Z[count * lanes :] == 7).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -22,16 +22,13 @@ from .memory import (
     fence,
     fetch,
     fetch_to_change,
-    first_equal,
     keep,
     lanes,
-    largest,
     load,
     load_input,
     load_input_part,
     splat,
     store,
-    total,
 )
 from .target import G, M, N, registers
 from .tiles import (
@@ -45,6 +42,7 @@ from .tiles import (
     tile_store,
     tile_update,
     tile_zero,
+    transpose_lines,
 )
 from .vector import absolute, fma, maximum, minimum, where
 
@@ -78,11 +76,9 @@ __all__ = [
     "fence",
     "fetch",
     "fetch_to_change",
-    "first_equal",
     "fma",
     "keep",
     "lanes",
-    "largest",
     "load",
     "load_input",
     "load_input_part",
@@ -101,6 +97,6 @@ __all__ = [
     "tile_store",
     "tile_update",
     "tile_zero",
-    "total",
+    "transpose_lines",
     "where",
 ]

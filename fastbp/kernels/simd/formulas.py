@@ -12,10 +12,14 @@ from .vector import Vector, VectorType
 
 
 def _spread(build: Callable, arity: int):
-    """An intrinsic of one or two arguments; Numba wants each by name."""
-    if arity == 1:
-        return intrinsic(lambda typingctx, x: build(x))
-    return intrinsic(lambda typingctx, x, y: build(x, y))
+    """An intrinsic of so many arguments; Numba wants each by name."""
+    named = {
+        1: lambda typingctx, x: build(x),
+        2: lambda typingctx, x, y: build(x, y),
+        3: lambda typingctx, x, y, z: build(x, y, z),
+        4: lambda typingctx, x, y, z, w: build(x, y, z, w),
+    }
+    return intrinsic(named[arity])
 
 
 def _evaluate(context, builder, formula: Callable, values, out):
@@ -26,7 +30,7 @@ def _evaluate(context, builder, formula: Callable, values, out):
 
 
 def elementwise(formula: Callable, arity: int, results: int = 1):
-    """An intrinsic of one or two vectors: `formula` of them."""
+    """An intrinsic of one to four vectors: `formula` of them."""
 
     def build(*vectors):
         out = vectors[0] if results == 1 else types.UniTuple(vectors[0], results)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
-
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -15,18 +12,15 @@ from .formulas import choose
 from .vector import (
     F32,
     F64,
-    I1,
     I8,
     I32,
     I64,
     VECTORS,
-    Vector,
     VectorType,
     broadcast,
     element_of,
     emit_call,
     line_type,
-    maximum,
 )
 
 
@@ -111,39 +105,6 @@ def keep(typingctx, x, count, fill):
         return builder.select(lanes_below(builder, x, args[1]), args[0], other)
 
     return x(x, types.intp, types.float64), codegen
-
-
-def _reduction(formula: Callable):
-    @intrinsic
-    def reduce(typingctx, x):
-        def codegen(context, builder, sig, args):
-            value, step = args[0], x.lanes // 2
-            while step:
-                order = [(lane + step) % x.lanes for lane in range(x.lanes)]
-                turned = builder.shuffle_vector(value, value, ir.Constant(ir.VectorType(I32, x.lanes), order))
-                value = formula(Vector(builder, value), Vector(builder, turned)).value
-                step //= 2
-            return builder.extract_element(value, I32(0))
-
-        return x.dtype(x), codegen
-
-    return reduce
-
-
-total = _reduction(operator.add)
-largest = _reduction(maximum)
-
-
-@intrinsic
-def first_equal(typingctx, x, scalar):
-    """The first lane of x that equals the scalar; `lanes` or more if none does."""
-
-    def codegen(context, builder, sig, args):
-        same = builder.fcmp_ordered("==", args[0], broadcast(builder, args[1], x.lanes))
-        bits = builder.zext(builder.bitcast(same, ir.IntType(x.lanes)), I64)
-        return builder.cttz(bits, I1(0))
-
-    return types.intp(x, x.dtype), codegen
 
 
 UINT8, FLOAT32, FLOAT64 = range(3)

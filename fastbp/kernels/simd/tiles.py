@@ -210,6 +210,30 @@ def _store_block(context, builder, rows: list, array, value, start, stream):
 
 
 @intrinsic
+def transpose_lines(typingctx, X, x, x_count, Y, y, y_count):
+    """Y[y + i lanes + j] = X[x + j lanes + i]: `lanes` lines, each a row, to as many, each a column.
+
+    Of fewer lines, of which there are `x_count` in X or `y_count` in Y, the last stands for all beyond it.
+    """
+    n64 = types.intp
+
+    def codegen(context, builder, sig, args):
+        vector = VECTORS[X.dtype]
+
+        def lines(array, value, start, count):
+            last, below = builder.sub(count, I64(1)), [I64(m) for m in range(vector.lanes)]
+            rows = [builder.select(builder.icmp_signed("<", m, last), m, last) for m in below]
+            return [element_at(context, builder, array, value, start, (row, vector.lanes)) for row in rows]
+
+        rows = [load_line(builder, pointer, vector) for pointer in lines(X, *args[:3])]
+        for row, pointer in zip(_transposed(builder, rows), lines(Y, *args[3:]), strict=True):
+            store_line(builder, row, pointer)
+        return context.get_dummy_value()
+
+    return types.none(X, n64, n64, Y, n64, n64), codegen
+
+
+@intrinsic
 def block(typingctx, A):
     """A vector of lanes x lanes numbers for as long as the calling function runs, in registers where they suffice."""
     vector, array = VECTORS[A.dtype], types.Array(A.dtype, 1, "C")
