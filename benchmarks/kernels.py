@@ -81,7 +81,7 @@ def one_forward(A, W, batch, n_in, n_out, stride, code, z):
 
 @njit(nogil=True, error_model="numpy")
 def one_backward(D, T, A, batch, n_in, n_out, stride, code, d, zeros):
-    backward(D, 0, stride, T, zeros, 0, n_in, n_out, A, 0, code, d, 0, batch)
+    backward(D, 0, stride, T, zeros, 0, 0, n_in, n_out, A, 0, code, d, 0, batch)
 
 
 @njit(nogil=True, error_model="numpy")

@@ -21,13 +21,13 @@ def derive(code, D, d, A, a, first, last):
 
 
 @njit(**INLINE)
-def backward(D, delta, stride, T, zeros, t, n_in, n_out, A, a, code, d, first, last):
+def backward(D, delta, stride, T, zeros, t, t_next, n_in, n_out, A, a, code, d, first, last):
     """delta^l = sigma'(z^l) * (W^{l+1})^T delta^{l+1} for rows first <= r < last   (000, 002, 004).
 
     Parameters
     ----------
     D : vector; delta^{l+1} is n_out columns in panels at `delta`, and delta^l is written to the panels at `d`.
-    T : vector; the transpose of W^{l+1} in panels at `t`, and N lines of zeros at `zeros`.
+    T : vector; the transpose of W^{l+1} in panels at `t`, that of W^l at `t_next`, and N lines of zeros at `zeros`.
     A : vector; a^l = sigma(z^l), of n_in columns, in panels at `a`.
     code : of the activation sigma.
     """
@@ -35,10 +35,11 @@ def backward(D, delta, stride, T, zeros, t, n_in, n_out, A, a, code, d, first, l
     t_stride = (n_out + L - 1) // L * L * L
     panels = (n_in + L - 1) // L
     for j in range(0, panels, N):
+        at, out, ahead = t + j * t_stride, d + j * stride, t + (j + N) * t_stride if j + N < panels else t_next
         if j + N <= panels:
-            multiply_many(D, delta, stride, T, t + j * t_stride, t_stride, zeros, D, d + j * stride, first, last, n_out)
+            multiply_many(D, delta, stride, T, at, t_stride, zeros, D, out, first, last, n_out, ahead)
         else:
-            multiply_one(D, delta, stride, T, t + j * t_stride, t_stride, zeros, D, d + j * stride, first, last, n_out)
+            multiply_one(D, delta, stride, T, at, t_stride, zeros, D, out, first, last, n_out, ahead)
         if code != IDENTITY:
             for p in range(j, min(j + N, panels)):
                 derive(code, D, d + p * stride, A, a + p * stride, first, last)

@@ -17,17 +17,18 @@ def _rows(m: int, n: int, first: bool = False):
     """The product for m rows and n panels: one tile. The first of them asks for the next panels."""
 
     @njit(**INLINE)
-    def rows(A, a, stride, W, w, w_stride, b, Z, z, n_in):
+    def rows(A, a, stride, W, w, w_stride, b, Z, z, n_in, ahead):
         L = lanes(A)
         tile = tile_fill(m, n, W, b, L)
         for block in range(0, n_in, L):
             for j in range(min(L, n_in - block)):
                 if first:
                     for p in range(n):
-                        fetch(W, w + j * L + (n + p) * w_stride)
+                        fetch(W, ahead + j * L + p * w_stride)
                 tile = tile_fma(m, n, tile, A, a + j, L, W, w + j * L, w_stride)
             a += stride
             w += L * L
+            ahead += L * L
         tile_store(m, n, tile, Z, z, stride)
 
     return rows
@@ -38,20 +39,23 @@ def _multiply(n: int):
     start, tall, pair, one = _rows(M, n, True), _rows(M, n), _rows(2, n), _rows(1, n)
 
     @njit(**OPTIONS)
-    def multiply(A, a, stride, W, w, w_stride, b, Z, z, first, last, n_in):
-        """Z[r, i] = sum_j A[r, j] W[j, i] + b_i for rows first <= r < last and the panels that start at w, b, z."""
+    def multiply(A, a, stride, W, w, w_stride, b, Z, z, first, last, n_in, ahead):
+        """Z[r, i] = sum_j A[r, j] W[j, i] + b_i for rows first <= r < last and the panels that start at w, b, z.
+
+        Meanwhile the panels of W that come next, at `ahead`, are asked for.
+        """
         L, r = lanes(A), first
         if r + M <= last:
-            start(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in)
+            start(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in, ahead)
             r += M
         while r + M <= last:
-            tall(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in)
+            tall(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in, ahead)
             r += M
         while r + 2 <= last:
-            pair(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in)
+            pair(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in, ahead)
             r += 2
         if r < last:
-            one(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in)
+            one(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in, ahead)
 
     return multiply
 
@@ -84,10 +88,11 @@ def forward(A, a, stride, W, w, n_in, n_out, code, z, first, last):
     panels = (n_out + L - 1) // L
     b = w + panels * w_stride
     for i in range(0, panels, N):
+        at, out, ahead = w + i * w_stride, z + i * stride, w + (i + N) * w_stride
         if i + N <= panels:
-            multiply_many(A, a, stride, W, w + i * w_stride, w_stride, b + i * L, A, z + i * stride, first, last, n_in)
+            multiply_many(A, a, stride, W, at, w_stride, b + i * L, A, out, first, last, n_in, ahead)
         else:
-            multiply_one(A, a, stride, W, w + i * w_stride, w_stride, b + i * L, A, z + i * stride, first, last, n_in)
+            multiply_one(A, a, stride, W, at, w_stride, b + i * L, A, out, first, last, n_in, ahead)
         if code != IDENTITY:
             for p in range(i, min(i + N, panels)):
                 activate(code, A, z + p * stride, first, last, n_out - p * L)

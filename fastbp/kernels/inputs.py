@@ -21,6 +21,8 @@ from .simd import (
     store,
 )
 
+ROWS = 16
+
 
 @njit(**INLINE)
 def sample(order, start, r):
@@ -42,16 +44,18 @@ def gather(X, kind, n_in, order, start, shift, scale, A, a, stride, first, last)
     L = lanes(A)
     size = 1 if kind == UINT8 else 4 if kind == FLOAT32 else 8
     whole = n_in // L * L
-    for r in range(first, last):
-        row = X + sample(order, start, r) * n_in * size
-        to = a + r * L
+    for top in range(first, last, ROWS):
+        to = a
         for j in range(0, whole, L):
-            x = load_input(A, kind, row + j * size, L)
-            store(A, to, (x - load(shift, j)) * load(scale, j))
+            d, e = load(shift, j), load(scale, j)
+            for r in range(top, min(top + ROWS, last)):
+                x = load_input(A, kind, X + (sample(order, start, r) * n_in + j) * size, L)
+                store(A, to + r * L, (x - d) * e)
             to += stride
         if whole < n_in:
-            x = load_input_part(A, kind, row + whole * size, n_in - whole)
-            store(A, to, (x - load(shift, whole)) * load(scale, whole))
+            for r in range(top, min(top + ROWS, last)):
+                x = load_input_part(A, kind, X + (sample(order, start, r) * n_in + whole) * size, n_in - whole)
+                store(A, to + r * L, (x - load(shift, whole)) * load(scale, whole))
 
 
 @njit(**INLINE)

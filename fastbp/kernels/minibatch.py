@@ -94,6 +94,12 @@ def blocks(layer, L):
 
 
 @njit(**OPTIONS)
+def effort(layer, rows):
+    """What a block of a layer's weights costs in phase 2, in turns of its sum: the sum, the update, the transpose."""
+    return rows + (4 if layer.T < 0 else 12)
+
+
+@njit(**OPTIONS)
 def share_of_rows(job, k, t):
     """The rows [first, last) of part k that thread t takes: whole tiles, but for the last."""
     rows = rows_of(job, k)[1]
@@ -141,7 +147,7 @@ def propagate(dtype):
             for l in range(job.depth - 1, 0, -1):
                 layer, below = layers[l], layers[l - 1]
                 backward(
-                    D, layer.d, stride, T, job.zeros, layer.T, layer.n_in, layer.n_out,
+                    D, layer.d, stride, T, job.zeros, layer.T, max(below.T, 0), layer.n_in, layer.n_out,
                     A, layer.a, below.code, below.d, first, last,
                 )  # fmt: skip
 
@@ -192,14 +198,15 @@ def descend(dtype, rule):
 
         total = 0
         for l in range(job.depth):
-            total += blocks(layers[l], L)
+            total += blocks(layers[l], L) * effort(layers[l], rows)
         first, last = share(total, t, job.threads)
         for l in range(job.depth):
             layer = layers[l]
             high, panels = (layer.n_in + L - 1) // L, (layer.n_out + L - 1) // L
             b = layer.W + high * panels * L * L
-            for u in range(max(first, 0), min(last, high * panels)):
-                j, i = u // panels, u % panels
+            one = effort(layer, rows)
+            for u in range(max(-(-first // one), 0), min(-(-last // one), high * panels)):
+                i, j = u // high, u % high
                 at = layer.T + (j * panels + i) * L * L if layer.T >= 0 else -1
                 p = layer.W + (i * high + j) * L * L
                 weights(
@@ -208,7 +215,7 @@ def descend(dtype, rule):
                 )  # fmt: skip
                 if j == 0:
                     biases(rule, D, layer.d + i * stride, rows, H, h, P, b + i * L, S, g, resume, update)
-            first, last = first - high * panels, last - high * panels
+            first, last = first - high * panels * one, last - high * panels * one
         if stream:
             fence()
 

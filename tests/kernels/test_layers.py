@@ -67,7 +67,9 @@ def test_backward(n_in, n_out, dtype):
         D[: above.size] = above
         code = ACTIVATIONS["sigmoid"].code
         A = to_panels(a, rows, dtype)
-        run_backward(D, 0, rows * lanes, transposed, 0, N * lanes, n_in, n_out, A, 0, code, above.size, 0, rows)
+        run_backward(
+            D, 0, rows * lanes, transposed, 0, N * lanes, N * lanes, n_in, n_out, A, 0, code, above.size, 0, rows
+        )
         out = aligned(D.size - above.size, dtype)
         out[:] = D[above.size :]
         wanted = (delta.astype(float) @ W.T) * a * (1.0 - a)

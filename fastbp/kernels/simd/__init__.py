@@ -21,6 +21,7 @@ from .memory import (
     call,
     fence,
     fetch,
+    fetch_input,
     fetch_to_change,
     keep,
     lanes,
@@ -46,7 +47,7 @@ from .tiles import (
 )
 from .vector import absolute, fma, maximum, minimum, where
 
-OPTIONS = {"error_model": "numpy", "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """Of every kernel: divisions do not raise, other Python threads run meanwhile, and only other kernels call it: the
 wrappers for Python and C took a fifth of the compile time."""
 
@@ -75,6 +76,7 @@ __all__ = [
     "expm1",
     "fence",
     "fetch",
+    "fetch_input",
     "fetch_to_change",
     "fma",
     "keep",

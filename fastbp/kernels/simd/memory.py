@@ -170,6 +170,20 @@ fetch, fetch_to_change = _prefetch(False), _prefetch(True)
 
 
 @intrinsic
+def fetch_input(typingctx, address):
+    """Ask for the line at an address, soon to be read."""
+
+    def codegen(context, builder, sig, args):
+        line = builder.inttoptr(args[0], ir.PointerType(I8))
+        fnty = ir.FunctionType(ir.VoidType(), [line.type, I32, I32, I32])
+        function = cgutils.get_or_insert_function(builder.module, fnty, "llvm.prefetch.p0")
+        builder.call(function, [line, I32(0), I32(3), I32(1)])
+        return context.get_dummy_value()
+
+    return types.none(types.intp), codegen
+
+
+@intrinsic
 def fence(typingctx):
     """What was written before, past the caches too, is there for other cores that are told so afterwards."""
 
