@@ -6,7 +6,6 @@ and trainer fill in what they want done and call `run`.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -84,6 +83,15 @@ class DivergedError(ArithmeticError):
         self.part = part
 
 
+WORDS = {name: JOB.fields[name][1] // 8 for name in JOB.names}
+"""Where a field lies in a JOB record, in words of 8 bytes."""
+
+
+def address(array: np.ndarray) -> int:
+    """Of an array's first number; `array.ctypes.data` takes three times as long."""
+    return array.__array_interface__["data"][0]
+
+
 class Job:
     """Memory and settings for one kind of work on a network: PREDICT, EVALUATE or TRAIN.
 
@@ -147,41 +155,46 @@ class Job:
         }
         self.vectors["y_scale"][:] = 1
         self.layout, self.loss, self.rule, self.n_threads = layout, loss, rule, n_threads
+        self._work_a_row = layout.weights * (6 if mode == TRAIN else 2)
         self.part, self.parts = part, parts
         self.hyper, self.step = hyper, 0
         self._inputs: tuple = ()
-        self._parts_a_call = 0.0
+        self._parts_a_call, self._compiled = 0.0, {}
         self._memory = np.zeros(1, JOB)
-        self.record = self._memory[0]
+        self.record, self._words = self._memory[0], self._memory.view(np.int64)
+        self._address = address(self._memory)
         self.set(n_in=sizes[0], n_out=sizes[-1], batch=batch, part=part, parts=parts, mode=mode, stored=stored)
         self.set(depth=len(layers), stride=stride, zeros=layout.zeros, targets=0, room=room(L, sizes[-1]))
         for name, vector in self.vectors.items():
-            self.record[name] = vector.ctypes.data
+            self.set(**{name: address(vector)})
             if name + "_size" in JOB.names:
-                self.record[name + "_size"] = vector.size
+                self.set(**{name + "_size": vector.size})
 
-    def set(self, **fields: float) -> None:
+    def set(self, **fields: int) -> None:
         """Set fields of the JOB record."""
         for name, value in fields.items():
-            self.record[name] = value
+            self._words[WORDS[name]] = value  # a third of what an assignment to a field of the record takes
 
-    @contextlib.contextmanager
-    def reading(self, X: Inputs, y: Targets | None = None, order: np.ndarray | None = None) -> Iterator[Job]:
-        """Work on these samples, in an order that may not be that of storage, and let go of them at the end.
+    def reading(self, X: Inputs, y: Targets | None = None, order: np.ndarray | None = None) -> Job:
+        """Work on these samples, in an order that may not be that of storage, in a with statement.
 
-        The record must not keep addresses of memory that others may free, nor the job keep it alive.
+        At its end they are let go: the record must not keep addresses of memory that others may free, nor the job keep
+        it alive.
         """
         self._inputs = X, y, order
-        self.set(n=len(X.array), X=X.address, X_kind=X.kind, order_size=0)
+        self.set(n=len(X.array), X=address(X.array), X_kind=X.kind, order_size=0)
         if y is not None:
-            self.set(y=y.address, y_kind=y.kind, labels=y.labels, by_output=y.by_output)
+            self.set(y=address(y.array), y_kind=y.kind, labels=y.labels, by_output=y.by_output)
         if order is not None:
-            self.set(order=order.ctypes.data, order_size=order.size)
-        try:
-            yield self
-        finally:
-            self._inputs = ()
-            self.set(n=0, X=0, y=0, order=0)
+            self.set(order=address(order), order_size=order.size)
+        return self
+
+    def __enter__(self) -> Job:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._inputs = ()
+        self.set(n=0, X=0, y=0, order=0)
 
     def transpose(self) -> None:
         """Bring the transposed weights up to date with theta, which the kernels do by themselves from then on."""
@@ -217,10 +230,9 @@ class Job:
             return 1
         if self.n_threads is not None:
             return self.most_threads
-        rows = min(self.part, int(self.record["n"]))
-        work = rows * self.layout.weights * (6 if self.record["mode"] == TRAIN else 2)
-        worth = min(int(work / SHARED_WORK), -(-rows // M))
-        return max(1, min(threads.available(), self.most_threads, worth))
+        rows = min(self.part, int(self._words[WORDS["n"]]))
+        worth = min(int(rows * self._work_a_row / SHARED_WORK), -(-rows // M))
+        return min(threads.available(), self.most_threads, worth) if worth > 1 else 1
 
     def run(self, first: int = 0, last: int | None = None) -> Iterator[int]:
         """Work through the parts [first, last), by default all, and yield how far it has come after each call.
@@ -235,31 +247,49 @@ class Job:
         if last is None:
             last = self.parts * -(-int(self.record["n"]) // int(self.record["batch"]))
         count = self.threads
-        if count > 1:
-            threads.start()
-        dtype, mode = self.layout.dtype, self.record["mode"]
-        loop, propagate = compiled.loop(count > 1), compiled.propagate(dtype)
-        judge = 0 if self.loss is None else compiled.judge(dtype, self.loss, self.layout.codes[-1])
-        descend = compiled.descend(dtype, self.rule) if mode == TRAIN else 0
-        self.set(threads=count, cost=0.0, hit=0.0)
-        address = self._memory.ctypes.data
+        kernels = self._kernels(count)
+        self.set(threads=count, cost=0, hit=0)
         while first < last:
             stop = min(last, first + max(1, int(self._parts_a_call)))
             if self.hyper:
                 stop = min(stop, (first // self.parts + MOST_STEPS) * self.parts)
                 self._foresee(first // self.parts, -(-stop // self.parts))
             start = time.perf_counter()
-            with threads.team(count):
-                done = loop(propagate, judge, descend, address, first, stop, count)
-            if done < stop:
-                raise DivergedError(done)
+            self._call(kernels, first, stop, count)
             pace = (stop - first) / max(time.perf_counter() - start, 1e-9)
             # Growth is bounded: the first call, of one part, includes what a cold cache costs.
             self._parts_a_call = min(max(8 * self._parts_a_call, 8), pace * CALL_SECONDS)
             first = stop
             yield first
 
+    def _kernels(self, count: int) -> tuple:
+        """The compiled loop and phases for a number of threads."""
+        key = count > 1
+        if key not in self._compiled:
+            dtype, training = self.layout.dtype, self.record["mode"] == TRAIN
+            judge = 0 if self.loss is None else compiled.judge(dtype, self.loss, self.layout.codes[-1])
+            descend = compiled.descend(dtype, self.rule) if training else 0
+            self._compiled[key] = compiled.loop(key), compiled.propagate(dtype), judge, descend
+        return self._compiled[key]
+
+    def _call(self, kernels: tuple, first: int, last: int, count: int) -> None:
+        """Have the compiled loop work through the parts [first, last)."""
+        loop, *phases = kernels
+        if count == 1:
+            done = loop(*phases, self._address, first, last, 1)
+        else:
+            with threads.team(count):
+                done = loop(*phases, self._address, first, last, count)
+        if done < last:
+            raise DivergedError(done)
+
     def finish(self) -> None:
         """Run all parts."""
-        for _ in self.run():
-            pass
+        if int(self._words[WORDS["n"]]) > self.part:
+            for _ in self.run():
+                pass
+            return
+        # One part; `run` and its clock would be a third of what a row takes.
+        count = self.threads
+        self.set(threads=count, cost=0, hit=0)
+        self._call(self._kernels(count), 0, 1, count)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from . import checks, threads
-from .engine import DivergedError, Job, Layout
+from .engine import DivergedError, Job, Layout, address
 from .kernels.activations import ACTIVATIONS, SOFTMAX
 from .kernels.losses import LOSSES
 from .kernels.minibatch import EVALUATE, PREDICT, STORE, TRAIN
@@ -255,7 +255,7 @@ class MLP:
         out = np.empty((len(X), self.sizes[-1]), self.dtype)
         for first, block in checks.readable_blocks(X, self.dtype):
             with self._lock, self._job(PREDICT, len(block.array), n_threads).reading(block) as job:
-                job.set(outputs=out[first:].ctypes.data)
+                job.set(outputs=address(out) + first * out.strides[0])
                 job.finish()
         return out
 

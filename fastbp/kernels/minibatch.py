@@ -206,7 +206,8 @@ def descend(dtype, rule):
             b = layer.W + high * panels * L * L
             one = effort(layer, rows)
             for u in range(max(-(-first // one), 0), min(-(-last // one), high * panels)):
-                i, j = u // high, u % high
+                # Threads that share out the longer side read less of what others wrote.
+                j, i = (u // panels, u % panels) if high > panels else (u % high, u // high)
                 at = layer.T + (j * panels + i) * L * L if layer.T >= 0 else -1
                 p = layer.W + (i * high + j) * L * L
                 weights(
