@@ -63,9 +63,11 @@ class Case:
 
         network = fb.MLP(self.sizes, activation=self.activation, output=self.output, scale=self.scale, dtype=dtype)
         network.set_weights(*map(list, zip(*self.parameters(), strict=True)))
-        optimizer = fb.Adam(self.eta) if self.rule == "adam" else fb.SGD(self.eta, momentum=self.mu)
+        options.setdefault(
+            "optimizer", fb.Adam(self.eta) if self.rule == "adam" else fb.SGD(self.eta, momentum=self.mu)
+        )
         options |= {"loss": self.loss, "batch_size": self.batch, "n_threads": n_threads}
-        return fb.Trainer(network, optimizer=optimizer, seed=0, **options)
+        return fb.Trainer(network, seed=0, **options)
 
 
 @functools.lru_cache(maxsize=2)

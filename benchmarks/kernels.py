@@ -1,10 +1,9 @@
-"""Kernels and whole training steps as fractions of the FMA peak, which is measured in the same run.
+"""Kernels as fractions of the FMA peak of one core, which is measured in the same run.
 
-    python benchmarks/kernels.py [--rounds 15] [--threads N]
+    python benchmarks/kernels.py [--rounds 60]
 
-Each round times the peak and then the kernel; a line gives the median ratio over the rounds, and its spread.
-Operations are counted on the sizes asked for, not on padded ones: for each weight and sample 2 forward, 2 for the
-gradient and, but for the first layer, 2 backward.
+Each round times the peak and then the kernel; a line gives the median ratio over the rounds, and its spread. For whole
+training steps see roofline.py.
 """
 
 from __future__ import annotations
@@ -13,13 +12,11 @@ import argparse
 import platform
 import time
 from collections.abc import Callable
-from itertools import pairwise
 
 import numba
 import numpy as np
 from numba import njit, prange
 
-import fastbp as fb
 from fastbp import threads
 from fastbp.kernels.activations import ACTIVATIONS
 from fastbp.kernels.backward import backward
@@ -31,12 +28,6 @@ from fastbp.kernels.simd import M, N, lanes, tile_fma, tile_store, tile_zero
 
 RELU = ACTIVATIONS["relu"].code
 FMAS = 40_000
-STEPS = {
-    "784-128-10 b64": ([784, 128, 10], 64),
-    "784-512-512-10 b128": ([784, 512, 512, 10], 128),
-    "784-2048-2048-2048-10 b256": ([784, 2048, 2048, 2048, 10], 256),
-    "16-32-32-2 b32": ([16, 32, 32, 2], 32),
-}
 
 
 @njit(nogil=True, error_model="numpy")
@@ -70,6 +61,7 @@ def peak(dtype: type = np.float32, count: int = 1) -> Callable[[], float]:
             multiply_add_everywhere(A, out, FMAS, count)
         return operations / (time.perf_counter() - start)
 
+    threads.start()
     measure()
     return measure
 
@@ -123,77 +115,28 @@ def kernels(
     }
 
 
-def step(
-    sizes: list[int], batch: int, n_threads: int | None = None, n: int = 20_000
-) -> tuple[Callable[[], float], int]:
-    """A function that measures the seconds of a training step (raw uint8 inputs, momentum), and a step's operations."""
-    products = [a * b for a, b in pairwise(sizes)]
-    operations = 2 * batch * (3 * sum(products) - products[0])
-    steps = min(max(1, int(2e9 / operations)), n // batch)
-    rng = np.random.default_rng(0)
-    X, y = rng.integers(0, 256, (n, sizes[0]), np.uint8), rng.integers(0, sizes[-1], n)
-    net = fb.MLP(sizes, output="softmax", scale=1 / 255, seed=0)
-    optimizer = fb.SGD(1e-3, momentum=0.9)
-    trainer = fb.Trainer(net, loss="cross_entropy", optimizer=optimizer, batch_size=batch, seed=0, n_threads=n_threads)
-    trainer.fit(X[: 2 * batch], y[: 2 * batch])
-    job = trainer._job
-    samples = job.reading(*trainer._check(X, y), rng.permutation(n))
-    samples.__enter__()
-    state = {"samples": samples, "step": 0}  # the samples stay for as long as `measure` lives
-
-    def measure() -> float:
-        first = state["step"] if state["step"] + steps <= n // batch else 0
-        state["step"] = first + steps
-        start = time.perf_counter()
-        for _ in job.run(first * job.parts, (first + steps) * job.parts):
-            pass
-        return (time.perf_counter() - start) / steps
-
-    for _ in range(10):  # until a call is as long as it will be
-        measure()
-    return measure, operations
-
-
 def ratios(measure: Callable[[], float], reference: Callable[[], float], rounds: int) -> np.ndarray:
     """measure / reference, round by round; the reference is the better of before and after, as peaks are."""
     return np.array([measure() / max(reference(), reference()) for _ in range(rounds)])
 
 
-def line(name: str, values: np.ndarray, note: str = "") -> None:
+def line(name: str, values: np.ndarray) -> None:
     """One row of the table."""
     low, middle, high = np.percentile(values, [10, 50, 90])
-    print(f"{name:34} {middle:6.3f}   [{low:.3f} .. {high:.3f}]  {note}")
+    print(f"{name:34} {middle:6.3f}   [{low:.3f} .. {high:.3f}]")
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=threads.available())
-    options = parser.parse_args()
-    threads.start()
-    one, every = peak(), peak(count=options.threads)
-    print(
-        f"{platform.processor() or platform.machine()}, {options.threads} threads, "
-        f"numba {numba.__version__}, tile {M}x{N}"
-    )
-    top = np.median([one() for _ in range(15)]), np.median([every() for _ in range(15)])
-    print(f"FMA peak, float32: {top[0] / 1e9:.0f} GFLOP/s one core, {top[1] / 1e9:.0f} on {options.threads}\n")
-    print("fraction of the peak of one core, 128x512x512")
-    for dtype, reference in ((np.float32, one), (np.float64, peak(np.float64))):
+    parser.add_argument("--rounds", type=int, default=60)
+    rounds = parser.parse_args().rounds
+    print(f"{platform.processor() or platform.machine()}, numba {numba.__version__}, tile {M}x{N}; 128x512x512")
+    for dtype in (np.float32, np.float64):
+        top = peak(dtype)
+        print(f"FMA peak {np.dtype(dtype)}: {np.median([top() for _ in range(15)]) / 1e9:.0f} GFLOP/s")
         for name, measure in kernels(dtype).items():
-            line(f"{name} {np.dtype(dtype)}", ratios(measure, reference, 4 * options.rounds))
-    print(f"\nwhole training steps: fraction of the peak of {options.threads} cores")
-    for name, (sizes, batch) in STEPS.items():
-        seconds, operations = step(sizes, batch)
-        taken = []
-
-        def rate(seconds=seconds, operations=operations, taken=taken) -> float:
-            taken.append(seconds())
-            return operations / taken[-1]
-
-        values = ratios(rate, every, options.rounds)
-        line(name, values, f"{np.median(taken) * 1e6:9.1f} us a step")
+            line(f"{name} {np.dtype(dtype)}", ratios(measure, top, rounds))
 
 
 if __name__ == "__main__":

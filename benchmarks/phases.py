@@ -86,7 +86,7 @@ def profile(case: Case, n_threads: int | None = None, rounds: int = 15) -> tuple
     order, steps = np.random.default_rng(0).permutation(case.n), min(case.steps, max(2, int(4e9 / case.operations)))
 
     def measure(stored: int, with_transpose: bool) -> np.ndarray:
-        job.set(threads=count, cost=0.0)
+        job.set(threads=count, cost=0)
         other[:] = job._memory
         layers["T"] = job.vectors["layers"]["T"] if with_transpose else -1
         other["stored"], other["layers"] = stored, layers.ctypes.data
@@ -100,6 +100,7 @@ def profile(case: Case, n_threads: int | None = None, rounds: int = 15) -> tuple
 
     kinds = [(FUSED, True), (FUSED, False), (STORE, False)]
     with job.reading(*trainer._check(X, y), order):
+        job._foresee(0, steps)
         count = job.threads
         full, bare, stored = np.median([[measure(*kind) for kind in kinds] for _ in range(rounds)][1:], axis=0)
     phase_2 = [stored[:, 5], bare[:, 5] - stored[:, 5], full[:, 5] - bare[:, 5]]
@@ -116,7 +117,7 @@ def clock():
 def main() -> None:
     """Print a table for each case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("case", nargs="*", choices=[*CASES, []], default=[])
+    parser.add_argument("case", nargs="*", help=f"of {', '.join(CASES)}; by default all")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
