@@ -255,8 +255,10 @@ class MLP:
         out = np.empty((len(X), self.sizes[-1]), self.dtype)
         for first, block in checks.readable_blocks(X, self.dtype):
             with self._lock, self._job(PREDICT, len(block.array), n_threads).reading(block) as job:
-                job.set(outputs=address(out) + first * out.strides[0])
+                job.set(outputs=address(out) + first * out.strides[0], odd=0)
                 job.finish()
+                if job.record["odd"]:
+                    checks.finite(block.array, self.dtype, first)
         return out
 
     def predict_classes(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:

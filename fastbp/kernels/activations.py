@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .simd import absolute, exp, expm1, fma, maximum, switch, where
+from .simd import absolute, exp, expm1, fma, maximum, switch, where, with_sign
 
 
 def identity(z):
@@ -25,8 +25,7 @@ def sigmoid(z):
 def tanh(z):
     """sigma(z) = (e^z - e^-z) / (e^z + e^-z), as u / (u + 2) with u = e^2|z| - 1: precise around 0   (002)."""
     u = expm1(2.0 * absolute(z))
-    a = u / (u + 2.0)
-    return where(z < 0.0, -a, a)
+    return with_sign(u / (u + 2.0), z)
 
 
 def relu(z):

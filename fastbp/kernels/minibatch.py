@@ -25,7 +25,7 @@ from .gradient import biases, weights
 from .inputs import gather, one_hot
 from .losses import loss, output
 from .rules import HYPERPARAMETERS
-from .simd import OPTIONS, M, array_at, call, fence, lanes
+from .simd import OPTIONS, M, array_at, call, fence, lanes, store
 
 I = np.int64
 JOB = np.dtype(
@@ -47,8 +47,8 @@ JOB = np.dtype(
         ("A", I), ("A_size", I), ("D", I), ("D_size", I), ("targets", I), ("stride", I), ("costs", I), ("hits", I),
         # room for the columns of each thread (losses.py)
         ("columns", I), ("columns_size", I), ("room", I),
-        # sums since they were last set to 0
-        ("cost", np.float64), ("hit", np.float64),
+        # whether an input was not finite, of predictions; sums since they were last set to 0
+        ("odd", I), ("cost", np.float64), ("hit", np.float64),
     ]
 )  # fmt: skip
 LAYER = np.dtype([("n_in", I), ("n_out", I), ("code", I), ("W", I), ("T", I), ("a", I), ("z", I), ("d", I)])
@@ -123,11 +123,17 @@ def propagate(dtype):
         if stage == INPUTS:
             order = array_at(job.order, job.order_size, np.int64)
             shift, scale = array_at(job.shift, job.shift_size, dtype), array_at(job.scale, job.shift_size, dtype)
-            gather(job.X, job.X_kind, job.n_in, order, start, shift, scale, A, layers[0].a, stride, first, last)
-            if job.labels:
+            odd = gather(job.X, job.X_kind, job.n_in, order, start, shift, scale, A, layers[0].a, stride, first, last)
+            if job.mode == PREDICT:
+                C, c = array_at(job.columns, job.columns_size, dtype), t * job.room
+                store(C, c, odd)
+                for m in range(c, c + lanes(C)):
+                    if not math.isfinite(C[m]):
+                        job.odd = 1
+            elif job.labels:
                 labels = array_at(job.y, job.n, np.int64)
                 one_hot(labels, order, start, D, job.targets, stride, first, last, end.n_out)
-            elif job.mode != PREDICT:
+            else:
                 size = job.y_shift_size
                 shift, scale = array_at(job.y_shift, size, dtype), array_at(job.y_scale, size, dtype)
                 gather(job.y, job.y_kind, job.n_out, order, start, shift, scale, D, job.targets, stride, first, last)

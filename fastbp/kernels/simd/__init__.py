@@ -12,7 +12,7 @@ loop around it: results do not depend on how rows are shared out.
 
 from ..panels import LINE
 from .formulas import elementwise, switch
-from .functions import exp, expm1, log, log1p, sqrt
+from .functions import exp, expm1, log, log1p
 from .memory import (
     FLOAT32,
     FLOAT64,
@@ -45,7 +45,7 @@ from .tiles import (
     tile_zero,
     transpose_lines,
 )
-from .vector import absolute, fma, maximum, minimum, where
+from .vector import absolute, fma, maximum, minimum, sqrt, where, with_sign
 
 OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """Of every kernel: divisions do not raise, other Python threads run meanwhile, and only other kernels call it: the
@@ -101,4 +101,5 @@ __all__ = [
     "tile_zero",
     "transpose_lines",
     "where",
+    "with_sign",
 ]

@@ -9,7 +9,7 @@ import math
 
 from llvmlite import ir
 
-from .vector import F32, MANTISSA, Vector, emit_call, fma, maximum, minimum, where
+from .vector import F32, MANTISSA, Vector, fma, maximum, minimum, where
 
 
 def _power_of_two(t: Vector) -> Vector:
@@ -76,12 +76,6 @@ def log(x: Vector) -> Vector:
     m = Vector(b, b.bitcast(b.sub(bits, b.shl(e, constant(mantissa))), x.type))
     s = (m - 1.0) / (m + 1.0)
     return fma(Vector(b, b.sitofp(e, x.type)), math.log(2.0), _atanh_twice(s, 5 if element == F32 else 11)) + nothing
-
-
-def sqrt(x: Vector) -> Vector:
-    """The square root, of the instruction."""
-    name = f"llvm.sqrt.v{x.type.count}f{32 if x.type.element == F32 else 64}"
-    return Vector(x.builder, emit_call(x.builder, name, x.type, x.value))
 
 
 def log1p(u: Vector) -> Vector:

@@ -134,8 +134,7 @@ def where(mask: Mask, x: Vector | float, y: Vector | float) -> Vector:
 
 def fma(x: Vector, y: Vector | float, z: Vector | float) -> Vector:
     """x y + z. `llvm.fma` would call libm's scalar `fmaf` on a target without the instruction."""
-    name = f"llvm.fmuladd.v{x.type.count}f{32 if x.type.element == F32 else 64}"
-    return Vector(x.builder, emit_call(x.builder, name, x.type, x.value, x.of(y).value, x.of(z).value))
+    return _llvm("fmuladd", x, x.of(y), x.of(z))
 
 
 def maximum(x: Vector, y: Vector | float) -> Vector:
@@ -148,9 +147,26 @@ def minimum(x: Vector, y: Vector | float) -> Vector:
     return where(x > y, y, x)
 
 
+def _llvm(name: str, *vectors: Vector) -> Vector:
+    """An LLVM intrinsic of vectors."""
+    x = vectors[0]
+    tag = f"llvm.{name}.v{x.type.count}f{32 if x.type.element == F32 else 64}"
+    return Vector(x.builder, emit_call(x.builder, tag, x.type, *(vector.value for vector in vectors)))
+
+
 def absolute(x: Vector) -> Vector:
     """|x|."""
-    return where(x < 0.0, -x, x)
+    return _llvm("fabs", x)
+
+
+def with_sign(x: Vector, y: Vector) -> Vector:
+    """|x| with the sign of y."""
+    return _llvm("copysign", x, y)
+
+
+def sqrt(x: Vector) -> Vector:
+    """The square root."""
+    return _llvm("sqrt", x)
 
 
 def line_type(vector: VectorType) -> ir.VectorType:

@@ -1,0 +1,71 @@
+"""The benchmarks' own promises: peers do the same work, and what the README quotes is what was measured."""
+
+import dataclasses
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MARKS = re.compile(r"<!-- results -->\n.*?<!-- /results -->", re.DOTALL)
+
+
+@pytest.fixture
+def benchmarks(monkeypatch):
+    """The folder's modules, importable."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name in ("cases", "peers"):
+            del sys.modules[name]
+
+
+def test_the_readme_quotes_the_results():
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("benchmarks/RESULTS.md", "README.md")]
+    results, readme = (MARKS.findall(text) for text in texts)
+    assert len(results) == 1
+    assert results == readme
+
+
+@pytest.mark.parametrize("name", ["XS", "T", "R", "A"])
+@pytest.mark.parametrize("peer", ["fastbp", "JAX", "PyTorch", "NumPy", "scikit-learn"])
+@pytest.mark.usefixtures("benchmarks")
+def test_peers_do_the_same_work(peer, name):
+    """From the same weights over the same minibatches to the same weights, as far as float32 goes in so few steps."""
+    import peers
+    from cases import CASES
+
+    pytest.importorskip(peers.PEERS[peer].package, reason=f"{peer} is not installed")
+    case = CASES[name]
+    if name == "A":  # small enough for a test
+        case = dataclasses.replace(case, sizes=(20, 16, 10), n=128 * 4)
+    case = dataclasses.replace(case, n=case.batch * 4, epochs=2)
+    found = []
+    for make in (peers.NumPy, peers.PEERS[peer]):
+        X, y = case.data()
+        try:
+            made = make(case, X, y, case.parameters(), 1)
+        except NotImplementedError as reason:
+            pytest.skip(str(reason))
+        made.fit()
+        assert made.predict(X[:3]).shape[0] == 3
+        found.append(made.weights())
+    for (W, b), (other_W, other_b), (first, _) in zip(*found, case.parameters(), strict=True):
+        moved = abs(W - first).max()
+        assert moved > 0
+        assert abs(W - other_W).max() < 1e-3 * moved
+        assert abs(b - other_b).max() < 1e-3 * max(abs(b).max(), moved)
+
+
+@pytest.mark.usefixtures("benchmarks")
+def test_cases_can_be_learnt():
+    """The loss falls: nobody is timed on numbers that are stuck or infinite."""
+    from cases import CASES
+
+    for name in ("XS", "T", "R"):
+        history = CASES[name].trainer().fit(*CASES[name].data(), epochs=3)
+        assert np.isfinite(history["loss"]).all()
+        assert history["loss"][-1] < history["loss"][0]
