@@ -56,8 +56,8 @@ def test_peers_do_the_same_work(peer, name):
     for (W, b), (other_W, other_b), (first, _) in zip(*found, case.parameters(), strict=True):
         moved = abs(W - first).max()
         assert moved > 0
-        assert abs(W - other_W).max() < 1e-3 * moved
-        assert abs(b - other_b).max() < 1e-3 * max(abs(b).max(), moved)
+        assert abs(W - other_W).max() < 1e-2 * moved
+        assert abs(b - other_b).max() < 1e-2 * max(abs(b).max(), moved)
 
 
 @pytest.mark.usefixtures("benchmarks")

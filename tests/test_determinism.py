@@ -37,6 +37,32 @@ def test_processes():
     assert len(prints.pop().strip()) == 64
 
 
+KINDS = {
+    "float32": "{}, loss='cross_entropy'",
+    "float64": "{'dtype': 'float64'}, loss='cross_entropy'",
+    "squared": "{}, loss='squared_error'",
+    "sigmoid": "{'output': 'sigmoid'}, loss='squared_error'",
+    "adam": "{}, loss='cross_entropy', optimizer=fb.Adam(0.1)",
+}
+FITS = """
+import hashlib, numpy as np, fastbp as fb
+def fit(options, **settings):
+    rng = np.random.default_rng(0)
+    net = fb.MLP([9, 20, 3], **{'output': 'softmax', 'seed': 0} | options)
+    history = fb.Trainer(net, seed=0, **settings).fit(rng.normal(size=(70, 9)), np.arange(70) % 3, epochs=2)
+    print(hashlib.sha256(b''.join(W.tobytes() for W in net.weights)).hexdigest(), history['loss'])
+"""
+
+
+def test_kernels_that_other_processes_cached(tmp_path):
+    """Each kind of fit first in a process of its own, then all of them in one, from what the others left behind."""
+    env = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    alone = [run(f"{FITS}\nfit({kind})", env).stdout for kind in KINDS.values()]
+    together = run(FITS + "".join(f"\nfit({kind})" for kind in KINDS.values()), env).stdout
+    assert together == "".join(alone)
+    assert len(set(alone)) == len(KINDS)
+
+
 def test_seed_matters():
     nets = [fb.MLP([5, 4], seed=seed) for seed in (0, 0, 1)]
     assert (nets[0].weights[0] == nets[1].weights[0]).all()

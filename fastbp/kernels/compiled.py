@@ -114,7 +114,12 @@ class _Cache:
 
 
 def _cached(name: str, dispatcher):
-    """Cache a dispatcher in a file of that name, which alone tells one from another."""
+    """Cache a dispatcher in a file of that name, which alone tells one from another.
+
+    The machine code has that name too. Numba numbers functions as a process makes them, so that two that came from
+    caches of different processes had one name, and whoever asked for the second was given the first.
+    """
+    dispatcher.py_func.__name__ = dispatcher.py_func.__qualname__ = name.replace("-", "_")
     directory = cache_directory()
     if directory:
         dispatcher._cache = _Cache(directory / f"{name}.kernel")

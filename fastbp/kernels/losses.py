@@ -199,6 +199,7 @@ def _any_pair(code: int, sigma_code: int):
                 store(C, d + i, g * sigma_prime(output) * scale)
         return costs
 
+    any_pair.py_func.__qualname__ = f"any_pair_{code}_{sigma_code}"  # see compiled.py
     return any_pair
 
 
@@ -266,4 +267,5 @@ def loss(code: int, sigma_code: int):
                 costs[r + m] = C[sums + m]
                 hits[r + m] = C[sums + L + m] * share
 
+    loss.py_func.__qualname__ = f"loss_{code}_{sigma_code}"  # see compiled.py
     return loss

@@ -152,6 +152,8 @@ load_input, load_input_part = _input(masked=False), _input(masked=True)
 
 
 def _prefetch(write: bool):
+    """An intrinsic that asks for the line at A[i], wherever that is, and waits for nothing."""
+
     @intrinsic
     def prefetch(typingctx, A, i):
         def codegen(context, builder, sig, args):
@@ -167,20 +169,7 @@ def _prefetch(write: bool):
 
 
 fetch, fetch_to_change = _prefetch(False), _prefetch(True)
-
-
-@intrinsic
-def fetch_input(typingctx, address):
-    """Ask for the line at an address, soon to be read."""
-
-    def codegen(context, builder, sig, args):
-        line = builder.inttoptr(args[0], ir.PointerType(I8))
-        fnty = ir.FunctionType(ir.VoidType(), [line.type, I32, I32, I32])
-        function = cgutils.get_or_insert_function(builder.module, fnty, "llvm.prefetch.p0")
-        builder.call(function, [line, I32(0), I32(3), I32(1)])
-        return context.get_dummy_value()
-
-    return types.none(types.intp), codegen
+"""To read, and to change: then also out of the caches of other cores."""
 
 
 @intrinsic
