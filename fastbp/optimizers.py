@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
@@ -10,24 +11,27 @@ from . import checks
 from .kernels import rules
 
 
-class Optimizer:
+class Optimizer(ABC):
     """What all optimizers are: a learning rate, a rule of the kernels, and its hyperparameters at each step."""
 
     learning_rate: float
 
+    def __post_init__(self):
+        checks.real(self.learning_rate, "learning_rate", 0, open_low=True)
+
     @property
+    @abstractmethod
     def rule(self) -> int:
         """The code of the kernels' rule."""
-        raise NotImplementedError
 
     @property
     def states(self) -> int:
         """Vectors like theta that the rule keeps."""
         return rules.RULES[self.rule][0]
 
+    @abstractmethod
     def hyper(self, t: np.ndarray) -> tuple:
         """The rule's hyperparameters at the steps t = 1, 2, ..., by position: a number, or one for each step."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class SGD(Optimizer):
     nesterov: bool = False
 
     def __post_init__(self):
-        checks.real(self.learning_rate, "learning_rate", 0, open_low=True)
+        super().__post_init__()
         checks.real(self.momentum, "momentum", 0, 1)
         if not isinstance(self.nesterov, bool):
             raise TypeError(f"nesterov must be True or False, got {self.nesterov!r}")
@@ -120,7 +124,7 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     def __post_init__(self):
-        checks.real(self.learning_rate, "learning_rate", 0, open_low=True)
+        super().__post_init__()
         if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
             raise TypeError(f"betas must be a pair of numbers, got {self.betas!r}")
         object.__setattr__(self, "betas", tuple(checks.real(b, f"betas[{i}]", 0, 1) for i, b in enumerate(self.betas)))

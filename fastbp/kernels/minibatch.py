@@ -209,9 +209,9 @@ def descend(dtype, rule):
         for l in range(job.depth):
             layer = layers[l]
             high, panels = (layer.n_in + L - 1) // L, (layer.n_out + L - 1) // L
-            b = layer.W + high * panels * L * L
-            one = effort(layer, rows)
-            for u in range(max(-(-first // one), 0), min(-(-last // one), high * panels)):
+            n, each = high * panels, effort(layer, rows)
+            b = layer.W + n * L * L
+            for u in range(max(-(-first // each), 0), min(-(-last // each), n)):
                 # Threads that share out the longer side read less of what others wrote.
                 j, i = (u // panels, u % panels) if high > panels else (u % high, u // high)
                 at = layer.T + (j * panels + i) * L * L if layer.T >= 0 else -1
@@ -222,7 +222,7 @@ def descend(dtype, rule):
                 )  # fmt: skip
                 if j == 0:
                     biases(rule, D, layer.d + i * stride, rows, H, h, P, b + i * L, S, g, resume, update)
-            first, last = first - high * panels * one, last - high * panels * one
+            first, last = first - n * each, last - n * each
         if stream:
             fence()
 
