@@ -266,6 +266,8 @@ class Job:
         """The compiled loop and phases for a number of threads."""
         key = count > 1
         if key not in self._compiled:
+            if key:
+                threads.start()  # before the loop is compiled or loaded, which would start them with other spins
             dtype, training = self.layout.dtype, self.record["mode"] == TRAIN
             judge = 0 if self.loss is None else compiled.judge(dtype, self.loss, self.layout.codes[-1])
             descend = compiled.descend(dtype, self.rule) if training else 0

@@ -137,3 +137,28 @@ def restore() -> None:
 def test_number_of_threads_is_restored():
     """A fit sets Numba's number for its calls only, also when they end in an error."""
     run("import test_threads as t; t.restore()", {"NUMBA_NUM_THREADS": "4"})
+
+
+@pytest.mark.parametrize("cache", ["empty", "warm"])
+def test_threads_start_with_the_spins_of_their_own(cache, tmp_path):
+    """Whatever starts Numba's threads first, a compilation or a load from the cache, finds the count set."""
+    code = """
+    import os
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        os.environ.pop(name, None)
+    import numba.np.ufunc.parallel as parallel
+    launch, seen = parallel._launch_threads, []
+    def spy():
+        seen.append(os.environ.get("GOMP_SPINCOUNT"))
+        launch()
+    parallel._launch_threads = spy
+    import numpy as np
+    import fastbp as fb
+    from fastbp import threads
+    net = fb.MLP([3, 4, 2], output="softmax", seed=0)
+    fb.Trainer(net, loss="cross_entropy", n_threads=2).fit(np.ones((40, 3)), np.zeros(40, int))
+    assert seen[0] == threads.SPINS, seen
+    assert "GOMP_SPINCOUNT" not in os.environ
+    """
+    for _ in range(2 if cache == "warm" else 1):
+        run(code, {"NUMBA_CACHE_DIR": str(tmp_path)})
