@@ -68,7 +68,7 @@ def peak(dtype: type = np.float32, count: int = 1) -> Callable[[], float]:
 
 @njit(nogil=True, error_model="numpy")
 def one_forward(A, W, batch, n_in, n_out, stride, code, z):
-    forward(A, 0, stride, W, 0, n_in, n_out, code, z, 0, batch)
+    forward(A, 0, lanes(A), stride, W, 0, n_in, n_out, code, A, z, stride, 0, batch)
 
 
 @njit(nogil=True, error_model="numpy")

@@ -158,6 +158,8 @@ class Job:
         self._work_a_row = layout.weights * (6 if mode == TRAIN else 2)
         self.part, self.parts = part, parts
         self.hyper, self.step = hyper, 0
+        # Products of inputs that need no conversion read them where they lie; the gradient wants panels.
+        self._plain = mode != TRAIN and not shift.any() and bool((scale[: sizes[0]] == 1).all())
         self._inputs: tuple = ()
         self._parts_a_call, self._compiled = 0.0, {}
         self._memory = np.zeros(1, JOB)
@@ -183,6 +185,7 @@ class Job:
         """
         self._inputs = X, y, order
         self.set(n=len(X.array), X=address(X.array), X_kind=X.kind, order_size=0)
+        self.set(direct=self._plain and order is None and X.array.dtype == self.layout.dtype)
         if y is not None:
             self.set(y=address(y.array), y_kind=y.kind, labels=y.labels, by_output=y.by_output)
         if order is not None:

@@ -65,7 +65,7 @@ def main() -> None:
                 if fits % 2 and loss != "binary_cross_entropy"
                 else copy(np.eye(sizes[-1], dtype=kind)[y], at_end)
             )
-            net = fb.MLP(sizes, activation="tanh", output=output, dtype=dtype, scale=np.full(sizes[0], 0.5), seed=0)
+            net = fb.MLP(sizes, activation="tanh", output=output, dtype=dtype, scale=[0.5, 1.0][fits % 2], seed=0)
             gradient = ("fused", "stored")[fits % 2]
             options = {"batch_size": batch, "n_threads": 1 + fits % 3, "gradient": gradient, "seed": 0}
             optimizer = fb.Adam(0.01) if fits % 2 else fb.SGD(0.01, momentum=0.9)

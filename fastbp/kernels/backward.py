@@ -37,9 +37,9 @@ def backward(D, delta, stride, T, zeros, t, t_next, n_in, n_out, A, a, code, d, 
     for j in range(0, panels, N):
         at, out, ahead = t + j * t_stride, d + j * stride, t + (j + N) * t_stride if j + N < panels else t_next
         if j + N <= panels:
-            multiply_many(D, delta, stride, T, at, t_stride, zeros, D, out, first, last, n_out, ahead)
+            multiply_many(D, delta, L, stride, T, at, t_stride, zeros, D, out, stride, first, last, n_out, ahead)
         else:
-            multiply_one(D, delta, stride, T, at, t_stride, zeros, D, out, first, last, n_out, ahead)
+            multiply_one(D, delta, L, stride, T, at, t_stride, zeros, D, out, stride, first, last, n_out, ahead)
         if code != IDENTITY:
             for p in range(j, min(j + N, panels)):
                 derive(code, D, d + p * stride, A, a + p * stride, first, last)

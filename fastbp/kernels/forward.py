@@ -10,14 +10,14 @@ from __future__ import annotations
 from numba import njit
 
 from .activations import IDENTITY, sigma
-from .simd import INLINE, OPTIONS, M, N, fetch, keep, lanes, load, store, tile_fill, tile_fma, tile_store
+from .simd import INLINE, OPTIONS, M, N, fetch, keep, lanes, load, splat, store, tile_fill, tile_fma, tile_store
 
 
 def _rows(m: int, n: int, first: bool = False):
     """The product for m rows and n panels: one tile. The first of them asks for the next panels."""
 
     @njit(**INLINE)
-    def rows(A, a, stride, W, w, w_stride, b, Z, z, n_in, ahead):
+    def rows(A, a, step, hop, W, w, w_stride, b, Z, z, stride, n_in, ahead):
         L = lanes(A)
         tile = tile_fill(m, n, W, b, L)
         for block in range(0, n_in, L):
@@ -25,8 +25,8 @@ def _rows(m: int, n: int, first: bool = False):
                 if first:
                     for p in range(n):
                         fetch(W, ahead + j * L + p * w_stride)
-                tile = tile_fma(m, n, tile, A, a + j, L, W, w + j * L, w_stride)
-            a += stride
+                tile = tile_fma(m, n, tile, A, a + j, step, W, w + j * L, w_stride)
+            a += hop
             w += L * L
             ahead += L * L
         tile_store(m, n, tile, Z, z, stride)
@@ -39,23 +39,24 @@ def _multiply(n: int):
     start, tall, pair, one = _rows(M, n, True), _rows(M, n), _rows(2, n), _rows(1, n)
 
     @njit(**OPTIONS)
-    def multiply(A, a, stride, W, w, w_stride, b, Z, z, first, last, n_in, ahead):
+    def multiply(A, a, step, hop, W, w, w_stride, b, Z, z, stride, first, last, n_in, ahead):
         """Z[r, i] = sum_j A[r, j] W[j, i] + b_i for rows first <= r < last and the panels that start at w, b, z.
 
-        Meanwhile the panels of W that come next, at `ahead`, are asked for.
+        A[r, j] is at a + r step + j, and the next panel of columns `hop` further. Meanwhile the panels of W that come
+        next, at `ahead`, are asked for.
         """
         L, r = lanes(A), first
         if r + M <= last:
-            start(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in, ahead)
+            start(A, a + r * step, step, hop, W, w, w_stride, b, Z, z + r * L, stride, n_in, ahead)
             r += M
         while r + M <= last:
-            tall(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in, ahead)
+            tall(A, a + r * step, step, hop, W, w, w_stride, b, Z, z + r * L, stride, n_in, ahead)
             r += M
         while r + 2 <= last:
-            pair(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in, ahead)
+            pair(A, a + r * step, step, hop, W, w, w_stride, b, Z, z + r * L, stride, n_in, ahead)
             r += 2
         if r < last:
-            one(A, a + r * L, stride, W, w, w_stride, b, Z, z + r * L, n_in, ahead)
+            one(A, a + r * step, step, hop, W, w, w_stride, b, Z, z + r * L, stride, n_in, ahead)
 
     return multiply
 
@@ -73,29 +74,40 @@ def activate(code, A, a, first, last, valid):
 
 
 @njit(**INLINE)
-def forward(A, a, stride, W, w, n_in, n_out, code, z, first, last):
+def forward(X, x, step, hop, W, w, n_in, n_out, code, A, z, stride, first, last):
     """z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for rows first <= r < last   (000, 004).
 
     Parameters
     ----------
-    A : vector; a^{l-1} is the n_in columns in panels at `a`, and a^l is written to the panels at `z`;
-        a panel is `stride` numbers.
+    X : vector; a^{l-1}_rj is at x + r step + j, and the next panel of columns `hop` further: panels, or a row-major
+        matrix.
     W : vector; W^l in panels at `w`, then b^l.
     code : of the activation; IDENTITY leaves z^l.
+    A : vector; a^l is written to the panels at `z`, of `stride` numbers each.
+
+    Returns
+    -------
+    A vector that is 0 in every lane if the first panel of z^l is finite, as it is if a^{l-1} is and nothing overflows;
+    and else NaN in one.
     """
     L = lanes(A)
     w_stride = (n_in + L - 1) // L * L * L
     panels = (n_out + L - 1) // L
     b = w + panels * w_stride
+    odd = splat(A, 0.0)
     for i in range(0, panels, N):
         at, out, ahead = w + i * w_stride, z + i * stride, w + (i + N) * w_stride
         if i + N <= panels:
-            multiply_many(A, a, stride, W, at, w_stride, b + i * L, A, out, first, last, n_in, ahead)
+            multiply_many(X, x, step, hop, W, at, w_stride, b + i * L, A, out, stride, first, last, n_in, ahead)
         else:
-            multiply_one(A, a, stride, W, at, w_stride, b + i * L, A, out, first, last, n_in, ahead)
+            multiply_one(X, x, step, hop, W, at, w_stride, b + i * L, A, out, stride, first, last, n_in, ahead)
+        if i == 0:
+            for r in range(z + first * L, z + last * L, L):
+                odd += load(A, r) - load(A, r)
         if code != IDENTITY:
             for p in range(i, min(i + N, panels)):
                 activate(code, A, z + p * stride, first, last, n_out - p * L)
+    return odd
 
 
 @njit(**INLINE)

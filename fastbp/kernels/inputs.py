@@ -42,30 +42,22 @@ def gather(X, kind, n_in, order, start, shift, scale, A, a, stride, first, last)
     order : vector of int64 sample numbers, or empty.
     shift, scale : vectors of n_in numbers, zero-padded to a line.
     A : vector; the result is n_in columns in panels at `a`, with zeros in the padding.
-
-    Returns
-    -------
-    A vector that is 0 in every lane if all numbers read are finite, and else NaN in one.
     """
     L = lanes(A)
     size = 1 if kind == UINT8 else 4 if kind == FLOAT32 else 8
     whole = n_in // L * L
-    odd = splat(A, 0.0)
     for top in range(first, last, ROWS):
         to = a
         for j in range(0, whole, L):
             d, e = load(shift, j), load(scale, j)
             for r in range(top, min(top + ROWS, last)):
                 x = load_input(A, kind, X + (sample(order, start, r) * n_in + j) * size, L)
-                odd += x - x
                 store(A, to + r * L, (x - d) * e)
             to += stride
         if whole < n_in:
             for r in range(top, min(top + ROWS, last)):
                 x = load_input_part(A, kind, X + (sample(order, start, r) * n_in + whole) * size, n_in - whole)
-                odd += x - x
                 store(A, to + r * L, (x - load(shift, whole)) * load(scale, whole))
-    return odd
 
 
 @njit(**INLINE)

@@ -32,7 +32,7 @@ JOB = np.dtype(
     [
         # data: samples, input columns, output columns; matrices are row-major, `kind` is theirs (inputs.py)
         ("n", I), ("n_in", I), ("n_out", I),
-        ("X", I), ("X_kind", I), ("shift", I), ("scale", I), ("shift_size", I),
+        ("X", I), ("X_kind", I), ("direct", I), ("shift", I), ("scale", I), ("shift_size", I),
         ("y", I), ("y_kind", I), ("y_shift", I), ("y_scale", I), ("y_shift_size", I), ("labels", I),
         ("order", I), ("order_size", I),
         ("outputs", I),
@@ -47,7 +47,7 @@ JOB = np.dtype(
         ("A", I), ("A_size", I), ("D", I), ("D_size", I), ("targets", I), ("stride", I), ("costs", I), ("hits", I),
         # room for the columns of each thread (losses.py)
         ("columns", I), ("columns_size", I), ("room", I),
-        # whether an input was not finite, of predictions; sums since they were last set to 0
+        # whether an input may not be finite, of predictions; sums since they were last set to 0
         ("odd", I), ("cost", np.float64), ("hit", np.float64),
     ]
 )  # fmt: skip
@@ -122,15 +122,12 @@ def propagate(dtype):
 
         if stage == INPUTS:
             order = array_at(job.order, job.order_size, np.int64)
-            shift, scale = array_at(job.shift, job.shift_size, dtype), array_at(job.scale, job.shift_size, dtype)
-            odd = gather(job.X, job.X_kind, job.n_in, order, start, shift, scale, A, layers[0].a, stride, first, last)
+            if not job.direct:
+                shift, scale = array_at(job.shift, job.shift_size, dtype), array_at(job.scale, job.shift_size, dtype)
+                gather(job.X, job.X_kind, job.n_in, order, start, shift, scale, A, layers[0].a, stride, first, last)
             if job.mode == PREDICT:
-                C, c = array_at(job.columns, job.columns_size, dtype), t * job.room
-                store(C, c, odd)
-                for m in range(c, c + lanes(C)):
-                    if not math.isfinite(C[m]):
-                        job.odd = 1
-            elif job.labels:
+                return
+            if job.labels:
                 labels = array_at(job.y, job.n, np.int64)
                 one_hot(labels, order, start, D, job.targets, stride, first, last, end.n_out)
             else:
@@ -139,13 +136,24 @@ def propagate(dtype):
                 gather(job.y, job.y_kind, job.n_out, order, start, shift, scale, D, job.targets, stride, first, last)
         elif stage == AHEAD:
             theta = array_at(job.theta, job.theta_size, dtype)
+            C, c = array_at(job.columns, job.columns_size, dtype), t * job.room
+            X, x, step, hop = A, layers[0].a, lanes(A), stride
+            if job.direct:
+                X, x, step, hop = array_at(job.X, job.n * job.n_in, dtype), start * job.n_in, job.n_in, lanes(A)
             for l in range(job.depth):
                 layer = layers[l]
                 code = layer.code if l + 1 < job.depth else IDENTITY
-                forward(A, layer.a, stride, theta, layer.W, layer.n_in, layer.n_out, code, layer.z, first, last)
+                odd = forward(
+                    X, x, step, hop, theta, layer.W, layer.n_in, layer.n_out, code, A, layer.z, stride, first, last
+                )  # fmt: skip
+                if l == 0 and job.mode == PREDICT:
+                    store(C, c, odd)
+                    for m in range(c, c + lanes(C)):
+                        if not math.isfinite(C[m]):
+                            job.odd = 1
+                X, x, step, hop = A, layer.z, lanes(A), stride
             if job.mode == PREDICT:
                 out = array_at(job.outputs, job.n * job.n_out, dtype)
-                C, c = array_at(job.columns, job.columns_size, dtype), t * job.room
                 output(end.code, A, end.z, stride, end.n_out, first, last, C, c)
                 scatter(A, end.z, stride, end.n_out, out, start, first, last)
         else:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference
 from kernels.harness import RAGGED, compiled, from_panels, to_panels
+from numba import njit
 
 from fastbp.kernels.activations import ACTIVATIONS
 from fastbp.kernels.backward import backward
@@ -13,12 +14,17 @@ from fastbp.kernels.forward import forward
 from fastbp.kernels.gradient import biases, weights
 from fastbp.kernels.panels import aligned, lanes_of, round_up
 from fastbp.kernels.rules import HYPERPARAMETERS, MOMENTUM, NESTEROV, SGD
-from fastbp.kernels.simd import M, N
+from fastbp.kernels.simd import M, N, store
 
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}
 CASES = [*itertools.product(RAGGED, (1, 10, 33)), *itertools.product((5, 16), RAGGED)]
 ROWS = [1, 2, 3, M, M + 1, 2 * M + 3]
-run_forward, run_backward = compiled(forward), compiled(backward)
+run_backward = compiled(backward)
+
+
+@njit
+def run_forward(X, x, step, hop, W, n_in, n_out, code, A, z, stride, rows, odd):
+    store(odd, 0, forward(X, x, step, hop, W, 0, n_in, n_out, code, A, z, stride, 0, rows))
 
 
 def layer(n_in, n_out, dtype, seed=0):
@@ -44,11 +50,27 @@ def test_forward(n_in, n_out, dtype):
         for name in ("identity", "sigmoid", "relu"):
             A[: left.size] = left
             code = ACTIVATIONS[name].code
-            run_forward(A, 0, rows * lanes, theta, 0, n_in, n_out, code, left.size, 0, rows)
-            out = aligned(A.size - left.size, dtype)
+            stride, odd, out = rows * lanes, aligned(lanes, dtype), aligned(A.size - left.size, dtype)
+            run_forward(A, 0, lanes, stride, theta, n_in, n_out, code, A, left.size, stride, rows, odd)
             out[:] = A[left.size :]
             got = from_panels(out, rows, (rows, n_out))
             assert reference.relative(got, reference.ACTIVATIONS[name](z)) < TOLERANCE[dtype]
+            assert not odd.any()
+            run_forward(a.ravel(), 0, n_in, lanes, theta, n_in, n_out, code, A, left.size, stride, rows, odd)
+            assert (A[left.size :] == out).all()  # from a matrix, the same bits as from panels
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_forward_tells_of_inputs_that_are_not_finite(value):
+    for rows, n_in, n_out in ((1, 1, 1), (M + 3, 21, 40)):
+        _, _, theta = layer(n_in, n_out, np.float32)
+        lanes = lanes_of(np.float32)
+        X = np.ones((rows, n_in), np.float32)
+        X[rows - 1, n_in - 1] = value
+        A, odd = aligned(round_up(n_out, lanes) * rows, np.float32), aligned(lanes, np.float32)
+        sigmoid = ACTIVATIONS["sigmoid"].code
+        run_forward(X.ravel(), 0, n_in, lanes, theta, n_in, n_out, sigmoid, A, 0, rows * lanes, rows, odd)
+        assert np.isnan(odd).any()
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
