@@ -28,6 +28,8 @@ class Case:
     eta: float = 0.01
     mu: float = 0.9
     scale: float = 1.0
+    seed: int = 0
+    """Of the initial weights and the orders."""
 
     @property
     def output(self) -> str:
@@ -51,7 +53,7 @@ class Case:
 
     def parameters(self) -> Parameters:
         """The initial (W, b) of each layer, the same for every call."""
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng(self.seed)
         return [
             (rng.uniform(-1, 1, (m, n)).astype(np.float32) * np.float32((6 / m) ** 0.5), np.zeros(n, np.float32))
             for m, n in pairwise(self.sizes)
@@ -67,7 +69,7 @@ class Case:
             "optimizer", fb.Adam(self.eta) if self.rule == "adam" else fb.SGD(self.eta, momentum=self.mu)
         )
         options |= {"loss": self.loss, "batch_size": self.batch, "n_threads": n_threads}
-        return fb.Trainer(network, seed=0, **options)
+        return fb.Trainer(network, seed=self.seed, **options)
 
 
 @functools.lru_cache(maxsize=2)
@@ -105,4 +107,5 @@ CASES = {
     "A": Case("784-512-512-10 b128, Adam", **M, n=12_800, epochs=2, rule="adam", eta=1e-4),
     "O": Case("784-128-10 b1", (784, 128, 10), 1, n=4_000, epochs=2, eta=1e-3),
 }
-DIGITS = Case("784-256-10 b64", (784, 256, 10), 64, n=60_000, epochs=1, eta=0.1, scale=1 / 255)
+DIGITS = Case("784-256-10 b64", (784, 256, 10), 64, n=60_000, epochs=1, eta=0.1, mu=0.8, scale=1 / 255)
+"""Trained to 98 %, for which this rate and momentum took the fewest epochs of those tried."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,10 @@ from cases import Case, Parameters
 
 
 class Peer:
-    """What all have in common: the case, the data, and the orders, those of `fastbp.Trainer(seed=0)`."""
+    """What all have in common: the case, the data, and the orders, those of `fastbp.Trainer`."""
 
     def __init__(self, case: Case, X: np.ndarray, y: np.ndarray, parameters: Parameters, threads: int):
-        self.case, self.X, self.y, self.threads, self.rng = case, X, y, threads, np.random.default_rng(0)
+        self.case, self.X, self.y, self.threads, self.rng = case, X, y, threads, np.random.default_rng(case.seed)
         self.build(parameters)
 
     def build(self, parameters: Parameters) -> None:
@@ -343,14 +344,15 @@ def serve(connection, name: str, case_name: str, threads: int) -> None:
             connection.send((time.perf_counter() - start) / calls)
 
 
-def reach(name: str, directory: str, accuracy: float, most: int) -> None:
+def reach(name: str, directory: str, accuracy: float, most: int, seed: int) -> None:
     """Train on MNIST until the test accuracy is there; print the epochs it took."""
     from cases import DIGITS, mnist
 
+    case = replace(DIGITS, seed=seed)
     (X, y), (Xt, yt) = mnist(Path(directory), "train"), mnist(Path(directory), "test")
     if name != "fastbp":  # which reads the pixels as they are
         X, Xt = X.astype(np.float32) / np.float32(255), Xt.astype(np.float32) / np.float32(255)
-    peer = PEERS[name](DIGITS, X, y, DIGITS.parameters(), len(os.sched_getaffinity(0)))
+    peer = PEERS[name](case, X, y, case.parameters(), len(os.sched_getaffinity(0)))
     for epoch in range(1, most + 1):
         peer.fit()
         if (peer.predict(Xt).argmax(axis=1) == yt).mean() >= accuracy:
@@ -360,4 +362,4 @@ def reach(name: str, directory: str, accuracy: float, most: int) -> None:
 
 
 if __name__ == "__main__":
-    reach(sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4]))
+    reach(sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
