@@ -6,8 +6,9 @@
 Every peer has a process of its own and they work in turns, so that a noisy machine is as noisy for all. A ratio is the
 median over the rounds of seconds of the peer / seconds of fastbp in the same round; in brackets the tenth and the
 ninetieth percentile. A turn before or after which multiply-adds on all cores ran below 0.85 of their best, or threads
-took twice as long to meet, is taken again while patience lasts: others had the cores then, or a virtual machine's were
-far apart. After the first turn the loss of each peer's network is computed in float64 and must be that of fastbp's.
+took half as long again to meet, is taken again while patience lasts: others had the cores then, or a virtual machine's
+were far apart. After the first turn the loss of each peer's network is computed in float64 and must be that of
+fastbp's.
 """
 
 from __future__ import annotations
@@ -50,16 +51,19 @@ TARGETS = {
 """What this project wants to reach: peer / fastbp at least, and the fraction of the FMA peak of all cores."""
 
 APART = """When a host moves its virtual cores under separate L3 caches, they exchange lines in 350 ns instead of 70,
-and a step of S takes 260 us instead of 155: a third of the difference for inputs that one core gathered and another
-reads."""
+and a step of S takes 220 to 260 us instead of 150. Tried without gain: every core gathering all inputs that it will
+sum over, and inputs written past the caches for the other core."""
 ARITHMETIC = (
     "Both are bound by arithmetic: the ratio can be no more than one over the other's own fraction of the peak."
 )
+EPOCHS = """Epochs to 98 % scatter between 5 and 8 with rounding alone, and NumPy has nothing to compile or to load:
+of 3 s, 0.5 s are the imports and the data, and the rest epochs of 0.3 s, 0.21 of them arithmetic."""
 TANH = "Its arithmetic alone takes 1,880 us on this machine, and tanh another 100 on both cores."
 BOUNDS = {
     **dict.fromkeys(("S", "M", "D", "A"), APART),
     **dict.fromkeys(("S, 10,000 rows", "M, 10,000 rows", "L"), ARITHMETIC),
     "R": TANH,
+    "MNIST": EPOCHS,
 }
 """What bounds a figure that is below its target."""
 
@@ -137,7 +141,7 @@ class Quiet:
     """Says whether the machine is ours: multiply-adds on all cores, and their meetings, are near the best of this run.
 
     A virtual machine's cores may be one, or far apart, for seconds or minutes at a time: a meeting of two then takes
-    four times as long.
+    four times as long, or twice.
     """
 
     def __init__(self, patience: float):
@@ -157,7 +161,7 @@ class Quiet:
             meet(100, self.count, out)
             pace = min(pace, time.perf_counter() - start)
         self.best, self.quickest = max(self.best, rate), min(self.quickest, pace)
-        return rate > 0.85 * self.best and pace < 2 * self.quickest
+        return rate > 0.85 * self.best and pace < 1.5 * self.quickest
 
     def within(self, seconds: float) -> bool:
         """Whether it is so, or becomes so within some time: libraries spin on for a while when their work is done."""
