@@ -18,16 +18,15 @@ import numpy as np
 from numba import njit, prange
 
 from fastbp import threads
-from fastbp.kernels.activations import ACTIVATIONS
+from fastbp.kernels import gradient
 from fastbp.kernels.backward import backward
 from fastbp.kernels.forward import forward
-from fastbp.kernels.gradient import weights
 from fastbp.kernels.panels import aligned, lanes_of
-from fastbp.kernels.rules import HYPERPARAMETERS, MOMENTUM
+from fastbp.kernels.rules import HYPERPARAMETERS
 from fastbp.kernels.simd import M, N, lanes, tile_fma, tile_store, tile_zero
 
-RELU = ACTIVATIONS["relu"].code
 FMAS = 40_000
+weights, _ = gradient.kernels("momentum")
 
 
 @njit(nogil=True, error_model="numpy")
@@ -67,13 +66,15 @@ def peak(dtype: type = np.float32, count: int = 1) -> Callable[[], float]:
 
 
 @njit(nogil=True, error_model="numpy")
-def one_forward(A, W, batch, n_in, n_out, stride, code, z):
-    forward(A, 0, lanes(A), stride, W, 0, n_in, n_out, code, A, z, stride, 0, batch)
+def one_forward(A, W, batch, n_in, n_out, stride, z):
+    for i in range(0, n_out // lanes(A), N):
+        forward(A, 0, lanes(A), stride, W, 0, n_in, n_out, A, z, stride, 0, batch, i)
 
 
 @njit(nogil=True, error_model="numpy")
-def one_backward(D, T, A, batch, n_in, n_out, stride, code, d, zeros):
-    backward(D, 0, stride, T, zeros, 0, 0, n_in, n_out, A, 0, code, d, 0, batch)
+def one_backward(D, T, batch, n_in, n_out, stride, d, zeros):
+    for j in range(0, n_in // lanes(D), N):
+        backward(D, 0, stride, T, zeros, 0, 0, n_in, n_out, d, 0, batch, j)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -82,7 +83,7 @@ def one_gradient(A, D, batch, n_in, n_out, stride, h, P, S, T):
     for j in range(n_in // L):
         for i in range(n_out // L):
             p, t = (i * (n_in // L) + j) * L * L, (j * (n_out // L) + i) * L * L
-            weights(MOMENTUM, A, j * stride, D, i * stride, batch, h, 0, P, p, S, S, T, t, False, True, False)
+            weights(A, j * stride, D, i * stride, batch, h, 0, (), P, p, S, S, T, t, False, True, False)
 
 
 def kernels(
@@ -109,8 +110,8 @@ def kernels(
         return measure
 
     return {
-        "forward": timed(one_forward, A, P, batch, n_in, n_out, stride, RELU, n_in // L * stride),
-        "backward": timed(one_backward, D, T, A, batch, n_in, n_out, stride, RELU, n_out // L * stride, zeros),
+        "forward": timed(one_forward, A, P, batch, n_in, n_out, stride, n_in // L * stride),
+        "backward": timed(one_backward, D, T, batch, n_in, n_out, stride, n_out // L * stride, zeros),
         "gradient + momentum": timed(one_gradient, A, D, batch, n_in, n_out, stride, h, P, S, T),
     }
 

@@ -20,8 +20,8 @@ from numba import njit, prange, types
 from numba.extending import intrinsic
 
 from fastbp import threads
-from fastbp.kernels import compiled
-from fastbp.kernels.minibatch import AHEAD, BACK, FUSED, INPUTS, STORE, SUM, tally
+from fastbp.kernels.job import AHEAD, BACK, FUSED, INPUTS, STORE, SUM
+from fastbp.kernels.minibatch import tally, weigh
 from fastbp.kernels.simd import call
 
 STAGES = ("inputs", "forward", "loss", "backward", "wait 1", "phase 2", "wait 2")
@@ -42,6 +42,7 @@ def ticks(typingctx):
 def timed_loop(propagate, judge, descend, job, other, first, last, threads, spent):
     """`minibatch.loop`, whose thread t adds the ticks of each of STAGES to spent[t]; phase 2 is that of `other`."""
     for k in range(first, last):
+        weigh(job, k)
         for t in prange(threads):
             start = ticks()
             call(propagate, (job, k, np.int64(t), INPUTS))
@@ -77,11 +78,7 @@ def profile(case: Case, n_threads: int | None = None, rounds: int = 15) -> tuple
     trainer = case.trainer(n_threads, gradient="stored")
     trainer.fit(X[: 2 * case.batch], y[: 2 * case.batch])
     job = trainer._prepare(case.n)
-    kernels = (
-        compiled.propagate(job.layout.dtype),
-        compiled.judge(job.layout.dtype, job.loss, job.layout.codes[-1]),
-        compiled.descend(job.layout.dtype, job.rule),
-    )
+    _, *kernels = job._kernels(1)
     other, layers = job._memory.copy(), job.vectors["layers"].copy()
     order, steps = np.random.default_rng(0).permutation(case.n), min(case.steps, max(2, int(4e9 / case.operations)))
 

@@ -6,6 +6,7 @@ are; others are converted.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import numbers
 from collections.abc import Iterator
@@ -56,6 +57,28 @@ def choice(value: object, name: str, among: object) -> str:
     if not isinstance(value, str) or value not in among:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, among))}, got {value!r}")
     return value
+
+
+def named(value: object, name: str, among: object, classes: dict[str, type]) -> tuple[str, float]:
+    """The name and parameter of a row of a registry, given as its name or as an object of one of its classes."""
+    kind = type(value)
+    if kind in classes.values():
+        return kind.name, float(*dataclasses.astuple(value))
+    if not isinstance(value, str):
+        objects = ", ".join(kind.__name__ for kind in classes.values())
+        raise TypeError(f"{name} must be a name or an object of {objects}, got {value!r}")
+    choice(value, name, among)
+    return value, float(*dataclasses.astuple(classes[value]())) if value in classes else 0.0
+
+
+def bound(value: object, name: str) -> float | None:
+    """A finite float above 0, or None."""
+    return None if value is None else real(value, name, 0, open_low=True)
+
+
+def direction(score: str) -> int:
+    """1 if more of a score is better, -1 if less of it is."""
+    return -1 if score.endswith(("loss", "error", "mae")) else 1
 
 
 def threads(value: object) -> int | None:
@@ -152,6 +175,7 @@ def _within(
             bad = np.argwhere(~fine)[0]
             where = ", ".join(str(int(i)) for i in (bad[0] + start + first, *bad[1:]))
             rule = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f"finite in {dtype}"
+            rule += f" and at least {low:g}" if math.isfinite(low) and not math.isfinite(high) else ""
             raise ValueError(f"{name}[{where}] is {block[tuple(bad)]}; every value must be {rule}")
 
 
@@ -187,6 +211,44 @@ def finite(array: np.ndarray, dtype: np.dtype, first: int, name: str = "X") -> N
     _within(array, name, dtype, first=first)
 
 
+def weights(values: object, n: int, name: str = "sample_weight") -> np.ndarray | None:
+    """Weights of n samples, finite and not negative, as float64; None if there are none."""
+    if values is None:
+        return None
+    array = np.array(numeric(values, name), np.float64)  # a copy, that nobody changes meanwhile
+    if array.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), a weight for each sample; got {array.shape}")
+    _within(array, name, array.dtype, 0, math.inf)
+    return array
+
+
+def class_weights(values: object, y: Targets, n_out: int) -> np.ndarray | None:
+    """The weight of each sample by its class: of a dict, or n / (classes present * samples of the class); None if none.
+
+    Classes that a dict does not name have weight 1. A row of probabilities has the mean of its classes' weights.
+    """
+    if values is None:
+        return None
+    if not y.classes or (y.by_output and n_out > 1):
+        raise ValueError("class_weight needs targets that are classes, and these are not")
+    classes = max(n_out, 2)
+    labels = y.array if y.labels or n_out > 1 else (y.array.reshape(-1) > 0.5).astype(np.int64)
+    if isinstance(values, str):
+        choice(values, "class_weight", ("balanced",))
+        counts = np.bincount(labels, minlength=classes) if labels.ndim == 1 else labels.sum(axis=0, dtype=np.float64)
+        table = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1e-300))
+        table[counts == 0] = 0.0
+    elif isinstance(values, dict):
+        table = np.ones(classes)
+        for label, weight in values.items():
+            if integer(label, "class_weight's keys", 0) >= classes:
+                raise ValueError(f"class_weight's keys must be below {classes}, the number of classes; got {label}")
+            table[label] = real(weight, f"class_weight[{label}]", 0)
+    else:
+        raise TypeError(f"class_weight must be a dict or 'balanced', got {values!r}")
+    return table[labels] if labels.ndim == 1 else labels @ table
+
+
 def targets(y: object, n: int, n_out: int, loss: str, dtype: np.dtype, name: str = "y", samples: str = "X") -> Targets:
     """Targets of n samples for a loss: labels (n,) where there are classes, else rows of n_out."""
     array = numeric(y, name)
@@ -206,8 +268,10 @@ def targets(y: object, n: int, n_out: int, loss: str, dtype: np.dtype, name: str
         _within(labels, name, dtype, 0, n_out - 1)
         return Targets(labels, FLOAT64, True, True, False)
     array = _readable(array, dtype)
-    low, high = (-math.inf, math.inf) if row.targets == "values" else (0, 1)
+    low, high = {"values": (-math.inf, math.inf), "counts": (0, math.inf), "signs": (-1, 1)}.get(row.targets, (0, 1))
     _within(array, name, dtype, low, high)
+    if row.targets == "signs":
+        _signs(array, name)
     if row.targets == "distribution":
         for start, block in _blocks(array):
             sums = block.sum(axis=1, dtype=np.float64)
@@ -216,4 +280,16 @@ def targets(y: object, n: int, n_out: int, loss: str, dtype: np.dtype, name: str
                 raise ValueError(
                     f"{name}[{start + worst}] sums to {sums[worst]:g}; a row of probabilities must sum to 1"
                 )
-    return Targets(array, KINDS[array.dtype], False, row.targets != "values", row.targets == "probabilities")
+    classes, by_output = row.targets not in ("values", "counts"), row.targets in ("probabilities", "signs")
+    return Targets(array, KINDS[array.dtype], False, classes, by_output)
+
+
+def _signs(array: np.ndarray, name: str) -> None:
+    """All values are 0 or 1, or all are -1 or 1."""
+    least = min(block.min() for _, block in _blocks(array))
+    for start, block in _blocks(array):
+        fine = (block == 1) | (block == min(least, 0))
+        if not fine.all():
+            bad = np.argwhere(~fine)[0]
+            where = ", ".join(str(int(i)) for i in (bad[0] + start, *bad[1:]))
+            raise ValueError(f"{name}[{where}] is {block[tuple(bad)]}; every value must be 0 or 1, or -1 or 1")

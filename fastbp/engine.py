@@ -6,19 +6,22 @@ and trainer fill in what they want done and call `run`.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from . import threads
 from .checks import Inputs, Targets
 from .kernels import compiled
+from .kernels.activations import IDENTITY, SOFTMAX, row_of
+from .kernels.job import APPLY, EVALUATE, FUSED, JOB, LAYER, NORM_CHUNK, PREDICT, STORE, TRAIN
 from .kernels.losses import room
-from .kernels.minibatch import EVALUATE, FUSED, JOB, LAYER, PREDICT, TRAIN
 from .kernels.panels import aligned, lanes_of, round_up
-from .kernels.rules import HYPERPARAMETERS, SGD
+from .kernels.rules import HYPERPARAMETERS
 from .kernels.simd import M, N
 
 PART = {PREDICT: 256, EVALUATE: 256, TRAIN: 1024}
@@ -46,8 +49,8 @@ one core does in 10 microseconds."""
 class Layout:
     """Where the parameters of a network lie in theta, and their transposes in the copy for `backward`."""
 
-    def __init__(self, sizes: list[int], codes: list[int], dtype: np.dtype):
-        self.sizes, self.codes, self.dtype = sizes, codes, dtype
+    def __init__(self, sizes: list[int], dtype: np.dtype):
+        self.sizes, self.dtype = sizes, dtype
         L = self.lanes = lanes_of(dtype)
         self.W, self.T, self.size = [], [-1], 0
         self.zeros, self.transposed_size = 0, N * L
@@ -75,6 +78,26 @@ class Layout:
         return sum(round_up(n, self.lanes) * m for n, m in pairwise(self.sizes))
 
 
+class Model(NamedTuple):
+    """A network as the kernels know it."""
+
+    layout: Layout
+    theta: np.ndarray
+    shift: np.ndarray
+    scale: np.ndarray
+    """Of the inputs, padded to whole lines."""
+    neurons: list[tuple[int, float]]
+    """Of each layer, the code of sigma and its parameter."""
+    dropout: tuple[float, ...]
+    """Of a^0 to a^{L-1}, the share that is dropped in training."""
+    noise: float
+    """The deviation of the noise that training adds to the inputs."""
+
+
+NO_SHAPING = {"l1": 0.0, "l2": 0.0, "clip_value": math.inf, "clip_norm": 0.0, "max_norm": 0.0}
+"""Of the gradient and the weights: none."""
+
+
 class DivergedError(ArithmeticError):
     """The loss of a part is not finite."""
 
@@ -97,43 +120,59 @@ class Job:
 
     Parameters
     ----------
-    layout, theta : of the network.
-    shift, scale : of the inputs, padded to whole lines.
+    model : the network.
     mode : what to do with a minibatch.
     batch : samples a minibatch.
-    loss : its code; None to predict.
-    rule, state : the update rule's code, and its state vectors, one after another, each like theta.
+    loss : its name and parameter; None to predict.
+    rule, state : the update rule's name, and its state vectors, one after another, each like theta.
     hyper : the rule's hyperparameters at an array of steps, which count from 1.
-    stored : FUSED, STORE or APPLY (kernels/minibatch.py): what becomes of the gradient.
+    stored : FUSED, STORE or APPLY (kernels/job.py): what becomes of the gradient.
+    shaping : of the gradient and the weights: l1, l2, clip_value, clip_norm, max_norm.
+    average, average_rate : a vector like theta that moves towards it by this share at every step.
+    seed : of dropout and noise; None for none of them.
     n_threads : None for as many as the work is worth.
     """
 
     def __init__(
         self,
-        layout: Layout,
-        theta: np.ndarray,
-        shift: np.ndarray,
-        scale: np.ndarray,
+        model: Model,
         mode: int,
         batch: int,
         *,
-        loss: int | None = None,
-        rule: int = SGD,
+        loss: tuple[str, float] | None = None,
+        rule: str = "sgd",
         state: np.ndarray | None = None,
         hyper: Callable[[np.ndarray], tuple] | None = None,
         stored: int = FUSED,
+        shaping: Mapping[str, float] = NO_SHAPING,
+        average: np.ndarray | None = None,
+        average_rate: float = 0.0,
+        seed: int | None = None,
         n_threads: int | None = None,
     ):
+        layout, theta, shift, scale, neurons, dropout, noise = model
+        if shaping["clip_norm"] and stored != STORE:
+            stored = APPLY  # the norm is that of all of the gradient
+        if seed is None:
+            dropout, noise = [0.0] * len(dropout), 0.0
         dtype, L, sizes = layout.dtype, layout.lanes, layout.sizes
         part = min(batch, PART[mode], max(M, int(PART_WORK / (6 * layout.weights)) // M * M))
         parts = -(-batch // part)
         stride = (part | 1) * L  # an odd number of lines: a power of two would put every panel into the same cache sets
         widths = [-(-n // L) * stride for n in sizes]
         layers = aligned(len(sizes) - 1, LAYER)
-        a, d = 0, widths[-1]
+        a, d, slope, last = 0, widths[-1], sum(widths), len(layers) - 1
+        self._neurons: list[tuple | None] = []
+        self._output = neurons[-1][0]
         for l, n_in in enumerate(sizes[:-1]):
-            layers[l] = n_in, sizes[l + 1], layout.codes[l], layout.W[l], layout.T[l], a, a + widths[l], d
-            a, d = a + widths[l], d + widths[l + 1]
+            # The loss has the last activation in its hands, but for predictions.
+            code, parameter = neurons[l]
+            rate = dropout[l + 1] if l < last else 0.0
+            kept = mode == TRAIN and l < last and (rate > 0 or (code != SOFTMAX and row_of(code).of_z))
+            idle = (l == last and mode != PREDICT) or (code == IDENTITY and not rate)
+            self._neurons.append(None if idle else (code, kept, rate > 0))
+            layers[l] = n_in, sizes[l + 1], layout.W[l], layout.T[l], a, a + widths[l], d, 0, parameter, slope, rate
+            a, d, slope = a + widths[l], d + widths[l + 1], slope + kept * widths[l + 1]
         outputs = round_up(sizes[-1], L)
         self.most_threads = min(n_threads or threads.available(), MOST_THREADS)
         self.vectors = {
@@ -142,15 +181,18 @@ class Job:
             "scale": scale,
             "y_shift": aligned(outputs, dtype),
             "y_scale": aligned(outputs, dtype),
-            "A": aligned(sum(widths), dtype),
+            "A": aligned(slope, dtype),
             "D": aligned(0 if mode == PREDICT else d, dtype),
             "gradient": aligned(theta.size if stored or parts > 1 else 0, dtype),
             "state": aligned(0, dtype) if state is None else state,
             "transposed": aligned(layout.transposed_size if mode == TRAIN else 0, dtype),
+            "norms": aligned(-(-theta.size // NORM_CHUNK) if shaping["clip_norm"] else 0, np.float64),
+            "average": aligned(0, dtype) if average is None else average,
             "hyper": aligned(MOST_STEPS * HYPERPARAMETERS if hyper else 0, dtype),
             "layers": layers,
             "costs": aligned(part, np.float64),
             "hits": aligned(part, np.float64),
+            "row_weights": aligned(0 if mode == PREDICT else part, np.float64),
             "columns": aligned(self.most_threads * room(L, sizes[-1]), dtype),
         }
         self.vectors["y_scale"][:] = 1
@@ -165,10 +207,24 @@ class Job:
         self._memory = np.zeros(1, JOB)
         self.record, self._words = self._memory[0], self._memory.view(np.int64)
         self._address = address(self._memory)
-        self.set(n_in=sizes[0], n_out=sizes[-1], batch=batch, part=part, parts=parts, mode=mode, stored=stored)
+        self.set(
+            n_in=sizes[0],
+            n_out=sizes[-1],
+            seed=seed or 0,
+            batch=batch,
+            part=part,
+            parts=parts,
+            mode=mode,
+            stored=stored,
+        )
+        self.record["dropout"], self.record["noise"] = dropout[0], noise
+        self.record["loss_parameter"] = loss[1] if loss else 0.0
+        for name, value in {**shaping, "average_rate": average_rate}.items():
+            self.record[name] = value
+        self._shaped = any(value for name, value in shaping.items() if name != "max_norm" and value != math.inf)
         self.set(depth=len(layers), stride=stride, zeros=layout.zeros, targets=0, room=room(L, sizes[-1]))
         for name, vector in self.vectors.items():
-            self.set(**{name: address(vector)})
+            self.set(**{name: address(vector) if vector.size else 0})
             if name + "_size" in JOB.names:
                 self.set(**{name + "_size": vector.size})
 
@@ -177,19 +233,27 @@ class Job:
         for name, value in fields.items():
             self._words[WORDS[name]] = value  # a third of what an assignment to a field of the record takes
 
-    def reading(self, X: Inputs, y: Targets | None = None, order: np.ndarray | None = None) -> Job:
-        """Work on these samples, in an order that may not be that of storage, in a with statement.
+    def reading(
+        self,
+        X: Inputs,
+        y: Targets | None = None,
+        order: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+    ) -> Job:
+        """Work on these samples, in an order that may not be that of storage, in a with statement; weights are float64.
 
         At its end they are let go: the record must not keep addresses of memory that others may free, nor the job keep
         it alive.
         """
-        self._inputs = X, y, order
+        self._inputs = X, y, order, weights
         self.set(n=len(X.array), X=address(X.array), X_kind=X.kind, order_size=0)
         self.set(direct=self._plain and order is None and X.array.dtype == self.layout.dtype)
         if y is not None:
             self.set(y=address(y.array), y_kind=y.kind, labels=y.labels, by_output=y.by_output)
         if order is not None:
             self.set(order=address(order), order_size=order.size)
+        if weights is not None:
+            self.set(weights=address(weights))
         return self
 
     def __enter__(self) -> Job:
@@ -197,7 +261,7 @@ class Job:
 
     def __exit__(self, *_: object) -> None:
         self._inputs = ()
-        self.set(n=0, X=0, y=0, order=0)
+        self.set(n=0, X=0, y=0, order=0, weights=0)
 
     def transpose(self) -> None:
         """Bring the transposed weights up to date with theta, which the kernels do by themselves from then on."""
@@ -219,8 +283,9 @@ class Job:
         self.set(hyper_first=first)
 
     def scores(self) -> dict[str, float]:
-        """The mean loss over the samples of the last run, and for classes the accuracy."""
-        n = int(self.record["n"])
+        """The mean loss over the samples of the last run, and for classes the accuracy; of weighted samples."""
+        _, _, _, weights = self._inputs
+        n = int(self.record["n"]) if weights is None else float(weights.sum()) or 1.0
         scores = {"loss": float(self.record["cost"]) / n}
         if self._inputs[1].classes:
             scores["accuracy"] = float(self.record["hit"]) / n
@@ -251,7 +316,7 @@ class Job:
             last = self.parts * -(-int(self.record["n"]) // int(self.record["batch"]))
         count = self.threads
         kernels = self._kernels(count)
-        self.set(threads=count, cost=0, hit=0)
+        self.set(threads=count, cost=0, hit=0, step=self.step)
         while first < last:
             stop = min(last, first + max(1, int(self._parts_a_call)))
             if self.hyper:
@@ -272,8 +337,14 @@ class Job:
             if key:
                 threads.start()  # before the loop is compiled or loaded, which would start them with other spins
             dtype, training = self.layout.dtype, self.record["mode"] == TRAIN
-            judge = 0 if self.loss is None else compiled.judge(dtype, self.loss, self.layout.codes[-1])
-            descend = compiled.descend(dtype, self.rule) if training else 0
+            for layer, neuron in zip(self.vectors["layers"], self._neurons, strict=True):
+                layer["neuron"] = compiled.neuron(dtype, *neuron) if neuron else 0
+            if self.record["dropout"] or self.record["noise"]:
+                self.set(disturb=compiled.disturb(dtype))
+            judge = 0 if self.loss is None else compiled.judge(dtype, self.loss[0], self._output)
+            descend = compiled.descend(dtype, self.rule, self._shaped) if training else 0
+            if self._words[WORDS["average"]] or self.record["max_norm"] or self.record["clip_norm"]:
+                self.set(adjust=compiled.adjust(dtype))
             self._compiled[key] = compiled.loop(key), compiled.propagate(dtype), judge, descend
         return self._compiled[key]
 

@@ -7,14 +7,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from . import checks, threads
-from .engine import DivergedError, Job, Layout, address
+from . import activations, checks, losses, threads
+from .engine import DivergedError, Job, Layout, Model, address
 from .kernels.activations import ACTIVATIONS, SOFTMAX
+from .kernels.job import EVALUATE, PREDICT, STORE, TRAIN
 from .kernels.losses import LOSSES
-from .kernels.minibatch import EVALUATE, PREDICT, STORE, TRAIN
 from .kernels.panels import aligned, pack, round_up, unpack
 
 MAX_LAYERS = 100
+
+Activation = str | activations.LeakyReLU | activations.ELU
+Loss = str | losses.CrossEntropy | losses.Huber | losses.Quantile
 
 OUTPUTS = {**{name: row.code for name, row in ACTIVATIONS.items()}, "softmax": SOFTMAX}
 
@@ -38,10 +41,11 @@ class MLP:
     ----------
     sizes : sequence of int
         Units of the input, of each hidden layer and of the output: two to 101 numbers, each at least 1.
-    activation : str or sequence of str, keyword-only
-        sigma of the hidden layers, one for all or one for each: "identity", "sigmoid", "tanh", "relu", or "threshold",
-        which can predict but not be trained through.
-    output : str, keyword-only
+    activation : str or object, or a sequence of them, keyword-only
+        sigma of the hidden layers, one for all or one for each: "identity", "sigmoid", "tanh", "relu", "leaky_relu",
+        "elu", "selu", "softplus", "gelu", "silu", "hard_sigmoid", or "threshold", which can predict but not be trained
+        through; or an object of `fastbp.activations`, with a parameter.
+    output : str or object, keyword-only
         sigma of the output: any of these, or "softmax".
     init : str, keyword-only
         How weights are drawn: "he", "glorot" or "lecun", with "_uniform" or "_normal". By default what suits the
@@ -49,6 +53,13 @@ class MLP:
     scale, shift : float or array of shape (sizes[0],), keyword-only
         x' = (x - shift) * scale is what the first layer sees. Raw pixels in uint8 then need no float copy:
         ``scale=1/255``.
+    dropout : float or sequence of float, keyword-only
+        The probability, in [0, 1), with which training drops a unit from a minibatch's row; those that stay are scaled
+        up to the same mean. One number is for the hidden layers; else one for the inputs, then one for each of them.
+    input_noise : float, keyword-only
+        The standard deviation of the Gaussian noise that training adds to x'.
+    max_norm : float, keyword-only
+        After each step of training, the weights into a unit whose Euclidean norm is above this are shrunk to it.
     dtype : dtype, keyword-only
         float32 or float64, of parameters and arithmetic.
     seed : int, keyword-only
@@ -61,7 +72,8 @@ class MLP:
 
     Notes
     -----
-    Sources: 000, 001 and 004 (the network), 001 (binary threshold, sigmoid, relu), 002 (tanh, losses).
+    Sources: 000, 001 and 004 (the network), 001 (binary threshold, sigmoid, relu), 002 (tanh, losses), 004 (dropout),
+    Srivastava et al. (2014) (dropout, max-norm). The other activations name theirs in kernels/activations.py.
 
     Examples
     --------
@@ -77,11 +89,14 @@ class MLP:
         self,
         sizes: Sequence[int],
         *,
-        activation: str | Sequence[str] = "relu",
-        output: str = "identity",
+        activation: Activation | Sequence[Activation] = "relu",
+        output: Activation = "identity",
         init: str | None = None,
         scale: float | np.ndarray = 1.0,
         shift: float | np.ndarray = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        input_noise: float = 0.0,
+        max_norm: float | None = None,
         dtype: np.typing.DTypeLike = np.float32,
         seed: int | None = None,
     ):
@@ -92,26 +107,47 @@ class MLP:
             raise ValueError(f"sizes must be a sequence of 2 to {MAX_LAYERS + 1} layer widths, got {sizes!r}")
         self.sizes = tuple(checks.integer(n, f"sizes[{l}]", 1) for l, n in enumerate(sizes))
         hidden = len(self.sizes) - 2
-        if not isinstance(activation, str | Sequence):
-            raise TypeError(f"activation must be a name or a sequence of names, got {activation!r}")
-        names = [activation] * hidden if isinstance(activation, str) else list(activation)
-        if len(names) != hidden:
-            raise ValueError(f"activation must be one name or {hidden}, one for each hidden layer; got {len(names)}")
-        if isinstance(activation, str):
-            checks.choice(activation, "activation", ACTIVATIONS)
-        self.activations = tuple(checks.choice(name, f"activation[{l}]", ACTIVATIONS) for l, name in enumerate(names))
-        self.output = checks.choice(output, "output", OUTPUTS)
+        each = isinstance(activation, Sequence) and not isinstance(activation, str)
+        if each and len(activation) != hidden:
+            raise ValueError(
+                f"activation must be one name or {hidden}, one for each hidden layer; got {len(activation)}"
+            )
+        if not each:
+            checks.named(activation, "activation", ACTIVATIONS, activations.CLASSES)
+        self.activations = tuple(activation) if each else (activation,) * hidden
+        self.output = output
+        named = [
+            checks.named(value, f"activation[{l}]", ACTIVATIONS, activations.CLASSES)
+            for l, value in enumerate(self.activations)
+        ]
+        named.append(checks.named(output, "output", OUTPUTS, activations.CLASSES))
+        self._names = tuple(name for name, _ in named)
+        self.dropout = self._rates(dropout)
+        self.input_noise = checks.real(input_noise, "input_noise", 0)
+        self.max_norm = checks.bound(max_norm, "max_norm")
         self.dtype = checks.dtype(dtype)
         inits = [f"{a}_{b}" for a in INITS for b in DISTRIBUTIONS]
         self.init = None if init is None else checks.choice(init, "init", inits)
         self._shift, self._scale = self._per_feature(shift, "shift"), self._per_feature(scale, "scale")
 
-        codes = [ACTIVATIONS[name].code for name in self.activations] + [OUTPUTS[output]]
-        self.layout = Layout(list(self.sizes), codes, self.dtype)
+        self._neurons = [(OUTPUTS[name], parameter) for name, parameter in named]
+        self.layout = Layout(list(self.sizes), self.dtype)
         self._theta = aligned(self.layout.size, self.dtype)
         self._jobs: dict[tuple, Job] = {}
         self._lock = threads.lock()
         self._draw(checks.generator(seed))
+
+    def _rates(self, dropout: float | Sequence[float]) -> tuple[float, ...]:
+        """The rates of dropout of a^0 to a^{L-1}."""
+        layers = len(self.sizes) - 1
+        each = isinstance(dropout, Sequence | np.ndarray) and not isinstance(dropout, str)
+        if each and len(dropout) != layers:
+            raise ValueError(
+                f"dropout must be one rate or {layers}, of the inputs and each hidden layer; got {len(dropout)}"
+            )
+        if not each:
+            return (0.0,) + (checks.real(dropout, "dropout", 0, 1),) * (layers - 1)
+        return tuple(checks.real(rate, f"dropout[{l}]", 0, 1) for l, rate in enumerate(dropout))
 
     def _per_feature(self, value: float | np.ndarray, name: str) -> np.ndarray:
         """A finite number, or one per feature, as a vector padded to a line."""
@@ -128,8 +164,7 @@ class MLP:
 
     def _draw(self, rng: np.random.Generator) -> None:
         """Draw the weights, layer by layer."""
-        defaults = [ACTIVATIONS[name].init for name in self.activations]
-        defaults.append("glorot" if self.output == "softmax" else ACTIVATIONS[self.output].init)
+        defaults = ["glorot" if name == "softmax" else ACTIVATIONS[name].init for name in self._names]
         for l, (shape, default) in enumerate(zip(pairwise(self.sizes), defaults, strict=True)):
             family, distribution = (self.init or f"{default}_uniform").split("_")
             self._fill(l, DISTRIBUTIONS[distribution](rng, INITS[family](*shape), shape))
@@ -158,9 +193,10 @@ class MLP:
         return self._unpack(self._theta)[1]
 
     @property
-    def vectors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """theta, shift and scale as the kernels read them: in panels, zero-padded. Not a copy."""
-        return self._theta, self._shift, self._scale
+    def model(self) -> Model:
+        """The network as the kernels know it. Its vectors are in panels, zero-padded, and no copies."""
+        vectors = self._theta, self._shift, self._scale
+        return Model(self.layout, *vectors, self._neurons, self.dropout, self.input_noise)
 
     @property
     def n_parameters(self) -> int:
@@ -219,7 +255,7 @@ class MLP:
         if job is None:
             while len(self._jobs) >= 2:
                 del self._jobs[next(iter(self._jobs))]
-            job = Job(self.layout, *self.vectors, mode, key[1], n_threads=n_threads, **options)
+            job = Job(self.model, mode, key[1], n_threads=n_threads, **options)
         self._jobs[key] = job
         return job
 
@@ -274,7 +310,14 @@ class MLP:
         return (a[:, 0] >= 0.5).astype(np.int64) if a.shape[1] == 1 else a.argmax(axis=1)
 
     def gradients(
-        self, X: np.ndarray, y: np.ndarray, *, loss: str, n_threads: int | None = None
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        *,
+        loss: Loss,
+        sample_weight: np.ndarray | None = None,
+        seed: int | None = None,
+        n_threads: int | None = None,
     ) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
         """The mean loss over the samples and its gradient: backpropagation and nothing else.
 
@@ -283,8 +326,12 @@ class MLP:
         X : array of shape (n, sizes[0])
         y : array
             Targets as for `Trainer.fit`.
-        loss : str, keyword-only
-            "cross_entropy", "binary_cross_entropy" or "squared_error".
+        loss : str or object, keyword-only
+            As for `Trainer`.
+        sample_weight : array of shape (n,), keyword-only
+            As for `Trainer.fit`.
+        seed : int, keyword-only
+            Of the masks of dropout and the input noise; None leaves them out.
         n_threads : int, keyword-only
             As for `predict`.
 
@@ -308,32 +355,41 @@ class MLP:
         >>> dW[0].shape, db[0].shape
         ((2, 1), (1,))
         """
-        row = LOSSES[checks.choice(loss, "loss", LOSSES)]
+        loss = checks.named(loss, "loss", LOSSES, losses.CLASSES)
         self.check_trainable()
         X = checks.inputs(X, self.sizes[0], self.dtype)
-        y = checks.targets(y, len(X.array), self.sizes[-1], loss, self.dtype)
-        n_threads = checks.threads(n_threads)
+        y = checks.targets(y, len(X.array), self.sizes[-1], loss[0], self.dtype)
+        weights = checks.weights(sample_weight, len(X.array))
+        seed = None if seed is None else checks.integer(seed, "seed", 0)
+        n_threads, options = checks.threads(n_threads), {"loss": loss, "stored": STORE, "seed": seed}
         with self._lock:
-            with self._job(TRAIN, len(X.array), n_threads, loss=row.code, stored=STORE).reading(X, y) as job:
+            with self._job(TRAIN, len(X.array), n_threads, **options).reading(X, y, weights=weights) as job:
                 job.transpose()
                 try:
                     job.finish()
                 except DivergedError:
-                    raise FloatingPointError(f"the {loss} of these samples is not finite") from None
+                    raise FloatingPointError(f"the {loss[0]} of these samples is not finite") from None
                 return job.scores()["loss"], *self._unpack(job.vectors["gradient"])
 
     def check_trainable(self) -> None:
         """Raise ValueError if an activation has no derivative to train through."""
-        for name in (*self.activations, self.output):
+        for name in self._names:
             if name != "softmax" and ACTIVATIONS[name].derivative is None:
                 raise ValueError(
                     f"activation {name!r} has no derivative: such a network can predict but not be trained"
                 )
 
-    def _evaluate(self, X: checks.Inputs, y: checks.Targets, loss: str, n_threads: int | None) -> dict[str, float]:
+    def _evaluate(
+        self,
+        X: checks.Inputs,
+        y: checks.Targets,
+        loss: tuple[str, float],
+        n_threads: int | None,
+        weights: np.ndarray | None = None,
+    ) -> dict[str, float]:
         """The mean loss over checked samples, and for classes the accuracy; DivergedError if it is not finite."""
         with self._lock:
-            with self._job(EVALUATE, len(X.array), n_threads, loss=LOSSES[loss].code).reading(X, y) as job:
+            with self._job(EVALUATE, len(X.array), n_threads, loss=loss).reading(X, y, weights=weights) as job:
                 job.finish()
                 return job.scores()
 
@@ -341,7 +397,7 @@ class MLP:
         """What defines the network: no lock, and no memory that knows its own address."""
         hidden = ("_jobs", "_lock", "_theta", "_shift", "_scale")
         state = {name: value for name, value in self.__dict__.items() if name not in hidden}
-        return {**state, "vectors": [np.array(v) for v in self.vectors]}
+        return {**state, "vectors": [np.array(v) for v in (self._theta, self._shift, self._scale)]}
 
     def __setstate__(self, state: dict) -> None:
         state = dict(state)

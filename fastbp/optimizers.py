@@ -21,17 +21,20 @@ class Optimizer(ABC):
 
     @property
     @abstractmethod
-    def rule(self) -> int:
-        """The code of the kernels' rule."""
+    def rule(self) -> str:
+        """The name of the kernels' rule."""
 
     @property
-    def states(self) -> int:
-        """Vectors like theta that the rule keeps."""
-        return rules.RULES[self.rule][0]
+    def initial(self) -> tuple[float, ...]:
+        """What each vector of state, like theta, starts from."""
+        return (0.0,) * rules.RULES[self.rule].states
 
     @abstractmethod
-    def hyper(self, t: np.ndarray) -> tuple:
-        """The rule's hyperparameters at the steps t = 1, 2, ..., by position: a number, or one for each step."""
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
+        """The rule's hyperparameters by position, numbers or one for each of the steps t = 1, 2, ...
+
+        `eta` is the learning rate there, which a schedule may have changed.
+        """
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,11 @@ class SGD(Optimizer):
             raise ValueError("nesterov must be False without momentum, got nesterov=True and momentum=0")
 
     @property
-    def rule(self) -> int:
-        if not self.momentum:
-            return rules.SGD
-        return rules.NESTEROV if self.nesterov else rules.MOMENTUM
+    def rule(self) -> str:
+        return ("nesterov" if self.nesterov else "momentum") if self.momentum else "sgd"
 
-    def hyper(self, t: np.ndarray) -> tuple:
-        return self.learning_rate, self.momentum
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
+        return eta, self.momentum
 
 
 @dataclass(frozen=True)
@@ -131,9 +132,267 @@ class Adam(Optimizer):
         checks.real(self.epsilon, "epsilon", 0, open_low=True)
 
     @property
-    def rule(self) -> int:
-        return rules.ADAM
+    def rule(self) -> str:
+        return "adam"
 
-    def hyper(self, t: np.ndarray) -> tuple:
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
         beta_1, beta_2 = self.betas
-        return self.learning_rate / (1 - beta_1**t), beta_1, beta_2, self.epsilon, 1 / np.sqrt(1 - beta_2**t)
+        return eta / (1 - beta_1**t), beta_1, beta_2, self.epsilon, 1 / np.sqrt(1 - beta_2**t)
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay: before each step of `Adam`, W <- W - eta lambda W. Biases do not decay.
+
+    Parameters
+    ----------
+    learning_rate, betas, epsilon : as for `Adam`.
+    weight_decay : float, keyword-only
+        lambda, at least 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter is out of its range or of another type.
+
+    Notes
+    -----
+    Source: Loshchilov and Hutter (2019).
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> fb.AdamW(weight_decay=0.1)
+    AdamW(learning_rate=0.001, betas=(0.9, 0.999), epsilon=1e-08, weight_decay=0.1)
+    """
+
+    weight_decay: float = 0.01
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.real(self.weight_decay, "weight_decay", 0)
+
+    @property
+    def rule(self) -> str:
+        return "adamw"
+
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
+        return *super().hyper(t, eta), eta * self.weight_decay
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """RMSprop: theta <- theta - eta g / (sqrt(v) + epsilon), where v is a running mean of g^2.
+
+    Parameters
+    ----------
+    learning_rate : float
+        eta, above 0.
+    alpha : float, keyword-only
+        What v keeps of itself, in [0, 1).
+    epsilon : float, keyword-only
+        Above 0.
+    momentum : float, keyword-only
+        mu, in [0, 1): theta <- theta - eta u, where u <- mu u + g / (sqrt(v) + epsilon).
+    centered : bool, keyword-only
+        Subtract the square of a running mean of g from v.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter is out of its range or of another type.
+
+    Notes
+    -----
+    Sources: Tieleman and Hinton (2012), Graves (2013) (centered).
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> fb.RMSprop(0.001)
+    RMSprop(learning_rate=0.001, alpha=0.99, epsilon=1e-08, momentum=0.0, centered=False)
+    """
+
+    learning_rate: float = 0.01
+    _: KW_ONLY
+    alpha: float = 0.99
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+    centered: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.real(self.alpha, "alpha", 0, 1)
+        checks.real(self.epsilon, "epsilon", 0, open_low=True)
+        checks.real(self.momentum, "momentum", 0, 1)
+        if not isinstance(self.centered, bool):
+            raise TypeError(f"centered must be True or False, got {self.centered!r}")
+
+    @property
+    def rule(self) -> str:
+        return f"rmsprop{'_centered' * self.centered}{'_momentum' * bool(self.momentum)}"
+
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
+        return eta, self.alpha, self.epsilon, self.momentum
+
+
+@dataclass(frozen=True)
+class Adagrad(Optimizer):
+    """Adagrad: theta <- theta - eta_t g / (sqrt(v) + epsilon), where v is the sum of all g^2 so far.
+
+    Parameters
+    ----------
+    learning_rate : float
+        eta, above 0.
+    lr_decay : float, keyword-only
+        eta_t = eta / (1 + (t - 1) lr_decay) at step t = 1, 2, ...; at least 0.
+    epsilon : float, keyword-only
+        Above 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter is out of its range or of another type.
+
+    Notes
+    -----
+    Source: Duchi et al. (2011).
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> fb.Adagrad()
+    Adagrad(learning_rate=0.01, lr_decay=0.0, epsilon=1e-10)
+    """
+
+    learning_rate: float = 0.01
+    _: KW_ONLY
+    lr_decay: float = 0.0
+    epsilon: float = 1e-10
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.real(self.lr_decay, "lr_decay", 0)
+        checks.real(self.epsilon, "epsilon", 0, open_low=True)
+
+    @property
+    def rule(self) -> str:
+        return "adagrad"
+
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
+        return eta / (1 + (t - 1) * self.lr_decay), self.epsilon
+
+
+@dataclass(frozen=True)
+class Adadelta(Optimizer):
+    """Adadelta: theta <- theta - eta d, d = g sqrt(u + epsilon) / sqrt(v + epsilon), where u and v are running means of
+    d^2 and g^2.
+
+    Parameters
+    ----------
+    learning_rate : float
+        eta, above 0.
+    rho : float, keyword-only
+        What u and v keep of themselves, in [0, 1).
+    epsilon : float, keyword-only
+        Above 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter is out of its range or of another type.
+
+    Notes
+    -----
+    Source: Zeiler (2012).
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> fb.Adadelta()
+    Adadelta(learning_rate=1.0, rho=0.9, epsilon=1e-06)
+    """
+
+    learning_rate: float = 1.0
+    _: KW_ONLY
+    rho: float = 0.9
+    epsilon: float = 1e-6
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.real(self.rho, "rho", 0, 1)
+        checks.real(self.epsilon, "epsilon", 0, open_low=True)
+
+    @property
+    def rule(self) -> str:
+        return "adadelta"
+
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
+        return eta, self.rho, self.epsilon
+
+
+@dataclass(frozen=True)
+class Rprop(Optimizer):
+    """Rprop: a rate for each weight, that grows while its gradient keeps its sign and shrinks when it turns.
+
+    theta <- theta - s sign(g), with s <- s eta_+ where g has the sign that it had, and s eta_- where it has the other.
+    Signs mean something only without noise: give it the full batch (`Trainer(batch_size=n)`).
+
+    Parameters
+    ----------
+    learning_rate : float
+        What each s starts from, above 0. Schedules do not change it.
+    etas : pair of float, keyword-only
+        eta_- in (0, 1) and eta_+ above 1.
+    step_sizes : pair of float, keyword-only
+        The bounds of s.
+    forgiving : bool, keyword-only
+        iRprop-: a weight whose gradient turned stays where it is for a step. This is what PyTorch calls Rprop. Else
+        Rprop-: it is moved in any case.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter is out of its range or of another type.
+
+    Notes
+    -----
+    Sources: 001 (a rate for each connection), Riedmiller and Braun (1993), Igel and Huesken (2000) (iRprop-).
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> fb.Rprop()
+    Rprop(learning_rate=0.01, etas=(0.5, 1.2), step_sizes=(1e-06, 50), forgiving=True)
+    """
+
+    learning_rate: float = 0.01
+    _: KW_ONLY
+    etas: tuple[float, float] = (0.5, 1.2)
+    step_sizes: tuple[float, float] = (1e-6, 50)
+    forgiving: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("etas", "step_sizes"):
+            pair = getattr(self, name)
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise TypeError(f"{name} must be a pair of numbers, got {pair!r}")
+            object.__setattr__(self, name, tuple(pair))
+        checks.real(self.etas[0], "etas[0]", 0, 1, open_low=True)
+        checks.real(self.etas[1], "etas[1]", 1, open_low=True)
+        checks.real(self.step_sizes[0], "step_sizes[0]", 0)
+        checks.real(self.step_sizes[1], "step_sizes[1]", self.step_sizes[0])
+        if not isinstance(self.forgiving, bool):
+            raise TypeError(f"forgiving must be True or False, got {self.forgiving!r}")
+
+    @property
+    def rule(self) -> str:
+        return "irprop" if self.forgiving else "rprop"
+
+    @property
+    def initial(self) -> tuple[float, ...]:
+        return 0.0, self.learning_rate
+
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
+        return *self.etas, *self.step_sizes

@@ -10,19 +10,20 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import checks, threads
+from . import checks, losses, threads
 from .engine import DivergedError, Job
+from .kernels.job import APPLY, FUSED, TRAIN
 from .kernels.losses import LOSSES
-from .kernels.minibatch import APPLY, FUSED, TRAIN
 from .kernels.panels import aligned
-from .network import MLP
+from .network import MLP, Loss
 from .optimizers import SGD, Optimizer
+from .schedules import Schedule
 
 GRADIENTS = {"fused": FUSED, "stored": APPLY}
 
 
 class History(dict[str, list[float]]):
-    """What each epoch brought: a list for each of loss, accuracy, seconds and their validation counterparts.
+    """What each epoch brought: a list for each of loss, accuracy, learning rate, seconds and those of the validation.
 
     The lists are of one length: an epoch without validation has NaN there.
 
@@ -35,9 +36,14 @@ class History(dict[str, list[float]]):
         2    0.2500    1.5000
     """
 
+    @property
+    def epochs(self) -> int:
+        """How many there are."""
+        return len(next(iter(self.values()), ()))
+
     def record(self, **values: float) -> None:
         """Append an epoch."""
-        epochs = len(next(iter(self.values()), ()))
+        epochs = self.epochs
         for name in values:
             self.setdefault(name, [math.nan] * epochs)
         for name, column in self.items():
@@ -60,10 +66,22 @@ class Trainer:
     ----------
     network : MLP
         Trained in place.
-    loss : str, keyword-only
-        "cross_entropy", "binary_cross_entropy" or "squared_error"; any with any output.
-    optimizer : SGD or Adam, keyword-only
-        The update rule; default ``SGD(0.01)``.
+    loss : str or object, keyword-only
+        What is minimised, the mean over the samples of: "cross_entropy", "binary_cross_entropy", "squared_error" (the
+        sum over the outputs, halved), "mean_squared_error" (their mean), "absolute_error", "huber", "quantile",
+        "poisson", "hinge", "squared_hinge", "multiclass_hinge", or "norm_error" (the distance); or an object of
+        `fastbp.losses`, with a parameter. Any goes with any output.
+    optimizer : Optimizer, keyword-only
+        The update rule: `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`, `Adadelta` or `Rprop`; default ``SGD(0.01)``.
+    schedule : Schedule, keyword-only
+        What its learning rate is multiplied by as training goes on, of `fastbp.schedules`; None for 1.
+    l1, l2 : float, keyword-only
+        Add l1 sum |w| + l2/2 sum w^2 over all weights, but not biases, to what is minimised (not to the loss reported).
+    clip_value : float, keyword-only
+        Cut each number of the gradient off at plus and minus this.
+    clip_norm : float, keyword-only
+        Shrink a gradient whose Euclidean norm, over all parameters, is above this to it. Clipping sees the gradient of
+        the loss, without that of l1 and l2.
     batch_size : int, keyword-only
         Samples a minibatch: 1 for online learning; the number of samples, or more, for the full batch.
     shuffle : bool, keyword-only
@@ -102,8 +120,13 @@ class Trainer:
         self,
         network: MLP,
         *,
-        loss: str,
+        loss: Loss,
         optimizer: Optimizer | None = None,
+        schedule: Schedule | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
         batch_size: int = 32,
         shuffle: bool = True,
         seed: int | None = None,
@@ -113,10 +136,20 @@ class Trainer:
         if not isinstance(network, MLP):
             raise TypeError(f"network must be an MLP, got {type(network).__name__}")
         self.network = network
-        self.loss = checks.choice(loss, "loss", LOSSES)
+        self.loss, self._loss = loss, checks.named(loss, "loss", LOSSES, losses.CLASSES)
         self.optimizer = SGD() if optimizer is None else optimizer
         if not isinstance(self.optimizer, Optimizer):
             raise TypeError(f"optimizer must be an optimizer such as SGD(0.1), got {optimizer!r}")
+        if schedule is not None and not isinstance(schedule, Schedule):
+            raise TypeError(f"schedule must be one of fastbp.schedules, such as Cosine(30), got {schedule!r}")
+        self.schedule = schedule
+        self._shaping = {
+            "l1": checks.real(l1, "l1", 0),
+            "l2": checks.real(l2, "l2", 0),
+            "clip_value": checks.bound(clip_value, "clip_value") or math.inf,
+            "clip_norm": checks.bound(clip_norm, "clip_norm") or 0.0,
+            "max_norm": network.max_norm or 0.0,
+        }
         self.batch_size = checks.integer(batch_size, "batch_size", 1)
         self.shuffle = bool(shuffle)
         self.n_threads = checks.threads(n_threads)
@@ -124,9 +157,9 @@ class Trainer:
         network.check_trainable()
         self.history = History()
         self._rng = checks.generator(seed)
+        self._seed = (np.random.SeedSequence().entropy if seed is None else seed) % 2**63
         checks.within_dtype(self.optimizer.learning_rate, "learning_rate", network.dtype)
-        self._state = aligned(self.optimizer.states * network.layout.size, network.dtype)
-        self._step = 0
+        self._begin()
         self._job: Job | None = None
         self._key: tuple = ()
         self._lock = threads.lock()
@@ -137,6 +170,8 @@ class Trainer:
         y: np.ndarray,
         *,
         epochs: int = 1,
+        sample_weight: np.ndarray | None = None,
+        class_weight: dict[int, float] | str | None = None,
         validation_data: tuple[np.ndarray, np.ndarray] | None = None,
         progress: bool | None = None,
     ) -> History:
@@ -147,11 +182,18 @@ class Trainer:
         X : array of shape (n, n_in)
             C-contiguous uint8, float32 and float64 (np.memmap too) are read in place, without a copy.
         y : array
-            For classes, integer labels of shape (n,), or rows (n, n_out) of probabilities that sum to 1; for
-            binary_cross_entropy, values in [0, 1] of shape (n, n_out), or (n,) if there is one output; for
-            squared_error, finite values of the same shapes. With more than one output, labels of shape (n,) stand for
-            their one-hot rows whatever the loss.
+            For cross_entropy and multiclass_hinge, integer labels of shape (n,), or rows (n, n_out) of probabilities
+            that sum to 1; for binary_cross_entropy, values in [0, 1] of shape (n, n_out), or (n,) if there is one
+            output; of the same shapes, for hinge and squared_hinge 0 and 1, or -1 and 1, for poisson values of at least
+            0, and for the others finite values. With more than one output, labels of shape (n,) stand for their one-hot
+            rows whatever the loss.
         epochs : int, keyword-only
+        sample_weight : array of shape (n,), keyword-only
+            At least 0. The loss of a minibatch is the mean weighted by these: 2 is like the sample twice in it, 0 like
+            none.
+        class_weight : dict or "balanced", keyword-only
+            Weights of classes, that those of the samples are multiplied by; of a class that a dict does not name, 1.
+            "balanced" gives all classes the same sum.
         validation_data : (X, y), keyword-only
             Evaluated after each epoch, into "validation_loss" and "validation_accuracy".
         progress : bool, keyword-only
@@ -161,7 +203,8 @@ class Trainer:
         -------
         History
             Of every epoch of this trainer so far. "loss" and "accuracy" are means over the epoch, of each sample before
-            the step that it was part of; "seconds" are those of training alone.
+            the step that it was part of; "learning_rate" is that of the last step, "seconds" are those of training
+            alone.
 
         Raises
         ------
@@ -190,10 +233,11 @@ class Trainer:
             if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
                 raise TypeError(f"validation_data must be a pair (X, y), got {type(validation_data).__name__}")
             Xv, yv = self._check(*validation_data, "validation_data[0]", "validation_data[1]")
+        weights = self._weights(sample_weight, class_weight, y)
         order = np.arange(len(X.array)) if self.shuffle else None
         bar = _bar(progress, epochs * len(X.array))
         # A trainer has one job: one thread at a time.
-        with self._lock, self._prepare(len(X.array)).reading(X, y, order) as job, bar as bar:
+        with self._lock, self._prepare(len(X.array)).reading(X, y, order, weights) as job, bar as bar:
             for _ in range(epochs):
                 scores = self._epoch(job, order, bar)
                 try:
@@ -206,12 +250,12 @@ class Trainer:
                     bar.set_postfix({name: f"{value:.4g}" for name, value in scores.items()})
         return self.history
 
-    def evaluate(self, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    def evaluate(self, X: np.ndarray, y: np.ndarray, *, sample_weight: np.ndarray | None = None) -> dict[str, float]:
         """The mean loss over the samples, and for classes the accuracy: the share of right predictions.
 
         Parameters
         ----------
-        X, y : arrays as for `fit`
+        X, y, sample_weight : arrays as for `fit`
 
         Returns
         -------
@@ -233,40 +277,72 @@ class Trainer:
         >>> fb.Trainer(net, loss="squared_error").evaluate([[0.0], [1.0]], [1.0, 5.0])
         {'loss': 1.0}
         """
-        return self._evaluate(*self._check(X, y), "these samples")
+        X, y = self._check(X, y)
+        return self._evaluate(X, y, "these samples", self._weights(sample_weight, None, y))
 
-    def _evaluate(self, X: checks.Inputs, y: checks.Targets, name: str) -> dict[str, float]:
+    def _evaluate(
+        self, X: checks.Inputs, y: checks.Targets, name: str, weights: np.ndarray | None = None
+    ) -> dict[str, float]:
         try:
-            return self.network._evaluate(X, y, self.loss, self.n_threads)
+            return self.network._evaluate(X, y, self._loss, self.n_threads, weights)
         except DivergedError:
-            raise FloatingPointError(f"the {self.loss} of {name} is not finite") from None
+            raise FloatingPointError(f"the {self._loss[0]} of {name} is not finite") from None
+
+    def _weights(
+        self, sample_weight: np.ndarray | None, class_weight: dict[int, float] | str | None, y: checks.Targets
+    ) -> np.ndarray | None:
+        """The weight of each sample, or None if all are 1."""
+        weights = checks.weights(sample_weight, len(y.array))
+        by_class = checks.class_weights(class_weight, y, self.network.sizes[-1])
+        if by_class is not None:
+            weights = by_class if weights is None else weights * by_class
+        if weights is not None and not 0 < weights.sum() < np.inf:
+            raise ValueError(f"the weights must have a sum above 0 that is finite, got {weights.sum()}")
+        return weights
 
     def _check(
         self, X: np.ndarray, y: np.ndarray, X_name: str = "X", y_name: str = "y"
     ) -> tuple[checks.Inputs, checks.Targets]:
         network = self.network
         inputs = checks.inputs(X, network.sizes[0], network.dtype, X_name)
-        return inputs, checks.targets(y, len(inputs.array), network.sizes[-1], self.loss, network.dtype, y_name, X_name)
+        return inputs, checks.targets(
+            y, len(inputs.array), network.sizes[-1], self._loss[0], network.dtype, y_name, X_name
+        )
+
+    def _begin(self) -> None:
+        """The optimizer's state, and the number of steps, as they were before the first."""
+        size, initial = self.network.layout.size, self.optimizer.initial
+        self._state = aligned(len(initial) * size, self.network.dtype)
+        self._state.reshape(len(initial), size)[:] = np.array(initial).reshape(-1, 1)
+        self._step, self._job = 0, None
+
+    def _hyper(self, t: np.ndarray) -> tuple:
+        """The rule's hyperparameters at the steps t = 1, 2, ..., of the epoch that goes on."""
+        eta = self.optimizer.learning_rate
+        if self.schedule is not None:
+            eta = eta * self.schedule.at(t - 1, self.history.epochs, self.history)
+        self._rate = float(np.ravel(eta)[-1])
+        return self.optimizer.hyper(t, eta)
 
     def _prepare(self, n: int) -> Job:
         """The job for minibatches of n samples, with the optimizer and weights as they are now."""
         network, batch = self.network, min(self.batch_size, n)
-        if self._state.size != self.optimizer.states * network.layout.size or self._state.dtype != network.dtype:
-            self._state = aligned(self.optimizer.states * network.layout.size, network.dtype)
-            self._step, self._job = 0, None
-        key = network, batch, self.loss, self.optimizer, self.gradient, self.n_threads
+        if self._state.size != len(self.optimizer.initial) * network.layout.size or self._state.dtype != network.dtype:
+            self._begin()
+        key = network, batch, self._loss, self.optimizer, self.gradient, self.n_threads
         if self._job is None or self._key != key:
             self._key = key
             self._job = Job(
-                network.layout,
-                *network.vectors,
+                network.model,
                 TRAIN,
                 batch,
-                loss=LOSSES[self.loss].code,
+                loss=self._loss,
                 rule=self.optimizer.rule,
                 state=self._state,
-                hyper=self.optimizer.hyper,
+                hyper=self._hyper,
                 stored=GRADIENTS[self.gradient],
+                shaping=self._shaping,
+                seed=self._seed,
                 n_threads=self.n_threads,
             )
         self._job.transpose()
@@ -289,12 +365,13 @@ class Trainer:
             self._restore(theta, before, error.part // job.parts + 1)
         if not np.isfinite((theta.min(), theta.max())).all():  # the last step's update has no loss after it
             self._restore(theta, before, -(-n // batch))
-        return {**job.scores(), "seconds": time.perf_counter() - start}
+        return {**job.scores(), "learning_rate": self._rate, "seconds": time.perf_counter() - start}
 
     def _restore(self, theta: np.ndarray, before: np.ndarray, step: int) -> NoReturn:
         """Take an epoch back that has diverged, and say so."""
-        theta[:], self._state[:], self._step = before, 0, 0
-        epoch = len(next(iter(self.history.values()), ())) + 1
+        theta[:] = before
+        self._begin()
+        epoch = self.history.epochs + 1
         raise FloatingPointError(
             f"the loss is not finite at step {step} of epoch {epoch}: the parameters are again those that the epoch "
             f"began with; try a learning rate below {self.optimizer.learning_rate:g} or scaled inputs"

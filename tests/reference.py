@@ -5,20 +5,56 @@ Nothing here is shared with the library: formulas are written again, from the do
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+
+erfc = np.vectorize(math.erfc, otypes=[float])
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+def _sigmoid(z):
+    return np.where(z >= 0, 1 / (1 + np.exp(-np.abs(z))), np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))))
+
+
+def _elu(z, alpha=1.0):
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
+
+
+def _elu_prime(z, alpha=1.0):
+    return np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0)))
+
+
+def _normal_cdf(z):
+    return 0.5 * erfc(-np.asarray(z, float) / math.sqrt(2))
+
 
 ACTIVATIONS = {
     "identity": lambda z: z,
-    "sigmoid": lambda z: np.where(z >= 0, 1 / (1 + np.exp(-np.abs(z))), np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z)))),
+    "sigmoid": _sigmoid,
     "tanh": np.tanh,
     "relu": lambda z: np.maximum(z, 0),
     "threshold": lambda z: (z >= 0).astype(z.dtype),
+    "leaky_relu": lambda z, slope=0.01: np.where(z > 0, z, slope * z),
+    "elu": _elu,
+    "selu": lambda z: SELU_SCALE * _elu(z, SELU_ALPHA),
+    "softplus": lambda z: np.logaddexp(z, 0),
+    "gelu": lambda z: z * _normal_cdf(z),
+    "silu": lambda z: z * _sigmoid(z),
+    "hard_sigmoid": lambda z: np.clip((z + 3) / 6, 0, 1),
 }
 DERIVATIVES = {
     "identity": np.ones_like,
     "sigmoid": lambda z: ACTIVATIONS["sigmoid"](z) * ACTIVATIONS["sigmoid"](-z),
     "tanh": lambda z: 1 / np.cosh(np.minimum(np.abs(z), 300)) ** 2,
     "relu": lambda z: (z > 0).astype(z.dtype),
+    "leaky_relu": lambda z, slope=0.01: np.where(z > 0, 1.0, slope),
+    "elu": _elu_prime,
+    "selu": lambda z: SELU_SCALE * _elu_prime(z, SELU_ALPHA),
+    "softplus": _sigmoid,
+    "gelu": lambda z: _normal_cdf(z) + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi),
+    "silu": lambda z: _sigmoid(z) * (1 + z * _sigmoid(-z)),
+    "hard_sigmoid": lambda z: np.where(np.abs(z) < 3, 1 / 6, 0.0),
 }
 
 
@@ -43,7 +79,55 @@ def costs(loss, output, z, y):
         return a, -(y * np.log(a)).sum(axis=1), -y / a
     if loss == "binary_cross_entropy":
         return a, -(y * np.log(a) + (1 - y) * np.log(1 - a)).sum(axis=1), (a - y) / (a * (1 - a))
-    return a, 0.5 * ((a - y) ** 2).sum(axis=1), a - y
+    return a, *LOSSES[loss](a, y)
+
+
+def _by_output(cost, slope):
+    return lambda a, y: (cost(a, y).sum(axis=1), slope(a, y))
+
+
+def _signs(y):
+    return np.where(y > 0, 1.0, -1.0)
+
+
+def _multiclass_hinge(a, y):
+    k = y.argmax(axis=1)
+    rows = np.arange(len(a))
+    margins = np.maximum(a - a[rows, k][:, None] + 1, 0)
+    margins[rows, k] = 0
+    g = (margins > 0).astype(float)
+    g[rows, k] = -g.sum(axis=1)
+    return margins.sum(axis=1), g
+
+
+def _norm_error(a, y):
+    norm = np.linalg.norm(a - y, axis=1)
+    return norm, (a - y) / np.where(norm > 0, norm, 1)[:, None]
+
+
+LOSSES = {
+    "squared_error": _by_output(lambda a, y: 0.5 * (a - y) ** 2, lambda a, y: a - y),
+    "mean_squared_error": lambda a, y: (((a - y) ** 2).mean(axis=1), 2 * (a - y) / a.shape[1]),
+    "absolute_error": _by_output(lambda a, y: np.abs(a - y), lambda a, y: np.sign(a - y)),
+    "huber": _by_output(
+        lambda a, y: np.where(np.abs(a - y) <= 1, 0.5 * (a - y) ** 2, np.abs(a - y) - 0.5),
+        lambda a, y: np.clip(a - y, -1, 1),
+    ),
+    "quantile": _by_output(
+        lambda a, y: np.maximum(0.5 * (y - a), -0.5 * (y - a)), lambda a, y: np.where(a > y, 0.5, -0.5)
+    ),
+    "poisson": _by_output(lambda a, y: a - y * np.log(a), lambda a, y: 1 - y / a),
+    "hinge": _by_output(
+        lambda a, y: np.maximum(1 - _signs(y) * a, 0), lambda a, y: np.where(_signs(y) * a < 1, -_signs(y), 0.0)
+    ),
+    "squared_hinge": _by_output(
+        lambda a, y: np.maximum(1 - _signs(y) * a, 0) ** 2,
+        lambda a, y: -2 * _signs(y) * np.maximum(1 - _signs(y) * a, 0),
+    ),
+    "multiclass_hinge": _multiclass_hinge,
+    "norm_error": _norm_error,
+}
+"""name: (C of each sample, dC/da)."""
 
 
 def forward(X, weights, biases, activations, output):
@@ -79,16 +163,44 @@ def gradients(X, y, weights, biases, activations, output, loss):
 
 def update(optimizer, theta, state, g, t):
     """Step t of an optimizer on one array, in place; state is a list of arrays that start at 0."""
-    eta = optimizer.learning_rate
-    if type(optimizer).__name__ == "Adam":
-        (beta_1, beta_2), (m, v) = optimizer.betas, state
+    o, eta = optimizer, optimizer.learning_rate
+    kind = type(o).__name__
+    if kind in ("Adam", "AdamW"):
+        (beta_1, beta_2), (m, v) = o.betas, state[:2]
+        if kind == "AdamW" and theta.ndim == 2:
+            theta *= 1 - eta * o.weight_decay
         m += (1 - beta_1) * (g - m)
         v += (1 - beta_2) * (g * g - v)
-        theta -= eta * (m / (1 - beta_1**t)) / (np.sqrt(v / (1 - beta_2**t)) + optimizer.epsilon)
-        return
-    v = state[0]
-    v[:] = optimizer.momentum * v + g
-    theta -= eta * (g + optimizer.momentum * v if optimizer.nesterov else v)
+        theta -= eta * (m / (1 - beta_1**t)) / (np.sqrt(v / (1 - beta_2**t)) + o.epsilon)
+    elif kind == "RMSprop":
+        v, m, u = state
+        v[:] = o.alpha * v + (1 - o.alpha) * g**2
+        m[:] = o.alpha * m + (1 - o.alpha) * g
+        move = g / (np.sqrt(v - m**2 if o.centered else v) + o.epsilon)
+        u[:] = o.momentum * u + move
+        theta -= eta * (u if o.momentum else move)
+    elif kind == "Adagrad":
+        state[0] += g**2
+        theta -= eta / (1 + (t - 1) * o.lr_decay) * g / (np.sqrt(state[0]) + o.epsilon)
+    elif kind == "Adadelta":
+        v, u = state[:2]
+        v[:] = o.rho * v + (1 - o.rho) * g**2
+        d = np.sqrt(u + o.epsilon) / np.sqrt(v + o.epsilon) * g
+        u[:] = o.rho * u + (1 - o.rho) * d**2
+        theta -= eta * d
+    elif kind == "Rprop":
+        before, s = state[:2]
+        if t == 1:
+            s[:] = eta
+        turn = np.sign(g * before)
+        s *= np.where(turn > 0, o.etas[1], np.where(turn < 0, o.etas[0], 1))
+        s[:] = np.clip(s, *o.step_sizes)
+        before[:] = np.where(turn < 0, 0, g) if o.forgiving else g
+        theta -= s * np.sign(before)
+    else:
+        v = state[0]
+        v[:] = o.momentum * v + g
+        theta -= eta * (g + o.momentum * v if o.nesterov else v)
 
 
 def one_hot(labels, n_out):

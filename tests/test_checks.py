@@ -1,5 +1,7 @@
 """Bad input: ValueError or TypeError that names the argument, the value and the rule, and a network left as it was."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -95,7 +97,7 @@ def test_targets_of_one_output(loss, y, message):
         ({"sizes": 3}, ValueError, "sizes must be a sequence"),
         ({"sizes": b"ab"}, ValueError, "sizes must be a sequence"),
         ({"sizes": np.array(3)}, ValueError, "sizes must be a sequence"),
-        ({"activation": None}, TypeError, "activation must be a name or a sequence of names, got None"),
+        ({"activation": None}, TypeError, "activation must be a name or an object of LeakyReLU, ELU, got None"),
         ({"scale": 1e300}, ValueError, "scale must be finite in float32"),
         ({"dtype": "foo"}, ValueError, "dtype must be float32 or float64, got 'foo'"),
         ({"dtype": None}, ValueError, "dtype must be float32 or float64, got None"),
@@ -104,10 +106,15 @@ def test_targets_of_one_output(loss, y, message):
         ({"sizes": [3, 0, 2]}, ValueError, "sizes[1] must be at least 1, got 0"),
         ({"sizes": [3, 2.5]}, TypeError, "sizes[1] must be an integer, got 2.5"),
         ({"sizes": [3, True]}, TypeError, "sizes[1] must be an integer, got True"),
+        ({"dropout": 1.0}, ValueError, "dropout must be a finite number at least 0 and below 1, got 1.0"),
+        ({"dropout": [0.5]}, ValueError, "dropout must be one rate or 2, of the inputs and each hidden layer; got 1"),
+        ({"dropout": [0.0, "a"]}, TypeError, "dropout[1] must be a number, got 'a'"),
+        ({"input_noise": -1}, ValueError, "input_noise must be a finite number at least 0, got -1"),
+        ({"max_norm": 0}, ValueError, "max_norm must be a finite number above 0, got 0"),
         ({"activation": "swoosh"}, ValueError, "activation must be one of 'identity'"),
         ({"activation": ["relu", "relu"]}, ValueError, "activation must be one name or 1"),
         ({"activation": ["softmax"]}, ValueError, "activation[0] must be one of"),
-        ({"output": 3}, ValueError, "output must be one of"),
+        ({"output": 3}, TypeError, "output must be a name or an object of LeakyReLU, ELU, got 3"),
         ({"init": "he"}, ValueError, "init must be one of 'he_uniform'"),
         ({"scale": NAN}, ValueError, "scale must be finite"),
         ({"shift": [1, 2]}, ValueError, "shift must be a number or have shape (3,), got shape (2,)"),
@@ -131,6 +138,11 @@ def test_network(options, error, message):
         ({"gradient": "lost"}, ValueError, "gradient must be one of 'fused', 'stored'"),
         ({"optimizer": fb.SGD(1e300)}, ValueError, "learning_rate must be finite in float32"),
         ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
+        ({"loss": 3}, TypeError, "loss must be a name or an object of CrossEntropy, Huber, Quantile, got 3"),
+        ({"l1": -1}, ValueError, "l1 must be a finite number at least 0, got -1"),
+        ({"l2": "a"}, TypeError, "l2 must be a number, got 'a'"),
+        ({"clip_value": 0}, ValueError, "clip_value must be a finite number above 0, got 0"),
+        ({"clip_norm": INF}, ValueError, "clip_norm must be a finite number above 0, got inf"),
         ({"optimizer": 0.1}, TypeError, "optimizer must be an optimizer such as SGD(0.1), got 0.1"),
     ],
 )
@@ -208,3 +220,59 @@ def test_threshold_cannot_be_trained():
 def test_set_weights(weights, biases, error, message):
     net = fb.MLP([3, 5, 4], seed=0)
     assert_unchanged(net, lambda: net.set_weights(weights, biases), error, message)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: fb.AdamW(weight_decay=-1), ValueError, "weight_decay must be a finite number at least 0, got -1"),
+        (lambda: fb.RMSprop(alpha=1), ValueError, "alpha must be a finite number at least 0 and below 1, got 1"),
+        (lambda: fb.RMSprop(centered=1), TypeError, "centered must be True or False, got 1"),
+        (lambda: fb.Adagrad(lr_decay=-1), ValueError, "lr_decay must be a finite number at least 0, got -1"),
+        (lambda: fb.Adadelta(rho=2), ValueError, "rho must be a finite number at least 0 and below 1, got 2"),
+        (lambda: fb.Rprop(etas=0.5), TypeError, "etas must be a pair of numbers, got 0.5"),
+        (lambda: fb.Rprop(etas=(0.5, 1.0)), ValueError, "etas[1] must be a finite number above 1, got 1"),
+        (
+            lambda: fb.Rprop(step_sizes=(1, 0.5)),
+            ValueError,
+            "step_sizes[1] must be a finite number at least 1, got 0.5",
+        ),
+        (lambda: fb.activations.LeakyReLU(-1), ValueError, "slope must be a finite number at least 0, got -1"),
+        (lambda: fb.activations.ELU(0), ValueError, "alpha must be a finite number above 0, got 0"),
+        (lambda: fb.losses.Huber(0), ValueError, "delta must be a finite number above 0, got 0"),
+        (lambda: fb.losses.Quantile(1), ValueError, "q must be a finite number above 0 and below 1, got 1"),
+        (
+            lambda: fb.losses.CrossEntropy(1.0),
+            ValueError,
+            "label_smoothing must be a finite number at least 0 and below 1",
+        ),
+    ],
+)
+def test_objects(make, error, message):
+    with pytest.raises(error) as caught:
+        make()
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "message"),
+    [
+        ("poisson", [0.0, -1.0], "y[1] is -1.0; every value must be finite in float32 and at least 0"),
+        ("hinge", [1.0, 0.5], "y[1] is 0.5; every value must be 0 or 1, or -1 or 1"),
+        ("squared_hinge", [-1.0, 0.0], "y[1] is 0.0; every value must be 0 or 1, or -1 or 1"),
+        ("hinge", [1.0, 2.0], "y[1] is 2.0; every value must be in [-1, 1]"),
+    ],
+)
+def test_targets_of_losses(loss, y, message):
+    net = fb.MLP([2, 1], seed=0)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        fb.Trainer(net, loss=loss).fit(np.ones((2, 2)), y)
+
+
+@pytest.mark.parametrize("y", [[0, 1, 1], [-1, 1, 1], [[0.0], [1], [1]], np.array([False, True, True])])
+def test_signs(y):
+    """0 and 1 mean the same as -1 and 1, and right is what has the sign of the target."""
+    net = fb.MLP([1, 1])
+    net.set_weights([[[1.0]]], [[0.0]])
+    scores = fb.Trainer(net, loss="hinge").evaluate([[-0.5], [0.5], [-0.25]], y)
+    assert scores == {"loss": pytest.approx((0.5 + 0.5 + 1.25) / 3), "accuracy": pytest.approx(2 / 3)}

@@ -22,6 +22,28 @@ def fit(n_threads, gradient, *, dtype=np.float32, optimizer=None):
     return b"".join(array.tobytes() for array in net.weights + net.biases), history["loss"]
 
 
+def everything(n_threads, gradient, dtype):
+    """A fit with all that is random or sums over the network: dropout, noise, weights, clipping, limits."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(1003, 61)).astype(dtype), rng.integers(0, 7, 1003)
+    net = fb.MLP(
+        [61, 37, 23, 7], activation=["gelu", "selu"], output="softmax", dropout=[0.1, 0.5, 0.3], input_noise=0.1,
+        max_norm=2.0, dtype=dtype, seed=0,
+    )  # fmt: skip
+    trainer = fb.Trainer(
+        net, loss=fb.losses.CrossEntropy(0.1), optimizer=fb.AdamW(0.01), schedule=fb.schedules.Warmup(9, per="step"),
+        l1=1e-5, l2=1e-4, clip_value=0.5, clip_norm=1.0, batch_size=50, seed=0, n_threads=n_threads, gradient=gradient,
+    )  # fmt: skip
+    history = trainer.fit(X, y, epochs=3, sample_weight=rng.uniform(0, 2, 1003), class_weight="balanced")
+    return b"".join(array.tobytes() for array in net.weights + net.biases), history["loss"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_everything_at_once(dtype):
+    results = [everything(t, mode, dtype) for t, mode in itertools.product((1, 2, 3, 4), ("fused", "stored"))]
+    assert all(result == results[0] for result in results)
+
+
 @pytest.mark.parametrize("optimizer", [fb.SGD(0.1), fb.SGD(0.1, momentum=0.9, nesterov=True), fb.Adam(0.01)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_threads_and_modes(dtype, optimizer):

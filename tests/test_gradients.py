@@ -20,26 +20,50 @@ N = 5
 def problem(sizes, activation, output, loss, dtype=np.float64, seed=0):
     """A network and samples at which every loss is finite and no kink is near.
 
-    Where a log-loss meets an output that is not a probability by itself, small weights and a bias of 1/2 keep it in
-    (0, 1).
+    Where a loss with a logarithm meets an output that is not a probability by itself, small weights and a bias of 1/2
+    keep it in (0, 1).
     """
+    kind = LOSSES[loss].targets
     rng = np.random.default_rng(seed)
     net = fb.MLP(sizes, activation=activation, output=output, dtype=dtype, seed=seed)
     weights, biases = net.weights, [rng.uniform(-0.3, 0.3, b.shape) for b in net.biases]
-    if LOSSES[loss].targets != "values" and output not in ("sigmoid", "softmax"):
+    if kind in ("distribution", "probabilities", "counts") and output not in ("sigmoid", "softmax"):
         weights[-1] *= 0.1 / max(1, np.abs(weights[-1]).sum(axis=0).max())
-        biases[-1] = rng.uniform(0.4, 0.6, sizes[-1])
+        biases[-1] = rng.uniform(0.4, 0.6, sizes[-1]) - (0.6 if output == "softplus" else 0)
     net.set_weights(weights, biases)
     X = rng.uniform(-1, 1, (N, sizes[0]))
-    y = rng.dirichlet(np.ones(sizes[-1]), N)
+    if kind == "signs":
+        y = rng.integers(0, 2, (N, sizes[-1]))
+    elif loss == "multiclass_hinge":
+        y = reference.one_hot(rng.integers(0, sizes[-1], N), sizes[-1])
+    else:
+        y = rng.dirichlet(np.ones(sizes[-1]), N)
     return net, X.astype(dtype), y.astype(dtype)
 
 
-def distance_to_kinks(net, X):
-    """The smallest |z| of a relu: a central difference across 0 would not be a derivative."""
-    zs, _ = reference.forward(X, net.weights, net.biases, net.activations, net.output)
-    names = [*net.activations, net.output]
-    return min((np.abs(z).min() for z, name in zip(zs, names, strict=True) if name == "relu"), default=np.inf)
+KINKS = {"relu": (0,), "leaky_relu": (0,), "elu": (0,), "selu": (0,), "hard_sigmoid": (-3, 3)}
+"""Where an activation has no second derivative: a central difference across is no derivative, or not to order 4."""
+
+
+def distance_to_kinks(net, X, y, loss):
+    """How far the nearest kink is, of an activation or of the loss."""
+    zs, a = reference.forward(X, net.weights, net.biases, net.activations, net.output)
+    distances = [np.inf]
+    for z, name in zip(zs, [*net.activations, net.output], strict=True):
+        distances += [np.abs(z - kink).min() for kink in KINKS.get(name, ())]
+    a, signs = a[-1], np.where(y > 0, 1, -1)
+    if loss in ("absolute_error", "quantile"):
+        distances.append(np.abs(a - y).min())
+    elif loss == "norm_error":
+        distances.append(np.linalg.norm(a - y, axis=1).min() / 4)
+    elif loss == "huber":
+        distances.append(np.abs(np.abs(a - y) - 1).min())
+    elif loss in ("hinge", "squared_hinge"):
+        distances.append(np.abs(1 - signs * a).min())
+    elif loss == "multiclass_hinge":
+        margins = a - (a * y).sum(axis=1, keepdims=True) + 1
+        distances.append(np.abs(margins[y == 0]).min(initial=np.inf))
+    return min(distances)
 
 
 def central_differences(net, X, y, loss, h=5e-4):
@@ -65,11 +89,10 @@ def central_differences(net, X, y, loss, h=5e-4):
     return out
 
 
-CASES = [
-    case
-    for case in itertools.product(DIFFERENTIABLE, OUTPUTS_WITH_DERIVATIVE, LOSSES, SHAPES)
-    if case[3] > 1 or case[0] == DIFFERENTIABLE[0]  # one layer has no hidden activation
-]
+PAIRS = [*itertools.product(OUTPUTS_WITH_DERIVATIVE, LOSSES)]
+FEW = [("softmax", "cross_entropy"), ("identity", "squared_error")]
+CASES = [("tanh", *pair, depth) for pair in PAIRS for depth in (1, 2)]
+CASES += [(activation, *pair, depth) for activation in DIFFERENTIABLE for pair in FEW for depth in (2, 4)]
 
 
 @pytest.mark.parametrize(("activation", "output", "loss", "depth"), CASES)
@@ -77,10 +100,10 @@ def test_central_differences(activation, output, loss, depth):
     """float64: a fourth-order difference at h = 5e-4 errs by some h^4 = 1e-13, and by 1e-16 / h of cancellation."""
     for seed in range(500):
         net, X, y = problem(SHAPES[depth], activation, output, loss, seed=seed)
-        if distance_to_kinks(net, X) > 5e-3:
+        if distance_to_kinks(net, X, y, loss) > 5e-3:
             break
     else:
-        raise AssertionError("no point away from the kinks of relu was found")
+        raise AssertionError("no point away from the kinks was found")
     _, dW, db = net.gradients(X, y, loss=loss)
     wanted = central_differences(net, X, y, loss)
     scale = max(np.abs(g).max() for g in wanted)
@@ -89,15 +112,19 @@ def test_central_differences(activation, output, loss, depth):
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-5), (np.float64, 1e-13)])
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("output", OUTPUTS_WITH_DERIVATIVE)
-@pytest.mark.parametrize("activation", DIFFERENTIABLE)
+@pytest.mark.parametrize(
+    ("activation", "output", "loss"),
+    [("tanh", *pair) for pair in PAIRS] + [(activation, *pair) for activation in DIFFERENTIABLE for pair in FEW],
+)
 def test_against_reference(activation, output, loss, dtype, tolerance):
     """float32 within 1e-5 of float64 (some hundred sums of 6e-8 each), float64 within rounding."""
     for sizes in ([33, 1], [61, 37, 7], [5, 19, 33, 8, 16], [16, 32, 32, 2]):
         if sizes[-1] == 1 and output == "softmax" and loss == "binary_cross_entropy":
             continue  # a = 1 always: the loss of a target below 1 is infinite, and cut off by the kernel
-        net, X, y = problem(sizes, activation, output, loss, dtype)
+        for seed in range(100):
+            net, X, y = problem(sizes, activation, output, loss, dtype, seed)
+            if distance_to_kinks(net, X, y, loss) > 1e-5:  # or rounding decides on the side
+                break
         weights, biases = ([a.astype(np.float64) for a in arrays] for arrays in (net.weights, net.biases))
         cost, dW, db = net.gradients(X, y, loss=loss)
         wanted_cost, *wanted = reference.gradients(

@@ -339,6 +339,7 @@ def test_import_compiles_nothing_and_starts_no_thread():
 def interrupts() -> None:
     own, (X, y) = trainer(n_threads=1, sizes=(784, 1024, 512, 10)), data(20_000, 784)
     own.fit(X[:100], y[:100])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
     sent: list[float] = []
 
     def interrupt() -> None:

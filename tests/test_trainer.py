@@ -27,6 +27,15 @@ def as_lists(net):
         fb.SGD(0.01, momentum=0.9, nesterov=True),
         fb.Adam(0.01),
         fb.Adam(0.1, betas=(0.0, 0.5), epsilon=0.1),
+        fb.AdamW(0.01, weight_decay=0.5),
+        fb.RMSprop(0.001),
+        fb.RMSprop(0.001, centered=True, alpha=0.9),
+        fb.RMSprop(0.001, momentum=0.9),
+        fb.RMSprop(0.001, momentum=0.9, centered=True),
+        fb.Adagrad(0.1, lr_decay=0.1),
+        fb.Adadelta(0.5),
+        fb.Rprop(0.001),
+        fb.Rprop(0.001, forgiving=False, step_sizes=(1e-5, 0.002)),
     ],
 )
 @pytest.mark.parametrize("batch_size", [1, 10, 64, 103, 1000])
@@ -34,7 +43,7 @@ def test_steps(optimizer, batch_size):
     """Two epochs in order of storage, against the formulas in NumPy; 103 samples divide by none of these."""
     X, y = data()
     net = fb.MLP([7, 9, 4], activation="tanh", output="softmax", dtype=np.float64, seed=0)
-    theta, state, t = as_lists(net), [[np.zeros_like(a), np.zeros_like(a)] for a in as_lists(net)], 0
+    theta, state, t = as_lists(net), [[np.zeros_like(a) for _ in range(3)] for a in as_lists(net)], 0
     trainer = fb.Trainer(net, loss="cross_entropy", optimizer=optimizer, batch_size=batch_size, shuffle=False)
     history = trainer.fit(X, y, epochs=2)
     losses = []
@@ -165,7 +174,8 @@ def test_history_and_validation():
     net = fb.MLP([7, 16, 4], output="softmax", dtype=np.float64, seed=0)
     trainer = fb.Trainer(net, loss="cross_entropy", optimizer=fb.SGD(0.2), seed=0)
     history = trainer.fit(X, y, epochs=3, validation_data=(X, y))
-    assert list(history) == ["loss", "accuracy", "seconds", "validation_loss", "validation_accuracy"]
+    measured = ["loss", "accuracy", "learning_rate", "seconds"]
+    assert list(history) == [*measured, "validation_loss", "validation_accuracy"]
     assert {len(values) for values in history.values()} == {3}
     scores = trainer.evaluate(X, y)
     assert scores == {"loss": history["validation_loss"][-1], "accuracy": history["validation_accuracy"][-1]}
@@ -174,7 +184,7 @@ def test_history_and_validation():
     assert scores["loss"] == pytest.approx(-np.log(a[np.arange(len(y)), y]).mean(), rel=1e-12)
     assert len(str(history).splitlines()) == 4
     regression = fb.Trainer(fb.MLP([7, 1], seed=0), loss="squared_error").fit(X, X[:, 0])
-    assert list(regression) == ["loss", "seconds"]
+    assert list(regression) == ["loss", "learning_rate", "seconds"]
 
 
 def test_history_prints_epochs_without_validation_too():

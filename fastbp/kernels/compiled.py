@@ -26,11 +26,10 @@ from numba.core import serialize
 from numba.core.compiler import CompileResult
 from numba.core.runtime import rtsys
 
-from . import minibatch
+from . import activations, inputs, minibatch
 
 I = types.int64
 DIGEST = hashlib.sha256().digest_size
-DTYPES = {np.dtype(np.float32): np.float32, np.dtype(np.float64): np.float64}
 
 
 SOURCES = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(Path(__file__).parent.rglob("*.py"))]
@@ -141,19 +140,39 @@ def _address(name: str, dispatcher, *signature) -> int:
 @functools.cache
 def propagate(dtype: np.dtype) -> int:
     """The address of phase 1 for a dtype, without the loss."""
-    return _address(f"propagate-{dtype}", minibatch.propagate(DTYPES[dtype]), I, I, I, I)
+    return _address(f"propagate-{dtype}", minibatch.propagate(dtype.type), I, I, I, I)
 
 
 @functools.cache
-def judge(dtype: np.dtype, code: int, sigma_code: int) -> int:
+def neuron(dtype: np.dtype, code: int, kept: bool, dropped: bool) -> int:
+    """The address of the kernel of an activation for a dtype."""
+    name = f"neuron-{dtype}-{code}{'-kept' * kept}{'-dropped' * dropped}"
+    return _address(name, activations.neuron(dtype.type, code, kept, dropped), I, I, I, I, I, I)
+
+
+@functools.cache
+def disturb(dtype: np.dtype) -> int:
+    """The address of the kernel of noise and dropout of the inputs for a dtype."""
+    return _address(f"disturb-{dtype}", inputs.disturb(dtype.type), I, I, I)
+
+
+@functools.cache
+def judge(dtype: np.dtype, loss: str, sigma_code: int) -> int:
     """The address of phase 1 for a dtype, a loss and an output, the loss."""
-    return _address(f"judge-{dtype}-{code}-{sigma_code}", minibatch.judge(DTYPES[dtype], code, sigma_code), I, I, I)
+    return _address(f"judge-{dtype}-{loss}-{sigma_code}", minibatch.judge(dtype.type, loss, sigma_code), I, I, I)
 
 
 @functools.cache
-def descend(dtype: np.dtype, rule: int) -> int:
+def descend(dtype: np.dtype, rule: str, shaped: bool) -> int:
     """The address of phase 2 for a dtype and a rule."""
-    return _address(f"descend-{dtype}-{rule}", minibatch.descend(DTYPES[dtype], rule), I, I, I, I)
+    name = f"descend-{dtype}-{rule}{'-shaped' * shaped}"
+    return _address(name, minibatch.descend(dtype.type, rule, shaped), I, I, I, I)
+
+
+@functools.cache
+def adjust(dtype: np.dtype) -> int:
+    """The address of what else phase 2 may do, for a dtype."""
+    return _address(f"adjust-{dtype}", minibatch.adjust(dtype.type), I, I, I, I)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Forward: z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l), for the rows of a minibatch that one thread has.
+"""Forward: z^l = W^l a^{l-1} + b^l, for the rows of a minibatch that one thread has.
 
 The product's loops are written out; the value in the innermost one is a tile of M x N vectors in registers.
 Each z_ri is one chain of multiply-adds, b_i first and then j = 0, 1, ..., whatever the tile's shape, so a row's
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from .activations import IDENTITY, sigma
-from .simd import INLINE, OPTIONS, M, N, fetch, keep, lanes, load, splat, store, tile_fill, tile_fma, tile_store
+from .simd import INLINE, OPTIONS, M, N, fetch, holds_zeros, lanes, load, splat, tile_fill, tile_fma, tile_store
 
 
 def _rows(m: int, n: int, first: bool = False):
@@ -66,48 +65,34 @@ multiply_many = _multiply(N) if N > 1 else multiply_one
 
 
 @njit(**INLINE)
-def activate(code, A, a, first, last, valid):
-    """a = sigma(z) in place, rows first <= r < last of the panel at a; lanes from `valid` on are padding: 0."""
-    L = lanes(A)
-    for i in range(a + first * L, a + last * L, L):
-        store(A, i, keep(sigma(code, load(A, i)), valid, 0.0))
-
-
-@njit(**INLINE)
-def forward(X, x, step, hop, W, w, n_in, n_out, code, A, z, stride, first, last):
-    """z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for rows first <= r < last   (000, 004).
+def forward(X, x, step, hop, W, w, n_in, n_out, A, z, stride, first, last, i):
+    """z^l = W^l a^{l-1} + b^l for rows first <= r < last and the N panels of units from panel i on   (000, 004).
 
     Parameters
     ----------
     X : vector; a^{l-1}_rj is at x + r step + j, and the next panel of columns `hop` further: panels, or a row-major
         matrix.
     W : vector; W^l in panels at `w`, then b^l.
-    code : of the activation; IDENTITY leaves z^l.
-    A : vector; a^l is written to the panels at `z`, of `stride` numbers each.
-
-    Returns
-    -------
-    A vector that is 0 in every lane if the first panel of z^l is finite, as it is if a^{l-1} is and nothing overflows;
-    and else NaN in one.
+    A : vector; z^l is written to the panels at `z`, of `stride` numbers each.
     """
     L = lanes(A)
     w_stride = (n_in + L - 1) // L * L * L
     panels = (n_out + L - 1) // L
     b = w + panels * w_stride
-    odd = splat(A, 0.0)
-    for i in range(0, panels, N):
-        at, out, ahead = w + i * w_stride, z + i * stride, w + (i + N) * w_stride
-        if i + N <= panels:
-            multiply_many(X, x, step, hop, W, at, w_stride, b + i * L, A, out, stride, first, last, n_in, ahead)
-        else:
-            multiply_one(X, x, step, hop, W, at, w_stride, b + i * L, A, out, stride, first, last, n_in, ahead)
-        if i == 0:
-            for r in range(z + first * L, z + last * L, L):
-                odd += load(A, r) - load(A, r)
-        if code != IDENTITY:
-            for p in range(i, min(i + N, panels)):
-                activate(code, A, z + p * stride, first, last, n_out - p * L)
-    return odd
+    at, out, ahead = w + i * w_stride, z + i * stride, w + (i + N) * w_stride
+    if i + N <= panels:
+        multiply_many(X, x, step, hop, W, at, w_stride, b + i * L, A, out, stride, first, last, n_in, ahead)
+    else:
+        multiply_one(X, x, step, hop, W, at, w_stride, b + i * L, A, out, stride, first, last, n_in, ahead)
+
+
+@njit(**INLINE)
+def all_finite(A, a, first, last):
+    """Whether rows first <= r < last of a panel are: as z^1 is, if the inputs are and nothing overflows."""
+    L, odd = lanes(A), splat(A, 0.0)
+    for i in range(a + first * L, a + last * L, L):
+        odd += load(A, i) - load(A, i)
+    return holds_zeros(odd)
 
 
 @njit(**INLINE)

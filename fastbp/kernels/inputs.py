@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from numba import njit
 
+from .job import LAYER, job_at, row_in_batch, share_of_rows
+from .random import gaussian, row_key, scramble, survive, uniform
 from .simd import (
     FLOAT32,
     INLINE,
     OPTIONS,
     UINT8,
+    array_at,
+    keep,
     lanes,
     load,
     load_input,
@@ -58,6 +62,31 @@ def gather(X, kind, n_in, order, start, shift, scale, A, a, stride, first, last)
             for r in range(top, min(top + ROWS, last)):
                 x = load_input_part(A, kind, X + (sample(order, start, r) * n_in + whole) * size, n_in - whole)
                 store(A, to + r * L, (x - load(shift, whole)) * load(scale, whole))
+
+
+def disturb(dtype):
+    """The kernel of noise and dropout of the inputs: `disturb(address of JOB, part, thread)`."""
+
+    @njit(**OPTIONS)
+    def disturb(address, k, t):
+        """a^0 += noise * gaussian, then a share of it is dropped, for the rows that thread t has of part k."""
+        job = job_at(address)
+        first, last = share_of_rows(job, k, t)
+        A, a = array_at(job.A, job.A_size, dtype), array_at(job.layers, job.depth, LAYER)[0].a
+        L, noise, rate = lanes(A), splat(A, job.noise), splat(A, job.dropout)
+        for r in range(first, last):
+            key = row_key(job.seed, job.step + k // job.parts, 0, row_in_batch(job, k, r))
+            other = scramble(key)
+            for j in range(0, job.n_in, L):
+                i = a + j // L * job.stride + r * L
+                x = load(A, i)
+                if job.noise > 0.0:
+                    x += noise * gaussian(uniform(A, key, j), uniform(A, other, j))
+                if job.dropout > 0.0:
+                    x = x * survive(uniform(A, other, j + job.n_in), rate)
+                store(A, i, keep(x, job.n_in - j, 0.0))
+
+    return disturb
 
 
 @njit(**INLINE)

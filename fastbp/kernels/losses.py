@@ -3,46 +3,52 @@
 delta^L = sigma'(z^L) * dC/da^L for an elementwise output, the Jacobian-vector product
 a * (g - sum_k g_k a_k) with g = dC/da^L for softmax. The canonical pairs, softmax with cross-entropy and sigmoid
 with binary cross-entropy, use a - y instead, and take C from z, so that both hold at |z| = 1e4.
-
-The kernels work on *columns*: as many rows as a vector has lanes, transposed, so that a vector holds one output of all
-of them, and a sum or a maximum over the outputs is one of vectors. A row at a time, across the lanes, a step of
-16-32-32-2 took a third longer.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from .activations import ACTIVATIONS, IDENTITY, SOFTMAX
-from .forward import activate
+from .activations import ACTIVATIONS, SOFTMAX, row_of, sigma, sigma_prime
+from .columns import from_columns, larger, softmax, to_columns
 from .panels import round_up
 from .simd import (
-    INLINE,
     OPTIONS,
     absolute,
     elementwise,
     exp,
+    fma,
     lanes,
     load,
     log,
     log1p,
     maximum,
+    minimum,
     splat,
+    sqrt,
     store,
-    transpose_lines,
     where,
 )
 
 
-def cross_entropy(a, y):
-    """C = -sum_i y_i ln a_i   (002). dC/da_i = -y_i / a_i; a is taken as the smallest normal number below it."""
-    p = maximum(a, a.tiny)
+def cross_entropy(a, y, smoothing, share):
+    """C = -sum_i y_i ln a_i   (002). dC/da_i = -y_i / a_i; a is taken as the smallest normal number below it.
+
+    With label smoothing y stands for (1 - smoothing) y + smoothing / n_out (Szegedy et al. 2016).
+    """
+    p, y = maximum(a, a.tiny), smooth(y, smoothing, share)
     return -y * log(p), -y / p
+
+
+def smooth(y, smoothing, share):
+    """(1 - smoothing) y + smoothing / n_out; y itself, to the bit, without smoothing."""
+    return fma(y, 1.0 - smoothing, smoothing * share)
 
 
 def binary_cross_entropy(a, y):
@@ -57,18 +63,81 @@ def squared_error(a, y):
     return 0.5 * g * g, g
 
 
-class Loss(NamedTuple):
-    """A row of the table: how the kernels know it, (C, dC/da) by output, and what its targets are."""
+def mean_squared_error(a, y, _, share):
+    """C = sum_i (a_i - y_i)^2 / n_out. dC/da_i = 2 (a_i - y_i) / n_out."""
+    g = a - y
+    return share * g * g, 2.0 * share * g
 
-    code: int
-    formula: Callable
+
+def absolute_error(a, y):
+    """C = sum_i |a_i - y_i|. dC/da_i is its sign, 0 at 0."""
+    r = a - y
+    return absolute(r), _sign(r)
+
+
+def _sign(r):
+    """1, 0 or -1; NaN of NaN."""
+    return where(r > 0.0, 1.0, where(r < 0.0, -1.0, r))
+
+
+def huber(a, y, delta):
+    """C = sum_i r_i^2 / 2 for r_i = a_i - y_i with |r_i| <= delta, delta (|r_i| - delta / 2) beyond   (Huber 1964)."""
+    r = a - y
+    g = minimum(maximum(r, -delta), delta)
+    return g * (r - 0.5 * g), g
+
+
+def quantile(a, y, q):
+    """C = sum_i q (y_i - a_i) where y_i > a_i, and (1 - q) (a_i - y_i) elsewhere   (Koenker and Bassett 1978)."""
+    r = a - y
+    g = where(r > 0.0, 1.0 - q, where(r < 0.0, -q, r))
+    return r * g, g
+
+
+def poisson(a, y):
+    """C = sum_i a_i - y_i ln a_i: but for a constant, that of Poisson distributions with the means a_i."""
+    p = maximum(a, a.tiny)
+    return a - y * log(p), 1.0 - y / p
+
+
+def hinge(a, y):
+    """C = sum_i max(0, 1 - s_i a_i), s_i = 1 where y_i > 0 and else -1."""
+    s = where(y > 0.0, y.of(1.0), -1.0)
+    margin = 1.0 - s * a
+    return maximum(margin, 0.0), where(margin < 0.0, 0.0, where(margin > 0.0, -s, margin))
+
+
+def squared_hinge(a, y):
+    """C = sum_i max(0, 1 - s_i a_i)^2, s_i = 1 where y_i > 0 and else -1."""
+    s = where(y > 0.0, y.of(1.0), -1.0)
+    margin = maximum(1.0 - s * a, 0.0)
+    return margin * margin, -2.0 * s * margin
+
+
+class Loss(NamedTuple):
+    """A row of the table: (C, dC/da) by output, and what its targets are."""
+
+    formula: Callable | None
+    """Of a, y, and if it takes them its parameter and 1 / n_out; None if C is not a sum over the outputs."""
     targets: str
+    """Their kind, see `checks.targets`."""
+    threshold: float = 0.5
+    """From which output on an output by itself says yes."""
 
 
 LOSSES = {
-    "cross_entropy": Loss(0, cross_entropy, "distribution"),
-    "binary_cross_entropy": Loss(1, binary_cross_entropy, "probabilities"),
-    "squared_error": Loss(2, squared_error, "values"),
+    "cross_entropy": Loss(cross_entropy, "distribution"),
+    "binary_cross_entropy": Loss(binary_cross_entropy, "probabilities"),
+    "squared_error": Loss(squared_error, "values"),
+    "mean_squared_error": Loss(mean_squared_error, "values"),
+    "absolute_error": Loss(absolute_error, "values"),
+    "huber": Loss(huber, "values"),
+    "quantile": Loss(quantile, "values"),
+    "poisson": Loss(poisson, "counts"),
+    "hinge": Loss(hinge, "signs", threshold=0.0),
+    "squared_hinge": Loss(squared_hinge, "signs", threshold=0.0),
+    "multiclass_hinge": Loss(None, "distribution"),
+    "norm_error": Loss(None, "values"),
 }
 """name: row."""
 
@@ -80,77 +149,31 @@ def _logistic(z, y):
 
 
 logistic = elementwise(_logistic, 2, results=2)
-larger = elementwise(maximum, 2)
-shifted_exp = elementwise(lambda z, top: exp(z - top), 2)
-logarithm = elementwise(log, 1)
-reciprocal = elementwise(lambda x: 1.0 / x, 1)
+smoothed = elementwise(smooth, 3)
+hinge_margin = elementwise(
+    lambda a, right, y: (maximum(a - right + 1.0, 0.0) * (1.0 - y), where(a - right + 1.0 > 0.0, 1.0 - y, 0.0)),
+    3,
+    results=2,
+)
+root = elementwise(sqrt, 1)
+ratio = elementwise(lambda x, y: where(y > 0.0, x / y, x), 2)
 later = elementwise(lambda best, x, at, i: where(x > best, i, at), 4)
 same = elementwise(lambda i, j: where(i >= j, where(j >= i, i.of(1.0), 0.0), 0.0), 2)
 same_side = elementwise(
-    lambda a, y: where(a >= 0.5, where(y >= 0.5, a.of(1.0), 0.0), where(y >= 0.5, a.of(0.0), 1.0)), 2
+    lambda a, y, least: where(
+        a >= least, where(y >= 0.5, a.of(1.0), 0.0), where(a < least, where(y >= 0.5, a.of(0.0), 1.0), 0.0)
+    ),
+    3,
 )
 
 
 @njit(**OPTIONS)
-def to_columns(A, a, stride, n_out, count, C, c):
-    """C[c + i lanes + r] = A[r, i] for r < count <= lanes, and for the lanes beyond row count - 1 again."""
-    L = lanes(A)
-    for p in range((n_out + L - 1) // L):
-        transpose_lines(A, a + p * stride, count, C, c + p * L * L, L)
-
-
-@njit(**OPTIONS)
-def from_columns(C, c, A, a, stride, n_out, count):
-    """A[r, i] = C[c + i lanes + r], with zeros in the padding."""
-    L = lanes(A)
-    panels = (n_out + L - 1) // L
-    for i in range(c + n_out * L, c + panels * L * L, L):
-        store(C, i, splat(C, 0.0))
-    for p in range(panels):
-        transpose_lines(C, c + p * L * L, L, A, a + p * stride, count)
-
-
-@njit(**OPTIONS)
-def softmax(C, z, p, n_out):
-    """p_i = e^(z_i - top) / sum_k e^(z_k - top), top = max z, of columns; p may be z   (003).
-
-    Returns top and ln sum_k e^(z_k - top): apart, since their sum would lose the digits of a small loss of large z.
-    """
-    L, top, sums = lanes(C), load(C, z), splat(C, 0.0)
-    for i in range(L, n_out * L, L):
-        top = larger(load(C, z + i), top)
-    for i in range(0, n_out * L, L):
-        e = shifted_exp(load(C, z + i), top)
-        store(C, p + i, e)
-        sums += e
-    share = reciprocal(sums)
-    for i in range(p, p + n_out * L, L):
-        store(C, i, load(C, i) * share)
-    return top, logarithm(sums)
-
-
-@njit(**INLINE)
-def output(code, A, a, stride, n_out, first, last, C, c):
-    """a^L = sigma(z^L) in place, rows first <= r < last; C is room for columns at c."""
-    L = lanes(A)
-    if code == SOFTMAX:
-        for r in range(first, last, L):
-            count = min(L, last - r)
-            to_columns(A, a + r * L, stride, n_out, count, C, c)
-            softmax(C, c, c, n_out)
-            from_columns(C, c, A, a + r * L, stride, n_out, count)
-    elif code != IDENTITY:
-        for p in range((n_out + L - 1) // L):
-            activate(code, A, a + p * stride, first, last, n_out - p * L)
-
-
-@njit(**OPTIONS)
-def _softmax_cross_entropy(C, a, y, d, n_out, scale):
+def _softmax_cross_entropy(C, a, y, d, n_out, scale, smoothing, share, output_parameter):
     """a^L = softmax(z^L), C = sum_i y_i (ln sum_k e^z_k - z_i), delta^L = (a^L - y) scale; returns C."""
     top, log_sum = softmax(C, a, d, n_out)
     costs = splat(C, 0.0)
     for i in range(0, n_out * lanes(C), lanes(C)):
-        target, p = load(C, y + i), load(C, d + i)
+        target, p = smoothed(load(C, y + i), smoothing, share), load(C, d + i)
         costs += target * (log_sum - (load(C, a + i) - top))
         store(C, a + i, p)
         store(C, d + i, (p - target) * scale)
@@ -158,7 +181,7 @@ def _softmax_cross_entropy(C, a, y, d, n_out, scale):
 
 
 @njit(**OPTIONS)
-def _sigmoid_binary_cross_entropy(C, a, y, d, n_out, scale):
+def _sigmoid_binary_cross_entropy(C, a, y, d, n_out, scale, parameter, share, output_parameter):
     """a^L = sigmoid(z^L), C of `binary_cross_entropy`, delta^L = (a^L - y) scale; returns C."""
     costs = splat(C, 0.0)
     for i in range(0, n_out * lanes(C), lanes(C)):
@@ -170,36 +193,85 @@ def _sigmoid_binary_cross_entropy(C, a, y, d, n_out, scale):
     return costs
 
 
-def _any_pair(code: int, sigma_code: int):
-    """The kernel of a loss and an output that have no formula of their own: delta^L = J^T dC/da^L, J = da^L/dz^L."""
-    formula = elementwise(next(row.formula for row in LOSSES.values() if row.code == code), 2, results=2)
-    row = next((row for row in ACTIVATIONS.values() if row.code == sigma_code), ACTIVATIONS["identity"])
-    sigma, sigma_prime = elementwise(row.formula, 1), elementwise(row.derivative or row.formula, 1)
-    is_softmax = sigma_code == SOFTMAX
+@njit(**OPTIONS)
+def _multiclass_hinge(C, a, y, d, n_out, parameter, share):
+    """d_i *= dC/da_i, C = sum_(i not k) max(0, a_i - a_k + 1) for the class k of y   (001); returns C."""
+    L = lanes(C)
+    right, costs, wrong = splat(C, 0.0), splat(C, 0.0), splat(C, 0.0)
+    for i in range(0, n_out * L, L):
+        right += load(C, y + i) * load(C, a + i)
+    for i in range(0, n_out * L, L):
+        cost, g = hinge_margin(load(C, a + i), right, load(C, y + i))
+        costs += cost
+        wrong += g
+    for i in range(0, n_out * L, L):
+        _, g = hinge_margin(load(C, a + i), right, load(C, y + i))
+        store(C, d + i, load(C, d + i) * (g - load(C, y + i) * wrong))
+    return costs
+
+
+@njit(**OPTIONS)
+def _norm_error(C, a, y, d, n_out, parameter, share):
+    """d_i *= dC/da_i, C = ||y - a||, whose gradient is taken as 0 at 0   (000); returns C."""
+    L, squares = lanes(C), splat(C, 0.0)
+    for i in range(0, n_out * L, L):
+        r = load(C, a + i) - load(C, y + i)
+        squares += r * r
+    norm = root(squares)
+    for i in range(0, n_out * L, L):
+        store(C, d + i, load(C, d + i) * ratio(load(C, a + i) - load(C, y + i), norm))
+    return norm
+
+
+def _sum_over_outputs(formula: Callable):
+    """The kernel of a loss that is a sum over the outputs."""
+    takes = len(inspect.signature(formula).parameters)
+    term = elementwise(lambda *arguments: formula(*arguments[:takes]), 4, results=2)
 
     @njit(**OPTIONS)
-    def any_pair(C, a, y, d, n_out, scale):
+    def sum_over_outputs(C, a, y, d, n_out, parameter, share):
+        """d_i *= dC/da_i; returns C."""
+        costs = splat(C, 0.0)
+        for i in range(0, n_out * lanes(C), lanes(C)):
+            cost, g = term(load(C, a + i), load(C, y + i), parameter, share)
+            costs += cost
+            store(C, d + i, load(C, d + i) * g)
+        return costs
+
+    sum_over_outputs.py_func.__qualname__ = f"sum_over_outputs_{formula.__name__}"  # see compiled.py
+    return sum_over_outputs
+
+
+def _any_pair(name: str, sigma_code: int):
+    """The kernel of a loss and an output that have no formula of their own: delta^L = J^T dC/da^L, J = da^L/dz^L."""
+    kernels = {"multiclass_hinge": _multiclass_hinge, "norm_error": _norm_error}
+    evaluate = kernels.get(name) or _sum_over_outputs(LOSSES[name].formula)
+    is_softmax = sigma_code == SOFTMAX
+    function, prime = sigma(0 if is_softmax else sigma_code), sigma_prime(0 if is_softmax else sigma_code)
+    of_z = not is_softmax and row_of(sigma_code).of_z
+
+    @njit(**OPTIONS)
+    def any_pair(C, a, y, d, n_out, scale, parameter, share, output_parameter):
         """a^L = sigma(z^L), C and delta^L = J^T dC/da^L scale; returns C."""
         L = lanes(C)
         if is_softmax:
             softmax(C, a, a, n_out)
-        costs, dots = splat(C, 0.0), splat(C, 0.0)
         for i in range(0, n_out * L, L):
-            output = sigma(load(C, a + i))
-            cost, g = formula(output, load(C, y + i))
-            costs += cost
-            dots += g * output
+            z = load(C, a + i)
+            output = function(z, output_parameter)
             store(C, a + i, output)
-            store(C, d + i, g)
+            store(C, d + i, prime(z if of_z else output, output_parameter))
+        costs = evaluate(C, a, y, d, n_out, parameter, share)
+        dots = splat(C, 0.0)
+        if is_softmax:
+            for i in range(0, n_out * L, L):
+                dots += load(C, d + i) * load(C, a + i)
         for i in range(0, n_out * L, L):
-            output, g = load(C, a + i), load(C, d + i)
-            if is_softmax:
-                store(C, d + i, output * (g - dots) * scale)
-            else:
-                store(C, d + i, g * sigma_prime(output) * scale)
+            g = load(C, d + i)
+            store(C, d + i, (load(C, a + i) * (g - dots) if is_softmax else g) * scale)
         return costs
 
-    any_pair.py_func.__qualname__ = f"any_pair_{code}_{sigma_code}"  # see compiled.py
+    any_pair.py_func.__qualname__ = f"any_pair_{name}_{sigma_code}"  # see compiled.py
     return any_pair
 
 
@@ -215,57 +287,65 @@ def argmax(C, a, n_out):
 
 
 @njit(**OPTIONS)
-def hit(C, a, y, n_out, by_output):
-    """1 if the largest output is the target's largest; by output, how many are on the target's side of 1/2."""
+def hit(C, a, y, n_out, by_output, least):
+    """1 if the largest output is the target's largest; by output, the share that is on the target's side of `least`."""
     if not by_output:
         return same(argmax(C, a, n_out), argmax(C, y, n_out))
     hits = splat(C, 0.0)
     for i in range(0, n_out * lanes(C), lanes(C)):
-        hits += same_side(load(C, a + i), load(C, y + i))
-    return hits
+        hits += same_side(load(C, a + i), load(C, y + i), splat(C, least))
+    return hits * splat(C, 1.0 / n_out)
 
 
 def room(L: int, n_out: int) -> int:
-    """How many numbers of columns a loss works in: outputs, targets and deltas, then C and hits."""
-    return 3 * round_up(n_out, L) * L + 2 * L
+    """How many numbers of columns a loss works in: outputs, targets and deltas, then C, hits and weights."""
+    return 3 * round_up(n_out, L) * L + 3 * L
 
 
 @functools.cache
-def loss(code: int, sigma_code: int):
+def loss(name: str, sigma_code: int):
     """The loss kernel of a loss and an output activation. Pairs that are not used cost no compile time."""
-    if (code, sigma_code) == (LOSSES["cross_entropy"].code, SOFTMAX):
-        columns = _softmax_cross_entropy
-    elif (code, sigma_code) == (LOSSES["binary_cross_entropy"].code, ACTIVATIONS["sigmoid"].code):
-        columns = _sigmoid_binary_cross_entropy
-    else:
-        columns = _any_pair(code, sigma_code)
+    own = {
+        ("cross_entropy", SOFTMAX): _softmax_cross_entropy,
+        ("binary_cross_entropy", ACTIVATIONS["sigmoid"].code): _sigmoid_binary_cross_entropy,
+    }
+    columns, least = own.get((name, sigma_code)) or _any_pair(name, sigma_code), LOSSES[name].threshold
 
     @njit(**OPTIONS)
-    def loss(A, a, Y, y, D, d, stride, n_out, weight, by_output, first, last, costs, hits, C, c):
-        """a^L = sigma(z^L) in place, C and delta^L = weight dC/dz^L, rows first <= r < last.
+    def loss(
+        A, a, Y, y, D, d, stride, n_out, parameters, scale, weights, by_output, first, last, costs, hits, C, c
+    ):  # fmt: skip
+        """a^L = sigma(z^L) in place, C and delta^L = scale dC/dz^L, rows first <= r < last.
 
         Parameters
         ----------
         A, Y, D : vectors; z^L, the targets and delta^L are n_out columns in panels at `a`, `y`, `d`.
-        weight : of a sample: one over the size of the minibatch.
+        parameters : of the loss and of sigma.
+        scale : one over the size of the minibatch.
+        weights : vector of float64, of the rows; or empty, and all are 1. C, hits and delta^L are multiplied by them.
         costs, hits : vectors of float64; row r gets C and whether the prediction was right, see `hit`.
         C : vector; `room` for columns at `c`.
         """
         L = lanes(A)
         size = (n_out + L - 1) // L * L * L
         target, delta, sums = c + size, c + 2 * size, c + 3 * size
-        scale, share = splat(D, weight), 1.0 / n_out if by_output else 1.0
+        share, p, q = splat(C, 1.0 / n_out), splat(C, parameters[0]), splat(C, parameters[1])
+        weight = splat(C, 1.0)
         for r in range(first, last, L):
             count = min(L, last - r)
             to_columns(A, a + r * L, stride, n_out, count, C, c)
             to_columns(Y, y + r * L, stride, n_out, count, C, target)
-            store(C, sums, columns(C, c, target, delta, n_out, scale))
-            store(C, sums + L, hit(C, c, target, n_out, by_output))
+            if len(weights):
+                for m in range(L):  # lanes beyond the last row stand for it, see `transpose_lines`
+                    C[sums + 2 * L + m] = weights[r + min(m, count - 1)]
+                weight = load(C, sums + 2 * L)
+            store(C, sums, weight * columns(C, c, target, delta, n_out, weight * splat(C, scale), p, share, q))
+            store(C, sums + L, weight * hit(C, c, target, n_out, by_output, least))
             from_columns(C, c, A, a + r * L, stride, n_out, count)
             from_columns(C, delta, D, d + r * L, stride, n_out, count)
             for m in range(count):
                 costs[r + m] = C[sums + m]
-                hits[r + m] = C[sums + L + m] * share
+                hits[r + m] = C[sums + L + m]
 
-    loss.py_func.__qualname__ = f"loss_{code}_{sigma_code}"  # see compiled.py
+    loss.py_func.__qualname__ = f"loss_{name}_{sigma_code}"  # see compiled.py
     return loss

@@ -6,9 +6,6 @@
 
 Two fork-joins a minibatch, whatever the depth. A large minibatch comes in *parts*, so that its activations stay in
 the cache and a call returns soon: the gradient's sums go on from part to part.
-
-A `JOB` record says all that the kernels need: addresses of the vectors, sizes and codes. The loops take its address
-and those of the compiled phases, so they are compiled once for every dtype, rule and network.
 """
 
 from __future__ import annotations
@@ -18,73 +15,32 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from .activations import IDENTITY
+from . import gradient
 from .backward import backward
-from .forward import forward, scatter
-from .gradient import biases, weights
-from .inputs import gather, one_hot
-from .losses import loss, output
+from .forward import all_finite, forward, scatter
+from .inputs import gather, one_hot, sample
+from .job import (
+    AHEAD,
+    APPLY,
+    BACK,
+    INPUTS,
+    LAYER,
+    LIMIT,
+    NORM,
+    NORM_CHUNK,
+    PREDICT,
+    STAGES,
+    STORE,
+    SUM,
+    UPDATE,
+    job_at,
+    rows_of,
+    share,
+    share_of_rows,
+)
+from .losses import loss
 from .rules import HYPERPARAMETERS
-from .simd import OPTIONS, M, array_at, call, fence, lanes, store
-
-I = np.int64
-JOB = np.dtype(
-    [
-        # data: samples, input columns, output columns; matrices are row-major, `kind` is theirs (inputs.py)
-        ("n", I), ("n_in", I), ("n_out", I),
-        ("X", I), ("X_kind", I), ("direct", I), ("shift", I), ("scale", I), ("shift_size", I),
-        ("y", I), ("y_kind", I), ("y_shift", I), ("y_scale", I), ("y_shift_size", I), ("labels", I),
-        ("order", I), ("order_size", I),
-        ("outputs", I),
-        # how: samples a minibatch, rows a part, parts a minibatch, threads
-        ("batch", I), ("part", I), ("parts", I), ("threads", I), ("mode", I), ("stored", I),
-        ("by_output", I),
-        # network: layers is a vector of LAYER; theta and what is like it
-        ("depth", I), ("layers", I),
-        ("theta", I), ("state", I), ("gradient", I), ("theta_size", I), ("state_size", I), ("gradient_size", I),
-        ("transposed", I), ("transposed_size", I), ("zeros", I), ("hyper", I), ("hyper_size", I), ("hyper_first", I),
-        # a part's panels, `stride` numbers each: activations, deltas, targets; then C and hits of each row
-        ("A", I), ("A_size", I), ("D", I), ("D_size", I), ("targets", I), ("stride", I), ("costs", I), ("hits", I),
-        # room for the columns of each thread (losses.py)
-        ("columns", I), ("columns_size", I), ("room", I),
-        # whether an input may not be finite, of predictions; sums since they were last set to 0
-        ("odd", I), ("cost", np.float64), ("hit", np.float64),
-    ]
-)  # fmt: skip
-LAYER = np.dtype([("n_in", I), ("n_out", I), ("code", I), ("W", I), ("T", I), ("a", I), ("z", I), ("d", I)])
-"""Layer l: sizes, the code of sigma, and offsets of W^l in theta, its transpose, a^{l-1} and a^l in A, delta^l in D.
-T is -1 in the first layer."""
-
-PREDICT, EVALUATE, TRAIN = range(3)
-INPUTS, AHEAD, BACK = range(3)
-SUM, UPDATE = range(2)
-FUSED, STORE, APPLY = range(3)
-"""JOB.stored: update from registers; only write the gradient; write it, then update from memory."""
-
-
-@njit(**OPTIONS)
-def job_at(address):
-    """The JOB at an address."""
-    return array_at(address, 1, JOB)[0]
-
-
-@njit(**OPTIONS)
-def rows_of(job, k):
-    """Part k: its first sample, its rows, the rows of its minibatch, whether it is the first and the last part of it.
-
-    A smaller last minibatch has fewer parts: those left over have no rows.
-    """
-    batch, part = k // job.parts, k % job.parts
-    stop = min((batch + 1) * job.batch, job.n)
-    start = batch * job.batch + part * job.part
-    rows = max(min(job.part, stop - start), 0)
-    return start, rows, stop - batch * job.batch, part == 0, rows > 0 and start + rows == stop
-
-
-@njit(**OPTIONS)
-def share(n, t, threads):
-    """The part [first, last) of n units that thread t takes."""
-    return n * t // threads, n * (t + 1) // threads
+from .simd import OPTIONS, N, array_at, call, fence, lanes
 
 
 @njit(**OPTIONS)
@@ -99,14 +55,6 @@ def effort(layer, rows):
     return rows + (4 if layer.T < 0 else 12)
 
 
-@njit(**OPTIONS)
-def share_of_rows(job, k, t):
-    """The rows [first, last) of part k that thread t takes: whole tiles, but for the last."""
-    rows = rows_of(job, k)[1]
-    first, last = share((rows + M - 1) // M, t, job.threads)
-    return first * M, min(last * M, rows)
-
-
 def propagate(dtype):
     """Phase 1 for a dtype, without the loss: `propagate(address of JOB, part, thread, stage)`."""
 
@@ -117,7 +65,7 @@ def propagate(dtype):
         job = job_at(address)
         first, last = share_of_rows(job, k, t)
         A, D = array_at(job.A, job.A_size, dtype), array_at(job.D, job.D_size, dtype)
-        layers, stride = array_at(job.layers, job.depth, LAYER), job.stride
+        layers, stride, L = array_at(job.layers, job.depth, LAYER), job.stride, lanes(A)
         start, end = rows_of(job, k)[0], layers[job.depth - 1]
 
         if stage == INPUTS:
@@ -125,6 +73,8 @@ def propagate(dtype):
             if not job.direct:
                 shift, scale = array_at(job.shift, job.shift_size, dtype), array_at(job.scale, job.shift_size, dtype)
                 gather(job.X, job.X_kind, job.n_in, order, start, shift, scale, A, layers[0].a, stride, first, last)
+            if job.disturb:
+                call(job.disturb, (address, k, t))
             if job.mode == PREDICT:
                 return
             if job.labels:
@@ -136,60 +86,90 @@ def propagate(dtype):
                 gather(job.y, job.y_kind, job.n_out, order, start, shift, scale, D, job.targets, stride, first, last)
         elif stage == AHEAD:
             theta = array_at(job.theta, job.theta_size, dtype)
-            C, c = array_at(job.columns, job.columns_size, dtype), t * job.room
-            X, x, step, hop = A, layers[0].a, lanes(A), stride
+            X, x, step, hop = A, layers[0].a, L, stride
             if job.direct:
-                X, x, step, hop = array_at(job.X, job.n * job.n_in, dtype), start * job.n_in, job.n_in, lanes(A)
+                X, x, step, hop = array_at(job.X, job.n * job.n_in, dtype), start * job.n_in, job.n_in, L
             for l in range(job.depth):
                 layer = layers[l]
-                code = layer.code if l + 1 < job.depth else IDENTITY
-                odd = forward(
-                    X, x, step, hop, theta, layer.W, layer.n_in, layer.n_out, code, A, layer.z, stride, first, last
-                )  # fmt: skip
-                if l == 0 and job.mode == PREDICT:
-                    store(C, c, odd)
-                    for m in range(c, c + lanes(C)):
-                        if not math.isfinite(C[m]):
-                            job.odd = 1
-                X, x, step, hop = A, layer.z, lanes(A), stride
+                for i in range(0, (layer.n_out + L - 1) // L, N):
+                    forward(
+                        X, x, step, hop, theta, layer.W, layer.n_in, layer.n_out, A, layer.z, stride, first, last, i
+                    )
+                    if l == 0 and i == 0 and job.mode == PREDICT and not all_finite(A, layer.z, first, last):
+                        job.odd = 1
+                    if layer.neuron:
+                        call(layer.neuron, (address, k, t, l, i, AHEAD))
+                X, x, step, hop = A, layer.z, L, stride
             if job.mode == PREDICT:
                 out = array_at(job.outputs, job.n * job.n_out, dtype)
-                output(end.code, A, end.z, stride, end.n_out, first, last, C, c)
                 scatter(A, end.z, stride, end.n_out, out, start, first, last)
         else:
             T = array_at(job.transposed, job.transposed_size, dtype)
             for l in range(job.depth - 1, 0, -1):
                 layer, below = layers[l], layers[l - 1]
-                backward(
-                    D, layer.d, stride, T, job.zeros, layer.T, max(below.T, 0), layer.n_in, layer.n_out,
-                    A, layer.a, below.code, below.d, first, last,
-                )  # fmt: skip
+                for j in range(0, (layer.n_in + L - 1) // L, N):
+                    backward(
+                        D, layer.d, stride, T, job.zeros, layer.T, max(below.T, 0), layer.n_in, layer.n_out,
+                        below.d, first, last, j,
+                    )  # fmt: skip
+                    if below.neuron:
+                        call(below.neuron, (address, k, t, l - 1, j, BACK))
 
     return propagate
 
 
-def judge(dtype, code, sigma_code):
+def judge(dtype, name, sigma_code):
     """Phase 1 for a dtype, a loss and an output, the loss: `judge(address of JOB, part, thread)`."""
-    evaluate = loss(code, sigma_code)
+    evaluate = loss(name, sigma_code)
 
     @njit(**OPTIONS)
     def judge(address, k, t):
         """a^L, C and delta^L for the rows that thread t has of part k."""
         job = job_at(address)
         first, last = share_of_rows(job, k, t)
-        _, rows, batch_rows, _, _ = rows_of(job, k)
+        start, rows, _, _, _ = rows_of(job, k)
         A, D = array_at(job.A, job.A_size, dtype), array_at(job.D, job.D_size, dtype)
         stride, end = job.stride, array_at(job.layers, job.depth, LAYER)[job.depth - 1]
         costs, hits = array_at(job.costs, rows, np.float64), array_at(job.hits, rows, np.float64)
-        weight, y = 1.0 / batch_rows, job.targets
+        parameters, y = (job.loss_parameter, end.parameter), job.targets
+        row_weights = array_at(job.row_weights, rows if job.weights else 0, np.float64)
+        if job.weights:
+            order = array_at(job.order, job.order_size, np.int64)
+            given = array_at(job.weights, job.n, np.float64)
+            for r in range(first, last):
+                row_weights[r] = given[sample(order, start, r)]
+        scale = 1.0 / job.batch_weight if job.batch_weight > 0.0 else 0.0
         C, c = array_at(job.columns, job.columns_size, dtype), t * job.room
-        evaluate(A, end.z, D, y, D, end.d, stride, end.n_out, weight, job.by_output, first, last, costs, hits, C, c)
+        evaluate(
+            A, end.z, D, y, D, end.d, stride, end.n_out, parameters, scale, row_weights, job.by_output, first, last,
+            costs, hits, C, c,
+        )  # fmt: skip
 
     return judge
 
 
-def descend(dtype, rule):
-    """Phase 2 for a dtype and an update rule: `descend(address of JOB, part, thread, stage)`."""
+@njit(**OPTIONS)
+def weigh(address, k):
+    """Before the first part of a minibatch: the sum of its samples' weights, in their order."""
+    job = job_at(address)
+    start, _, batch_rows, first, _ = rows_of(job, k)
+    if not first:
+        return
+    total = float(batch_rows)
+    if job.weights:
+        order = array_at(job.order, job.order_size, np.int64)
+        given, total = array_at(job.weights, job.n, np.float64), 0.0
+        for r in range(batch_rows):
+            total += given[sample(order, start, r)]
+    job.batch_weight = total
+
+
+def descend(dtype, rule, shaped):
+    """Phase 2 for a dtype and an update rule: `descend(address of JOB, part, thread, stage)`.
+
+    `shaped` says whether the gradient is shaped before the rule sees it; see `rules.shape`.
+    """
+    weights, biases = gradient.kernels(rule)
 
     @njit(**OPTIONS)
     def descend(address, k, t, stage):
@@ -199,16 +179,22 @@ def descend(dtype, rule):
         stored; then stage UPDATE updates from the stored one.
         """
         job = job_at(address)
-        _, rows, _, resume, update = rows_of(job, k)
-        resume, update = not resume, update and not job.stored
+        _, rows, _, resume, last_part = rows_of(job, k)
+        resume, final = not resume, last_part and not job.stored
         if stage == UPDATE:
-            rows, resume, update = 0, True, True
+            rows, resume, final = 0, True, True
         A, D = array_at(job.A, job.A_size, dtype), array_at(job.D, job.D_size, dtype)
         P, S = array_at(job.theta, job.theta_size, dtype), array_at(job.state, job.state_size, dtype)
         H, T = array_at(job.hyper, job.hyper_size, dtype), array_at(job.transposed, job.transposed_size, dtype)
         g, layers = array_at(job.gradient, job.gradient_size, dtype), array_at(job.layers, job.depth, LAYER)
         L, stride, stream = lanes(A), job.stride, job.threads > 1
         h = (k // job.parts - job.hyper_first) * HYPERPARAMETERS
+        if shaped:
+            shrink = shrinkage(job)
+            of_weights = (shrink, job.clip_value, job.l1, job.l2)
+            of_biases = (shrink, job.clip_value, 0.0, 0.0)
+        else:
+            of_weights = of_biases = ()
 
         total = 0
         for l in range(job.depth):
@@ -225,16 +211,60 @@ def descend(dtype, rule):
                 at = layer.T + (j * panels + i) * L * L if layer.T >= 0 else -1
                 p = layer.W + (i * high + j) * L * L
                 weights(
-                    rule, A, layer.a + j * stride, D, layer.d + i * stride, rows, H, h, P, p, S, g, T, at,
-                    resume, update, stream,
+                    A, layer.a + j * stride, D, layer.d + i * stride, rows, H, h, of_weights, P, p, S, g, T, at,
+                    resume, final, stream,
                 )  # fmt: skip
                 if j == 0:
-                    biases(rule, D, layer.d + i * stride, rows, H, h, P, b + i * L, S, g, resume, update)
+                    biases(D, layer.d + i * stride, rows, H, h, of_biases, P, b + i * L, S, g, resume, final)
             first, last = first - n * each, last - n * each
         if stream:
             fence()
 
     return descend
+
+
+def adjust(dtype):
+    """What else phase 2 may do, for a dtype: `adjust(address of JOB, part, thread, stage)`."""
+
+    @njit(**OPTIONS)
+    def adjust(address, k, t, stage):
+        """Stage NORM sums the squares of the stored gradient, LIMIT bounds the norms of the weights into each unit, and
+        AVERAGE moves the average of the parameters: what thread t has of it."""
+        job = job_at(address)
+        P, threads = array_at(job.theta, job.theta_size, dtype), job.threads
+        L = lanes(P)
+        if stage == NORM:
+            g, norms = array_at(job.gradient, job.gradient_size, dtype), array_at(job.norms, job.norms_size, np.float64)
+            first, last = share(job.norms_size, t, threads)
+            for c in range(first, last):
+                norms[c] = gradient.squares(g, c * NORM_CHUNK, min((c + 1) * NORM_CHUNK, len(g)))
+        elif stage == LIMIT:
+            T, layers = array_at(job.transposed, job.transposed_size, dtype), array_at(job.layers, job.depth, LAYER)
+            for l in range(job.depth):
+                layer = layers[l]
+                high, panels = (layer.n_in + L - 1) // L, (layer.n_out + L - 1) // L
+                first, last = share(panels, t, threads)
+                for i in range(first, last):
+                    w, at = layer.W + i * high * L * L, layer.T + i * L * L if layer.T >= 0 else -1
+                    gradient.limit(P, w, layer.n_in, job.max_norm, T, at, panels * L * L, threads > 1)
+        else:
+            first, last = share(job.theta_size // L, t, threads)
+            gradient.average(array_at(job.average, job.theta_size, dtype), P, job.average_rate, first * L, last * L)
+        if threads > 1:
+            fence()
+
+    return adjust
+
+
+@njit(**OPTIONS)
+def shrinkage(job):
+    """What the gradient is multiplied by so that its norm is at most clip_norm."""
+    if job.clip_norm <= 0.0:
+        return 1.0
+    norms, total = array_at(job.norms, job.norms_size, np.float64), 0.0
+    for c in range(job.norms_size):
+        total += norms[c]
+    return min(1.0, job.clip_norm / (math.sqrt(total) + 1e-6))
 
 
 @njit(**OPTIONS)
@@ -255,10 +285,18 @@ def tally(address, k):
 
 
 @njit(**OPTIONS)
-def is_stored(address, k):
-    """Whether part k ends a minibatch whose gradient was stored and waits for its update."""
+def due(address, k, stage, descend):
+    """The address of the kernel that a stage of phase 2 is due to call after part k, or 0: but for SUM, only after a
+    minibatch's last."""
     job = job_at(address)
-    return job.stored == APPLY and rows_of(job, k)[4]
+    if stage == SUM:
+        return descend
+    if not rows_of(job, k)[4] or job.stored == STORE:
+        return 0
+    if stage == UPDATE:
+        return descend if job.stored == APPLY else 0
+    wanted = job.clip_norm > 0.0 if stage == NORM else job.max_norm > 0.0 if stage == LIMIT else job.average != 0
+    return job.adjust if wanted else 0
 
 
 def loop(parallel: bool):
@@ -274,6 +312,8 @@ def loop(parallel: bool):
     @njit(parallel=options, error_model="numpy", nogil=True)
     def loop(propagate, judge, descend, job, first, last, threads):
         for k in range(first, last):
+            if judge:
+                weigh(job, k)
             for t in prange(threads):
                 call(propagate, (job, k, np.int64(t), INPUTS))
                 call(propagate, (job, k, np.int64(t), AHEAD))
@@ -284,11 +324,11 @@ def loop(parallel: bool):
             if judge and not tally(job, k):
                 return k
             if descend:
-                for t in prange(threads):
-                    call(descend, (job, k, np.int64(t), SUM))
-                if is_stored(job, k):
-                    for t in prange(threads):
-                        call(descend, (job, k, np.int64(t), UPDATE))
+                for stage in range(STAGES):
+                    kernel = due(job, k, stage, descend)
+                    if kernel:
+                        for t in prange(threads):
+                            call(kernel, (job, k, np.int64(t), stage))
         return last
 
     return loop

@@ -12,10 +12,12 @@ from fastbp.kernels.losses import LOSSES, loss, room
 from fastbp.kernels.panels import aligned, lanes_of
 from fastbp.network import OUTPUTS
 
+PARAMETERS = {"huber": 1.0, "quantile": 0.5, "leaky_relu": 0.01, "elu": 1.0}
+
 
 @functools.cache
 def run_loss(name, output):
-    return compiled(loss(LOSSES[name].code, OUTPUTS[output]))
+    return compiled(loss(name, OUTPUTS[output]))
 
 
 def evaluate(name, output, z, y, dtype=np.float64, by_output=False):
@@ -26,7 +28,10 @@ def evaluate(name, output, z, y, dtype=np.float64, by_output=False):
     costs, hits = np.zeros(rows), np.zeros(rows)
     lanes = lanes_of(dtype)
     C, stride = aligned(room(lanes, n_out), dtype), rows * lanes
-    run_loss(name, output)(A, 0, Y, 0, D, 0, stride, n_out, 1.0, by_output, 0, rows, costs, hits, C, 0)
+    parameters, none = (PARAMETERS.get(name, 0.0), PARAMETERS.get(output, 0.0)), np.empty(0)
+    run_loss(name, output)(
+        A, 0, Y, 0, D, 0, stride, n_out, parameters, 1.0, none, by_output, 0, rows, costs, hits, C, 0
+    )
     return from_panels(A, rows, z.shape), costs, from_panels(D, rows, z.shape), hits
 
 
@@ -36,6 +41,10 @@ def evaluate(name, output, z, y, dtype=np.float64, by_output=False):
 def test_values(name, output, n_out, dtype, tolerance):
     rng = np.random.default_rng(0)
     z, y = rng.normal(size=(19, n_out)).astype(dtype), rng.dirichlet(np.ones(n_out), 19).astype(dtype)
+    if LOSSES[name].targets == "signs":
+        y = rng.integers(0, 2, y.shape).astype(dtype)
+    if name == "multiclass_hinge":
+        y = reference.one_hot(y.argmax(axis=1), n_out).astype(dtype)
     a, costs, delta, _ = evaluate(name, output, z, y, dtype)
     wanted_a, wanted, g = reference.costs(name, output, z.astype(float), y.astype(float))
     assert reference.relative(a, wanted_a) < tolerance

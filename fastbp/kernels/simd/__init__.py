@@ -12,7 +12,7 @@ loop around it: results do not depend on how rows are shared out.
 
 from ..panels import LINE
 from .formulas import elementwise, switch
-from .functions import exp, expm1, log, log1p
+from .functions import exp, expm1, log, log1p, normal_cdf, sine_of_half_turns
 from .memory import (
     FLOAT32,
     FLOAT64,
@@ -22,6 +22,8 @@ from .memory import (
     fence,
     fetch,
     fetch_to_change,
+    hashed,
+    holds_zeros,
     keep,
     lanes,
     load,
@@ -79,6 +81,8 @@ __all__ = [
     "fetch",
     "fetch_to_change",
     "fma",
+    "hashed",
+    "holds_zeros",
     "keep",
     "lanes",
     "load",
@@ -88,7 +92,9 @@ __all__ = [
     "log1p",
     "maximum",
     "minimum",
+    "normal_cdf",
     "registers",
+    "sine_of_half_turns",
     "splat",
     "sqrt",
     "store",

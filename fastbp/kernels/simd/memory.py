@@ -90,6 +90,32 @@ def splat(typingctx, A, x):
     return vector(A, x), codegen
 
 
+@intrinsic
+def hashed(typingctx, A, key, first):
+    """Multiples of 2^-24 in [0, 1), hashes of a 64-bit key and the numbers first, first + 1, ... of the lanes.
+
+    Multiply, shift, exclusive or: a mixer of 32 bits found by search (Wellons 2018), with half of the key before it and
+    half within.
+    """
+    vector = VECTORS[A.dtype]
+
+    def codegen(context, builder, sig, args):
+        _, key, first = args
+        shape = ir.VectorType(I32, vector.lanes)
+        constant = lambda value: ir.Constant(shape, [value] * vector.lanes)  # noqa: E731
+        part = lambda bits: broadcast(builder, builder.trunc(bits, I32), vector.lanes)  # noqa: E731
+        mix = lambda x, shift: builder.xor(x, builder.lshr(x, constant(shift)))  # noqa: E731
+        lane = builder.add(part(first), ir.Constant(shape, list(range(vector.lanes))))
+        x = builder.add(part(key), builder.mul(lane, constant(0x9E3779B9)))
+        x = builder.mul(mix(x, 16), constant(0x7FEB352D))
+        x = builder.xor(mix(x, 15), part(builder.lshr(key, I64(32))))
+        x = mix(builder.mul(x, constant(0x846CA68B)), 16)
+        u = builder.uitofp(builder.lshr(x, constant(8)), line_type(vector))
+        return builder.fmul(u, ir.Constant(u.type, [2.0**-24] * vector.lanes))
+
+    return vector(A, types.uint64, types.intp), codegen
+
+
 def lanes_below(builder, vector: VectorType, count):
     """The mask of the lanes below `count`."""
     numbers = ir.Constant(ir.VectorType(I64, vector.lanes), list(range(vector.lanes)))
@@ -105,6 +131,18 @@ def keep(typingctx, x, count, fill):
         return builder.select(lanes_below(builder, x, args[1]), args[0], other)
 
     return x(x, types.intp, types.float64), codegen
+
+
+@intrinsic
+def holds_zeros(typingctx, x):
+    """Whether every lane is 0."""
+
+    def codegen(context, builder, sig, args):
+        same = builder.fcmp_ordered("==", args[0], ir.Constant(args[0].type, [0.0] * x.lanes))
+        bits = builder.bitcast(same, ir.IntType(x.lanes))
+        return builder.icmp_unsigned("==", bits, ir.Constant(bits.type, -1))
+
+    return types.boolean(x), codegen
 
 
 UINT8, FLOAT32, FLOAT64 = range(3)

@@ -10,7 +10,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..panels import LINE
-from .memory import element_at, load_line, store_line
+from .memory import element_at, load_line, store_line, to_element
 from .target import G
 from .vector import I32, I64, VECTORS, Vector, broadcast, element_of, fma, line_type
 
@@ -108,30 +108,34 @@ def tile_fma(typingctx, rows, panels, c, A, a, a_stride, W, w, w_stride):
     return c(rows, panels, c, A, n64, n64, W, n64, n64), codegen
 
 
-def tile_update(rules: dict[int, tuple[int, Callable]], slots: int):
-    """The intrinsic that applies one of `rules` to a tile of the gradient; see `rules.RULES`."""
+def tile_update(formula: Callable, count: int, slots: int, shape: Callable):
+    """The intrinsic that applies a rule with `count` states to a tile of the gradient; see `rules.descend`."""
 
     @intrinsic(prefer_literal=True)
-    def tile_descend(typingctx, rule, rows, g, H, h, P, p, S, s, size, Q, q):
-        count, formula = rules[rule.literal_value]
+    def tile_descend(typingctx, rows, g, H, h, shaping, P, p, S, s, size, Q, q):
         n64 = types.intp
 
         def codegen(context, builder, sig, args):
-            _, _, gradient, hyper, first, theta, start, state, s_start, s_size, new_theta, new_start = args
+            _, gradient, hyper, first, shapes, theta, start, state, s_start, s_size, new_theta, new_start = args
             width, line, scalars = I64(g.dtype.lanes), g.dtype, []
+            spread = lambda x: Vector(builder, broadcast(builder, x, line.lanes))  # noqa: E731
             for k in range(slots):
-                scalar = builder.load(element_at(context, builder, H, hyper, first, (I64(1), k)))
-                scalars.append(Vector(builder, broadcast(builder, scalar, line.lanes)))
+                scalars.append(spread(builder.load(element_at(context, builder, H, hyper, first, (I64(1), k)))))
+            shapes = cgutils.unpack_tuple(builder, shapes) if len(shaping) else []
+            shapes = [spread(to_element(builder, x, element_of(line.dtype))) for x in shapes]
             for m, value in enumerate(cgutils.unpack_tuple(builder, gradient)):
                 at = [element_at(context, builder, P, theta, start, (width, m))]
                 at += [element_at(context, builder, S, state, s_start, (width, m), (s_size, k)) for k in range(count)]
                 old = [Vector(builder, load_line(builder, pointer, line)) for pointer in at]
                 at[0] = element_at(context, builder, Q, new_theta, new_start, (width, m))
-                for new, pointer in zip(formula(Vector(builder, value), *old, scalars), at, strict=True):
+                shaped = Vector(builder, value)
+                if shapes:
+                    shaped = shape(shaped, old[0], *shapes)
+                for new, pointer in zip(formula(shaped, *old, scalars), at, strict=True):
                     store_line(builder, new.value, pointer)
             return context.get_dummy_value()
 
-        return types.none(rule, rows, g, H, n64, P, n64, S, n64, n64, Q, n64), codegen
+        return types.none(rows, g, H, n64, shaping, P, n64, S, n64, n64, Q, n64), codegen
 
     return tile_descend
 

@@ -1,0 +1,123 @@
+"""Schedules: their values, what training makes of them, and composition."""
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+from fastbp import schedules as s
+
+STEPS = np.arange(40)
+
+
+def per_epoch(schedule, epochs=40, scores=None):
+    """The factor of each epoch."""
+    return np.array([schedule.at(np.array([999]), epoch, scores or {})[0] for epoch in range(epochs)])
+
+
+FORMULAS = {
+    s.Constant(0.3): lambda x: np.full(40, 0.3),
+    s.Step(7, 0.5): lambda x: 0.5 ** (x // 7),
+    s.MultiStep((5, 5, 20), 0.1): lambda x: np.where(x < 5, 1, np.where(x < 20, 0.01, 0.001)),
+    s.Exponential(0.9): lambda x: 0.9**x,
+    s.InverseScaling(0.75): lambda x: 1 / (x + 1) ** 0.75,
+    s.Polynomial(30, 2.0): lambda x: np.where(x < 30, (1 - x / 30) ** 2, 0),
+    s.Cosine(30, 0.1): lambda x: np.where(x < 30, 0.1 + 0.9 * np.cos(np.pi * x / 60) ** 2, 0.1),
+    s.WarmRestarts(9): lambda x: np.cos(np.pi * (x % 9) / 18) ** 2,
+    s.Warmup(10): lambda x: np.minimum((x + 1) / 10, 1),
+}
+
+
+@pytest.mark.parametrize("schedule", FORMULAS, ids=lambda schedule: type(schedule).__name__)
+def test_formulas(schedule):
+    """Per epoch and, the same function, per step."""
+    wanted = FORMULAS[schedule](STEPS.astype(float))
+    assert per_epoch(schedule) == pytest.approx(wanted, rel=1e-12, abs=1e-15)
+    by_step = type(schedule)(**{**vars(schedule), "per": "step"})
+    assert by_step.at(STEPS, 3, {}) == pytest.approx(wanted, rel=1e-12, abs=1e-15)
+
+
+def test_growing_restarts():
+    values = per_epoch(s.WarmRestarts(3, growth=2), 22)
+    assert (values == 1).nonzero()[0].tolist() == [0, 3, 9, 21]
+    assert values[8] == pytest.approx(np.cos(np.pi * 5 / 12) ** 2)
+
+
+def test_one_cycle():
+    values = s.OneCycle(100, per="step").at(np.arange(120), 0, {})
+    assert values[[0, 30]] == pytest.approx([0.04, 1])
+    assert (np.diff(values[:31]) > 0).all()
+    assert (np.diff(values[30:101]) < 0).all()
+    assert values[100:] == pytest.approx(4e-6)
+
+
+def test_composition():
+    product = s.Warmup(100, per="step") * s.Step(2, 0.5)
+    assert product.at(np.array([49, 149]), 4, {}) == pytest.approx([0.5 * 0.25, 0.25])
+    chain = s.Chain([s.Warmup(5), s.Constant(1.0), s.Exponential(0.5)], [5, 3])
+    wanted = [0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1, 1, 0.5, 0.25, 0.125]
+    assert per_epoch(chain, 12) == pytest.approx(wanted)
+
+
+def test_plateau():
+    """Down after more than `patience` epochs without an improvement of more than min_delta, and not below `least`."""
+    schedule = s.ReduceOnPlateau("validation_loss", gamma=0.5, patience=1, min_delta=0.01, least=0.2)
+    losses = [1.0, 0.5, 0.495, 0.51, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4]
+    factors = [schedule.at(np.array([0]), e, {"validation_loss": losses[:e]})[0] for e in range(len(losses) + 1)]
+    assert factors == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2, 0.2, 0.2]
+    rising = s.ReduceOnPlateau("accuracy", patience=0)
+    assert rising.at(np.array([0]), 3, {"accuracy": [0.1, 0.2, 0.3]})[0] == 1
+    assert rising.at(np.array([0]), 3, {"accuracy": [0.1, 0.2, 0.2]})[0] == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="monitor must be one of 'loss', got 'validation_loss'"):
+        s.ReduceOnPlateau().at(np.array([0]), 1, {"loss": [1.0]})
+
+
+@pytest.mark.parametrize("optimizer", [fb.SGD(0.1), fb.Adam(0.1), fb.RMSprop(0.1), fb.Adadelta(0.1), fb.AdamW(0.1)])
+@pytest.mark.parametrize("per", ["epoch", "step"])
+def test_training(optimizer, per):
+    """Bit for bit the steps of a trainer whose rate is set by hand; the history has the rate of each epoch's end."""
+    X, y = np.random.default_rng(0).normal(size=(2, 30, 1))
+    options = {"loss": "squared_error", "batch_size": 10, "shuffle": False}
+    schedule = s.Exponential(0.5, per=per)
+    net = fb.MLP([1, 1], dtype=np.float64, seed=0)
+    history = fb.Trainer(net, optimizer=optimizer, schedule=schedule, **options).fit(X, y, epochs=3)
+    assert history["learning_rate"] == pytest.approx(
+        [0.1 * 0.5 ** (e if per == "epoch" else 3 * e + 2) for e in range(3)]
+    )
+
+    twin = fb.MLP([1, 1], dtype=np.float64, seed=0)
+    own = fb.Trainer(twin, optimizer=optimizer, **options)
+    for t in range(9):
+        rows = slice(t % 3 * 10, t % 3 * 10 + 10)
+        rate = 0.1 * 0.5 ** (t // 3 if per == "epoch" else t)
+        own.optimizer = type(optimizer)(**{**vars(optimizer), "learning_rate": rate})
+        own.fit(X[rows], y[rows])
+    assert (net.weights[0] == twin.weights[0]).all()
+    assert (net.biases[0] == twin.biases[0]).all()
+
+
+def test_a_plateau_in_training():
+    X, y = np.ones((8, 1)), np.zeros(8)
+    net = fb.MLP([1, 1], seed=0)
+    net.set_weights([[[0.0]]], [[0.0]])  # perfect: nothing improves
+    plateau = s.ReduceOnPlateau("loss", patience=0, gamma=0.5)
+    history = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(1.0), schedule=plateau).fit(X, y, epochs=4)
+    assert history["learning_rate"] == [1.0, 1.0, 0.5, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: s.Step(0), ValueError, "size must be at least 1, got 0"),
+        (lambda: s.Step(2, per="batch"), ValueError, "per must be one of 'epoch', 'step', got 'batch'"),
+        (lambda: s.Exponential(0.0), ValueError, "gamma must be"),
+        (lambda: s.Chain([s.Warmup(5)], [5]), ValueError, "lengths must be one fewer than the 1 schedules"),
+        (lambda: s.Chain([s.Warmup(5), 0.1], [5]), TypeError, r"schedules\[1\] must be a schedule, got 0.1"),
+        (lambda: s.MultiStep((5, 4)), ValueError, r"milestones\[1\] must be at least 5, got 4"),
+        (lambda: s.ReduceOnPlateau(per="step"), ValueError, "per must be 'epoch'"),
+        (lambda: s.Warmup(3) * 2, TypeError, "unsupported operand"),
+        (lambda: fb.Trainer(fb.MLP([1, 1]), loss="squared_error", schedule=0.5), TypeError, "schedule must be one of"),
+    ],
+)
+def test_errors(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
