@@ -1,8 +1,10 @@
 """fastbp: backpropagation for fully connected networks on CPUs."""
 
 from . import activations, datasets, losses, schedules
+from .gradcheck import check_gradients
 from .network import MLP
 from .optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop, Rprop
+from .serialization import ModelFileError, load
 from .trainer import History, Trainer
 
 __all__ = [
@@ -13,11 +15,14 @@ __all__ = [
     "Adam",
     "AdamW",
     "History",
+    "ModelFileError",
     "RMSprop",
     "Rprop",
     "Trainer",
     "activations",
+    "check_gradients",
     "datasets",
+    "load",
     "losses",
     "schedules",
 ]

@@ -160,7 +160,7 @@ def _blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         yield start, array[start : start + rows]
 
 
-def _within(
+def within(
     array: np.ndarray, name: str, dtype: np.dtype, low: float = -math.inf, high: float = math.inf, first: int = 0
 ) -> None:
     """All numbers are finite, in a dtype too, and in [low, high]; else name the first that is not."""
@@ -192,7 +192,7 @@ def matrix(X: object, n_in: int, name: str = "X") -> np.ndarray:
 def inputs(X: object, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
     """A matrix of n_in columns that the kernels can read: C-contiguous uint8, float32 or float64 as it is."""
     array = _readable(matrix(X, n_in, name), dtype)
-    _within(array, name, dtype)
+    within(array, name, dtype)
     return Inputs(array, KINDS[array.dtype])
 
 
@@ -208,7 +208,7 @@ def readable_blocks(X: np.ndarray, dtype: np.dtype) -> Iterator[tuple[int, Input
 
 def finite(array: np.ndarray, dtype: np.dtype, first: int, name: str = "X") -> None:
     """Raise ValueError for a number of a block that is not finite in a dtype."""
-    _within(array, name, dtype, first=first)
+    within(array, name, dtype, first=first)
 
 
 def weights(values: object, n: int, name: str = "sample_weight") -> np.ndarray | None:
@@ -218,7 +218,7 @@ def weights(values: object, n: int, name: str = "sample_weight") -> np.ndarray |
     array = np.array(numeric(values, name), np.float64)  # a copy, that nobody changes meanwhile
     if array.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), a weight for each sample; got {array.shape}")
-    _within(array, name, array.dtype, 0, math.inf)
+    within(array, name, array.dtype, 0, math.inf)
     return array
 
 
@@ -265,11 +265,11 @@ def targets(y: object, n: int, n_out: int, loss: str, dtype: np.dtype, name: str
             )
         # A copy: labels say where the kernels write, and nobody else may change them meanwhile.
         labels = np.array(array, np.int64)
-        _within(labels, name, dtype, 0, n_out - 1)
+        within(labels, name, dtype, 0, n_out - 1)
         return Targets(labels, FLOAT64, True, True, False)
     array = _readable(array, dtype)
     low, high = {"values": (-math.inf, math.inf), "counts": (0, math.inf), "signs": (-1, 1)}.get(row.targets, (0, 1))
-    _within(array, name, dtype, low, high)
+    within(array, name, dtype, low, high)
     if row.targets == "signs":
         _signs(array, name)
     if row.targets == "distribution":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import os
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -100,6 +102,32 @@ class MLP:
         dtype: np.typing.DTypeLike = np.float32,
         seed: int | None = None,
     ):
+        self._define(sizes, activation, output, init, scale, shift, dropout, input_noise, max_norm, dtype)
+        self._draw(checks.generator(seed))
+
+    @classmethod
+    def _filled(cls, parameters: Iterable[np.ndarray], sizes: Sequence[int], **options) -> MLP:
+        """A network with the parameters W^1, b^1, W^2, ..., which are looked at one by one; options, all, as for MLP.
+
+        Raises
+        ------
+        ValueError
+            If one is not finite in its dtype.
+        """
+        network = cls.__new__(cls)
+        network._define(sizes, **options)
+        for k, array in enumerate(parameters):
+            checks.within(array, f"{'Wb'[k % 2]}{k // 2 + 1}", network.dtype)
+            if k % 2:
+                network._theta[network.layout.bias(k // 2)] = array
+            else:
+                network._fill(k // 2, array)
+        return network
+
+    def _define(
+        self, sizes, activation, output, init, scale, shift, dropout, input_noise, max_norm, dtype
+    ) -> None:  # fmt: skip
+        """All but the weights, which are 0."""
         is_list = (
             isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str | bytes) and np.ndim(sizes) == 1
         )
@@ -135,7 +163,6 @@ class MLP:
         self._theta = aligned(self.layout.size, self.dtype)
         self._jobs: dict[tuple, Job] = {}
         self._lock = threads.lock()
-        self._draw(checks.generator(seed))
 
     def _rates(self, dropout: float | Sequence[float]) -> tuple[float, ...]:
         """The rates of dropout of a^0 to a^{L-1}."""
@@ -171,7 +198,11 @@ class MLP:
 
     def _fill(self, l: int, W: np.ndarray) -> None:
         """Write the weights of a layer."""
-        pack(W.astype(self.dtype), self._theta[self.layout.matrix(l)], round_up(self.sizes[l], self.layout.lanes))
+        pack(
+            W.astype(self.dtype, copy=False),
+            self._theta[self.layout.matrix(l)],
+            round_up(self.sizes[l], self.layout.lanes),
+        )
 
     def _unpack(self, theta: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The weight matrices and biases of a vector laid out like theta, as copies."""
@@ -202,6 +233,56 @@ class MLP:
     def n_parameters(self) -> int:
         """Weights and biases, counted."""
         return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.sizes))
+
+    @property
+    def shift(self) -> np.ndarray:
+        """What is subtracted from each input, a copy of shape (sizes[0],)."""
+        return self._shift[: self.sizes[0]].copy()
+
+    @property
+    def scale(self) -> np.ndarray:
+        """What each input is then multiplied by, a copy of shape (sizes[0],)."""
+        return self._scale[: self.sizes[0]].copy()
+
+    def astype(self, dtype: np.typing.DTypeLike) -> MLP:
+        """The same network in another dtype, as a copy.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> fb.MLP([2, 3], seed=0).astype("float64")
+        MLP(2-3, output='identity', 9 parameters, float64)
+        """
+        options = {"activation": self.activations, "output": self.output, "init": self.init, "dropout": self.dropout}
+        options |= {"input_noise": self.input_noise, "max_norm": self.max_norm}
+        options |= {"shift": self.shift, "scale": self.scale}
+        pairs = zip(self.weights, self.biases, strict=True)
+        return MLP._filled(itertools.chain.from_iterable(pairs), self.sizes, dtype=dtype, **options)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the network to a file of safetensors: parameters, architecture, scale and shift; see `fastbp.load`.
+
+        The file is written whole or not at all. Its tensors are W1, b1, W2, ..., shift and scale, so that any reader of
+        safetensors can use them.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; a file that was there is as it was.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> import tempfile, pathlib
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = pathlib.Path(directory) / "m.safetensors"
+        ...     fb.MLP([2, 1], seed=0).save(path)
+        ...     path.stat().st_size > 12
+        True
+        """
+        from . import serialization  # which knows this class
+
+        serialization.save(self, path)
 
     def set_weights(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
         """Replace all parameters, or none of them if one does not fit.

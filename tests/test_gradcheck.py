@@ -1,0 +1,52 @@
+"""check_gradients: it accepts what is right, and sees what is not."""
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+
+
+def problem(dtype=np.float64, **options):
+    rng = np.random.default_rng(0)
+    net = fb.MLP([6, 17, 9, 3], activation="tanh", output="softmax", dtype=dtype, seed=0, **options)
+    return net, rng.normal(size=(8, 6)), rng.integers(0, 3, 8)
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(np.float32, 1e-5), (np.float64, 1e-8)])
+def test_right(dtype, bound):
+    net, X, y = problem(dtype, dropout=[0.1, 0.4, 0.2], input_noise=0.1, shift=0.5, scale=2.0)
+    before = net.weights
+    weights = np.linspace(0.1, 2, 8)
+    errors = fb.check_gradients(net, X, y, fb.losses.CrossEntropy(0.1), sample_weight=weights, seed=5)
+    assert len(errors) == 3
+    assert max(max(layer) for layer in errors) < bound
+    assert min(min(layer) for layer in errors) > 0  # something was compared
+    assert all((a == b).all() for a, b in zip(before, net.weights, strict=True))
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+@pytest.mark.parametrize("group", [1, 2])
+def test_wrong(monkeypatch, layer, group):
+    """One gradient that is a percent too large is found, in its layer and nowhere else."""
+    net, X, y = problem()
+    own = fb.MLP.gradients
+
+    def off(self, *args, **options):
+        answer = own(self, *args, **options)
+        if self is net:
+            answer[group][layer][...] *= 1.01
+        return answer
+
+    monkeypatch.setattr(fb.MLP, "gradients", off)
+    errors = fb.check_gradients(net, X, y, "cross_entropy", most=1000)
+    for l, pair in enumerate(errors):
+        for k, error in enumerate(pair, 1):
+            assert (error > 5e-3) == ((l, k) == (layer, group))
+
+
+def test_errors():
+    net, X, y = problem()
+    with pytest.raises(ValueError, match="most must be at least 1"):
+        fb.check_gradients(net, X, y, "cross_entropy", most=0)
+    with pytest.raises(ValueError, match="loss must be one of"):
+        fb.check_gradients(net, X, y, "guess")

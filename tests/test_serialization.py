@@ -1,0 +1,224 @@
+"""Files of networks: the same network back, and of anything else one clear error."""
+
+import hashlib
+import json
+import os
+import re
+import stat
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+import fastbp as fb
+from fastbp import serialization
+
+
+def network(dtype=np.float32):
+    return fb.MLP(
+        [5, 9, 4, 3],
+        activation=["gelu", fb.activations.LeakyReLU(0.2)],
+        output="softmax",
+        init="he_normal",
+        shift=np.arange(5),
+        scale=[1, 2, 3, 4, 0.1],
+        dropout=[0.1, 0.2, 0.3],
+        input_noise=0.5,
+        max_norm=3.0,
+        dtype=dtype,
+        seed=0,
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_round_trip(tmp_path, dtype):
+    """Every bit of the parameters, and every option; the twin trains as the original does."""
+    net, path = network(dtype), tmp_path / "m.safetensors"
+    net.set_weights(net.weights, [np.arange(n, dtype=dtype) for n in net.sizes[1:]])
+    net.save(path)
+    twin = fb.load(str(path))
+    assert repr(twin) == repr(net)
+    for a, b in zip(net.weights + net.biases, twin.weights + twin.biases, strict=True):
+        assert a.tobytes() == b.tobytes()
+    for name in ("activations", "output", "init", "dropout", "input_noise", "max_norm", "dtype", "sizes"):
+        assert getattr(twin, name) == getattr(net, name)
+    X, y = np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) % 3
+    for one in (net, twin):
+        fb.Trainer(one, loss="cross_entropy", seed=0).fit(X, y)
+    assert (net.predict(X) == twin.predict(X)).all()
+
+
+@pytest.mark.parametrize("sizes", [[1, 1], [3, 2], [17, 33, 1]])
+def test_any_shape(tmp_path, sizes):
+    net = fb.MLP(sizes, seed=0)
+    net.save(tmp_path / "m")
+    assert (fb.load(tmp_path / "m").predict(np.ones((2, sizes[0]))) == net.predict(np.ones((2, sizes[0])))).all()
+
+
+def test_other_readers(tmp_path):
+    """Plain safetensors, with the names of the notation."""
+    net = network()
+    net.save(tmp_path / "m.safetensors")
+    tensors = load_file(tmp_path / "m.safetensors")
+    assert sorted(tensors) == ["W1", "W2", "W3", "b1", "b2", "b3", "scale", "shift"]
+    assert (tensors["W2"] == net.weights[1]).all()
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path, net = tmp_path / "m", network()
+    net.save(path)
+    before = path.read_bytes()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~os.umask(os.umask(0o022))
+    net.set_weights([W + 1 for W in net.weights], net.biases)
+
+    def no_space(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(serialization.os, "fsync", no_space)
+    with pytest.raises(OSError, match="No space"):
+        net.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def rewrite(path, change_tensors=None, change_metadata=None, change_network=None):
+    """The file with other contents, and a digest that fits them: as a liar would write it."""
+    net = network()
+    net.save(path)
+    tensors = load_file(path)
+    header = json.loads(path.read_bytes()[8 : 8 + int.from_bytes(path.read_bytes()[:8], "little")])
+    metadata = header["__metadata__"]
+    described = json.loads(metadata["network"])
+    if change_network:
+        change_network(described)
+    metadata["network"] = json.dumps(described)
+    if change_tensors:
+        change_tensors(tensors)
+    names = ["shift", "scale", *(f"{kind}{l}" for l in (1, 2, 3) for kind in "Wb")]
+    metadata["sha256"] = serialization.digest(metadata["network"], [tensors[n] for n in names if n in tensors])
+    if change_metadata:
+        change_metadata(metadata)
+    save_file(tensors, path, metadata)
+
+
+LIES = {
+    "its format is None": {"change_metadata": lambda m: m.pop("format")},
+    "its version is '2', and this fastbp reads 1": {"change_metadata": lambda m: m.update(version="2")},
+    "it has no 'network'": {"change_metadata": lambda m: m.pop("network")},
+    "it has no 'sha256'": {"change_metadata": lambda m: m.pop("sha256")},
+    "Expecting value": {"change_metadata": lambda m: m.update(network="")},
+    "its description is not an object": {"change_metadata": lambda m: m.update(network="[]")},
+    "maximum recursion": {"change_metadata": lambda m: m.update(network="[" * 100_000)},
+    "its sizes are [5, 9.5, 4, 3]": {"change_network": lambda n: n["sizes"].__setitem__(1, 9.5)},
+    "its sizes are [5, -9, 4, 3]": {"change_network": lambda n: n["sizes"].__setitem__(1, -9)},
+    "its sizes are 'abc'": {"change_network": lambda n: n.update(sizes="abc")},
+    "W1 is F32 [5, 9], not float32 [5, 1000000000000]": {"change_network": lambda n: n["sizes"].__setitem__(1, 10**12)},
+    "tensors that are missing or that do not belong: W3, b3": {"change_network": lambda n: n["sizes"].pop()},
+    "b2": {"change_tensors": lambda t: t.pop("b2")},
+    "do not belong: extra": {"change_tensors": lambda t: t.update(extra=np.zeros(3, np.float32))},
+    "W2 is F32 [4, 9]": {"change_tensors": lambda t: t.update(W2=np.ascontiguousarray(t["W2"].T))},
+    "W2 is F64 [9, 4]": {"change_tensors": lambda t: t.update(W2=t["W2"].astype(np.float64))},
+    "W2 is I32 [9, 4]": {"change_tensors": lambda t: t.update(W2=t["W2"].astype(np.int32))},
+    "its dtype is int32": {"change_network": lambda n: n.update(dtype="int32")},
+    "W2[0, 1] is nan": {"change_tensors": lambda t: t["W2"].__setitem__((0, 1), np.nan)},
+    "b3[2] is inf": {"change_tensors": lambda t: t["b3"].__setitem__(2, np.inf)},
+    "shift must be finite": {"change_tensors": lambda t: t["shift"].__setitem__(2, np.inf)},
+    "activation[0] must be one of": {"change_network": lambda n: n["activation"].__setitem__(0, "swoosh")},
+    "there is no activation 'os.system'": {
+        "change_network": lambda n: n["activation"].__setitem__(0, {"os.system": {"slope": 1}})
+    },
+    "slope must be": {"change_network": lambda n: n["activation"].__setitem__(1, {"leaky_relu": {"slope": -1}})},
+    "unexpected keyword argument 'angle'": {
+        "change_network": lambda n: n["activation"].__setitem__(1, {"leaky_relu": {"angle": 1}})
+    },
+    "dropout[1] must be": {"change_network": lambda n: n["dropout"].__setitem__(1, 1.5)},
+    "unexpected keyword argument 'flavour'": {"change_network": lambda n: n.update(flavour="sour")},
+    "missing 1 required positional argument: 'init'": {"change_network": lambda n: n.pop("init")},
+}
+
+
+@pytest.mark.parametrize("message", LIES)
+def test_lies(tmp_path, message):
+    path = tmp_path / "m.safetensors"
+    rewrite(path, **LIES[message])
+    with pytest.raises(fb.ModelFileError, match=re.escape(message)) as caught:
+        fb.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_not_a_model(tmp_path):
+    for content in (b"", b"\0" * 100, b"hello", b"\xff" * 1000, (2**63).to_bytes(8, "little") + b"{}"):
+        (tmp_path / "m").write_bytes(content)
+        with pytest.raises(fb.ModelFileError):
+            fb.load(tmp_path / "m")
+    with pytest.raises(FileNotFoundError):
+        fb.load(tmp_path / "none")
+    with pytest.raises(OSError):  # noqa: PT011
+        fb.load(tmp_path)
+
+
+def mutations(content, n):
+    """Flipped bits, other bytes, cuts, extensions, pieces moved, and other numbers in the header."""
+    rng = np.random.default_rng(0)
+    size = 8 + int.from_bytes(content[:8], "little")
+    for k in range(n):
+        data = bytearray(content)
+        kind = k % 6
+        if kind == 0:
+            data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        elif kind == 1:
+            start = rng.integers(len(data))
+            data[start : start + 9] = rng.bytes(9)
+        elif kind == 2:
+            del data[rng.integers(len(data)) :]
+        elif kind == 3:
+            data += rng.bytes(rng.integers(1, 2000))
+        elif kind == 4:
+            a, b = sorted(rng.integers(0, len(data), 2))
+            data[a:b] = data[b : b + (b - a)]
+        else:
+            digits = [i for i in range(8, size) if chr(data[i]).isdigit()]
+            for i in rng.choice(digits, 3):
+                data[i] = ord("0") + (data[i] - ord("0") + rng.integers(1, 10)) % 10
+        yield bytes(data)
+
+
+def test_mutated_files(tmp_path):
+    """2,000 of them: the documented error, or nothing has changed; and no memory to speak of."""
+    import tracemalloc
+
+    path = tmp_path / "m"
+    network().save(path)
+    content = path.read_bytes()
+    wanted = hashlib.sha256(b"".join(a.tobytes() for a in network().weights)).hexdigest()
+    refused, tried = 0, 0
+    tracemalloc.start()
+    for data in mutations(content, 2000):
+        if data == content:
+            continue
+        tried += 1
+        path.write_bytes(data)
+        try:
+            net = fb.load(path)
+        except fb.ModelFileError:
+            refused += 1
+        else:
+            assert hashlib.sha256(b"".join(a.tobytes() for a in net.weights)).hexdigest() == wanted
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert tried > 1950
+    assert refused > 0.99 * tried
+    assert peak < 2**20
+
+
+def test_memory_of_a_large_file(tmp_path):
+    """Nothing beyond twice the file: the network itself, and a tensor at a time."""
+    import tracemalloc
+
+    path = tmp_path / "m"
+    fb.MLP([1000, 1000, 1000, 1000], seed=0).save(path)
+    tracemalloc.start()
+    fb.load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * path.stat().st_size
