@@ -1,6 +1,7 @@
 """fastbp: backpropagation for fully connected networks on CPUs."""
 
 from . import activations, datasets, losses, schedules
+from .averages import EMA, SWA
 from .gradcheck import check_gradients
 from .network import MLP
 from .optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop, Rprop
@@ -8,8 +9,10 @@ from .serialization import ModelFileError, load
 from .trainer import History, Trainer
 
 __all__ = [
+    "EMA",
     "MLP",
     "SGD",
+    "SWA",
     "Adadelta",
     "Adagrad",
     "Adam",

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import checks, losses, threads
+from .averages import Average
 from .engine import DivergedError, Job
 from .kernels.job import APPLY, FUSED, TRAIN
 from .kernels.losses import LOSSES
@@ -82,6 +83,8 @@ class Trainer:
     clip_norm : float, keyword-only
         Shrink a gradient whose Euclidean norm, over all parameters, is above this to it. Clipping sees the gradient of
         the loss, without that of l1 and l2.
+    average : Average, keyword-only
+        `EMA` or `SWA`, a mean of the parameters over steps or epochs, which `averaged` gives; None for none.
     batch_size : int, keyword-only
         Samples a minibatch: 1 for online learning; the number of samples, or more, for the full batch.
     shuffle : bool, keyword-only
@@ -127,6 +130,7 @@ class Trainer:
         l2: float = 0.0,
         clip_value: float | None = None,
         clip_norm: float | None = None,
+        average: Average | None = None,
         batch_size: int = 32,
         shuffle: bool = True,
         seed: int | None = None,
@@ -150,6 +154,9 @@ class Trainer:
             "clip_norm": checks.bound(clip_norm, "clip_norm") or 0.0,
             "max_norm": network.max_norm or 0.0,
         }
+        if average is not None and not isinstance(average, Average):
+            raise TypeError(f"average must be an average such as EMA(0.999), got {average!r}")
+        self.average = average
         self.batch_size = checks.integer(batch_size, "batch_size", 1)
         self.shuffle = bool(shuffle)
         self.n_threads = checks.threads(n_threads)
@@ -159,6 +166,7 @@ class Trainer:
         self._rng = checks.generator(seed)
         self._seed = (np.random.SeedSequence().entropy if seed is None else seed) % 2**63
         checks.within_dtype(self.optimizer.learning_rate, "learning_rate", network.dtype)
+        self._average: np.ndarray | None = None
         self._begin()
         self._job: Job | None = None
         self._key: tuple = ()
@@ -309,6 +317,22 @@ class Trainer:
             y, len(inputs.array), network.sizes[-1], self._loss[0], network.dtype, y_name, X_name
         )
 
+    @property
+    def averaged(self) -> MLP:
+        """A copy of the network with the average of its parameters.
+
+        Raises
+        ------
+        ValueError
+            Without an `average`.
+        """
+        if self.average is None:
+            raise ValueError("averaged needs a Trainer(average=...), and this one has none")
+        twin = self.network.astype(self.network.dtype)
+        if self._average is not None:
+            twin.model.theta[:] = self._average
+        return twin
+
     def _begin(self) -> None:
         """The optimizer's state, and the number of steps, as they were before the first."""
         size, initial = self.network.layout.size, self.optimizer.initial
@@ -329,6 +353,9 @@ class Trainer:
         network, batch = self.network, min(self.batch_size, n)
         if self._state.size != len(self.optimizer.initial) * network.layout.size or self._state.dtype != network.dtype:
             self._begin()
+        if self.average is not None and self._average is None:
+            self._average, self._job = aligned(network.layout.size, network.dtype), None
+            self._average[:] = network.model.theta
         key = network, batch, self._loss, self.optimizer, self.gradient, self.n_threads
         if self._job is None or self._key != key:
             self._key = key
@@ -342,6 +369,8 @@ class Trainer:
                 hyper=self._hyper,
                 stored=GRADIENTS[self.gradient],
                 shaping=self._shaping,
+                average=self._average if self.average is not None and self.average.rate else None,
+                average_rate=self.average.rate if self.average is not None else 0.0,
                 seed=self._seed,
                 n_threads=self.n_threads,
             )
@@ -354,7 +383,8 @@ class Trainer:
             order[:] = np.arange(len(order))
             self._rng.shuffle(order)
         theta, batch, n = job.vectors["theta"], int(job.record["batch"]), int(job.record["n"])
-        before, start = theta.copy(), time.perf_counter()
+        average = () if self._average is None else self._average
+        before, start = (theta.copy(), np.array(average)), time.perf_counter()
         job.step = self._step
         try:
             for part in job.run():
@@ -365,11 +395,15 @@ class Trainer:
             self._restore(theta, before, error.part // job.parts + 1)
         if not np.isfinite((theta.min(), theta.max())).all():  # the last step's update has no loss after it
             self._restore(theta, before, -(-n // batch))
+        if self.average is not None:
+            self.average.move(self._average, theta, self.history.epochs)
         return {**job.scores(), "learning_rate": self._rate, "seconds": time.perf_counter() - start}
 
-    def _restore(self, theta: np.ndarray, before: np.ndarray, step: int) -> NoReturn:
+    def _restore(self, theta: np.ndarray, before: tuple[np.ndarray, np.ndarray], step: int) -> NoReturn:
         """Take an epoch back that has diverged, and say so."""
-        theta[:] = before
+        theta[:], average = before
+        if self._average is not None:
+            self._average[:] = average
         self._begin()
         epoch = self.history.epochs + 1
         raise FloatingPointError(
@@ -379,12 +413,15 @@ class Trainer:
 
     def __getstate__(self) -> dict:
         """Without the job, whose memory knows its own address."""
-        return {**self.__dict__, "_job": None, "_key": (), "_lock": None, "_state": np.array(self._state)}
+        return {**self.__dict__, "_job": None, "_key": (), "_lock": None}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
-        self._state = aligned(state["_state"].size, state["_state"].dtype)
-        self._state[:] = state["_state"]
+        for name in ("_state", "_average"):  # what was copied need not be aligned
+            if state[name] is not None:
+                vector = aligned(state[name].size, state[name].dtype)
+                vector[:] = state[name]
+                setattr(self, name, vector)
         self._lock = threads.lock()
 
 

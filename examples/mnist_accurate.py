@@ -1,0 +1,58 @@
+"""As accurate as a network that knows nothing of images gets on MNIST: dropout, max-norm and a falling learning rate.
+
+    python examples/mnist_accurate.py --data DIR [--epochs 60] [--seed 0]
+
+The recipe is that of Srivastava et al. (2014) for two wide layers of relu. The last line says what it reached, once, on
+the test images: nothing here was chosen by looking at them before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import fastbp as fb
+
+
+def main() -> None:
+    """Train, and print the test accuracy."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("data/mnist"), help="directory with MNIST's IDX files")
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--units", type=int, default=1024, help="of each hidden layer")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--validate", action="store_true", help="hold the last 10,000 training images out, and test there"
+    )
+    args = parser.parse_args()
+
+    (X, y), (Xt, yt) = (fb.datasets.load_mnist(args.data, split) for split in ("train", "test"))
+    if args.validate:
+        X, y, Xt, yt = X[:-10_000], y[:-10_000], X[-10_000:], y[-10_000:]
+    net = fb.MLP(
+        [784, args.units, args.units, 10],
+        activation="relu",
+        output="softmax",
+        scale=1 / 255,
+        dropout=[0.2, 0.5, 0.5],
+        max_norm=3.0,
+        seed=args.seed,
+    )
+    trainer = fb.Trainer(
+        net,
+        loss="cross_entropy",
+        optimizer=fb.SGD(0.1, momentum=0.9),
+        schedule=fb.schedules.Cosine(args.epochs),
+        batch_size=128,
+        seed=args.seed,
+    )
+    start = time.perf_counter()
+    history = trainer.fit(X, y, epochs=args.epochs)
+    seconds = time.perf_counter() - start
+    print(f"{net}: loss {history['loss'][-1]:.4f} after {args.epochs} epochs, {seconds:.0f} s")
+    print(f"test accuracy {trainer.evaluate(Xt, yt)['accuracy']:.4f}")
+
+
+if __name__ == "__main__":
+    main()
