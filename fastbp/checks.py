@@ -10,7 +10,7 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -74,6 +74,19 @@ def named(value: object, name: str, among: object, classes: dict[str, type]) -> 
 def bound(value: object, name: str) -> float | None:
     """A finite float above 0, or None."""
     return None if value is None else real(value, name, 0, open_low=True)
+
+
+def pair(value: object, name: str) -> tuple:
+    """A pair, as a tuple."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise TypeError(f"{name} must be a pair of numbers, got {value!r}")
+    return tuple(value)
+
+
+def flag(value: object, name: str) -> None:
+    """True or False, and nothing that only counts as one."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def direction(score: str) -> int:
@@ -172,11 +185,16 @@ def within(
         least, most = block.min(), block.max()
         if not (least >= max(low, -limit) and most <= min(high, limit) and np.isfinite(least) and np.isfinite(most)):
             fine = np.isfinite(block) & (block >= max(low, -limit)) & (block <= min(high, limit))
-            bad = np.argwhere(~fine)[0]
-            where = ", ".join(str(int(i)) for i in (bad[0] + start + first, *bad[1:]))
             rule = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f"finite in {dtype}"
             rule += f" and at least {low:g}" if math.isfinite(low) and not math.isfinite(high) else ""
-            raise ValueError(f"{name}[{where}] is {block[tuple(bad)]}; every value must be {rule}")
+            _refuse(block, fine, name, rule, start + first)
+
+
+def _refuse(block: np.ndarray, fine: np.ndarray, name: str, rule: str, first: int) -> NoReturn:
+    """Raise ValueError for the first number of a block, whose first row is row `first`, that is not fine."""
+    bad = np.argwhere(~fine)[0]
+    where = ", ".join(str(int(i)) for i in (bad[0] + first, *bad[1:]))
+    raise ValueError(f"{name}[{where}] is {block[tuple(bad)]}; every value must be {rule}")
 
 
 def matrix(X: object, n_in: int, name: str = "X") -> np.ndarray:
@@ -199,16 +217,11 @@ def inputs(X: object, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
 def readable_blocks(X: np.ndarray, dtype: np.dtype) -> Iterator[tuple[int, Inputs]]:
     """(first row, rows) of a matrix, in a form that the kernels can read: all at once if they can read it in place.
 
-    Whether its numbers are finite is for the kernels to see; see `finite`.
+    Whether its numbers are finite is for the kernels to see; `within` then says which is not.
     """
     for first, block in [(0, X)] if _in_place(X) else _blocks(X):
         array = _readable(block, dtype)
         yield first, Inputs(array, KINDS[array.dtype])
-
-
-def finite(array: np.ndarray, dtype: np.dtype, first: int, name: str = "X") -> None:
-    """Raise ValueError for a number of a block that is not finite in a dtype."""
-    within(array, name, dtype, first=first)
 
 
 def weights(values: object, n: int, name: str = "sample_weight") -> np.ndarray | None:
@@ -290,6 +303,4 @@ def _signs(array: np.ndarray, name: str) -> None:
     for start, block in _blocks(array):
         fine = (block == 1) | (block == min(least, 0))
         if not fine.all():
-            bad = np.argwhere(~fine)[0]
-            where = ", ".join(str(int(i)) for i in (bad[0] + start, *bad[1:]))
-            raise ValueError(f"{name}[{where}] is {block[tuple(bad)]}; every value must be 0 or 1, or -1 or 1")
+            _refuse(block, fine, name, "0 or 1, or -1 or 1", start)

@@ -244,6 +244,12 @@ class MLP:
         """What each input is then multiplied by, a copy of shape (sizes[0],)."""
         return self._scale[: self.sizes[0]].copy()
 
+    @property
+    def architecture(self) -> dict:
+        """The options that it was made with, but for sizes, dtype, shift and scale."""
+        names = "output", "init", "dropout", "input_noise", "max_norm"
+        return {"activation": self.activations, **{name: getattr(self, name) for name in names}}
+
     def astype(self, dtype: np.typing.DTypeLike) -> MLP:
         """The same network in another dtype, as a copy.
 
@@ -253,11 +259,9 @@ class MLP:
         >>> fb.MLP([2, 3], seed=0).astype("float64")
         MLP(2-3, output='identity', 9 parameters, float64)
         """
-        options = {"activation": self.activations, "output": self.output, "init": self.init, "dropout": self.dropout}
-        options |= {"input_noise": self.input_noise, "max_norm": self.max_norm}
-        options |= {"shift": self.shift, "scale": self.scale}
         pairs = zip(self.weights, self.biases, strict=True)
-        return MLP._filled(itertools.chain.from_iterable(pairs), self.sizes, dtype=dtype, **options)
+        numbers = {"shift": self.shift, "scale": self.scale, "dtype": dtype}
+        return MLP._filled(itertools.chain.from_iterable(pairs), self.sizes, **numbers, **self.architecture)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the network to a file of safetensors: parameters, architecture, scale and shift; see `fastbp.load`.
@@ -375,7 +379,7 @@ class MLP:
                 job.set(outputs=address(out) + first * out.strides[0], odd=0)
                 job.finish()
                 if job.record["odd"]:
-                    checks.finite(block.array, self.dtype, first)
+                    checks.within(block.array, "X", self.dtype, first=first)
         return out
 
     def predict_classes(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:

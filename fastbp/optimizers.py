@@ -74,8 +74,7 @@ class SGD(Optimizer):
     def __post_init__(self):
         super().__post_init__()
         checks.real(self.momentum, "momentum", 0, 1)
-        if not isinstance(self.nesterov, bool):
-            raise TypeError(f"nesterov must be True or False, got {self.nesterov!r}")
+        checks.flag(self.nesterov, "nesterov")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov must be False without momentum, got nesterov=True and momentum=0")
 
@@ -126,9 +125,8 @@ class Adam(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
-            raise TypeError(f"betas must be a pair of numbers, got {self.betas!r}")
-        object.__setattr__(self, "betas", tuple(checks.real(b, f"betas[{i}]", 0, 1) for i, b in enumerate(self.betas)))
+        betas = checks.pair(self.betas, "betas")
+        object.__setattr__(self, "betas", tuple(checks.real(b, f"betas[{i}]", 0, 1) for i, b in enumerate(betas)))
         checks.real(self.epsilon, "epsilon", 0, open_low=True)
 
     @property
@@ -225,8 +223,7 @@ class RMSprop(Optimizer):
         checks.real(self.alpha, "alpha", 0, 1)
         checks.real(self.epsilon, "epsilon", 0, open_low=True)
         checks.real(self.momentum, "momentum", 0, 1)
-        if not isinstance(self.centered, bool):
-            raise TypeError(f"centered must be True or False, got {self.centered!r}")
+        checks.flag(self.centered, "centered")
 
     @property
     def rule(self) -> str:
@@ -375,16 +372,12 @@ class Rprop(Optimizer):
     def __post_init__(self):
         super().__post_init__()
         for name in ("etas", "step_sizes"):
-            pair = getattr(self, name)
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise TypeError(f"{name} must be a pair of numbers, got {pair!r}")
-            object.__setattr__(self, name, tuple(pair))
+            object.__setattr__(self, name, checks.pair(getattr(self, name), name))
         checks.real(self.etas[0], "etas[0]", 0, 1, open_low=True)
         checks.real(self.etas[1], "etas[1]", 1, open_low=True)
         checks.real(self.step_sizes[0], "step_sizes[0]", 0)
         checks.real(self.step_sizes[1], "step_sizes[1]", self.step_sizes[0])
-        if not isinstance(self.forgiving, bool):
-            raise TypeError(f"forgiving must be True or False, got {self.forgiving!r}")
+        checks.flag(self.forgiving, "forgiving")
 
     @property
     def rule(self) -> str:

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -51,19 +50,10 @@ def write(path: Path, content: bytes) -> None:
             os.close(directory)
 
 
-def architecture(network: MLP) -> dict[str, Any]:
-    """What a network is made of but for its numbers, as JSON knows it."""
-    plain = lambda value: value if isinstance(value, str) else {value.name: vars(value)}  # noqa: E731
-    return {
-        "sizes": network.sizes,
-        "activation": [plain(value) for value in network.activations],
-        "output": plain(network.output),
-        "init": network.init,
-        "dropout": network.dropout,
-        "input_noise": network.input_noise,
-        "max_norm": network.max_norm,
-        "dtype": str(network.dtype),
-    }
+def describe(network: MLP) -> str:
+    """What a network is made of but for its numbers, in JSON."""
+    plain = lambda value: {value.name: vars(value)}  # noqa: E731  (an activation that has a parameter)
+    return json.dumps({"sizes": network.sizes, **network.architecture, "dtype": str(network.dtype)}, default=plain)
 
 
 def digest(description: str, tensors: Iterable[np.ndarray]) -> str:
@@ -79,14 +69,14 @@ def save(network: MLP, path: str | os.PathLike) -> None:
     tensors = {"shift": network.shift, "scale": network.scale}
     for l, (W, b) in enumerate(zip(network.weights, network.biases, strict=True), 1):
         tensors |= {f"W{l}": W, f"b{l}": b}
-    description = json.dumps(architecture(network))
+    description = describe(network)
     metadata = {"format": FORMAT, "version": str(VERSION), "network": description}
     metadata["sha256"] = digest(description, tensors.values())
     write(Path(path), to_bytes(tensors, metadata))
 
 
 def _object(value: object) -> object:
-    """An activation from what `architecture` made of it."""
+    """An activation from what `describe` made of it."""
     if isinstance(value, str):
         return value
     if not isinstance(value, dict) or len(value) != 1:

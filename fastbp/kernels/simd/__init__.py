@@ -3,15 +3,14 @@
 The only folder that writes LLVM. It gives Numba a value type, `vector`, of 16 float32 or 8 float64: one
 64-byte cache line, the panel row of `panels.py`. Kernels hold an M x N *tile* of them, a tuple in row-major
 order, and write their loops in Python around the intrinsics below. Elementwise formulas (sigma, its
-derivative, losses, update rules) are plain Python functions of `Vector`; `elementwise` and `switch` make
-intrinsics of them.
+derivative, losses, update rules) are plain Python functions of `Vector`; `elementwise` makes intrinsics of them.
 
 Whatever shape a tile has, an element is accumulated by one chain of fused multiply-adds in the order of the
 loop around it: results do not depend on how rows are shared out.
 """
 
 from ..panels import LINE
-from .formulas import elementwise, switch
+from .formulas import elementwise
 from .functions import exp, expm1, log, log1p, normal_cdf, sine_of_half_turns
 from .memory import (
     FLOAT32,
@@ -98,7 +97,6 @@ __all__ = [
     "splat",
     "sqrt",
     "store",
-    "switch",
     "tile_fill",
     "tile_fma",
     "tile_load",

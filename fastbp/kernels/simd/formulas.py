@@ -1,4 +1,4 @@
-"""Intrinsics made of formulas: `elementwise` of one, `switch` of a table of them; and operators in kernels."""
+"""Intrinsics made of formulas, with `elementwise`; and operators in kernels."""
 
 from __future__ import annotations
 
@@ -55,19 +55,6 @@ def choose(builder, code, cases: dict[int, Callable]):
     for value, block in answers:
         phi.add_incoming(value, block)
     return phi
-
-
-def switch(formulas: dict[int, Callable]):
-    """An intrinsic of a code and a vector: the formula of that code of it."""
-
-    def build(code, vector):
-        def codegen(context, builder, sig, args):
-            case = lambda formula: lambda: _evaluate(context, builder, formula, args[1:], vector)  # noqa: E731
-            return choose(builder, args[0], {number: case(formula) for number, formula in formulas.items()})
-
-        return vector(types.intp, vector), codegen
-
-    return _spread(build, 2)
 
 
 def _operator(op: Callable):
