@@ -1,15 +1,21 @@
 """fastbp: backpropagation for fully connected networks on CPUs."""
 
-from . import activations, datasets, losses, schedules
+from . import activations, callbacks, datasets, interop, losses, metrics, schedules
 from .averages import EMA, SWA
+from .callbacks import EarlyStopping
+from .checkpoints import Checkpoint
+from .ensemble import Ensemble
+from .files import ModelFileError
 from .gradcheck import check_gradients
+from .history import History
 from .network import MLP
-from .optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop, Rprop
-from .serialization import ModelFileError, load
-from .trainer import History, Trainer
+from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop, Rprop
+from .serialization import load
+from .trainer import Trainer
 
 __all__ = [
     "EMA",
+    "LBFGS",
     "MLP",
     "SGD",
     "SWA",
@@ -17,16 +23,22 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Checkpoint",
+    "EarlyStopping",
+    "Ensemble",
     "History",
     "ModelFileError",
     "RMSprop",
     "Rprop",
     "Trainer",
     "activations",
+    "callbacks",
     "check_gradients",
     "datasets",
+    "interop",
     "load",
     "losses",
+    "metrics",
     "schedules",
 ]
 __version__ = "0.1.0"

@@ -102,3 +102,7 @@ class SWA(Average):
 
     def move(self, average: np.ndarray, theta: np.ndarray, epoch: int) -> None:
         average += (theta - average) / max(1, epoch - self.start + 1)
+
+
+AVERAGES = {kind.__name__: kind for kind in (EMA, SWA)}
+"""name: class."""

@@ -89,9 +89,13 @@ def flag(value: object, name: str) -> None:
         raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
-def direction(score: str) -> int:
-    """1 if more of a score is better, -1 if less of it is."""
-    return -1 if score.endswith(("loss", "error", "mae")) else 1
+def direction(monitor: object, mode: object) -> int:
+    """1 if more of a score is better, -1 if less of it is: as the mode says, or the score's name if it is "auto"."""
+    if not isinstance(monitor, str):
+        raise TypeError(f"monitor must be the name of a column of the history, got {monitor!r}")
+    if choice(mode, "mode", ("auto", "min", "max")) == "auto":
+        return -1 if monitor.endswith(("loss", "error", "mae")) else 1
+    return -1 if mode == "min" else 1
 
 
 def threads(value: object) -> int | None:

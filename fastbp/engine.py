@@ -106,6 +106,24 @@ class DivergedError(ArithmeticError):
         self.part = part
 
 
+def _lay_out(model: Model, mode: int, stride: int) -> tuple[np.ndarray, list[tuple | None], int, int]:
+    """The LAYER records, the kernel that each layer's activation asks for, and the sizes of A and D."""
+    layout, sizes = model.layout, model.layout.sizes
+    widths = [-(-n // layout.lanes) * stride for n in sizes]
+    layers, kernels = aligned(len(sizes) - 1, LAYER), []
+    a, d, slope, last = 0, widths[-1], sum(widths), len(layers) - 1
+    for l, (code, parameter) in enumerate(model.neurons):
+        # The loss has the last activation in its hands, but for predictions.
+        rate = model.dropout[l + 1] if l < last else 0.0
+        kept = mode == TRAIN and l < last and (rate > 0 or (code != SOFTMAX and row_of(code).of_z))
+        idle = (l == last and mode != PREDICT) or (code == IDENTITY and not rate)
+        kernels.append(None if idle else (code, kept, rate > 0))
+        z = a + widths[l]
+        layers[l] = sizes[l], sizes[l + 1], layout.W[l], layout.T[l], a, z, d, 0, parameter, slope, rate
+        a, d, slope = z, d + widths[l + 1], slope + kept * widths[l + 1]
+    return layers, kernels, slope, d
+
+
 WORDS = {name: JOB.fields[name][1] // 8 for name in JOB.names}
 """Where a field lies in a JOB record, in words of 8 bytes."""
 
@@ -150,29 +168,17 @@ class Job:
         seed: int | None = None,
         n_threads: int | None = None,
     ):
-        layout, theta, shift, scale, neurons, dropout, noise = model
         if shaping["clip_norm"] and stored != STORE:
             stored = APPLY  # the norm is that of all of the gradient
         if seed is None:
-            dropout, noise = [0.0] * len(dropout), 0.0
+            model = model._replace(dropout=(0.0,) * len(model.dropout), noise=0.0)
+        layout, theta, shift, scale, neurons, dropout, noise = model
         dtype, L, sizes = layout.dtype, layout.lanes, layout.sizes
         part = min(batch, PART[mode], max(M, int(PART_WORK / (6 * layout.weights)) // M * M))
         parts = -(-batch // part)
         stride = (part | 1) * L  # an odd number of lines: a power of two would put every panel into the same cache sets
-        widths = [-(-n // L) * stride for n in sizes]
-        layers = aligned(len(sizes) - 1, LAYER)
-        a, d, slope, last = 0, widths[-1], sum(widths), len(layers) - 1
-        self._neurons: list[tuple | None] = []
+        layers, self._neurons, a_size, d_size = _lay_out(model, mode, stride)
         self._output = neurons[-1][0]
-        for l, n_in in enumerate(sizes[:-1]):
-            # The loss has the last activation in its hands, but for predictions.
-            code, parameter = neurons[l]
-            rate = dropout[l + 1] if l < last else 0.0
-            kept = mode == TRAIN and l < last and (rate > 0 or (code != SOFTMAX and row_of(code).of_z))
-            idle = (l == last and mode != PREDICT) or (code == IDENTITY and not rate)
-            self._neurons.append(None if idle else (code, kept, rate > 0))
-            layers[l] = n_in, sizes[l + 1], layout.W[l], layout.T[l], a, a + widths[l], d, 0, parameter, slope, rate
-            a, d, slope = a + widths[l], d + widths[l + 1], slope + kept * widths[l + 1]
         outputs = round_up(sizes[-1], L)
         self.most_threads = min(n_threads or threads.available(), MOST_THREADS)
         self.vectors = {
@@ -181,8 +187,8 @@ class Job:
             "scale": scale,
             "y_shift": aligned(outputs, dtype),
             "y_scale": aligned(outputs, dtype),
-            "A": aligned(slope, dtype),
-            "D": aligned(0 if mode == PREDICT else d, dtype),
+            "A": aligned(a_size, dtype),
+            "D": aligned(0 if mode == PREDICT else d_size, dtype),
             "gradient": aligned(theta.size if stored or parts > 1 else 0, dtype),
             "state": aligned(0, dtype) if state is None else state,
             "transposed": aligned(layout.transposed_size if mode == TRAIN else 0, dtype),
@@ -203,6 +209,7 @@ class Job:
         # Products of inputs that need no conversion read them where they lie; the gradient wants panels.
         self._plain = mode != TRAIN and not shift.any() and bool((scale[: sizes[0]] == 1).all())
         self._inputs: tuple = ()
+        self._classes = False
         self._parts_a_call, self._compiled = 0.0, {}
         self._memory = np.zeros(1, JOB)
         self.record, self._words = self._memory[0], self._memory.view(np.int64)
@@ -240,13 +247,15 @@ class Job:
         order: np.ndarray | None = None,
         weights: np.ndarray | None = None,
     ) -> Job:
-        """Work on these samples, in an order that may not be that of storage, in a with statement; weights are float64.
+        """Work on these samples, in a with statement; weights are float64. An order may be another than that of
+        storage, and leave samples out.
 
         At its end they are let go: the record must not keep addresses of memory that others may free, nor the job keep
         it alive.
         """
-        self._inputs = X, y, order, weights
-        self.set(n=len(X.array), X=address(X.array), X_kind=X.kind, order_size=0)
+        self._inputs, self._classes = (X, y, order, weights), y is not None and y.classes
+        held = len(X.array)
+        self.set(n=held if order is None else order.size, held=held, X=address(X.array), X_kind=X.kind, order_size=0)
         self.set(direct=self._plain and order is None and X.array.dtype == self.layout.dtype)
         if y is not None:
             self.set(y=address(y.array), y_kind=y.kind, labels=y.labels, by_output=y.by_output)
@@ -261,7 +270,7 @@ class Job:
 
     def __exit__(self, *_: object) -> None:
         self._inputs = ()
-        self.set(n=0, X=0, y=0, order=0, weights=0)
+        self.set(n=0, held=0, X=0, y=0, order=0, weights=0)
 
     def transpose(self) -> None:
         """Bring the transposed weights up to date with theta, which the kernels do by themselves from then on."""
@@ -282,13 +291,21 @@ class Job:
             rows[:, column] = values
         self.set(hyper_first=first)
 
+    @property
+    def sums(self) -> tuple[float, float, float]:
+        """C, hits and weights of the samples seen since this was last set; set to carry on with others."""
+        return float(self.record["cost"]), float(self.record["hit"]), float(self.record["seen"])
+
+    @sums.setter
+    def sums(self, values: tuple[float, float, float]) -> None:
+        self.record["cost"], self.record["hit"], self.record["seen"] = values
+
     def scores(self) -> dict[str, float]:
-        """The mean loss over the samples of the last run, and for classes the accuracy; of weighted samples."""
-        _, _, _, weights = self._inputs
-        n = int(self.record["n"]) if weights is None else float(weights.sum()) or 1.0
-        scores = {"loss": float(self.record["cost"]) / n}
-        if self._inputs[1].classes:
-            scores["accuracy"] = float(self.record["hit"]) / n
+        """The mean loss over the samples since `sums` was set, and for classes the accuracy; of weighted samples."""
+        cost, hit, seen = self.sums
+        scores = {"loss": cost / (seen or 1.0)}
+        if self._classes:
+            scores["accuracy"] = hit / (seen or 1.0)
         return scores
 
     @property
@@ -305,7 +322,7 @@ class Job:
     def run(self, first: int = 0, last: int | None = None) -> Iterator[int]:
         """Work through the parts [first, last), by default all, and yield how far it has come after each call.
 
-        The first minibatch is step `step` + 1 of the update rule.
+        Part 0 belongs to step `step` + 1 of the update rule. `sums` go on.
 
         Raises
         ------
@@ -316,7 +333,7 @@ class Job:
             last = self.parts * -(-int(self.record["n"]) // int(self.record["batch"]))
         count = self.threads
         kernels = self._kernels(count)
-        self.set(threads=count, cost=0, hit=0, step=self.step)
+        self.set(threads=count, step=self.step)
         while first < last:
             stop = min(last, first + max(1, int(self._parts_a_call)))
             if self.hyper:
@@ -360,12 +377,13 @@ class Job:
             raise DivergedError(done)
 
     def finish(self) -> None:
-        """Run all parts."""
+        """Run all parts, with new `sums`."""
+        self.set(cost=0, hit=0, seen=0)
         if int(self._words[WORDS["n"]]) > self.part:
             for _ in self.run():
                 pass
             return
         # One part; `run` and its clock would be a third of what a row takes.
         count = self.threads
-        self.set(threads=count, cost=0, hit=0)
+        self.set(threads=count)
         self._call(self._kernels(count), 0, 1, count)

@@ -36,6 +36,11 @@ DISTRIBUTIONS = {
 }
 
 
+def classes(a: np.ndarray) -> np.ndarray:
+    """The class of each row of outputs: the first largest, or, of one output, whether it is >= 1/2."""
+    return (a[:, 0] >= 0.5).astype(np.int64) if a.shape[1] == 1 else a.argmax(axis=1)
+
+
 class MLP:
     """A multi-layer perceptron: z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L, with a^0 = x.
 
@@ -391,8 +396,7 @@ class MLP:
         >>> fb.MLP([2, 4, 3], output="softmax", seed=0).predict_classes([[0.0, 1.0], [1.0, 0.0]]).shape
         (2,)
         """
-        a = self.predict(X, n_threads=n_threads)
-        return (a[:, 0] >= 0.5).astype(np.int64) if a.shape[1] == 1 else a.argmax(axis=1)
+        return classes(self.predict(X, n_threads=n_threads))
 
     def gradients(
         self,

@@ -329,6 +329,57 @@ class Adadelta(Optimizer):
 
 
 @dataclass(frozen=True)
+class LBFGS(Optimizer):
+    """L-BFGS: theta <- theta + alpha d, along the quasi-Newton direction d that the last steps and gradients give.
+
+    A step sees all samples, whatever the batch size; an epoch is a step. A line search finds alpha (strong Wolfe
+    conditions), and schedules multiply what it tries first. Needs scipy (`pip install fastbp[lbfgs]`) and samples in
+    arrays. With dropout or noise the masks of a step are fixed.
+
+    Parameters
+    ----------
+    learning_rate : float
+        What the first step length tried is, above 0.
+    memory : int, keyword-only
+        Steps that are remembered, at least 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter is out of its range or of another type.
+
+    Notes
+    -----
+    Sources: Liu and Nocedal (1989), Nocedal and Wright (2006).
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> fb.LBFGS()
+    LBFGS(learning_rate=1.0, memory=10)
+    """
+
+    learning_rate: float = 1.0
+    _: KW_ONLY
+    memory: int = 10
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.integer(self.memory, "memory", 1)
+
+    @property
+    def rule(self) -> str:
+        return "sgd"  # the kernels only sum its gradient
+
+    @property
+    def initial(self) -> tuple[float, ...]:
+        return (0.0,) * (2 * self.memory)
+
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
+        return eta, 0.0
+
+
+@dataclass(frozen=True)
 class Rprop(Optimizer):
     """Rprop: a rate for each weight, that grows while its gradient keeps its sign and shrinks when it turns.
 
@@ -389,3 +440,7 @@ class Rprop(Optimizer):
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
         return *self.etas, *self.step_sizes
+
+
+OPTIMIZERS = {kind.__name__: kind for kind in (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, LBFGS, Rprop)}
+"""name: class."""

@@ -365,6 +365,8 @@ class ReduceOnPlateau(Schedule):
         The least improvement that counts.
     least : float, keyword-only
         The least factor.
+    mode : "auto", "min" or "max", keyword-only
+        Whether less is better: by default of what ends in loss, error or mae.
 
     Raises
     ------
@@ -384,9 +386,11 @@ class ReduceOnPlateau(Schedule):
     patience: int = 10
     min_delta: float = 0.0
     least: float = 0.0
+    mode: str = "auto"
 
     def __post_init__(self):
         super().__post_init__()
+        checks.direction(self.monitor, self.mode)
         if self.per != "epoch":
             raise ValueError(f"per must be 'epoch': scores come once in an epoch, got {self.per!r}")
         checks.real(self.gamma, "gamma", 0, 1, open_low=True)
@@ -397,7 +401,7 @@ class ReduceOnPlateau(Schedule):
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
         if len(next(iter(scores.values()), ())) and self.monitor not in scores:
             raise ValueError(f"monitor must be one of {', '.join(map(repr, scores))}, got {self.monitor!r}")
-        sign = checks.direction(self.monitor)
+        sign = checks.direction(self.monitor, self.mode)
         factor, best, bad = 1.0, -np.inf, 0
         for score in scores.get(self.monitor, ()):
             if sign * score > best + self.min_delta:

@@ -2,62 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import sys
-import time
-from typing import Any, NoReturn
+import os
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from . import checks, losses, threads
+from . import callbacks as hooks
+from . import checks, losses, sources, threads
 from .averages import Average
+from .callbacks import Callback, Callbacks
 from .engine import DivergedError, Job
-from .kernels.job import APPLY, FUSED, TRAIN
+from .fitting import Position, Run
+from .history import History
+from .kernels.job import APPLY, FUSED, STORE, TRAIN
 from .kernels.losses import LOSSES
 from .kernels.panels import aligned
+from .metrics import Metric, named, score
 from .network import MLP, Loss
-from .optimizers import SGD, Optimizer
+from .optimizers import LBFGS, SGD, Optimizer
 from .schedules import Schedule
+from .sources import Arrays, Blocks, Border
 
 GRADIENTS = {"fused": FUSED, "stored": APPLY}
-
-
-class History(dict[str, list[float]]):
-    """What each epoch brought: a list for each of loss, accuracy, learning rate, seconds and those of the validation.
-
-    The lists are of one length: an epoch without validation has NaN there.
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> print(fb.History(loss=[0.5, 0.25], seconds=[1.0, 1.5]))
-    epoch      loss   seconds
-        1    0.5000    1.0000
-        2    0.2500    1.5000
-    """
-
-    @property
-    def epochs(self) -> int:
-        """How many there are."""
-        return len(next(iter(self.values()), ()))
-
-    def record(self, **values: float) -> None:
-        """Append an epoch."""
-        epochs = self.epochs
-        for name in values:
-            self.setdefault(name, [math.nan] * epochs)
-        for name, column in self.items():
-            column.append(values.get(name, math.nan))
-
-    def __str__(self) -> str:
-        widths = {name: max(len(name), 9) for name in self}
-        lines = ["epoch " + " ".join(f"{name:>{width}}" for name, width in widths.items())]
-        for epoch, values in enumerate(zip(*self.values(), strict=True), 1):
-            cells = ("-" if math.isnan(value) else f"{value:.4f}" for value in values)
-            row = (f"{cell:>{width}}" for cell, width in zip(cells, widths.values(), strict=True))
-            lines.append(f"{epoch:5} " + " ".join(row))
-        return "\n".join(lines)
 
 
 class Trainer:
@@ -73,7 +40,8 @@ class Trainer:
         "poisson", "hinge", "squared_hinge", "multiclass_hinge", or "norm_error" (the distance); or an object of
         `fastbp.losses`, with a parameter. Any goes with any output.
     optimizer : Optimizer, keyword-only
-        The update rule: `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`, `Adadelta` or `Rprop`; default ``SGD(0.01)``.
+        The update rule: `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`, `Adadelta`, `Rprop` or `LBFGS`; default
+        ``SGD(0.01)``.
     schedule : Schedule, keyword-only
         What its learning rate is multiplied by as training goes on, of `fastbp.schedules`; None for 1.
     l1, l2 : float, keyword-only
@@ -85,6 +53,10 @@ class Trainer:
         the loss, without that of l1 and l2.
     average : Average, keyword-only
         `EMA` or `SWA`, a mean of the parameters over steps or epochs, which `averaged` gives; None for none.
+    metrics : sequence of str or function, keyword-only
+        What `evaluate` and validation tell besides the loss, and for classes the accuracy: "top_5_accuracy", "r2",
+        "mae", "auc" (needs scikit-learn), objects of `fastbp.metrics`, or functions f(y, a) -> float of the targets as
+        they are given and the outputs a^L, which go by their names.
     batch_size : int, keyword-only
         Samples a minibatch: 1 for online learning; the number of samples, or more, for the full batch.
     shuffle : bool, keyword-only
@@ -131,6 +103,7 @@ class Trainer:
         clip_value: float | None = None,
         clip_norm: float | None = None,
         average: Average | None = None,
+        metrics: Sequence[Metric] = (),
         batch_size: int = 32,
         shuffle: bool = True,
         seed: int | None = None,
@@ -147,26 +120,24 @@ class Trainer:
         if schedule is not None and not isinstance(schedule, Schedule):
             raise TypeError(f"schedule must be one of fastbp.schedules, such as Cosine(30), got {schedule!r}")
         self.schedule = schedule
-        self._shaping = {
-            "l1": checks.real(l1, "l1", 0),
-            "l2": checks.real(l2, "l2", 0),
-            "clip_value": checks.bound(clip_value, "clip_value") or math.inf,
-            "clip_norm": checks.bound(clip_norm, "clip_norm") or 0.0,
-            "max_norm": network.max_norm or 0.0,
-        }
+        self.l1, self.l2 = checks.real(l1, "l1", 0), checks.real(l2, "l2", 0)
+        self.clip_value, self.clip_norm = checks.bound(clip_value, "clip_value"), checks.bound(clip_norm, "clip_norm")
         if average is not None and not isinstance(average, Average):
             raise TypeError(f"average must be an average such as EMA(0.999), got {average!r}")
         self.average = average
+        self.metrics, self._scorers = tuple(metrics), named(metrics)
         self.batch_size = checks.integer(batch_size, "batch_size", 1)
         self.shuffle = bool(shuffle)
         self.n_threads = checks.threads(n_threads)
         self.gradient = checks.choice(gradient, "gradient", GRADIENTS)
         network.check_trainable()
+        checks.within_dtype(self.optimizer.learning_rate, "learning_rate", network.dtype)
         self.history = History()
         self._rng = checks.generator(seed)
         self._seed = (np.random.SeedSequence().entropy if seed is None else seed) % 2**63
-        checks.within_dtype(self.optimizer.learning_rate, "learning_rate", network.dtype)
         self._average: np.ndarray | None = None
+        self._position = Position(0, self._rng.bit_generator.state)
+        self._resumed = False  # whether the next call of fit goes on from that position
         self._begin()
         self._job: Job | None = None
         self._key: tuple = ()
@@ -174,27 +145,32 @@ class Trainer:
 
     def fit(
         self,
-        X: np.ndarray,
-        y: np.ndarray,
+        X: np.ndarray | Iterable,
+        y: np.ndarray | None = None,
         *,
         epochs: int = 1,
         sample_weight: np.ndarray | None = None,
         class_weight: dict[int, float] | str | None = None,
-        validation_data: tuple[np.ndarray, np.ndarray] | None = None,
+        validation_data: tuple[np.ndarray, ...] | None = None,
+        validation_split: float = 0.0,
+        shuffle_buffer: int | None = None,
+        callbacks: Iterable[Callback] = (),
         progress: bool | None = None,
     ) -> History:
         """Train for a number of epochs; called again, go on from there, momentum and all.
 
         Parameters
         ----------
-        X : array of shape (n, n_in)
-            C-contiguous uint8, float32 and float64 (np.memmap too) are read in place, without a copy.
+        X : array of shape (n, n_in), or iterable of blocks
+            C-contiguous uint8, float32 and float64 (np.memmap too) are read in place, without a copy. Blocks are pairs
+            (X, y), or (X, y, sample_weight), of any numbers of rows; an epoch goes through them once, in a thread of
+            its own, while the rows before are trained with.
         y : array
             For cross_entropy and multiclass_hinge, integer labels of shape (n,), or rows (n, n_out) of probabilities
             that sum to 1; for binary_cross_entropy, values in [0, 1] of shape (n, n_out), or (n,) if there is one
             output; of the same shapes, for hinge and squared_hinge 0 and 1, or -1 and 1, for poisson values of at least
             0, and for the others finite values. With more than one output, labels of shape (n,) stand for their one-hot
-            rows whatever the loss.
+            rows whatever the loss. None with blocks.
         epochs : int, keyword-only
         sample_weight : array of shape (n,), keyword-only
             At least 0. The loss of a minibatch is the mean weighted by these: 2 is like the sample twice in it, 0 like
@@ -202,8 +178,16 @@ class Trainer:
         class_weight : dict or "balanced", keyword-only
             Weights of classes, that those of the samples are multiplied by; of a class that a dict does not name, 1.
             "balanced" gives all classes the same sum.
-        validation_data : (X, y), keyword-only
-            Evaluated after each epoch, into "validation_loss" and "validation_accuracy".
+        validation_data : (X, y) or (X, y, sample_weight), keyword-only
+            Evaluated after each epoch, into "validation_loss", "validation_accuracy" and so on.
+        validation_split : float, keyword-only
+            The share of the samples, in [0, 1), to hold out for that; of each class, where there are any. The same for
+            each call with as many samples.
+        shuffle_buffer : int, keyword-only
+            Shuffle inside windows of so many rows that follow each other in storage: for files larger than memory. By
+            default all rows together; of blocks, as many as fit into 64 MB.
+        callbacks : sequence of Callback, keyword-only
+            Of `fastbp.callbacks`; also `EarlyStopping` and `Checkpoint`.
         progress : bool, keyword-only
             A progress bar; by default if standard error is a terminal.
 
@@ -217,7 +201,7 @@ class Trainer:
         Raises
         ------
         ValueError, TypeError
-            If an argument does not fit; nothing has been changed then.
+            If an argument does not fit; nothing has been changed then. If a block does not: what was learnt stays.
         FloatingPointError
             If the loss becomes NaN or infinite; the message names the step. The network then has the parameters that
             the epoch began with, and the momentum is 0. Also if that of the validation data is: the epoch stays learnt.
@@ -234,29 +218,117 @@ class Trainer:
         >>> history = trainer.fit(X, X**2, epochs=100)
         >>> history["loss"][-1] < 0.1 * history["loss"][0]
         True
+
+        Blocks, of a file each for example:
+
+        >>> blocks = [(X[:40], X[:40] ** 2), (X[40:], X[40:] ** 2)]
+        >>> trainer.fit(blocks, epochs=2).epochs
+        102
         """
-        X, y = self._check(X, y)
         epochs = checks.integer(epochs, "epochs", 0)
-        if validation_data is not None:
-            if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-                raise TypeError(f"validation_data must be a pair (X, y), got {type(validation_data).__name__}")
-            Xv, yv = self._check(*validation_data, "validation_data[0]", "validation_data[1]")
-        weights = self._weights(sample_weight, class_weight, y)
-        order = np.arange(len(X.array)) if self.shuffle else None
-        bar = _bar(progress, epochs * len(X.array))
-        # A trainer has one job: one thread at a time.
-        with self._lock, self._prepare(len(X.array)).reading(X, y, order, weights) as job, bar as bar:
-            for _ in range(epochs):
-                scores = self._epoch(job, order, bar)
-                try:
-                    if validation_data is not None:
-                        validation = self._evaluate(Xv, yv, "validation_data")
-                        scores.update({f"validation_{name}": value for name, value in validation.items()})
-                finally:  # the epoch has been learnt, whatever its validation says
-                    self.history.record(**scores)
-                if bar is not None:
-                    bar.set_postfix({name: f"{value:.4g}" for name, value in scores.items()})
+        called = Callbacks([*Callbacks(callbacks).all, *hooks.progress(progress)])
+        split = checks.real(validation_split, "validation_split", 0, 1)
+        if shuffle_buffer is not None:
+            checks.integer(shuffle_buffer, "shuffle_buffer", 1)
+        if validation_data is not None and split:
+            raise ValueError(f"validation_split must be 0 with validation_data, got {split}")
+        border = self._border
+        validation = None if validation_data is None else border.validation(validation_data)
+        if y is None:
+            if sample_weight is not None or split or class_weight == "balanced":
+                raise ValueError("sample_weight, validation_split and 'balanced' need samples in arrays, not blocks")
+            if self._searches:
+                raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
+            blocks = border.blocks(X, epochs)
+            check = lambda block, k: border.block(block, k, class_weight)  # noqa: E731
+            source = Blocks(blocks, check, self.shuffle, shuffle_buffer, self.batch_size)
+        else:
+            X, y = border.samples(X, y)
+            weights, rows = border.weights(sample_weight, class_weight, y), None
+            if split:
+                rows, held_out = sources.split(y, split, np.random.default_rng([self._seed, 1]))
+                validation = border.taken(X, y, sample_weight, held_out)
+            shuffle = self.shuffle and not self._searches  # a sum over all needs no order
+            source = Arrays(X, y, weights, rows, shuffle, shuffle_buffer, self._batch(len(X.array)))
+        with self._lock:  # a trainer has one job: one thread at a time
+            Run(self, self._prepare(source.batch), source, called, epochs).train(validation)
         return self.history
+
+    def partial_fit(self, X: np.ndarray, y: np.ndarray, *, sample_weight: np.ndarray | None = None) -> dict[str, float]:
+        """Go through some samples once, in their order, in minibatches; the history stays as it is.
+
+        Parameters
+        ----------
+        X, y, sample_weight : arrays as for `fit`
+            Of any number of rows: up to the batch size they are one step.
+
+        Returns
+        -------
+        dict
+            {"loss": ...}, with "accuracy" where the targets are classes, of each sample before its step.
+
+        Raises
+        ------
+        ValueError, TypeError, FloatingPointError
+            As `fit`.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> net = fb.MLP([2, 1], seed=0)
+        >>> trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.1))
+        >>> for _ in range(300):  # samples as they come
+        ...     X = rng.normal(size=(8, 2))
+        ...     scores = trainer.partial_fit(X, X @ [1.0, -2.0])
+        >>> bool(abs(net.weights[0].ravel() - [1, -2]).max() < 1e-3)
+        True
+        """
+        X, y = self._border.samples(X, y)
+        weights = self._border.weights(sample_weight, None, y)
+        source = Arrays(X, y, weights, None, False, None, self._batch(len(X.array)))
+        with self._lock:
+            self._resumed = False
+            scores = Run(self, self._prepare(source.batch), source, Callbacks(()), 1).epoch()
+        return {name: value for name, value in scores.items() if name in ("loss", "accuracy")}
+
+    @classmethod
+    def resume(cls, directory: str | os.PathLike, *, metrics: Sequence[Metric] | None = None) -> Trainer:
+        """The trainer, with its network, of the newest checkpoint that a `Checkpoint` wrote.
+
+        The next ``fit(X, y, epochs=E)``, with the E and the samples of the call that was interrupted, runs what is left
+        of it, and ends with the same bits as one that was never interrupted.
+
+        Parameters
+        ----------
+        directory : of the checkpoints
+        metrics : sequence of str or function, keyword-only
+            Those of the trainer; needed if there are functions among them, which a file cannot hold.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no checkpoint.
+        ModelFileError
+            If none can be read.
+        ValueError
+            If a metric is missing.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", seed=0)
+        ...     _ = trainer.fit([[1.0]], [1.0], epochs=2, callbacks=[fb.Checkpoint(directory)])
+        ...     twin = fb.Trainer.resume(directory)
+        >>> twin.history.epochs, bool(twin.network.weights[0] == trainer.network.weights[0])
+        (2, True)
+        """
+        from . import checkpoints  # which knows this class
+
+        return checkpoints.load(cls, directory, metrics)
 
     def evaluate(self, X: np.ndarray, y: np.ndarray, *, sample_weight: np.ndarray | None = None) -> dict[str, float]:
         """The mean loss over the samples, and for classes the accuracy: the share of right predictions.
@@ -285,37 +357,37 @@ class Trainer:
         >>> fb.Trainer(net, loss="squared_error").evaluate([[0.0], [1.0]], [1.0, 5.0])
         {'loss': 1.0}
         """
-        X, y = self._check(X, y)
-        return self._evaluate(X, y, "these samples", self._weights(sample_weight, None, y))
+        X, y = self._border.samples(X, y)
+        return self._evaluate(X, y, "these samples", self._border.weights(sample_weight, None, y))
 
     def _evaluate(
         self, X: checks.Inputs, y: checks.Targets, name: str, weights: np.ndarray | None = None
     ) -> dict[str, float]:
         try:
-            return self.network._evaluate(X, y, self._loss, self.n_threads, weights)
+            scores = self.network._evaluate(X, y, self._loss, self.n_threads, weights)
         except DivergedError:
             raise FloatingPointError(f"the {self._loss[0]} of {name} is not finite") from None
+        others = {name: function for name, function in self._scorers.items() if function is not None}
+        if "accuracy" in self._scorers and "accuracy" not in scores:
+            raise ValueError(f"metrics must not have 'accuracy' with {self._loss[0]}: its targets are no classes")
+        if others:
+            a = self.network.predict(X.array, n_threads=self.n_threads)
+            scores |= {name: score(function, y.array, a, weights) for name, function in others.items()}
+        return scores
 
-    def _weights(
-        self, sample_weight: np.ndarray | None, class_weight: dict[int, float] | str | None, y: checks.Targets
-    ) -> np.ndarray | None:
-        """The weight of each sample, or None if all are 1."""
-        weights = checks.weights(sample_weight, len(y.array))
-        by_class = checks.class_weights(class_weight, y, self.network.sizes[-1])
-        if by_class is not None:
-            weights = by_class if weights is None else weights * by_class
-        if weights is not None and not 0 < weights.sum() < np.inf:
-            raise ValueError(f"the weights must have a sum above 0 that is finite, got {weights.sum()}")
-        return weights
+    @property
+    def _border(self) -> Border:
+        """The checks of samples."""
+        return Border(self.network, self._loss[0])
 
-    def _check(
-        self, X: np.ndarray, y: np.ndarray, X_name: str = "X", y_name: str = "y"
-    ) -> tuple[checks.Inputs, checks.Targets]:
-        network = self.network
-        inputs = checks.inputs(X, network.sizes[0], network.dtype, X_name)
-        return inputs, checks.targets(
-            y, len(inputs.array), network.sizes[-1], self._loss[0], network.dtype, y_name, X_name
-        )
+    @property
+    def _searches(self) -> bool:
+        """Whether a step is a line search over all samples."""
+        return isinstance(self.optimizer, LBFGS)
+
+    def _batch(self, n: int) -> int:
+        """The size of a minibatch of n samples."""
+        return n if self._searches else min(self.batch_size, n)
 
     @property
     def averaged(self) -> MLP:
@@ -340,23 +412,28 @@ class Trainer:
         self._state.reshape(len(initial), size)[:] = np.array(initial).reshape(-1, 1)
         self._step, self._job = 0, None
 
-    def _hyper(self, t: np.ndarray) -> tuple:
-        """The rule's hyperparameters at the steps t = 1, 2, ..., of the epoch that goes on."""
-        eta = self.optimizer.learning_rate
-        if self.schedule is not None:
-            eta = eta * self.schedule.at(t - 1, self.history.epochs, self.history)
-        self._rate = float(np.ravel(eta)[-1])
-        return self.optimizer.hyper(t, eta)
+    def _eta(self, t: np.ndarray) -> np.ndarray:
+        """The learning rate at the steps t = 1, 2, ..., of the epoch that goes on."""
+        eta = np.full(len(t), self.optimizer.learning_rate)
+        return eta if self.schedule is None else eta * self.schedule.at(t - 1, self.history.epochs, self.history)
 
-    def _prepare(self, n: int) -> Job:
-        """The job for minibatches of n samples, with the optimizer and weights as they are now."""
-        network, batch = self.network, min(self.batch_size, n)
+    def _prepare(self, batch: int) -> Job:
+        """The job for minibatches of so many samples, with the optimizer and weights as they are now."""
+        network = self.network
         if self._state.size != len(self.optimizer.initial) * network.layout.size or self._state.dtype != network.dtype:
             self._begin()
         if self.average is not None and self._average is None:
             self._average, self._job = aligned(network.layout.size, network.dtype), None
             self._average[:] = network.model.theta
-        key = network, batch, self._loss, self.optimizer, self.gradient, self.n_threads
+        moves = self.average is not None and self.average.rate > 0
+        shaping = {
+            "l1": self.l1,
+            "l2": self.l2,
+            "clip_value": self.clip_value or math.inf,
+            "clip_norm": self.clip_norm or 0.0,
+            "max_norm": network.max_norm or 0.0,
+        }
+        key = network, batch, self._loss, self.optimizer, self.gradient, self.n_threads, moves, *shaping.values()
         if self._job is None or self._key != key:
             self._key = key
             self._job = Job(
@@ -366,50 +443,16 @@ class Trainer:
                 loss=self._loss,
                 rule=self.optimizer.rule,
                 state=self._state,
-                hyper=self._hyper,
-                stored=GRADIENTS[self.gradient],
-                shaping=self._shaping,
-                average=self._average if self.average is not None and self.average.rate else None,
-                average_rate=self.average.rate if self.average is not None else 0.0,
+                hyper=None if self._searches else lambda t: self.optimizer.hyper(t, self._eta(t)),
+                stored=STORE if self._searches else GRADIENTS[self.gradient],
+                shaping=shaping,
+                average=self._average if moves else None,
+                average_rate=self.average.rate if moves else 0.0,
                 seed=self._seed,
                 n_threads=self.n_threads,
             )
         self._job.transpose()
         return self._job
-
-    def _epoch(self, job: Job, order: np.ndarray | None, bar: Any) -> dict[str, float]:
-        """One pass over the samples, in a new order; its scores."""
-        if order is not None:
-            order[:] = np.arange(len(order))
-            self._rng.shuffle(order)
-        theta, batch, n = job.vectors["theta"], int(job.record["batch"]), int(job.record["n"])
-        average = () if self._average is None else self._average
-        before, start = (theta.copy(), np.array(average)), time.perf_counter()
-        job.step = self._step
-        try:
-            for part in job.run():
-                self._step = job.step + part // job.parts
-                if bar is not None:
-                    bar.update(min(part // job.parts * batch, n) - bar.n % n)
-        except DivergedError as error:
-            self._restore(theta, before, error.part // job.parts + 1)
-        if not np.isfinite((theta.min(), theta.max())).all():  # the last step's update has no loss after it
-            self._restore(theta, before, -(-n // batch))
-        if self.average is not None:
-            self.average.move(self._average, theta, self.history.epochs)
-        return {**job.scores(), "learning_rate": self._rate, "seconds": time.perf_counter() - start}
-
-    def _restore(self, theta: np.ndarray, before: tuple[np.ndarray, np.ndarray], step: int) -> NoReturn:
-        """Take an epoch back that has diverged, and say so."""
-        theta[:], average = before
-        if self._average is not None:
-            self._average[:] = average
-        self._begin()
-        epoch = self.history.epochs + 1
-        raise FloatingPointError(
-            f"the loss is not finite at step {step} of epoch {epoch}: the parameters are again those that the epoch "
-            f"began with; try a learning rate below {self.optimizer.learning_rate:g} or scaled inputs"
-        ) from None
 
     def __getstate__(self) -> dict:
         """Without the job, whose memory knows its own address."""
@@ -423,13 +466,3 @@ class Trainer:
                 vector[:] = state[name]
                 setattr(self, name, vector)
         self._lock = threads.lock()
-
-
-def _bar(progress: bool | None, total: int):
-    """A progress bar over samples, or a context of None."""
-    terminal = sys.stderr is not None and sys.stderr.isatty()  # None without a console
-    if not (terminal if progress is None else progress):
-        return contextlib.nullcontext()
-    from tqdm.auto import tqdm  # 30 ms, that `import fastbp` need not pay
-
-    return tqdm(total=total, unit=" samples", unit_scale=True)

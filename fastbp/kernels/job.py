@@ -14,8 +14,9 @@ from .simd import OPTIONS, M, array_at
 I = np.int64
 JOB = np.dtype(
     [
-        # data: samples, input columns, output columns; matrices are row-major, `kind` is theirs (inputs.py)
-        ("n", I), ("n_in", I), ("n_out", I),
+        # data: samples of this run, of the arrays, input columns, output columns; matrices are row-major, `kind` is
+        # theirs (inputs.py)
+        ("n", I), ("held", I), ("n_in", I), ("n_out", I),
         ("X", I), ("X_kind", I), ("direct", I), ("shift", I), ("scale", I), ("shift_size", I),
         ("y", I), ("y_kind", I), ("y_shift", I), ("y_scale", I), ("y_shift_size", I), ("labels", I),
         ("order", I), ("order_size", I),
@@ -43,8 +44,8 @@ JOB = np.dtype(
         ("seed", I), ("step", I),
         # parameter of the loss
         ("loss_parameter", np.float64),
-        # whether an input may not be finite, of predictions; sums since they were last set to 0
-        ("odd", I), ("cost", np.float64), ("hit", np.float64),
+        # whether an input may not be finite, of predictions; sums, of weights too, since they were last set to 0
+        ("odd", I), ("cost", np.float64), ("hit", np.float64), ("seen", np.float64),
     ]
 )  # fmt: skip
 LAYER = np.dtype(

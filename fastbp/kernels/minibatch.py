@@ -78,7 +78,7 @@ def propagate(dtype):
             if job.mode == PREDICT:
                 return
             if job.labels:
-                labels = array_at(job.y, job.n, np.int64)
+                labels = array_at(job.y, job.held, np.int64)
                 one_hot(labels, order, start, D, job.targets, stride, first, last, end.n_out)
             else:
                 size = job.y_shift_size
@@ -135,7 +135,7 @@ def judge(dtype, name, sigma_code):
         row_weights = array_at(job.row_weights, rows if job.weights else 0, np.float64)
         if job.weights:
             order = array_at(job.order, job.order_size, np.int64)
-            given = array_at(job.weights, job.n, np.float64)
+            given = array_at(job.weights, job.held, np.float64)
             for r in range(first, last):
                 row_weights[r] = given[sample(order, start, r)]
         scale = 1.0 / job.batch_weight if job.batch_weight > 0.0 else 0.0
@@ -158,10 +158,11 @@ def weigh(address, k):
     total = float(batch_rows)
     if job.weights:
         order = array_at(job.order, job.order_size, np.int64)
-        given, total = array_at(job.weights, job.n, np.float64), 0.0
+        given, total = array_at(job.weights, job.held, np.float64), 0.0
         for r in range(batch_rows):
             total += given[sample(order, start, r)]
     job.batch_weight = total
+    job.seen += total
 
 
 def descend(dtype, rule, shaped):
