@@ -23,7 +23,7 @@ from .trainer import Trainer
 KIND = "checkpoint"
 SUFFIX = ".safetensors"
 CLASSES = {
-    **serialization.ACTIVATIONS,
+    **serialization.CLASSES,
     **{kind.__name__: kind for kind in losses.CLASSES.values()},
     **optimizers.OPTIMIZERS,
     **schedules.SCHEDULES,
@@ -134,7 +134,7 @@ def _content(state: State) -> bytes:
         kept.append([name, {key: value for key, value in values.items() if key not in arrays}, sorted(arrays)])
     position = dataclasses.replace(trainer._position, stop=state.stop)
     description = {
-        "network": serialization.describe(network),
+        "network": files.plain(network.architecture),
         "trainer": _settings(trainer),
         "history": trainer.history,
         "step": trainer._step,
@@ -148,14 +148,14 @@ def _read(cls: type[Trainer], path: Path, given: Sequence[metrics.Metric] | None
     """The trainer of a checkpoint."""
     with files.opened(path, KIND) as contents:
         described = contents.description
-        made = serialization.options(described["network"])
-        sizes, settings = made.pop("sizes"), files.restored_fields(described["trainer"], CLASSES)
+        made = files.restored(described["network"], CLASSES)
+        settings = files.restored_fields(described["trainer"], CLASSES)
         scorers, names = settings.pop("metrics"), settings.pop("metric_names")
     if (given is not None and list(metrics.named(given)) != names) or (given is None and None in scorers):
         raise ValueError(f"metrics must be those of the checkpoint, {names}, with its functions; got {given!r}")
     with files.opened(path, KIND) as contents:
         contents.verify()
-        network = MLP._filled((), sizes, shift=contents["shift"], scale=contents["scale"], **made)
+        network = MLP._made(made, contents["scale"], contents["shift"])
         trainer = cls(network, **settings, metrics=scorers if given is None else given, seed=described["seed"])
         vectors = {"theta": network.model.theta, "state": trainer._state}
         if "average" in contents.names:

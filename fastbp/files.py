@@ -123,6 +123,8 @@ def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {type(value).__name__: fields}
+    if isinstance(value, np.dtype):
+        return str(value)
     return [plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 

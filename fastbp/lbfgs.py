@@ -32,8 +32,8 @@ class Search:
         self._seen: dict[bytes, tuple[float, np.ndarray, tuple]] = {}
         """What the last two points were found to be: a line search asks for cost and gradient apart, and the next one
         begins where it ended."""
-        network = trainer.network
-        self._random = bool(network.input_noise or any(network.dropout))
+        made = trainer.network.architecture
+        self._random = bool(made.input_noise or any(made.dropout))
 
     def look(self, x: np.ndarray) -> tuple[float, np.ndarray, tuple]:
         """The cost at a point with its penalties, the gradient in float64, and `Job.sums`."""
@@ -125,7 +125,7 @@ class Search:
 
     def _limit(self) -> None:
         """The bound on the norms of the weights into each unit."""
-        bound, layout, L = self.trainer.network.max_norm, self.job.layout, self.job.layout.lanes
+        bound, layout, L = self.trainer.network.architecture.max_norm, self.job.layout, self.job.layout.lanes
         if bound is None:
             return
         for l, n_in in enumerate(layout.sizes[:-1]):

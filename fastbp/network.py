@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from . import activations, checks, losses, threads
+from . import checks, losses, threads
+from .architecture import Activation, Architecture
 from .engine import DivergedError, Job, Layout, Model, address
-from .kernels.activations import ACTIVATIONS, SOFTMAX
 from .kernels.job import EVALUATE, PREDICT, STORE, TRAIN
 from .kernels.losses import LOSSES
 from .kernels.panels import aligned, pack, round_up, unpack
 
-MAX_LAYERS = 100
-
-Activation = str | activations.LeakyReLU | activations.ELU
 Loss = str | losses.CrossEntropy | losses.Huber | losses.Quantile
-
-OUTPUTS = {**{name: row.code for name, row in ACTIVATIONS.items()}, "softmax": SOFTMAX}
-
-INITS = {
-    "he": lambda n_in, n_out: 2.0 / n_in,
-    "glorot": lambda n_in, n_out: 2.0 / (n_in + n_out),
-    "lecun": lambda n_in, n_out: 1.0 / n_in,
-}
-"""name: variance of a weight of a layer (He et al. 2015; Glorot and Bengio 2010; LeCun et al. 1998)."""
-
-DISTRIBUTIONS = {
-    "uniform": lambda rng, variance, shape: rng.uniform(-1, 1, shape) * np.sqrt(3 * variance),
-    "normal": lambda rng, variance, shape: rng.standard_normal(shape) * np.sqrt(variance),
-}
 
 
 def classes(a: np.ndarray) -> np.ndarray:
@@ -107,79 +90,27 @@ class MLP:
         dtype: np.typing.DTypeLike = np.float32,
         seed: int | None = None,
     ):
-        self._define(sizes, activation, output, init, scale, shift, dropout, input_noise, max_norm, dtype)
-        self._draw(checks.generator(seed))
+        made = Architecture(sizes, activation, output, init, dropout, input_noise, max_norm, dtype)
+        self._set_up(made, scale, shift)
+        rng = checks.generator(seed)
+        for l, W in enumerate(made.draw(rng)):
+            self._fill(l, W)
 
     @classmethod
-    def _filled(cls, parameters: Iterable[np.ndarray], sizes: Sequence[int], **options) -> MLP:
-        """A network with the parameters W^1, b^1, W^2, ..., which are looked at one by one; options, all, as for MLP.
-
-        Raises
-        ------
-        ValueError
-            If one is not finite in its dtype.
-        """
+    def _made(cls, architecture: Architecture, scale: np.ndarray, shift: np.ndarray) -> MLP:
+        """A network whose parameters are 0."""
         network = cls.__new__(cls)
-        network._define(sizes, **options)
-        for k, array in enumerate(parameters):
-            checks.within(array, f"{'Wb'[k % 2]}{k // 2 + 1}", network.dtype)
-            if k % 2:
-                network._theta[network.layout.bias(k // 2)] = array
-            else:
-                network._fill(k // 2, array)
+        network._set_up(architecture, scale, shift)
         return network
 
-    def _define(
-        self, sizes, activation, output, init, scale, shift, dropout, input_noise, max_norm, dtype
-    ) -> None:  # fmt: skip
+    def _set_up(self, made: Architecture, scale: float | np.ndarray, shift: float | np.ndarray) -> None:
         """All but the weights, which are 0."""
-        is_list = (
-            isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str | bytes) and np.ndim(sizes) == 1
-        )
-        if not is_list or not 2 <= len(sizes) <= MAX_LAYERS + 1:
-            raise ValueError(f"sizes must be a sequence of 2 to {MAX_LAYERS + 1} layer widths, got {sizes!r}")
-        self.sizes = tuple(checks.integer(n, f"sizes[{l}]", 1) for l, n in enumerate(sizes))
-        hidden = len(self.sizes) - 2
-        each = isinstance(activation, Sequence) and not isinstance(activation, str)
-        if each and len(activation) != hidden:
-            raise ValueError(
-                f"activation must be one name or {hidden}, one for each hidden layer; got {len(activation)}"
-            )
-        if not each:
-            checks.named(activation, "activation", ACTIVATIONS, activations.CLASSES)
-        self.activations = tuple(activation) if each else (activation,) * hidden
-        self.output = output
-        named = [
-            checks.named(value, f"activation[{l}]", ACTIVATIONS, activations.CLASSES)
-            for l, value in enumerate(self.activations)
-        ]
-        named.append(checks.named(output, "output", OUTPUTS, activations.CLASSES))
-        self._names = tuple(name for name, _ in named)
-        self.dropout = self._rates(dropout)
-        self.input_noise = checks.real(input_noise, "input_noise", 0)
-        self.max_norm = checks.bound(max_norm, "max_norm")
-        self.dtype = checks.dtype(dtype)
-        inits = [f"{a}_{b}" for a in INITS for b in DISTRIBUTIONS]
-        self.init = None if init is None else checks.choice(init, "init", inits)
+        self.architecture, self.sizes, self.dtype = made, made.sizes, made.dtype
         self._shift, self._scale = self._per_feature(shift, "shift"), self._per_feature(scale, "scale")
-
-        self._neurons = [(OUTPUTS[name], parameter) for name, parameter in named]
         self.layout = Layout(list(self.sizes), self.dtype)
         self._theta = aligned(self.layout.size, self.dtype)
         self._jobs: dict[tuple, Job] = {}
         self._lock = threads.lock()
-
-    def _rates(self, dropout: float | Sequence[float]) -> tuple[float, ...]:
-        """The rates of dropout of a^0 to a^{L-1}."""
-        layers = len(self.sizes) - 1
-        each = isinstance(dropout, Sequence | np.ndarray) and not isinstance(dropout, str)
-        if each and len(dropout) != layers:
-            raise ValueError(
-                f"dropout must be one rate or {layers}, of the inputs and each hidden layer; got {len(dropout)}"
-            )
-        if not each:
-            return (0.0,) + (checks.real(dropout, "dropout", 0, 1),) * (layers - 1)
-        return tuple(checks.real(rate, f"dropout[{l}]", 0, 1) for l, rate in enumerate(dropout))
 
     def _per_feature(self, value: float | np.ndarray, name: str) -> np.ndarray:
         """A finite number, or one per feature, as a vector padded to a line."""
@@ -194,13 +125,6 @@ class MLP:
         out[: self.sizes[0]] = array
         return out
 
-    def _draw(self, rng: np.random.Generator) -> None:
-        """Draw the weights, layer by layer."""
-        defaults = ["glorot" if name == "softmax" else ACTIVATIONS[name].init for name in self._names]
-        for l, (shape, default) in enumerate(zip(pairwise(self.sizes), defaults, strict=True)):
-            family, distribution = (self.init or f"{default}_uniform").split("_")
-            self._fill(l, DISTRIBUTIONS[distribution](rng, INITS[family](*shape), shape))
-
     def _fill(self, l: int, W: np.ndarray) -> None:
         """Write the weights of a layer."""
         pack(
@@ -208,6 +132,10 @@ class MLP:
             self._theta[self.layout.matrix(l)],
             round_up(self.sizes[l], self.layout.lanes),
         )
+
+    def _fill_bias(self, l: int, b: np.ndarray) -> None:
+        """Write the biases of a layer."""
+        self._theta[self.layout.bias(l)] = b
 
     def _unpack(self, theta: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The weight matrices and biases of a vector laid out like theta, as copies."""
@@ -231,8 +159,9 @@ class MLP:
     @property
     def model(self) -> Model:
         """The network as the kernels know it. Its vectors are in panels, zero-padded, and no copies."""
+        made = self.architecture
         vectors = self._theta, self._shift, self._scale
-        return Model(self.layout, *vectors, self._neurons, self.dropout, self.input_noise)
+        return Model(self.layout, *vectors, made.neurons, made.dropout, made.input_noise)
 
     @property
     def n_parameters(self) -> int:
@@ -249,14 +178,13 @@ class MLP:
         """What each input is then multiplied by, a copy of shape (sizes[0],)."""
         return self._scale[: self.sizes[0]].copy()
 
-    @property
-    def architecture(self) -> dict:
-        """The options that it was made with, but for sizes, dtype, shift and scale."""
-        names = "output", "init", "dropout", "input_noise", "max_norm"
-        return {"activation": self.activations, **{name: getattr(self, name) for name in names}}
-
     def astype(self, dtype: np.typing.DTypeLike) -> MLP:
         """The same network in another dtype, as a copy.
+
+        Raises
+        ------
+        ValueError
+            If the dtype is neither float32 nor float64, or a number is not finite in it.
 
         Examples
         --------
@@ -264,9 +192,10 @@ class MLP:
         >>> fb.MLP([2, 3], seed=0).astype("float64")
         MLP(2-3, output='identity', 9 parameters, float64)
         """
-        pairs = zip(self.weights, self.biases, strict=True)
-        numbers = {"shift": self.shift, "scale": self.scale, "dtype": dtype}
-        return MLP._filled(itertools.chain.from_iterable(pairs), self.sizes, **numbers, **self.architecture)
+        made = dataclasses.replace(self.architecture, dtype=checks.dtype(dtype))
+        twin = MLP._made(made, self.scale, self.shift)
+        twin.set_weights(self.weights, self.biases)
+        return twin
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the network to a file of safetensors: parameters, architecture, scale and shift; see `fastbp.load`.
@@ -335,7 +264,7 @@ class MLP:
         with self._lock:
             for l, (W, b) in enumerate(zip(*checked, strict=True)):
                 self._fill(l, W)
-                self._theta[self.layout.bias(l)] = b
+                self._fill_bias(l, b)
 
     def _job(self, mode: int, n: int, n_threads: int | None = None, **options: int) -> Job:
         """A job of this network for n samples, kept for the next call; the last few kinds of work are remembered."""
@@ -445,7 +374,7 @@ class MLP:
         ((2, 1), (1,))
         """
         loss = checks.named(loss, "loss", LOSSES, losses.CLASSES)
-        self.check_trainable()
+        self.architecture.check_trainable()
         X = checks.inputs(X, self.sizes[0], self.dtype)
         y = checks.targets(y, len(X.array), self.sizes[-1], loss[0], self.dtype)
         weights = checks.weights(sample_weight, len(X.array))
@@ -459,14 +388,6 @@ class MLP:
                 except DivergedError:
                     raise FloatingPointError(f"the {loss[0]} of these samples is not finite") from None
                 return job.scores()["loss"], *self._unpack(job.vectors["gradient"])
-
-    def check_trainable(self) -> None:
-        """Raise ValueError if an activation has no derivative to train through."""
-        for name in self._names:
-            if name != "softmax" and ACTIVATIONS[name].derivative is None:
-                raise ValueError(
-                    f"activation {name!r} has no derivative: such a network can predict but not be trained"
-                )
 
     def _evaluate(
         self,
@@ -498,8 +419,8 @@ class MLP:
         self._jobs, self._lock = {}, threads.lock()
 
     def __repr__(self) -> str:
-        kinds = set(self.activations)
-        activation = f"activation={kinds.pop()!r}, " if len(kinds) == 1 else f"activation={list(self.activations)}, "
+        activations, output = self.architecture.activation, self.architecture.output
+        each = f"{activations[0]!r}" if len(set(activations)) == 1 else f"{list(activations)}"
         sizes = "-".join(map(str, self.sizes))
-        shown = activation if self.activations else ""
-        return f"MLP({sizes}, {shown}output={self.output!r}, {self.n_parameters:,} parameters, {self.dtype})"
+        shown = f"activation={each}, " if activations else ""
+        return f"MLP({sizes}, {shown}output={output!r}, {self.n_parameters:,} parameters, {self.dtype})"

@@ -6,32 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from . import activations, files
+from . import activations, checks, files
+from .architecture import Architecture
 from .network import MLP
 
-ACTIVATIONS = {kind.__name__: kind for kind in activations.CLASSES.values()}
-
-
-def describe(network: MLP) -> dict[str, Any]:
-    """What a network is made of but for its numbers."""
-    parts = {"sizes": network.sizes, **network.architecture, "dtype": str(network.dtype)}
-    return {name: files.plain(value) for name, value in parts.items()}
-
-
-def options(description: Mapping[str, Any]) -> dict[str, Any]:
-    """What `MLP._define` is to be called with, but for shift and scale; ValueError if it cannot be."""
-    made = dict(description)
-    made["dtype"] = np.dtype(made["dtype"])
-    if made["dtype"] not in (np.float32, np.float64):
-        raise ValueError(f"its dtype is {made['dtype']}, not float32 or float64")
-    sizes = made["sizes"]
-    if not isinstance(sizes, list) or not all(type(n) is int and n > 0 for n in sizes):
-        raise ValueError(f"its sizes are {sizes!r}")
-    return files.restored_fields(made, ACTIVATIONS)
+CLASSES = {kind.__name__: kind for kind in (Architecture, *activations.CLASSES.values())}
+"""name: class of what a network is made of."""
 
 
 def fits(contents: files.Contents, shapes: Mapping[str, Sequence[int]], dtype: np.dtype) -> None:
@@ -50,7 +33,7 @@ def save(network: MLP, path: str | os.PathLike) -> None:
     tensors = {"shift": network.shift, "scale": network.scale}
     for l, (W, b) in enumerate(zip(network.weights, network.biases, strict=True), 1):
         tensors |= {f"W{l}": W, f"b{l}": b}
-    files.write(Path(path), files.pack("network", describe(network), tensors))
+    files.write(Path(path), files.pack("network", files.plain(network.architecture), tensors))
 
 
 def load(path: str | os.PathLike) -> MLP:
@@ -85,13 +68,19 @@ def load(path: str | os.PathLike) -> MLP:
     MLP(4-8-3, activation='relu', output='softmax', 67 parameters, float32)
     """
     with files.opened(path, "network") as contents:
-        made = options(contents.description)
-        sizes = made.pop("sizes")
-        shapes = {"shift": (sizes[0],), "scale": (sizes[0],)} if sizes else {}
-        for l, shape in enumerate(pairwise(sizes), 1):
+        made = files.restored(contents.description, CLASSES)
+        if not isinstance(made, Architecture):
+            raise ValueError(f"its description is {made!r}, not that of an architecture")
+        shapes = {"shift": made.sizes[:1], "scale": made.sizes[:1]}
+        for l, shape in enumerate(pairwise(made.sizes), 1):
             shapes |= {f"W{l}": shape, f"b{l}": shape[1:]}
-        fits(contents, shapes, made["dtype"])
+        fits(contents, shapes, made.dtype)
         contents.verify()
-        per_input = {"shift": contents["shift"], "scale": contents["scale"]}
+        network = MLP._made(made, contents["scale"], contents["shift"])
         # A tensor at a time: a large network is in memory once, not three times.
-        return MLP._filled((contents[name] for name in [*shapes][2:]), sizes, **per_input, **made)
+        for l in range(len(made.sizes) - 1):
+            for name, put in ((f"W{l + 1}", network._fill), (f"b{l + 1}", network._fill_bias)):
+                tensor = contents[name]
+                checks.within(tensor, name, made.dtype)
+                put(l, tensor)
+        return network

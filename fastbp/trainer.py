@@ -130,7 +130,7 @@ class Trainer:
         self.shuffle = bool(shuffle)
         self.n_threads = checks.threads(n_threads)
         self.gradient = checks.choice(gradient, "gradient", GRADIENTS)
-        network.check_trainable()
+        network.architecture.check_trainable()
         checks.within_dtype(self.optimizer.learning_rate, "learning_rate", network.dtype)
         self.history = History()
         self._rng = checks.generator(seed)
@@ -431,7 +431,7 @@ class Trainer:
             "l2": self.l2,
             "clip_value": self.clip_value or math.inf,
             "clip_norm": self.clip_norm or 0.0,
-            "max_norm": network.max_norm or 0.0,
+            "max_norm": network.architecture.max_norm or 0.0,
         }
         key = network, batch, self._loss, self.optimizer, self.gradient, self.n_threads, moves, *shaping.values()
         if self._job is None or self._key != key:

@@ -7,9 +7,9 @@ import pytest
 import reference
 
 import fastbp as fb
+from fastbp.architecture import OUTPUTS
 from fastbp.kernels.activations import ACTIVATIONS
 from fastbp.kernels.losses import LOSSES
-from fastbp.network import OUTPUTS
 
 DIFFERENTIABLE = [name for name, row in ACTIVATIONS.items() if row.derivative]
 OUTPUTS_WITH_DERIVATIVE = [name for name in OUTPUTS if name not in ACTIVATIONS or ACTIVATIONS[name].derivative]
@@ -47,9 +47,9 @@ KINKS = {"relu": (0,), "leaky_relu": (0,), "elu": (0,), "selu": (0,), "hard_sigm
 
 def distance_to_kinks(net, X, y, loss):
     """How far the nearest kink is, of an activation or of the loss."""
-    zs, a = reference.forward(X, net.weights, net.biases, net.activations, net.output)
+    zs, a = reference.forward(X, net.weights, net.biases, net.architecture.activation, net.architecture.output)
     distances = [np.inf]
-    for z, name in zip(zs, [*net.activations, net.output], strict=True):
+    for z, name in zip(zs, [*net.architecture.activation, net.architecture.output], strict=True):
         distances += [np.abs(z - kink).min() for kink in KINKS.get(name, ())]
     a, signs = a[-1], np.where(y > 0, 1, -1)
     if loss in ("absolute_error", "quantile"):
@@ -128,7 +128,7 @@ def test_against_reference(activation, output, loss, dtype, tolerance):
         weights, biases = ([a.astype(np.float64) for a in arrays] for arrays in (net.weights, net.biases))
         cost, dW, db = net.gradients(X, y, loss=loss)
         wanted_cost, *wanted = reference.gradients(
-            X.astype(np.float64), y.astype(np.float64), weights, biases, net.activations, output, loss
+            X.astype(np.float64), y.astype(np.float64), weights, biases, net.architecture.activation, output, loss
         )
         assert cost == pytest.approx(wanted_cost, rel=tolerance)
         for got, g in zip([*dW, *db], wanted[0] + wanted[1], strict=True):
@@ -142,7 +142,7 @@ def test_a_hundred_layers():
     X, y = rng.uniform(-1, 1, (4, 5)), rng.integers(0, 3, 4)
     cost, dW, _ = net.gradients(X, y, loss="cross_entropy")
     wanted, gradients, _ = reference.gradients(
-        X, reference.one_hot(y, 3), net.weights, net.biases, net.activations, "softmax", "cross_entropy"
+        X, reference.one_hot(y, 3), net.weights, net.biases, net.architecture.activation, "softmax", "cross_entropy"
     )
     assert cost == pytest.approx(wanted, rel=1e-12)
     assert reference.relative(dW[0], gradients[0]) < 1e-10
@@ -159,7 +159,7 @@ def test_parts_and_threads_do_not_change_a_bit():
         assert all((a == b).all() for a, b in zip(dW + db, whole[0][1] + whole[0][2], strict=True))
     _, dW, db = reference.gradients(
         X.astype(float), reference.one_hot(y, 5), *([a.astype(float) for a in p] for p in (net.weights, net.biases)),
-        net.activations, "softmax", "cross_entropy",
+        net.architecture.activation, "softmax", "cross_entropy",
     )  # fmt: skip
     assert max(reference.relative(a, b) for a, b in zip(whole[0][1] + whole[0][2], dW + db, strict=True)) < 1e-5
 

@@ -8,8 +8,8 @@ import pytest
 import reference
 
 import fastbp as fb
+from fastbp.architecture import INITS, OUTPUTS
 from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.network import INITS, OUTPUTS
 
 
 def as_float64(net):
@@ -25,7 +25,7 @@ def test_predict(activation, output, dtype, tolerance):
         net = fb.MLP(sizes, activation=activation, output=output, dtype=dtype, seed=0)
         net.set_weights(net.weights, [rng.normal(size=n) for n in sizes[1:]])
         X = rng.normal(size=(29, sizes[0])).astype(dtype)
-        _, a = reference.forward(X.astype(float), *as_float64(net), net.activations, output)
+        _, a = reference.forward(X.astype(float), *as_float64(net), net.architecture.activation, output)
         got = net.predict(X)
         assert got.dtype == dtype
         assert reference.relative(got, a[-1]) < tolerance
@@ -35,7 +35,7 @@ def test_predict(activation, output, dtype, tolerance):
 def test_predict_any_number_of_rows(n):
     net = fb.MLP([5, 9, 4], output="softmax", seed=0)
     X = np.random.default_rng(0).normal(size=(n, 5))
-    _, a = reference.forward(X, *as_float64(net), net.activations, "softmax")
+    _, a = reference.forward(X, *as_float64(net), net.architecture.activation, "softmax")
     assert reference.relative(net.predict(X), a[-1]) < 3e-6
     assert (net.predict_classes(X) == a[-1].argmax(axis=1)).all()
 
