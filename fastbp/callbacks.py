@@ -6,8 +6,7 @@ import csv
 import io
 import math
 import os
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +22,24 @@ if TYPE_CHECKING:
     from .trainer import Trainer
 
 
+__all__ = ["CSVLogger", "Callback", "EarlyStopping", "Lambda", "Progress", "State", "TensorBoard"]
+
+
 @dataclass
 class State:
-    """Where training is. Callbacks may set `stop`, and nothing else."""
+    """Where training is. Callbacks may set `stop`, and nothing else.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> seen = fb.callbacks.Lambda(batch_end=lambda state: print(state.epoch, state.step, state.samples))
+    >>> trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", batch_size=2)
+    >>> _ = trainer.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0], epochs=2, callbacks=[seen])
+    0 1 2
+    0 2 3
+    1 3 2
+    1 4 3
+    """
 
     trainer: Trainer
     callbacks: list[Callback]
@@ -104,60 +118,6 @@ class Callback:
 
     def load(self, kept: dict[str, Any]) -> None:
         """Go on from what `save` returned; called after `on_train_begin`."""
-
-
-class Callbacks:
-    """Several callbacks, called in their order."""
-
-    def __init__(self, callbacks: Iterable[Callback]):
-        if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
-            raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r}")
-        self.all = sorted(callbacks, key=lambda callback: getattr(callback, "late", False))
-        for k, callback in enumerate(self.all):
-            if not isinstance(callback, Callback):
-                raise TypeError(f"callbacks[{k}] must be a fastbp.callbacks.Callback, got {callback!r}")
-        self._of_batches = {
-            hook: [c for c in self.all if getattr(getattr(c, hook), "__func__", None) is not getattr(Callback, hook)]
-            for hook in ("on_batch_begin", "on_batch_end")
-        }
-        self._periods = {c.every for group in self._of_batches.values() for c in group if c.every is not None}
-
-    def __call__(self, hook: str, state: State) -> None:
-        """Call a hook of all."""
-        for callback in self.all:
-            getattr(callback, hook)(state)
-
-    def batch(self, hook: str, state: State) -> None:
-        """Call a hook for batches of those whose turn it is after so many steps."""
-        for callback in self._of_batches[hook]:
-            if callback.every is None or state.step % callback.every == 0:
-                getattr(callback, hook)(state)
-
-    def next(self, step: int) -> float:
-        """The step after which the next hook for batches is due."""
-        return min(((step // period + 1) * period for period in self._periods), default=float("inf"))
-
-
-def save(callbacks: list[Callback]) -> list[tuple[str, dict[str, Any]]]:
-    """What callbacks must keep, with the names of their classes."""
-    return [(type(callback).__name__, kept) for callback in callbacks if (kept := callback.save())]
-
-
-def load(callbacks: list[Callback], saved: list[tuple[str, dict[str, Any]]]) -> None:
-    """Give callbacks what those of an interrupted call of fit kept.
-
-    Raises
-    ------
-    ValueError
-        If one is missing.
-    """
-    left = list(callbacks)
-    for name, kept in saved:
-        callback = next((c for c in left if type(c).__name__ == name), None)
-        if callback is None:
-            raise ValueError(f"callbacks must have the {name} that the interrupted call of fit had")
-        left.remove(callback)
-        callback.load(kept)
 
 
 class Lambda(Callback):
@@ -288,6 +248,11 @@ class CSVLogger(Callback):
         What was there is replaced. The rows of epochs before this call of fit are written again, so that a resumed
         training ends with the same file as one that was not interrupted.
 
+    Raises
+    ------
+    OSError
+        If it cannot be written, in `fit`.
+
     Examples
     --------
     >>> import fastbp as fb
@@ -373,7 +338,14 @@ class TensorBoard(Callback):
 
 
 class Progress(Callback):
-    """A bar with the samples a second, the time left, and the scores."""
+    """A bar with the samples a second, the time left, and the scores: what ``fit(progress=True)`` shows.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error")
+    >>> _ = trainer.fit([[1.0]], [1.0], callbacks=[fb.callbacks.Progress()])
+    """
 
     every = None
 
@@ -405,9 +377,3 @@ class Progress(Callback):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-
-def progress(wanted: bool | None) -> list[Callback]:
-    """A bar, or none: by default, if standard error is a terminal."""
-    terminal = sys.stderr is not None and sys.stderr.isatty()  # None without a console
-    return [Progress()] if (terminal if wanted is None else wanted) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from . import averages, checks, files, losses, metrics, optimizers, schedules, serialization
-from .callbacks import Callback, State, save
-from .fitting import Position
+from .callbacks import Callback, State
+from .fitting import Position, save
 from .history import History
 from .kernels.panels import aligned
 from .network import MLP
@@ -85,6 +86,8 @@ class Checkpoint(Callback):
     def on_train_begin(self, state: State) -> None:
         json.dumps(_settings(state.trainer))
         self.directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.directory):  # better now than after the first epoch
+            pass
         for partial in self.directory.glob(f".checkpoint-*{SUFFIX}.*"):  # of one that was killed
             partial.unlink(missing_ok=True)
 

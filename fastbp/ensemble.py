@@ -87,6 +87,14 @@ class Ensemble:
         ------
         ValueError, TypeError, FloatingPointError, KeyboardInterrupt
             As `Trainer.fit`; the others have ended by then too.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> nets = [fb.MLP([2, 3], output="softmax", seed=seed) for seed in range(2)]
+        >>> ensemble = fb.Ensemble([fb.Trainer(net, loss="cross_entropy", seed=0) for net in nets])
+        >>> [history.epochs for history in ensemble.fit([[0, 1.0], [1, 0]], [0, 1], epochs=3)]
+        [3, 3]
         """
         if callbacks is not None and not callable(callbacks):
             raise TypeError(f"callbacks must be a function of the number of a trainer, got {callbacks!r}")
@@ -135,6 +143,14 @@ class Ensemble:
         ------
         ValueError, TypeError
             As `MLP.predict`.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> nets = [fb.MLP([2, 3], output="softmax", seed=seed) for seed in range(2)]
+        >>> ensemble = fb.Ensemble([fb.Trainer(net, loss="cross_entropy", seed=0) for net in nets])
+        >>> ensemble.predict([[0, 1.0]]).shape
+        (1, 3)
         """
         first, *others = (trainer.network for trainer in self.trainers)
         total = first.predict(X, n_threads=n_threads)
@@ -158,5 +174,13 @@ class Ensemble:
         ------
         ValueError, TypeError
             As `MLP.predict`.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> nets = [fb.MLP([2, 3], output="softmax", seed=seed) for seed in range(2)]
+        >>> ensemble = fb.Ensemble([fb.Trainer(net, loss="cross_entropy", seed=0) for net in nets])
+        >>> ensemble.predict_classes([[0, 1.0]]).shape
+        (1,)
         """
         return classes(self.predict(X, n_threads=n_threads))

@@ -20,7 +20,21 @@ VERSION = 1
 
 
 class ModelFileError(ValueError):
-    """A file is not what this version can read. The message says why."""
+    """A file is not what this version can read. The message says why.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     path = pathlib.Path(directory) / "m"
+    ...     _ = path.write_bytes(b"something else")
+    ...     try:
+    ...         fb.load(path)
+    ...     except fb.ModelFileError as error:
+    ...         print(type(error).__name__, isinstance(error, ValueError))
+    ModelFileError True
+    """
 
 
 def write(path: Path, content: bytes) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from . import callbacks as hooks
-from .callbacks import Callbacks, State
+from .callbacks import Callback, Progress, State
 from .engine import DivergedError, Job
 from .lbfgs import Search
 from .sources import Arrays, Blocks, Segment
@@ -18,6 +18,70 @@ from .sources import Arrays, Blocks, Segment
 if TYPE_CHECKING:
     from .checks import Inputs, Targets
     from .trainer import Trainer
+
+
+class Callbacks:
+    """The callbacks of a call of fit, in their order.
+
+    Parameters
+    ----------
+    callbacks : of the user.
+    progress : whether to add a bar; None, if standard error is a terminal.
+    """
+
+    def __init__(self, callbacks: Iterable[Callback], progress: bool | None):
+        if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
+            raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r}")
+        given = list(callbacks)
+        for k, callback in enumerate(given):
+            if not isinstance(callback, Callback):
+                raise TypeError(f"callbacks[{k}] must be a fastbp.callbacks.Callback, got {callback!r}")
+        terminal = sys.stderr is not None and sys.stderr.isatty()  # None without a console
+        if terminal if progress is None else progress:
+            given.append(Progress())
+        self.all = sorted(given, key=lambda callback: callback.late)
+        self._of_batches = {
+            hook: [c for c in self.all if getattr(getattr(c, hook), "__func__", None) is not getattr(Callback, hook)]
+            for hook in ("on_batch_begin", "on_batch_end")
+        }
+        self._periods = {c.every for group in self._of_batches.values() for c in group if c.every is not None}
+
+    def __call__(self, hook: str, state: State) -> None:
+        """Call a hook of all."""
+        for callback in self.all:
+            getattr(callback, hook)(state)
+
+    def batch(self, hook: str, state: State) -> None:
+        """Call a hook for batches of those whose turn it is after so many steps."""
+        for callback in self._of_batches[hook]:
+            if callback.every is None or state.step % callback.every == 0:
+                getattr(callback, hook)(state)
+
+    def next(self, step: int) -> float:
+        """The step after which the next hook for batches is due."""
+        return min(((step // period + 1) * period for period in self._periods), default=float("inf"))
+
+
+def save(callbacks: list[Callback]) -> list[tuple[str, dict[str, Any]]]:
+    """What callbacks must keep, with the names of their classes."""
+    return [(type(callback).__name__, kept) for callback in callbacks if (kept := callback.save())]
+
+
+def load(callbacks: list[Callback], saved: list[tuple[str, dict[str, Any]]]) -> None:
+    """Give callbacks what those of an interrupted call of fit kept.
+
+    Raises
+    ------
+    ValueError
+        If one is missing.
+    """
+    left = list(callbacks)
+    for name, kept in saved:
+        callback = next((c for c in left if type(c).__name__ == name), None)
+        if callback is None:
+            raise ValueError(f"callbacks must have the {name} that the interrupted call of fit had")
+        left.remove(callback)
+        callback.load(kept)
 
 
 @dataclass
@@ -79,7 +143,7 @@ class Run:
         state, callbacks, history = self.state, self.callbacks, self.trainer.history
         try:
             callbacks("on_train_begin", state)
-            hooks.load(callbacks.all, self.position.callbacks)
+            load(callbacks.all, self.position.callbacks)
             while history.epochs < state.epochs and not state.stop:
                 callbacks("on_epoch_begin", state)
                 scores = self.epoch()

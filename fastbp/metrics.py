@@ -12,6 +12,8 @@ import numpy as np
 
 from . import checks
 
+__all__ = ["METRICS", "TopK", "auc", "mae", "r2"]
+
 Scorer = Callable[[np.ndarray, np.ndarray], float]
 Metric = str | Scorer
 
@@ -35,6 +37,20 @@ def r2(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float
 
     An output whose targets are all the same counts 1 if it is right, else 0.
 
+    Parameters
+    ----------
+    y : array of shape (n,) or (n, n_out)
+        Targets as for `Trainer.fit`; labels stand for their one-hot rows.
+    a : array of shape (n, n_out)
+        Outputs.
+    weights : array of shape (n,)
+        Of the samples; None for 1.
+
+    Returns
+    -------
+    float
+        At most 1, which is right; 0 is what the mean of y would reach.
+
     Examples
     --------
     >>> import fastbp as fb
@@ -51,6 +67,20 @@ def r2(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float
 def mae(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float:
     """The mean of |y - a| over samples and outputs.
 
+    Parameters
+    ----------
+    y : array of shape (n,) or (n, n_out)
+        Targets as for `Trainer.fit`; labels stand for their one-hot rows.
+    a : array of shape (n, n_out)
+        Outputs.
+    weights : array of shape (n,)
+        Of the samples; None for 1.
+
+    Returns
+    -------
+    float
+        At least 0.
+
     Examples
     --------
     >>> import fastbp as fb
@@ -62,6 +92,20 @@ def mae(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> floa
 
 def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float:
     """The area under the receiver operating characteristic, by scikit-learn; of many classes, each against the rest.
+
+    Parameters
+    ----------
+    y : array of shape (n,) or (n, n_out)
+        Targets as for `Trainer.fit`.
+    a : array of shape (n, n_out)
+        Outputs.
+    weights : array of shape (n,)
+        Of the samples; None for 1.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 1/2 is what chance would reach.
 
     Raises
     ------

@@ -60,6 +60,11 @@ class MLP:
     ValueError, TypeError
         If an argument is out of its range or of another type.
 
+    Attributes
+    ----------
+    architecture : Architecture
+        The arguments but for shift, scale and seed, with an entry for each layer; `sizes` and `dtype` are also here.
+
     Notes
     -----
     Sources: 000, 001 and 004 (the network), 001 (binary threshold, sigmoid, relu), 002 (tanh, losses), 004 (dropout),
@@ -181,6 +186,10 @@ class MLP:
     def astype(self, dtype: np.typing.DTypeLike) -> MLP:
         """The same network in another dtype, as a copy.
 
+        Parameters
+        ----------
+        dtype : float32 or float64
+
         Raises
         ------
         ValueError
@@ -202,6 +211,10 @@ class MLP:
 
         The file is written whole or not at all. Its tensors are W1, b1, W2, ..., shift and scale, so that any reader of
         safetensors can use them.
+
+        Parameters
+        ----------
+        path : of the file
 
         Raises
         ------
@@ -318,6 +331,15 @@ class MLP:
 
     def predict_classes(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:
         """The class of each row of X, int64 (n,): the first largest output, or, of one output, whether it is >= 1/2.
+
+        Parameters
+        ----------
+        X, n_threads : as for `predict`
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `predict`.
 
         Examples
         --------

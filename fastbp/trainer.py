@@ -8,12 +8,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from . import callbacks as hooks
 from . import checks, losses, sources, threads
 from .averages import Average
-from .callbacks import Callback, Callbacks
+from .callbacks import Callback
 from .engine import DivergedError, Job
-from .fitting import Position, Run
+from .fitting import Callbacks, Position, Run
 from .history import History
 from .kernels.job import APPLY, FUSED, STORE, TRAIN
 from .kernels.losses import LOSSES
@@ -226,7 +225,7 @@ class Trainer:
         102
         """
         epochs = checks.integer(epochs, "epochs", 0)
-        called = Callbacks([*Callbacks(callbacks).all, *hooks.progress(progress)])
+        called = Callbacks(callbacks, progress)
         split = checks.real(validation_split, "validation_split", 0, 1)
         if shuffle_buffer is not None:
             checks.integer(shuffle_buffer, "shuffle_buffer", 1)
@@ -290,7 +289,7 @@ class Trainer:
         source = Arrays(X, y, weights, None, False, None, self._batch(len(X.array)))
         with self._lock:
             self._resumed = False
-            scores = Run(self, self._prepare(source.batch), source, Callbacks(()), 1).epoch()
+            scores = Run(self, self._prepare(source.batch), source, Callbacks((), False), 1).epoch()
         return {name: value for name, value in scores.items() if name in ("loss", "accuracy")}
 
     @classmethod
@@ -397,6 +396,14 @@ class Trainer:
         ------
         ValueError
             Without an `average`.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", average=fb.EMA(0.9))
+        >>> _ = trainer.fit([[1.0]], [1.0], epochs=5)
+        >>> trainer.averaged.predict([[1.0]]).shape
+        (1, 1)
         """
         if self.average is None:
             raise ValueError("averaged needs a Trainer(average=...), and this one has none")

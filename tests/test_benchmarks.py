@@ -19,7 +19,7 @@ def benchmarks(monkeypatch):
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
-        if name in ("cases", "peers"):
+        if name in ("cases", "options", "peers"):
             del sys.modules[name]
 
 
@@ -69,3 +69,15 @@ def test_cases_can_be_learnt():
         history = CASES[name].trainer().fit(*CASES[name].data(), epochs=3)
         assert np.isfinite(history["loss"]).all()
         assert history["loss"][-1] < history["loss"][0]
+
+
+@pytest.mark.usefixtures("benchmarks")
+def test_options_can_be_timed(tmp_path):
+    import options
+    from cases import CASES
+
+    case = dataclasses.replace(CASES["XS"], n=320)
+    for fit in options.fits(case, tmp_path).values():
+        history = fit()
+        assert history.epochs == 1
+        assert np.isfinite(history["loss"]).all()

@@ -65,6 +65,10 @@ OPTIMIZERS = {
     "momentum": fb.SGD(0.01, momentum=0.9),
     "Nesterov": fb.SGD(0.01, momentum=0.9, nesterov=True),
     "Adam": fb.Adam(0.001),
+    "AdamW": fb.AdamW(0.001),
+    "RMSprop": fb.RMSprop(0.001),
+    "Adagrad": fb.Adagrad(0.001),
+    "Adadelta": fb.Adadelta(0.1),
 }
 
 
@@ -78,6 +82,38 @@ class Optimizers(_Fit):
 
     def time_epoch(self, optimizer: str) -> None:
         self.fit()
+
+
+class Sources(_Fit):
+    """Samples shuffled all together, in windows, and as blocks."""
+
+    params, param_names = ["array", "windows", "blocks"], ("source",)
+
+    def setup(self, source: str) -> None:
+        self.prepare("S")
+        self.options = {} if source == "array" else {"shuffle_buffer": 4096}
+        cuts = range(0, len(self.X), 1000)
+        self.samples = (self.X, self.y)
+        if source == "blocks":
+            self.samples = ([(self.X[i : i + 1000], self.y[i : i + 1000]) for i in cuts],)
+
+    def time_epoch(self, source: str) -> None:
+        self.trainer.fit(*self.samples, **self.options)
+
+
+class Ensembles:
+    """Networks trained at once, one a core: as many as there are cores, and twice as many."""
+
+    number, rounds, repeat, warmup_time = 1, 2, (3, 20, 10.0), 0.0
+    params, param_names = [threads.available(), 2 * threads.available()], ("networks",)
+
+    def setup(self, count: int) -> None:
+        self.X, self.y = CASES["S"].data()
+        self.ensemble = fb.Ensemble([CASES["S"].trainer() for _ in range(count)])
+        self.ensemble.fit(self.X, self.y)
+
+    def time_epoch(self, count: int) -> None:
+        self.ensemble.fit(self.X, self.y)
 
 
 class Inputs(_Fit):
