@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +54,7 @@ class State:
     samples: int = 0
     """Samples that this epoch has seen."""
     epoch_samples: int | None = None
-    """Samples of an epoch; None if that is not known yet."""
+    """Samples of an epoch; None of blocks."""
     scores: dict[str, float] = field(default_factory=dict)
     """At the end of an epoch, its row of the history; before, the means over its samples so far."""
     stop: bool = False
@@ -178,7 +179,8 @@ class EarlyStopping(Callback):
     mode : "auto", "min" or "max", keyword-only
         Whether less is better: by default of what ends in loss, error or mae.
     restore_best : bool, keyword-only
-        Leave the network, when training ends for whatever reason, with the parameters of the best epoch.
+        Leave the network, when training ends for whatever reason, with the parameters of the best epoch. Averages and
+        the optimizer's state stay those of the last.
 
     Raises
     ------
@@ -222,7 +224,8 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, state: State) -> None:
         score = state.scores[checks.choice(self.monitor, "monitor", state.scores)]
-        if math.isnan(self.best_score) or self.sign * (score - self.best_score) > self.min_delta:
+        first = math.isnan(self.best_score) and not math.isnan(score)
+        if first or self.sign * (score - self.best_score) > self.min_delta:
             self.best_score, self.best_epoch = score, state.epoch
             if self.restore_best:
                 self._best = state.network.model.theta.copy()
@@ -231,6 +234,7 @@ class EarlyStopping(Callback):
     def on_train_end(self, state: State) -> None:
         if self._best.size:
             state.network.model.theta[:] = self._best
+            self._best = np.empty(0)
 
     def save(self) -> dict[str, Any]:
         return {"best_score": self.best_score, "best_epoch": self.best_epoch, "best": self._best}
@@ -322,7 +326,10 @@ class TensorBoard(Callback):
         from tensorboardX import SummaryWriter
 
         # A resumed training takes back what was written after its checkpoint.
-        self._writer = SummaryWriter(str(self.directory), purge_step=state.epoch + 1 if state.epoch else None)
+        again = state.epoch + 1 if state.epoch else None
+        # Its files are named by the second, and a second one in it would overwrite the first.
+        suffix = f".{time.time_ns()}"
+        self._writer = SummaryWriter(str(self.directory), purge_step=again, filename_suffix=suffix)
 
     def on_epoch_end(self, state: State) -> None:
         for name, value in state.scores.items():
@@ -364,7 +371,7 @@ class Progress(Callback):
 
     def on_epoch_end(self, state: State) -> None:
         if self._bar.total is None:
-            self._bar.total = self._done + state.samples + state.samples * (state.epochs - state.epoch)
+            self._bar.total = state.samples * (1 + state.epochs - state.epoch)
         self._show(state)
         self._done += state.samples
 

@@ -239,10 +239,11 @@ def weights(values: object, n: int, name: str = "sample_weight") -> np.ndarray |
     return array
 
 
-def class_weights(values: object, y: Targets, n_out: int) -> np.ndarray | None:
+def class_weights(values: object, y: Targets, n_out: int, rows: np.ndarray | None = None) -> np.ndarray | None:
     """The weight of each sample by its class: of a dict, or n / (classes present * samples of the class); None if none.
 
-    Classes that a dict does not name have weight 1. A row of probabilities has the mean of its classes' weights.
+    Classes that a dict does not name have weight 1. A row of probabilities has the mean of its classes' weights. Only
+    the samples in these rows are counted, if there are any.
     """
     if values is None:
         return None
@@ -252,8 +253,9 @@ def class_weights(values: object, y: Targets, n_out: int) -> np.ndarray | None:
     labels = y.array if y.labels or n_out > 1 else (y.array.reshape(-1) > 0.5).astype(np.int64)
     if isinstance(values, str):
         choice(values, "class_weight", ("balanced",))
-        counts = np.bincount(labels, minlength=classes) if labels.ndim == 1 else labels.sum(axis=0, dtype=np.float64)
-        table = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1e-300))
+        counted = labels if rows is None else labels[rows]
+        counts = np.bincount(counted, minlength=classes) if labels.ndim == 1 else counted.sum(axis=0, dtype=np.float64)
+        table = len(counted) / (np.count_nonzero(counts) * np.maximum(counts, 1e-300))
         table[counts == 0] = 0.0
     elif isinstance(values, dict):
         table = np.ones(classes)

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import threads
 from .callbacks import Callback, Lambda, State
+from .fitting import Callbacks
 from .history import History
 from .network import classes
 from .trainer import Trainer
@@ -108,12 +109,12 @@ class Ensemble:
         def train(k: int) -> History:
             # Between calls into compiled code, which costs nothing, it is seen whether others have ended in an error.
             watch = Lambda(train_begin=stop_if_ended, batch_end=stop_if_ended, epoch_end=stop_if_ended, every=None)
-            own = [] if callbacks is None else callbacks(k)
             trainer, wanted = self.trainers[k], self.trainers[k].n_threads
             trainer.n_threads = 1
             try:
+                own = [] if callbacks is None else Callbacks(callbacks(k), False).all
                 shown = progress if k == 0 else False
-                return trainer.fit(X, y, callbacks=[watch, *own], progress=shown, **options)
+                return trainer.fit(X, y, callbacks=[*own, watch], progress=shown, **options)
             except BaseException:
                 ended.append(True)
                 raise
@@ -152,11 +153,12 @@ class Ensemble:
         >>> ensemble.predict([[0, 1.0]]).shape
         (1, 3)
         """
-        first, *others = (trainer.network for trainer in self.trainers)
-        total = first.predict(X, n_threads=n_threads)
-        for network in others:
+        networks = [trainer.network for trainer in self.trainers]
+        first = networks[0].predict(X, n_threads=n_threads)
+        total = first.astype(np.result_type(*(network.dtype for network in networks)), copy=False)
+        for network in networks[1:]:
             total += network.predict(X, n_threads=n_threads)
-        total /= len(self.trainers)
+        total /= len(networks)
         return total
 
     def predict_classes(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from . import checks
 from .callbacks import Callback, Progress, State
 from .engine import DivergedError, Job
 from .lbfgs import Search
@@ -36,6 +38,8 @@ class Callbacks:
         for k, callback in enumerate(given):
             if not isinstance(callback, Callback):
                 raise TypeError(f"callbacks[{k}] must be a fastbp.callbacks.Callback, got {callback!r}")
+            if callback.every is not None:
+                checks.integer(callback.every, f"callbacks[{k}].every", 1)
         terminal = sys.stderr is not None and sys.stderr.isatty()  # None without a console
         if terminal if progress is None else progress:
             given.append(Progress())
@@ -50,6 +54,12 @@ class Callbacks:
         """Call a hook of all."""
         for callback in self.all:
             getattr(callback, hook)(state)
+
+    def end(self, state: State) -> None:
+        """Call on_train_end of all, though one may raise."""
+        with contextlib.ExitStack() as stack:
+            for callback in reversed(self.all):
+                stack.callback(callback.on_train_end, state)
 
     def batch(self, hook: str, state: State) -> None:
         """Call a hook for batches of those whose turn it is after so many steps."""
@@ -145,15 +155,17 @@ class Run:
             callbacks("on_train_begin", state)
             load(callbacks.all, self.position.callbacks)
             while history.epochs < state.epochs and not state.stop:
+                if not self.position.steps:
+                    state.samples, state.scores = 0, {}
                 callbacks("on_epoch_begin", state)
-                scores = self.epoch()
+                scores = None if state.stop else self.epoch()
                 if scores is None:
                     break
                 self._close(scores, validation)
                 state.epoch, state.scores = history.epochs, {name: column[-1] for name, column in history.items()}
                 callbacks("on_epoch_end", state)
         finally:
-            callbacks("on_train_end", state)
+            callbacks.end(state)
 
     def _close(self, scores: dict[str, float], validation: tuple | None) -> None:
         """What follows an epoch, and its row of the history."""
@@ -177,18 +189,20 @@ class Run:
         before = theta.copy(), None if average is None else average.copy()
         trainer._rng.bit_generator.state, job.sums = position.rng, position.sums
         start, done = time.perf_counter() - position.seconds, 0
-        for segment in source.segments(trainer._rng):
-            steps = 1 if self._search else -(-segment.n // source.batch)
-            if done + steps > position.steps:  # else it was done before the training was interrupted
-                try:
-                    with job.reading(*segment):
-                        self._segment(segment, done, steps, start)
-                except DivergedError as error:
-                    self._restore(before, done + error.part // job.parts + 1)
-            done += steps
-            whole = position.steps == done and source.n is not None and done * source.batch >= source.n
-            if self.state.stop and not whole:
-                return None
+        with contextlib.closing(source.segments(trainer._rng)) as segments:
+            for segment in segments:
+                steps = 1 if self._search else -(-segment.n // source.batch)
+                if done + steps > position.steps:  # else it was done before the training was interrupted
+                    try:
+                        with job.reading(*segment):
+                            self._segment(segment, done, steps, start)
+                    except DivergedError as error:
+                        self._restore(before, done + error.part // job.parts + 1)
+                done += steps
+                # Of blocks nobody knows which is the last.
+                whole = position.steps == done and source.n is not None and done * source.batch >= source.n
+                if self.state.stop and not whole:
+                    return None
         if not np.isfinite((theta.min(), theta.max())).all():  # the last step's update has no loss after it
             self._restore(before, done)
         rate = float(trainer._eta(np.array([trainer._step]))[0])
@@ -198,6 +212,8 @@ class Run:
         """The minibatches of a segment, with the hooks between them; `done` are those of this epoch before it."""
         trainer, job, state, position, batch = self.trainer, self.job, self.state, self.position, self.source.batch
         self.callbacks.batch("on_batch_begin", state)
+        if state.stop:
+            return
         for reached in self._steps(position.steps - done, steps):
             if job.step + reached == trainer._step:  # halfway through a large minibatch
                 continue
@@ -206,10 +222,10 @@ class Run:
             state.step, state.samples = trainer._step, done * batch + min(reached * batch, segment.n)
             state.scores = job.scores()
             self.callbacks.batch("on_batch_end", state)
+            if not state.stop and reached < steps:
+                self.callbacks.batch("on_batch_begin", state)
             if state.stop:
                 return
-            if reached < steps:
-                self.callbacks.batch("on_batch_begin", state)
 
     def _steps(self, first: int, steps: int) -> Iterator[int]:
         """Work through minibatches [first, steps) of a segment, and yield how far it has come, at each hook's turn."""

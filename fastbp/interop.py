@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     import torch
 
 
+def _check(network: object) -> None:
+    """TypeError if it is none."""
+    if not isinstance(network, MLP):
+        raise TypeError(f"network must be an MLP, got {type(network).__name__}")
+
+
 def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
     """Give a network the weights of a `torch.nn.Sequential` of `Linear` layers, or none of them if one does not fit.
 
@@ -36,18 +42,24 @@ def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
     >>> net.predict([[1.0, 1.0]])
     array([[6.]], dtype=float32)
     """
+    _check(network)
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"state_dict must be a mapping of names to tensors, got {type(state_dict).__name__}")
-    arrays: dict[str, list[np.ndarray]] = {"weight": [], "bias": []}
+    arrays: dict[str, dict[str, np.ndarray]] = {"weight": {}, "bias": {}}
     for name, tensor in state_dict.items():
-        kind = name.rpartition(".")[2]
+        if not isinstance(name, str):
+            raise TypeError(f"state_dict must be a mapping of names to tensors, got {name!r} as a name")
+        layer, _, kind = name.rpartition(".")
         if kind not in arrays:
             raise ValueError(f"state_dict must have weights and biases and nothing else, got {name!r}")
-        array = np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)
+        # double: NumPy has no bfloat16
+        array = np.asarray(tensor.detach().cpu().double() if hasattr(tensor, "detach") else tensor)
         if kind == "weight" and array.ndim != 2:
             raise ValueError(f"{name} must have shape (n_out, n_in), got {array.shape}")
-        arrays[kind].append(array.T)
-    network.set_weights(arrays["weight"], arrays["bias"])
+        arrays[kind][layer] = array.T
+    if list(arrays["weight"]) != list(arrays["bias"]):
+        raise ValueError(f"state_dict must have a weight and a bias for each layer, got {list(state_dict)}")
+    network.set_weights(list(arrays["weight"].values()), list(arrays["bias"].values()))
 
 
 def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torch.Tensor]:
@@ -87,11 +99,13 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
     """
     import torch
 
+    _check(network)
     pairs = zip(network.weights, network.biases, strict=True)
     tensors = [torch.from_numpy(array) for W, b in pairs for array in (np.ascontiguousarray(W.T), b)]
     if names is None:
         names = [f"{2 * l}.{kind}" for l in range(len(tensors) // 2) for kind in ("weight", "bias")]
     names = list(names)
-    if len(names) != len(tensors):
-        raise ValueError(f"names must be {len(tensors)}, a weight and a bias for each layer, got {len(names)}")
+    if len(names) != len(tensors) or len({*names}) != len(names):
+        got = f"{len(names)}, {len({*names})} of them different"
+        raise ValueError(f"names must be {len(tensors)}, a weight and a bias for each layer, got {got}")
     return dict(zip(names, tensors, strict=True))

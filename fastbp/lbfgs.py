@@ -73,10 +73,11 @@ class Search:
         cost, g, sums = self.look(start)
         pairs = self.trainer._state.reshape(2, -1, start.size)
         d = eta * self._direction(g, pairs)
-        alpha = self._search(start, cost, g, d) if eta else None
-        if alpha is None:  # no step that helps: begin again with the gradient
-            pairs[:] = 0
+        alpha = self._search(start, cost, g, d)
+        if alpha is None:
             self.theta[:] = start
+            if eta:  # no step helps: begin again with the gradient
+                pairs[:] = 0
         else:
             new = (start + alpha * d).astype(self.theta.dtype).astype(np.float64)
             s, y = new - start, self.look(new)[1] - g
@@ -121,7 +122,9 @@ class Search:
 
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # of a search that ends without a step
-            return line_search(cost_at, gradient_at, start, d, g, cost, maxiter=20)[0]
+            alpha = line_search(cost_at, gradient_at, start, d, g, cost, maxiter=20)[0]
+        # Where cost falls without end, the last length tried comes back, whatever is there.
+        return alpha if alpha is not None and cost_at(start + alpha * d) < cost else None
 
     def _limit(self) -> None:
         """The bound on the norms of the weights into each unit."""

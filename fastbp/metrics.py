@@ -1,6 +1,7 @@
 """Metrics: how good predictions are, by measures that nobody minimises.
 
-A metric is a name of `METRICS`, an object with a parameter, or any function f(y, a) of the targets and the outputs.
+A metric is a name of `METRICS`, an object with a parameter, or any function f(y, a) of the targets, labels in int64 or
+rows, and the outputs.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def r2(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float
     y = _rows(y, a)
     left = np.average((y - a) ** 2, axis=0, weights=weights)
     all_of_it = np.average((y - np.average(y, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
-    shares = np.where(all_of_it > 0, left / np.where(all_of_it > 0, all_of_it, 1.0), left > 0)
+    seen = y if weights is None else y[weights > 0]
+    varies = (seen != seen[0]).any(axis=0)  # the mean of equal numbers need not be equal to them
+    shares = np.where(varies, left / np.where(varies, all_of_it, 1.0), left > 0)
     return float(1.0 - shares.mean())
 
 
@@ -91,7 +94,8 @@ def mae(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> floa
 
 
 def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """The area under the receiver operating characteristic, by scikit-learn; of many classes, each against the rest.
+    """The area under the receiver operating characteristic, by scikit-learn; the mean over outputs, each against the
+    rest.
 
     Parameters
     ----------
@@ -112,7 +116,7 @@ def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> floa
     ImportError
         Without scikit-learn.
     ValueError
-        If a class is missing among the targets.
+        If all or none of the targets are of a class.
 
     Notes
     -----
@@ -130,13 +134,11 @@ def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> floa
     """
     from sklearn.metrics import roc_auc_score
 
-    labels, a, n_out = _labels(y, a), a.astype(np.float64), a.shape[1]
-    missing = np.setdiff1d(np.arange(max(n_out, 2)), labels)
+    right, a = _rows(y, a) > 0.5, a.astype(np.float64)
+    missing = np.flatnonzero(right.all(axis=0) | ~right.any(axis=0))
     if missing.size:
-        raise ValueError(f"auc needs targets of every class, and there are none of {missing.tolist()}")
-    if n_out <= 2:
-        return float(roc_auc_score(labels, a[:, -1], sample_weight=weights))
-    areas = [roc_auc_score(labels == k, a[:, k], sample_weight=weights) for k in range(n_out)]
+        raise ValueError(f"auc needs targets of a class and of others, which it lacks for outputs {missing.tolist()}")
+    areas = [roc_auc_score(right[:, k], a[:, k], sample_weight=weights) for k in range(a.shape[1])]
     return float(np.mean(areas))
 
 
@@ -171,9 +173,11 @@ class TopK:
         return f"top_{self.k}_accuracy"
 
     def __call__(self, y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float:
-        own = np.take_along_axis(a, _labels(y, a)[:, None], axis=1)
-        # Of equal outputs the first counts, as for the accuracy.
-        first = np.arange(a.shape[1]) < _labels(y, a)[:, None]
+        labels = _labels(y, a)[:, None]
+        if a.shape[1] == 1:  # the outputs of two classes
+            a = np.hstack([1 - a, np.nextafter(a, np.inf)])  # at 1/2 it is the second
+        own = np.take_along_axis(a, labels, axis=1)
+        first = np.arange(a.shape[1]) < labels  # of equal outputs the first counts, as for the accuracy
         above = (a > own).sum(axis=1) + ((a == own) & first).sum(axis=1)
         return float(np.average(above < self.k, weights=weights))
 
@@ -192,6 +196,8 @@ def named(metrics: Sequence[Metric]) -> dict[str, Scorer | None]:
             name = getattr(metric, "__name__", type(metric).__name__)
         else:
             name = checks.choice(metric, f"metrics[{k}]", METRICS)
+        if name in ("loss", "accuracy") and callable(metric):
+            raise ValueError(f"metrics must not have a function named {name!r}, which comes with the loss")
         if name in by_name:
             raise ValueError(f"metrics must have different names, got {name!r} twice")
         by_name[name] = metric if callable(metric) else METRICS[name]

@@ -334,7 +334,8 @@ class LBFGS(Optimizer):
 
     A step sees all samples, whatever the batch size; an epoch is a step. A line search finds alpha (strong Wolfe
     conditions), and schedules multiply what it tries first. Needs scipy (`pip install fastbp[lbfgs]`) and samples in
-    arrays. With dropout or noise the masks of a step are fixed.
+    arrays. With dropout or noise the masks of a step are fixed. It is made for what is smooth: with L1 it comes near
+    the least, but makes no weight exactly 0.
 
     Parameters
     ----------

@@ -6,7 +6,8 @@ have a multiple of the batch size, so that minibatches are what they would be wi
 
 from __future__ import annotations
 
-import os
+import mmap
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
@@ -15,10 +16,11 @@ import numpy as np
 
 from . import checks
 from .checks import Inputs, Targets
+from .engine import address
 from .network import MLP
 
-BUFFER_BYTES = 64 << 20
-"""Of the rows that are shuffled together, where an iterable does not say how many."""
+BUFFER_BYTES, BUFFER_ROWS = 64 << 20, 1 << 16
+"""The most of the rows of blocks that are shuffled together, where nobody says how many."""
 
 Item = TypeVar("Item")
 
@@ -35,15 +37,28 @@ class Border:
         inputs = checks.inputs(X, sizes[0], dtype, X_name)
         return inputs, checks.targets(y, len(inputs.array), sizes[-1], self.loss, dtype, y_name, X_name)
 
-    def weights(self, sample_weight: Any, class_weight: Any, y: Targets) -> np.ndarray | None:
-        """The weight of each sample, or None if all are 1."""
-        weights = checks.weights(sample_weight, len(y.array))
-        by_class = checks.class_weights(class_weight, y, self.network.sizes[-1])
-        if by_class is not None:
-            weights = by_class if weights is None else weights * by_class
-        if weights is not None and not 0 < weights.sum() < np.inf:
-            raise ValueError(f"the weights must have a sum above 0 that is finite, got {weights.sum()}")
+    def weights(
+        self, sample_weight: Any, class_weight: Any, y: Targets, rows: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        """The weight of each sample, or None if all are 1; of those in some rows, one at least is above 0."""
+        weights = self._weights(sample_weight, class_weight, y, rows)
+        if weights is not None and not 0 < (total := (weights if rows is None else weights[rows]).sum()) < np.inf:
+            raise ValueError(f"the weights must have a sum above 0 that is finite, got {total}")
         return weights
+
+    def _weights(
+        self,
+        sample_weight: Any,
+        class_weight: Any,
+        y: Targets,
+        rows: np.ndarray | None = None,
+        name: str = "sample_weight",
+    ) -> np.ndarray | None:
+        weights = checks.weights(sample_weight, len(y.array), name)
+        by_class = checks.class_weights(class_weight, y, self.network.sizes[-1], rows)
+        if by_class is None:
+            return weights
+        return by_class if weights is None else weights * by_class
 
     def validation(self, given: Any) -> tuple[Inputs, Targets, np.ndarray | None]:
         """Validation data."""
@@ -70,13 +85,16 @@ class Border:
             )
         return X
 
-    def block(self, given: Any, k: int, class_weight: Any) -> Segment:
-        """Block number k of an iterable."""
+    def block(self, given: Any, k: int, class_weight: Any) -> Segment | None:
+        """Block number k of an iterable; None if it has no rows."""
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
             kind = type(given).__name__
             raise TypeError(f"block {k} of X must be a pair (X, y), or (X, y, sample_weight), got {kind}")
+        if np.shape(given[0])[:1] == (0,) == np.shape(given[1])[:1]:
+            return None
         X, y = self.samples(*given[:2], f"X of block {k}", f"y of block {k}")
-        return Segment(X, y, None, self.weights(given[2] if len(given) == 3 else None, class_weight, y))
+        weights = given[2] if len(given) == 3 else None
+        return Segment(X, y, None, self._weights(weights, class_weight, y, name=f"sample_weight of block {k}"))
 
 
 class Segment(NamedTuple):
@@ -145,17 +163,21 @@ class Arrays:
 def _read_ahead(array: np.ndarray, first: int, last: int) -> None:
     """Have the system read rows of a mapped file before they are asked for, where it can; random reads of single rows
     wait for the disk at each."""
-    mapped = array if isinstance(array, np.memmap) else array.base
-    if not isinstance(mapped, np.memmap) or mapped.filename is None or not hasattr(os, "posix_fadvise"):
+    mapped = array
+    while isinstance(mapped, np.ndarray):
+        mapped = mapped.base
+    if not isinstance(mapped, mmap.mmap):
         return
-    if mapped.shape != array.shape or mapped.dtype.itemsize != array.dtype.itemsize:
-        return
-    handle = os.open(mapped.filename, os.O_RDONLY)
-    try:
-        row = array.strides[0]
-        os.posix_fadvise(handle, mapped.offset + first * row, (last - first) * row, os.POSIX_FADV_WILLNEED)
-    finally:
-        os.close(handle)
+    row = array.strides[0]
+    start = address(array) + first * row - address(np.frombuffer(mapped, np.uint8))
+    page = start - start % mmap.PAGESIZE
+    will_need(mapped, page, start + (last - first) * row - page)
+
+
+def will_need(mapped: mmap.mmap, start: int, length: int) -> None:
+    """Tell the system, if it listens, that these bytes will be asked for."""
+    if hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_WILLNEED, start, length)
 
 
 class Blocks:
@@ -164,9 +186,9 @@ class Blocks:
     Parameters
     ----------
     blocks : iterable of (X, y) or (X, y, weights).
-    check : makes a `Segment` of one of these and its number, or raises ValueError or TypeError.
+    check : makes a `Segment` of one of these and its number, or None if it has no rows; may raise.
     shuffle : whether rows that are in the buffer together are.
-    buffer : rows; None for as many as fit into BUFFER_BYTES.
+    buffer : rows; None for as many as BUFFER_BYTES and BUFFER_ROWS allow.
     batch : the batch size.
     """
 
@@ -175,7 +197,7 @@ class Blocks:
     def __init__(
         self,
         blocks: Iterable,
-        check: Callable[[object, int], Segment],
+        check: Callable[[object, int], Segment | None],
         shuffle: bool,
         buffer: int | None,
         batch: int,
@@ -184,21 +206,28 @@ class Blocks:
 
     def segments(self, rng: np.random.Generator) -> Iterator[Segment]:
         """Those of an epoch. While one is worked on, a thread fills the next."""
-        count = 0
-        for count, filled in enumerate(ahead(self._filled()), 1):  # noqa: B007
-            order = np.arange(filled.n)
-            if self.shuffle:
-                rng.shuffle(order)
-            yield filled._replace(order=order)
+        count, stop = 0, threading.Event()
+        try:
+            for count, filled in enumerate(ahead(self._filled(stop)), 1):  # noqa: B007
+                order = np.arange(filled.n)
+                if self.shuffle:
+                    rng.shuffle(order)
+                yield filled._replace(order=order)
+        finally:
+            stop.set()
         if not count:
-            raise ValueError("X must have at least one block, and has none")
+            raise ValueError("X must have at least one block with rows, and has none")
 
-    def _filled(self) -> Iterator[Segment]:
+    def _filled(self, stop: threading.Event) -> Iterator[Segment]:
         """Buffers, filled one after another; the one before the last is written over."""
         buffers: list[Segment] = []
         turn, held = 0, 0
         for k, given in enumerate(self.blocks):
+            if stop.is_set():
+                return
             block = self.check(given, k)
+            if block is None:
+                continue
             if not buffers:
                 buffers = [self._like(block) for _ in range(2)]
             self._alike(buffers[0], block, k)
@@ -221,7 +250,7 @@ class Blocks:
     def _like(self, block: Segment) -> Segment:
         """An empty buffer for blocks like the first."""
         row = sum(array[:1].nbytes for array in (block.X.array, block.y.array))
-        rows = self.buffer or max(1, BUFFER_BYTES // row)
+        rows = self.buffer or min(max(1, BUFFER_BYTES // row), BUFFER_ROWS)
         rows = -(-rows // self.batch) * self.batch
         empty = lambda array: np.empty((rows, *array.shape[1:]), array.dtype)  # noqa: E731
         X, y = (part._replace(array=empty(part.array)) for part in (block.X, block.y))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -54,8 +56,8 @@ class Trainer:
         `EMA` or `SWA`, a mean of the parameters over steps or epochs, which `averaged` gives; None for none.
     metrics : sequence of str or function, keyword-only
         What `evaluate` and validation tell besides the loss, and for classes the accuracy: "top_5_accuracy", "r2",
-        "mae", "auc" (needs scikit-learn), objects of `fastbp.metrics`, or functions f(y, a) -> float of the targets as
-        they are given and the outputs a^L, which go by their names.
+        "mae", "auc" (needs scikit-learn), objects of `fastbp.metrics`, or functions f(y, a) -> float of the targets,
+        labels in int64 or rows, and the outputs a^L, which go by their names.
     batch_size : int, keyword-only
         Samples a minibatch: 1 for online learning; the number of samples, or more, for the full batch.
     shuffle : bool, keyword-only
@@ -124,7 +126,8 @@ class Trainer:
         if average is not None and not isinstance(average, Average):
             raise TypeError(f"average must be an average such as EMA(0.999), got {average!r}")
         self.average = average
-        self.metrics, self._scorers = tuple(metrics), named(metrics)
+        self._scorers = named(metrics)
+        self.metrics = tuple(metrics)
         self.batch_size = checks.integer(batch_size, "batch_size", 1)
         self.shuffle = bool(shuffle)
         self.n_threads = checks.threads(n_threads)
@@ -140,7 +143,7 @@ class Trainer:
         self._begin()
         self._job: Job | None = None
         self._key: tuple = ()
-        self._lock = threads.lock()
+        self._lock, self._owner = threads.lock(), None
 
     def fit(
         self,
@@ -163,7 +166,7 @@ class Trainer:
         X : array of shape (n, n_in), or iterable of blocks
             C-contiguous uint8, float32 and float64 (np.memmap too) are read in place, without a copy. Blocks are pairs
             (X, y), or (X, y, sample_weight), of any numbers of rows; an epoch goes through them once, in a thread of
-            its own, while the rows before are trained with.
+            its own (which the objects that they are read from must allow), while the rows before are trained with.
         y : array
             For cross_entropy and multiclass_hinge, integer labels of shape (n,), or rows (n, n_out) of probabilities
             that sum to 1; for binary_cross_entropy, values in [0, 1] of shape (n, n_out), or (n,) if there is one
@@ -184,7 +187,7 @@ class Trainer:
             each call with as many samples.
         shuffle_buffer : int, keyword-only
             Shuffle inside windows of so many rows that follow each other in storage: for files larger than memory. By
-            default all rows together; of blocks, as many as fit into 64 MB.
+            default all rows together; of blocks, as many as fit into 64 MB, and at most 65,536.
         callbacks : sequence of Callback, keyword-only
             Of `fastbp.callbacks`; also `EarlyStopping` and `Checkpoint`.
         progress : bool, keyword-only
@@ -243,18 +246,24 @@ class Trainer:
             source = Blocks(blocks, check, self.shuffle, shuffle_buffer, self.batch_size)
         else:
             X, y = border.samples(X, y)
-            weights, rows = border.weights(sample_weight, class_weight, y), None
+            rows = None
             if split:
                 rows, held_out = sources.split(y, split, np.random.default_rng([self._seed, 1]))
+            weights = border.weights(sample_weight, class_weight, y, rows)
+            if split:
                 validation = border.taken(X, y, sample_weight, held_out)
             shuffle = self.shuffle and not self._searches  # a sum over all needs no order
             source = Arrays(X, y, weights, rows, shuffle, shuffle_buffer, self._batch(len(X.array)))
-        with self._lock:  # a trainer has one job: one thread at a time
+        if validation is not None:
+            self._check_scorers(validation[1])
+        with self._turn():
             Run(self, self._prepare(source.batch), source, called, epochs).train(validation)
         return self.history
 
     def partial_fit(self, X: np.ndarray, y: np.ndarray, *, sample_weight: np.ndarray | None = None) -> dict[str, float]:
-        """Go through some samples once, in their order, in minibatches; the history stays as it is.
+        """Go through some samples once, in their order, in minibatches.
+
+        No epoch is counted: the history stays as it is, and so do averages over epochs and schedules per epoch.
 
         Parameters
         ----------
@@ -287,7 +296,7 @@ class Trainer:
         X, y = self._border.samples(X, y)
         weights = self._border.weights(sample_weight, None, y)
         source = Arrays(X, y, weights, None, False, None, self._batch(len(X.array)))
-        with self._lock:
+        with self._turn():
             self._resumed = False
             scores = Run(self, self._prepare(source.batch), source, Callbacks((), False), 1).epoch()
         return {name: value for name, value in scores.items() if name in ("loss", "accuracy")}
@@ -357,6 +366,7 @@ class Trainer:
         {'loss': 1.0}
         """
         X, y = self._border.samples(X, y)
+        self._check_scorers(y)
         return self._evaluate(X, y, "these samples", self._border.weights(sample_weight, None, y))
 
     def _evaluate(
@@ -367,12 +377,27 @@ class Trainer:
         except DivergedError:
             raise FloatingPointError(f"the {self._loss[0]} of {name} is not finite") from None
         others = {name: function for name, function in self._scorers.items() if function is not None}
-        if "accuracy" in self._scorers and "accuracy" not in scores:
-            raise ValueError(f"metrics must not have 'accuracy' with {self._loss[0]}: its targets are no classes")
         if others:
             a = self.network.predict(X.array, n_threads=self.n_threads)
             scores |= {name: score(function, y.array, a, weights) for name, function in others.items()}
         return scores
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """A trainer has one job: one thread at a time."""
+        if self._owner == threading.get_ident():
+            raise RuntimeError("a trainer must not be trained by a callback of its own")  # it would wait for itself
+        with self._lock:
+            self._owner = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._owner = None
+
+    def _check_scorers(self, y: checks.Targets) -> None:
+        """ValueError if a metric is not one of such targets."""
+        if "accuracy" in self._scorers and not y.classes:
+            raise ValueError(f"metrics must not have 'accuracy' with {self._loss[0]}: its targets are no classes")
 
     @property
     def _border(self) -> Border:
@@ -415,6 +440,7 @@ class Trainer:
     def _begin(self) -> None:
         """The optimizer's state, and the number of steps, as they were before the first."""
         size, initial = self.network.layout.size, self.optimizer.initial
+        self._state_of = type(self.optimizer), self.optimizer.rule
         self._state = aligned(len(initial) * size, self.network.dtype)
         self._state.reshape(len(initial), size)[:] = np.array(initial).reshape(-1, 1)
         self._step, self._job = 0, None
@@ -427,7 +453,8 @@ class Trainer:
     def _prepare(self, batch: int) -> Job:
         """The job for minibatches of so many samples, with the optimizer and weights as they are now."""
         network = self.network
-        if self._state.size != len(self.optimizer.initial) * network.layout.size or self._state.dtype != network.dtype:
+        size = len(self.optimizer.initial) * network.layout.size
+        if self._state_of != (type(self.optimizer), self.optimizer.rule) or self._state.size != size:
             self._begin()
         if self.average is not None and self._average is None:
             self._average, self._job = aligned(network.layout.size, network.dtype), None
@@ -463,7 +490,7 @@ class Trainer:
 
     def __getstate__(self) -> dict:
         """Without the job, whose memory knows its own address."""
-        return {**self.__dict__, "_job": None, "_key": (), "_lock": None}
+        return {**self.__dict__, "_job": None, "_key": (), "_lock": None, "_owner": None}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)

@@ -80,7 +80,7 @@ def test_no_growth(work):
     """
     own, (X, y) = trainer(n_in=20), data(320, 20)
     own.fit(X, y)
-    job, inputs = own._prepare(len(X)), own._check(X, y)
+    job, inputs = own._prepare(len(X)), own._border.samples(X, y)
 
     def calls():
         with job.reading(*inputs):

@@ -88,6 +88,40 @@ def test_max_norm(sizes):
         assert all((a == b).all() for a, b in zip(net.biases, free.biases, strict=True))
 
 
+@pytest.mark.parametrize("gradient", ["fused", "stored"])
+@pytest.mark.parametrize(("l1", "l2"), [(0.02, 0.0), (0.0, 0.3), (0.02, 0.3)])
+def test_steps_go_down_what_is_minimised(l1, l2, gradient):
+    """The penalised loss, by central differences, with dropout, noise, weights and smoothing at once.
+
+    The masks are those of the trainer's first step, which `gradients` draws from the same seed; no weight is near the
+    kink of l1.
+    """
+    net, X, y = problem(7, (5, 18, 9, 3), dropout=[0.2, 0.5, 0.4], input_noise=0.3)
+    rng, h = np.random.default_rng(3), 1e-5
+    W = [rng.choice([-1, 1], w.shape) * rng.uniform(0.1, 0.6, w.shape) for w in net.weights]
+    net.set_weights(W, net.biases)
+    parameters = [*net.weights, *net.biases]
+    options = {"loss": fb.losses.CrossEntropy(0.2), "sample_weight": np.linspace(0, 2, 7)}
+    got = step(net, X, y, l1=l1, l2=l2, gradient=gradient, shuffle=False, **options)
+
+    def penalised():
+        net.set_weights(parameters[:3], parameters[3:])
+        penalties = sum(l1 * np.abs(w).sum() + 0.5 * l2 * (w**2).sum() for w in net.weights)
+        return net.gradients(X, y, seed=0, **options)[0] + penalties
+
+    for array, g in zip(parameters, got, strict=True):
+        wanted = np.zeros_like(array)
+        for index in np.ndindex(array.shape):
+            value, costs = array[index], []
+            for sign in (1, -1):
+                array[index] = value + sign * h
+                costs.append(penalised())
+            array[index] = value
+            wanted[index] = (costs[0] - costs[1]) / (2 * h)
+        assert g == pytest.approx(wanted, rel=1e-6, abs=1e-9)
+        assert reference.relative(g, wanted) < 1e-7
+
+
 # --- dropout and noise -----------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,430 @@
+"""Ensembles: members that are trained side by side as if alone, their mean, and how they end together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+from fastbp import threads
+from fastbp.callbacks import Callback, Lambda, State
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(120, 6)), rng.integers(0, 3, 120)
+MANY = 5000
+"""Epochs that take a second: more than is left when another member ends."""
+
+
+def member(seed: int, **options) -> fb.Trainer:
+    """Members differ in all that they may."""
+    activation = ["tanh", "relu", "sigmoid", "silu"][seed % 4]
+    net = fb.MLP([6, 10 + seed, 3], activation=activation, output="softmax", dropout=0.1 * (seed % 2), seed=seed)
+    optimizer = [fb.SGD(0.1, momentum=0.9), fb.Adam(0.01)][seed % 2]
+    options = {"loss": "cross_entropy", "optimizer": optimizer, "batch_size": 16 + seed, "seed": seed} | options
+    return fb.Trainer(net, **options)
+
+
+def ensemble(count: int = 4, **options) -> fb.Ensemble:
+    return fb.Ensemble([member(seed, **options) for seed in range(count)])
+
+
+def parameters(own: fb.Trainer) -> list[np.ndarray]:
+    return own.network.weights + own.network.biases
+
+
+def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    """To the bit."""
+    return all((a == b).all() for a, b in zip(one, other, strict=True))
+
+
+def measured(history: fb.History) -> dict[str, list[float]]:
+    return {name: column for name, column in history.items() if name != "seconds"}
+
+
+@pytest.fixture(params=[1, 2, 4])
+def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """As many members are trained at once."""
+    monkeypatch.setattr(threads, "available", lambda: request.param)
+    return request.param
+
+
+@pytest.fixture
+def all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where there are fewer cores."""
+    monkeypatch.setattr(threads, "available", lambda: 8)
+
+
+# --- training -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_threads", [None, 1, 2, 3])
+def test_members_are_as_if_alone(cores, n_threads):
+    """To the bit, whatever their number of threads, which is theirs again afterwards; in a second fit too."""
+    together, alone = ensemble(n_threads=n_threads), [member(seed, n_threads=n_threads) for seed in range(4)]
+    for epochs in (2, 1):
+        histories = together.fit(X, Y, epochs=epochs)
+        for own, twin, history in zip(together.trainers, alone, histories, strict=True):
+            twin.fit(X, Y, epochs=epochs)
+            assert same(parameters(own), parameters(twin))
+            assert history is own.history
+            assert measured(history) == measured(twin.history)
+            assert own.n_threads == n_threads
+
+
+def test_one_thread_each():
+    """While they are trained: the cores are for the members."""
+    seen = []
+    look = Lambda(batch_end=lambda state: seen.append(state.trainer.n_threads))
+    ensemble(3, n_threads=2).fit(X, Y, callbacks=lambda k: [look])
+    assert set(seen) == {1}
+
+
+def test_samples_and_validation():
+    """Weights of samples and of classes, and a split of its own for each member, as in `Trainer.fit`."""
+    options = {"sample_weight": rng.uniform(size=120), "class_weight": "balanced", "validation_split": 0.2}
+    together, alone = ensemble(3, metrics=["mae"]), [member(seed, metrics=["mae"]) for seed in range(3)]
+    histories = together.fit(X, Y, epochs=2, **options)
+    assert [measured(history) for history in histories] == [measured(t.fit(X, Y, epochs=2, **options)) for t in alone]
+    assert all("validation_mae" in history for history in histories)
+    assert len({history["validation_loss"][-1] for history in histories}) == 3
+
+
+@pytest.mark.parametrize("weights", [[], [rng.uniform(size=40)]], ids=["plain", "weighted"])
+def test_validation_data(weights):
+    together = ensemble(3)
+    histories = together.fit(X, Y, epochs=2, validation_data=(X[:40], Y[:40], *weights))
+    for own, history in zip(together.trainers, histories, strict=True):
+        scores = own.evaluate(X[:40], Y[:40], sample_weight=weights[0] if weights else None)
+        assert scores == {name: history[f"validation_{name}"][-1] for name in ("loss", "accuracy")}
+
+
+def test_no_epochs():
+    together = ensemble(2)
+    before = [parameters(own) for own in together.trainers]
+    assert together.fit(X, Y, epochs=0) == [{}, {}]
+    assert all(same(a, parameters(own)) for a, own in zip(before, together.trainers, strict=True))
+
+
+def test_one_member():
+    together, alone = ensemble(1), member(0)
+    together.fit(X, Y)
+    alone.fit(X, Y)
+    assert same(parameters(together.trainers[0]), parameters(alone))
+    assert (together.predict(X) == alone.network.predict(X)).all()
+
+
+def test_more_members_than_cores(cores):
+    """All have their turn."""
+    histories = ensemble(9).fit(X, Y, epochs=2)
+    assert [history.epochs for history in histories] == [2] * 9
+
+
+def test_progress(capsys):
+    """Of the first alone."""
+    together = ensemble(3)
+    together.fit(X, Y, epochs=2, progress=True)
+    assert capsys.readouterr().err.count("240/240") == 1
+    together.fit(X, Y, progress=False)
+    together.fit(X, Y)
+    assert capsys.readouterr().err == ""
+
+
+# --- predictions --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_predict_is_the_mean(count):
+    together = ensemble(count)
+    together.fit(X, Y)
+    each = [own.network.predict(X) for own in together.trainers]
+    mean = together.predict(X)
+    assert mean.shape == (120, 3)
+    assert mean.dtype == np.float32
+    assert mean == pytest.approx(np.mean(np.array(each, np.float64), axis=0), rel=1e-6)
+    assert (together.predict_classes(X) == mean.argmax(axis=1)).all()
+    assert together.predict_classes(X).dtype == np.int64
+    for n_threads in (1, 2):
+        assert (together.predict(X, n_threads=n_threads) == mean).all()
+        assert (together.predict_classes(X, n_threads=n_threads) == mean.argmax(axis=1)).all()
+    assert all((a == own.network.predict(X)).all() for a, own in zip(each, together.trainers, strict=True))
+
+
+def constant(*outputs: float) -> fb.Trainer:
+    """A member that always says the same."""
+    net = fb.MLP([1, len(outputs)], dtype=np.float64)
+    net.set_weights([np.zeros((1, len(outputs)))], [outputs])
+    return fb.Trainer(net, loss="squared_error")
+
+
+@pytest.mark.parametrize(
+    ("members", "wanted"),
+    [
+        ([(1.0, 0.0, 0.0), (0.0, 0.6, 0.4), (0.0, 0.6, 0.4)], 1),  # no vote: the mean
+        ([(0.9, 0.1, 0.0), (0.0, 0.4, 0.6), (0.0, 0.4, 0.6)], 2),
+        ([(0.0, 0.5, 0.5), (0.0, 0.5, 0.5)], 1),  # of equal outputs the first
+        ([(0.9,), (0.0,)], 0),  # of one output, from 1/2
+        ([(1.0,), (0.0,)], 1),
+        ([(0.75,), (0.0,), (0.75,)], 1),
+    ],
+)
+def test_classes_are_those_of_the_mean(members, wanted):
+    together = fb.Ensemble([constant(*outputs) for outputs in members])
+    assert together.predict([[0.0]])[0] == pytest.approx(np.mean(members, axis=0))
+    assert together.predict_classes([[0.0], [1.0]]).tolist() == [wanted] * 2
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_members_of_different_dtypes(order):
+    """The mean does not depend on who comes first."""
+    nets = [fb.MLP([6, 3], dtype=dtype, seed=seed) for seed, dtype in enumerate((np.float32, np.float64))]
+    trainers = [fb.Trainer(net, loss="squared_error") for net in nets]
+    mean = fb.Ensemble([trainers[k] for k in order]).predict(X)
+    assert mean.dtype == np.float64
+    assert mean == pytest.approx((nets[0].predict(X).astype(float) + nets[1].predict(X)) / 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["predict", "predict_classes"])
+def test_predictions_of_bad_samples(name):
+    predict = getattr(ensemble(2), name)
+    with pytest.raises(ValueError, match=r"X must have shape \(n, 6\)"):
+        predict(X[:, :5])
+    with pytest.raises(ValueError, match="n_threads must be at least 1, got 0"):
+        predict(X, n_threads=0)
+
+
+# --- callbacks ----------------------------------------------------------------------------------------------
+
+
+def test_callbacks_of_each(cores):
+    """The function gets the numbers of the trainers, once each, and what it gives goes to that one alone."""
+    together, asked, seen = ensemble(5), [], {}
+
+    def callbacks(k: int) -> list[Callback]:
+        asked.append(k)
+        seen[k] = []
+        return [Lambda(epoch_end=lambda state: seen[k].append((state.trainer, state.epoch)))]
+
+    together.fit(X, Y, epochs=3, callbacks=callbacks)
+    assert sorted(asked) == list(range(5))
+    for k, own in enumerate(together.trainers):
+        assert seen[k] == [(own, 1), (own, 2), (own, 3)]
+
+
+def test_each_may_stop_by_itself(cores):
+    """Which is no error: the others go on."""
+
+    def callbacks(k: int) -> list[Callback]:
+        def stop(state: State) -> None:
+            state.stop = state.epoch == k + 1
+
+        return [Lambda(epoch_end=stop)] if k < 3 else []
+
+    histories = ensemble().fit(X, Y, epochs=6, callbacks=callbacks)
+    assert [history.epochs for history in histories] == [1, 2, 3, 6]
+
+
+def test_early_stopping():
+    """Each is stopped and restored as if alone; any iterable of callbacks will do."""
+    stopping = [fb.EarlyStopping(patience=2) for _ in range(3)]
+    together, alone = ensemble(3), [member(seed) for seed in range(3)]
+    together.fit(X, Y, epochs=30, validation_split=0.3, callbacks=lambda k: (stopping[k],))
+    for own, twin, callback in zip(together.trainers, alone, stopping, strict=True):
+        again = fb.EarlyStopping(patience=2)
+        twin.fit(X, Y, epochs=30, validation_split=0.3, callbacks=[again])
+        assert same(parameters(own), parameters(twin))
+        assert callback.best_epoch == again.best_epoch > 0
+
+
+# --- the end of all -----------------------------------------------------------------------------------------
+
+
+class Mine(Exception):  # noqa: N818
+    """One that nothing else raises."""
+
+
+def fails(number: int, hook: str, error: BaseException) -> tuple[Callable[[int], list[Callback]], list[int]]:
+    """Callbacks whose `number` raises when all others are in their second epoch, and the others that have ended.
+
+    The others wait for it after their first epoch, so that there is something left of them to end early.
+    """
+    ended: list[int] = []
+    failing, others = threading.Event(), {k: threading.Event() for k in range(3) if k != number}
+
+    def fail(state: State) -> None:
+        for started in others.values():
+            assert started.wait(60)
+        failing.set()
+        raise error
+
+    def callbacks(k: int) -> list[Callback]:
+        if k == number:
+            return [Lambda(**{hook: fail})]
+
+        def wait(state: State) -> None:
+            others[k].set()
+            assert failing.wait(60)
+
+        return [Lambda(epoch_end=wait, train_end=lambda state: ended.append(k))]
+
+    return callbacks, ended
+
+
+@pytest.mark.parametrize("error", [Mine, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("hook", ["train_begin", "batch_end", "epoch_end"])
+@pytest.mark.parametrize("number", [0, 2])
+def test_an_error_ends_all(number, hook, error, all_at_once):
+    """It is raised, and by then the others have ended, long before their epochs are done."""
+    together = ensemble(3, n_threads=2)
+    callbacks, ended = fails(number, hook, error("mine"))
+    with pytest.raises(error, match="mine"):
+        together.fit(X, Y, epochs=MANY, callbacks=callbacks)
+    assert sorted(ended) == [k for k in range(3) if k != number]
+    for k, own in enumerate(together.trainers):
+        assert own.n_threads == 2
+        assert own.history.epochs == (hook == "epoch_end") if k == number else 1 <= own.history.epochs < MANY
+    histories = [own.history.epochs for own in together.trainers]
+    assert [history.epochs for history in together.fit(X, Y)] == [epochs + 1 for epochs in histories]
+
+
+@pytest.mark.parametrize("error", [Mine, KeyboardInterrupt])
+def test_an_error_of_the_function_ends_all(error, all_at_once):
+    """That of the number of a trainer, which gives the callbacks."""
+    asked, started = threading.Event(), threading.Event()
+
+    def callbacks(k: int) -> list[Callback]:
+        if k == 1:
+            assert started.wait(60)
+            asked.set()
+            raise error("mine")
+
+        def wait(state: State) -> None:
+            started.set()
+            assert asked.wait(60)
+
+        return [Lambda(epoch_end=wait)]
+
+    together = ensemble(2)
+    with pytest.raises(error, match="mine"):
+        together.fit(X, Y, epochs=MANY, callbacks=callbacks)
+    assert 1 <= together.trainers[0].history.epochs < MANY
+    assert together.trainers[1].history.epochs == 0
+
+
+def test_members_that_wait_are_not_begun(monkeypatch):
+    """Of one core, the others have not had their turn when the first fails, and get none."""
+    monkeypatch.setattr(threads, "available", lambda: 1)
+    together = ensemble()
+    before = [parameters(own) for own in together.trainers[1:]]
+
+    def fail(state: State) -> None:
+        raise Mine
+
+    with pytest.raises(Mine):
+        together.fit(X, Y, epochs=2, callbacks=lambda k: [Lambda(epoch_end=fail)] if k == 0 else [])
+    assert [own.history.epochs for own in together.trainers] == [1, 0, 0, 0]
+    assert all(same(a, parameters(own)) for a, own in zip(before, together.trainers[1:], strict=True))
+
+
+def test_a_member_diverges(cores):
+    """Its parameters are those that its epoch began with, and the others end early."""
+    net = fb.MLP([6, 3], seed=0)
+    first = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(1e30), batch_size=16)
+    together, before = fb.Ensemble([first, member(1), member(2)]), parameters(first)
+    with pytest.raises(FloatingPointError, match="the loss is not finite at step 2 of epoch 1"):
+        together.fit(X, Y, epochs=MANY)
+    assert same(before, parameters(first))
+    assert [own.history.epochs < MANY for own in together.trainers] == [True] * 3
+
+
+def test_two_fail(all_at_once):
+    """One of the errors is raised; no trainer is left locked."""
+    meet = threading.Barrier(3)
+
+    def fail(state: State) -> None:
+        meet.wait(60)
+        raise Mine(str(state.trainer is together.trainers[0]))
+
+    together = ensemble(3)
+    with pytest.raises(Mine):
+        together.fit(X, Y, epochs=3, callbacks=lambda k: [Lambda(epoch_end=fail)])
+    assert [own.history.epochs for own in together.trainers] == [1, 1, 1]
+    assert [history.epochs for history in together.fit(X, Y)] == [2, 2, 2]
+
+
+# --- arguments ----------------------------------------------------------------------------------------------
+
+
+def sharing() -> list[fb.Trainer]:
+    first = member(0)
+    return [first, member(1), fb.Trainer(first.network, loss="cross_entropy")]
+
+
+def other(sizes: list[int]) -> list[fb.Trainer]:
+    return [member(0), fb.Trainer(fb.MLP(sizes, seed=0), loss="squared_error")]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: [], ValueError, "trainers must be some, of networks with the same inputs and outputs; got none"),
+        (lambda: other([6, 4]), ValueError, r"the same inputs and outputs; got \{\(6, .\), \(6, .\)\}"),
+        (lambda: other([5, 3]), ValueError, "trainers must be some, of networks with the same inputs and outputs"),
+        (sharing, ValueError, "trainers must have a network each, and two have the same"),
+        (lambda: [member(0)] * 2, ValueError, "trainers must have a network each, and two have the same"),
+        (lambda: member(0), TypeError, "trainers must be a sequence of Trainer, got <fastbp.trainer.Trainer"),
+        (lambda: [member(0), member(1).network], TypeError, "trainers must be a sequence of Trainer"),
+        (lambda: (member(k) for k in range(2)), TypeError, "trainers must be a sequence of Trainer, got <generator"),
+        (lambda: 3, TypeError, "trainers must be a sequence of Trainer, got 3"),
+        (lambda: None, TypeError, "trainers must be a sequence of Trainer, got None"),
+        (lambda: "ab", TypeError, "trainers must be a sequence of Trainer, got 'ab'"),
+    ],
+)
+def test_trainers(make, error, message):
+    with pytest.raises(error, match=message):
+        fb.Ensemble(make())
+
+
+def test_a_sequence_that_changes():
+    """The ensemble has its own."""
+    trainers = [member(0), member(1)]
+    together = fb.Ensemble(trainers)
+    trainers.pop()
+    assert len(together.trainers) == 2
+    assert len(fb.Ensemble(tuple(together.trainers)).trainers) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"epochs": -1}, ValueError, "epochs must be at least 0, got -1"),
+        ({"X": X[:, :5]}, ValueError, r"X must have shape \(n, 6\)"),
+        ({"y": Y + 1}, ValueError, r"y\[\d+\] is 3; every value must be in \[0, 2\]"),
+        ({"sample_weight": np.ones(3)}, ValueError, r"sample_weight must have shape \(120,\)"),
+        ({"class_weight": "even"}, ValueError, "class_weight must be one of 'balanced', got 'even'"),
+        ({"validation_split": 1.0}, ValueError, "validation_split must be a finite number"),
+        ({"validation_data": (X, Y), "validation_split": 0.1}, ValueError, "validation_split must be 0 with"),
+        ({"validation_data": X}, TypeError, "validation_data must be a pair"),
+        ({"callbacks": [Lambda()]}, TypeError, "callbacks must be a function of the number of a trainer, got"),
+        ({"callbacks": 3}, TypeError, "callbacks must be a function of the number of a trainer, got 3"),
+        ({"callbacks": lambda k: [print]}, TypeError, r"callbacks\[.\] must be a fastbp.callbacks.Callback"),
+        ({"callbacks": lambda k: None}, TypeError, "callbacks must be"),
+        ({"callbacks": lambda k: Lambda()}, TypeError, "callbacks must be"),
+    ],
+)
+def test_arguments_of_fit(options, error, message):
+    """As those of `Trainer.fit`; no member has changed then, and the ensemble can be trained."""
+    together = ensemble(3)
+    before = [parameters(own) for own in together.trainers]
+    with pytest.raises(error, match=message):
+        together.fit(**{"X": X, "y": Y, **options})
+    assert all(same(a, parameters(own)) for a, own in zip(before, together.trainers, strict=True))
+    assert [history.epochs for history in together.fit(X, Y)] == [1, 1, 1]
+
+
+def test_numbers_of_callbacks_are_those_of_the_list():
+    """A message counts the callbacks that were given, and none of the ensemble's."""
+    with pytest.raises(TypeError, match=r"callbacks\[1\] must be"):
+        ensemble(1).fit(X, Y, callbacks=lambda k: [Lambda(), print])
