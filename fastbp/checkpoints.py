@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import numpy as np
 
 from . import averages, checks, files, losses, metrics, optimizers, schedules, serialization
 from .callbacks import Callback, State
+from .engine import Layout
 from .fitting import Position, save
 from .history import History
 from .kernels.panels import aligned
@@ -84,7 +86,7 @@ class Checkpoint(Callback):
             self.on_batch_end = self._write
 
     def on_train_begin(self, state: State) -> None:
-        json.dumps(_settings(state.trainer))
+        json.dumps([_settings(state.trainer), files.plain(state.network.architecture)])
         self.directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self.directory):  # better now than after the first epoch
             pass
@@ -110,14 +112,17 @@ def _number(path: Path) -> int:
 
 def found(directory: Path) -> list[Path]:
     """The checkpoints of a directory, the oldest first."""
-    return sorted((p for p in directory.glob(f"checkpoint-*{SUFFIX}") if p.stem[11:].isdigit()), key=_number)
+    return sorted(
+        (p for p in directory.glob(f"checkpoint-*{SUFFIX}") if re.fullmatch("[0-9]+", p.stem[11:])), key=_number
+    )
 
 
 def _settings(trainer: Trainer) -> dict[str, Any]:
     """The arguments that a trainer was made with, as JSON knows them; ValueError if one cannot be restored."""
     settings = {name: files.plain(getattr(trainer, name)) for name in SETTINGS}
-    for value in settings.values():
-        files.restored(value, CLASSES)
+    for name, value in settings.items():
+        if files.restored(value, CLASSES) != getattr(trainer, name):
+            raise ValueError(f"{name} must be one of fastbp's to be kept in a file, got {getattr(trainer, name)!r}")
     known = lambda metric: isinstance(metric, str | metrics.TopK)  # noqa: E731
     settings["metrics"] = [files.plain(metric) if known(metric) else None for metric in trainer.metrics]
     settings["metric_names"] = list(trainer._scorers)
@@ -131,10 +136,10 @@ def _content(state: State) -> bytes:
     if trainer._average is not None:
         tensors["average"] = trainer._average
     kept = []
-    for k, (name, values) in enumerate(save(state.callbacks)):
+    for k, (name, which, values) in enumerate(save(state.callbacks)):
         arrays = {key: value for key, value in values.items() if isinstance(value, np.ndarray)}
         tensors |= {f"callback {k} {key}": value for key, value in arrays.items()}
-        kept.append([name, {key: value for key, value in values.items() if key not in arrays}, sorted(arrays)])
+        kept.append([name, which, {key: value for key, value in values.items() if key not in arrays}, sorted(arrays)])
     position = dataclasses.replace(trainer._position, stop=state.stop)
     description = {
         "network": files.plain(network.architecture),
@@ -142,6 +147,7 @@ def _content(state: State) -> bytes:
         "history": trainer.history,
         "step": trainer._step,
         "seed": trainer._seed,
+        "rng": trainer._rng.bit_generator.state,
         "position": {**vars(position), "callbacks": kept},
     }
     return files.pack(KIND, description, tensors)
@@ -150,32 +156,55 @@ def _content(state: State) -> bytes:
 def _read(cls: type[Trainer], path: Path, given: Sequence[metrics.Metric] | None) -> Trainer:
     """The trainer of a checkpoint."""
     with files.opened(path, KIND) as contents:
+        contents.verify()
         described = contents.description
         made = files.restored(described["network"], CLASSES)
         settings = files.restored_fields(described["trainer"], CLASSES)
         scorers, names = settings.pop("metrics"), settings.pop("metric_names")
-    if (given is not None and list(metrics.named(given)) != names) or (given is None and None in scorers):
-        raise ValueError(f"metrics must be those of the checkpoint, {names}, with its functions; got {given!r}")
-    with files.opened(path, KIND) as contents:
-        contents.verify()
+        size, optimizer, callbacks = Layout(made.sizes, made.dtype).size, settings["optimizer"], []
+        shapes = {"theta": [size], "state": [optimizer.states * size]}
+        shapes |= {"average": [size]} if settings["average"] else {}
+        shapes |= {"shift": made.sizes[:1], "scale": made.sizes[:1]}
+        position = dict(described["position"])
+        for k, (name, which, values, keys) in enumerate(position.pop("callbacks")):
+            callbacks.append((name, which, values, {key: f"callback {k} {key}" for key in keys}))
+        serialization.fits(contents, shapes, made.dtype, [tensor for *_, keys in callbacks for tensor in keys.values()])
+
         network = MLP._made(made, contents["scale"], contents["shift"])
-        trainer = cls(network, **settings, metrics=scorers if given is None else given, seed=described["seed"])
+        known = [metric for metric in scorers if metric is not None]
+        if [name for name, metric in zip(names, scorers, strict=True) if metric] != list(metrics.named(known)):
+            raise ValueError(f"its metrics {scorers} are not {names}")
+        trainer = cls(network, **settings, metrics=known, seed=checks.integer(described["seed"], "seed", 0))
         vectors = {"theta": network.model.theta, "state": trainer._state}
-        if "average" in contents.names:
-            vectors["average"] = trainer._average = aligned(network.layout.size, network.dtype)
+        if trainer.average is not None:
+            vectors["average"] = trainer._average = aligned(size, made.dtype)
         for name, vector in vectors.items():
-            if contents[name].shape != vector.shape:
-                raise ValueError(f"{name} has shape {contents[name].shape}, not {vector.shape}")
             vector[:] = contents[name]
-        kept = [
-            (name, {**values, **{key: contents[f"callback {k} {key}"] for key in arrays}})
-            for k, (name, values, arrays) in enumerate(described["position"]["callbacks"])
-        ]
-        trainer._position = Position(**{**described["position"], "callbacks": kept})
-        trainer.history = History(described["history"])
-        trainer._step, trainer._resumed = described["step"], True
-        trainer._rng.bit_generator.state = trainer._position.rng
+        trainer._position = Position(
+            **position,
+            callbacks=[
+                (name, which, {**values, **{key: contents[tensor] for key, tensor in keys.items()}})
+                for name, which, values, keys in callbacks
+            ],
+        )
+        trainer._position.check()
+        trainer.history = _history(described["history"])
+        trainer._step, trainer._resumed = checks.integer(described["step"], "step", trainer._position.steps), True
+        for state in (trainer._position.rng, described["rng"]):  # both must be ones
+            trainer._rng.bit_generator.state = state
+    if None in scorers if given is None else list(metrics.named(given)) != names:
+        raise ValueError(f"metrics must be those of the checkpoint, {names}, with its functions; got {given!r}")
+    if given is not None:
+        trainer.metrics, trainer._scorers = tuple(given), metrics.named(given)
     return trainer
+
+
+def _history(columns: dict[str, list[float]]) -> History:
+    """A history, checked."""
+    for name, column in columns.items():
+        if not all(isinstance(value, float) for value in column) or len(column) != len(next(iter(columns.values()))):
+            raise ValueError(f"the column {name!r} of its history is not one")
+    return History(columns)
 
 
 def load(cls: type[Trainer], directory: str | os.PathLike, given: Sequence[metrics.Metric] | None) -> Trainer:

@@ -209,7 +209,6 @@ class Job:
         # Products of inputs that need no conversion read them where they lie; the gradient wants panels.
         self._plain = mode != TRAIN and not shift.any() and bool((scale[: sizes[0]] == 1).all())
         self._inputs: tuple = ()
-        self._classes = False
         self._parts_a_call, self._compiled = 0.0, {}
         self._memory = np.zeros(1, JOB)
         self.record, self._words = self._memory[0], self._memory.view(np.int64)
@@ -253,7 +252,7 @@ class Job:
         At its end they are let go: the record must not keep addresses of memory that others may free, nor the job keep
         it alive.
         """
-        self._inputs, self._classes = (X, y, order, weights), y is not None and y.classes
+        self._inputs = X, y, order, weights
         held = len(X.array)
         self.set(n=held if order is None else order.size, held=held, X=address(X.array), X_kind=X.kind, order_size=0)
         self.set(direct=self._plain and order is None and X.array.dtype == self.layout.dtype)
@@ -300,11 +299,11 @@ class Job:
     def sums(self, values: tuple[float, float, float]) -> None:
         self.record["cost"], self.record["hit"], self.record["seen"] = values
 
-    def scores(self) -> dict[str, float]:
-        """The mean loss over the samples since `sums` was set, and for classes the accuracy; of weighted samples."""
+    def scores(self, classes: bool) -> dict[str, float]:
+        """The mean loss over the samples since `sums` was set, and of classes the accuracy; of weighted samples."""
         cost, hit, seen = self.sums
         scores = {"loss": cost / (seen or 1.0)}
-        if self._classes:
+        if classes:
             scores["accuracy"] = hit / (seen or 1.0)
         return scores
 

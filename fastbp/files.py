@@ -73,10 +73,12 @@ def digest(description: str, tensors: Iterator[tuple[str, np.ndarray]]) -> str:
 
 def pack(kind: str, description: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
     """The content of a file of a kind: tensors, and a description in JSON."""
+    # safetensors writes the memory of an array as it is.
+    tensors = {name: np.asarray(array, array.dtype.newbyteorder("="), order="C") for name, array in tensors.items()}
     text = json.dumps(description)
     metadata = {"format": f"fastbp {kind}", "version": str(VERSION), "description": text}
     metadata["sha256"] = digest(text, sorted(tensors.items()))
-    return to_bytes(dict(tensors), metadata)
+    return to_bytes(tensors, metadata)
 
 
 class Contents:
@@ -139,6 +141,8 @@ def plain(value: Any) -> Any:
         return {type(value).__name__: fields}
     if isinstance(value, np.dtype):
         return str(value)
+    if isinstance(value, np.generic):
+        return value.item()
     return [plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 

@@ -72,12 +72,14 @@ class Callbacks:
         return min(((step // period + 1) * period for period in self._periods), default=float("inf"))
 
 
-def save(callbacks: list[Callback]) -> list[tuple[str, dict[str, Any]]]:
-    """What callbacks must keep, with the names of their classes."""
-    return [(type(callback).__name__, kept) for callback in callbacks if (kept := callback.save())]
+def save(callbacks: list[Callback]) -> list[tuple[str, int, dict[str, Any]]]:
+    """What callbacks must keep, with their classes' names, and which of the class it is."""
+    named = [type(callback).__name__ for callback in callbacks]
+    saved = [(name, named[:k].count(name), callbacks[k].save()) for k, name in enumerate(named)]
+    return [(name, which, kept) for name, which, kept in saved if kept]
 
 
-def load(callbacks: list[Callback], saved: list[tuple[str, dict[str, Any]]]) -> None:
+def load(callbacks: list[Callback], saved: list[tuple[str, int, dict[str, Any]]]) -> None:
     """Give callbacks what those of an interrupted call of fit kept.
 
     Raises
@@ -85,13 +87,11 @@ def load(callbacks: list[Callback], saved: list[tuple[str, dict[str, Any]]]) -> 
     ValueError
         If one is missing.
     """
-    left = list(callbacks)
-    for name, kept in saved:
-        callback = next((c for c in left if type(c).__name__ == name), None)
-        if callback is None:
+    for name, which, kept in saved:
+        alike = [callback for callback in callbacks if type(callback).__name__ == name]
+        if len(alike) <= which:
             raise ValueError(f"callbacks must have the {name} that the interrupted call of fit had")
-        left.remove(callback)
-        callback.load(kept)
+        alike[which].load(kept)
 
 
 @dataclass
@@ -112,8 +112,20 @@ class Position:
     """`State.stop`."""
     n: int | None = None
     """Samples of an epoch, if that is known."""
-    callbacks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    callbacks: list[tuple[str, int, dict[str, Any]]] = field(default_factory=list)
     """What callbacks had to keep."""
+
+    def check(self) -> None:
+        """ValueError or TypeError if it is none: it may come from a file."""
+        for name in ("first", "steps"):
+            checks.integer(getattr(self, name), name, 0)
+        if self.n is not None:
+            checks.integer(self.n, "n", 1)
+        checks.flag(self.stop, "stop")
+        for value in (*self.sums, self.seconds):
+            checks.real(value, "sums and seconds")
+        if len(self.sums) != 3:
+            raise ValueError(f"sums must be 3 numbers, got {self.sums}")
 
 
 class Run:
@@ -145,7 +157,6 @@ class Run:
             epoch_samples=source.n,
             stop=self.position.stop,
         )
-        trainer._resumed = False
         self._search = Search(trainer, job) if trainer._searches else None
 
     def train(self, validation: tuple[Inputs, Targets, np.ndarray | None] | None) -> None:
@@ -154,6 +165,7 @@ class Run:
         try:
             callbacks("on_train_begin", state)
             load(callbacks.all, self.position.callbacks)
+            self.trainer._resumed = False
             while history.epochs < state.epochs and not state.stop:
                 if not self.position.steps:
                     state.samples, state.scores = 0, {}
@@ -187,6 +199,7 @@ class Run:
         trainer, job, source, position = self.trainer, self.job, self.source, self.position
         theta, average = job.vectors["theta"], trainer._average
         before = theta.copy(), None if average is None else average.copy()
+        whose = "that the epoch began with" if not position.steps else "of the checkpoint"
         trainer._rng.bit_generator.state, job.sums = position.rng, position.sums
         start, done = time.perf_counter() - position.seconds, 0
         with contextlib.closing(source.segments(trainer._rng)) as segments:
@@ -197,16 +210,16 @@ class Run:
                         with job.reading(*segment):
                             self._segment(segment, done, steps, start)
                     except DivergedError as error:
-                        self._restore(before, done + error.part // job.parts + 1)
+                        self._restore(before, done + error.part // job.parts + 1, whose)
                 done += steps
                 # Of blocks nobody knows which is the last.
                 whole = position.steps == done and source.n is not None and done * source.batch >= source.n
                 if self.state.stop and not whole:
                     return None
         if not np.isfinite((theta.min(), theta.max())).all():  # the last step's update has no loss after it
-            self._restore(before, done)
+            self._restore(before, done, whose)
         rate = float(trainer._eta(np.array([trainer._step]))[0])
-        return {**job.scores(), "learning_rate": rate, "seconds": time.perf_counter() - start}
+        return {**job.scores(segment.y.classes), "learning_rate": rate, "seconds": time.perf_counter() - start}
 
     def _segment(self, segment: Segment, done: int, steps: int, start: float) -> None:
         """The minibatches of a segment, with the hooks between them; `done` are those of this epoch before it."""
@@ -220,7 +233,7 @@ class Run:
             trainer._step = job.step + reached
             position.steps, position.sums, position.seconds = done + reached, job.sums, time.perf_counter() - start
             state.step, state.samples = trainer._step, done * batch + min(reached * batch, segment.n)
-            state.scores = job.scores()
+            state.scores = job.scores(segment.y.classes)
             self.callbacks.batch("on_batch_end", state)
             if not state.stop and reached < steps:
                 self.callbacks.batch("on_batch_begin", state)
@@ -241,7 +254,7 @@ class Run:
                 yield part // job.parts
             first = due
 
-    def _restore(self, before: tuple[np.ndarray, np.ndarray | None], step: int) -> NoReturn:
+    def _restore(self, before: tuple[np.ndarray, np.ndarray | None], step: int, whose: str) -> NoReturn:
         """Take an epoch back that has diverged, and say so."""
         trainer, theta = self.trainer, self.job.vectors["theta"]
         theta[:] = before[0]
@@ -250,6 +263,5 @@ class Run:
         trainer._begin()
         raise FloatingPointError(
             f"the loss is not finite at step {step} of epoch {trainer.history.epochs + 1}: the parameters are again "
-            f"those that the epoch began with; try a learning rate below {trainer.optimizer.learning_rate:g} or scaled "
-            f"inputs"
+            f"those {whose}; try a learning rate below {trainer.optimizer.learning_rate:g} or scaled inputs"
         ) from None

@@ -44,7 +44,7 @@ class Search:
             self.job.sums = 0.0, 0.0, 0.0
             for _ in self.job.run():
                 pass
-            found = *self._shaped(self.job.scores()["loss"], self.job.vectors["gradient"]), self.job.sums
+            found = *self._shaped(self.job.scores(False)["loss"], self.job.vectors["gradient"]), self.job.sums
             self._seen = dict([*self._seen.items()][-1:]) | {key: found}
         return self._seen[key]
 

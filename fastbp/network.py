@@ -409,7 +409,7 @@ class MLP:
                     job.finish()
                 except DivergedError:
                     raise FloatingPointError(f"the {loss[0]} of these samples is not finite") from None
-                return job.scores()["loss"], *self._unpack(job.vectors["gradient"])
+                return job.scores(False)["loss"], *self._unpack(job.vectors["gradient"])
 
     def _evaluate(
         self,
@@ -423,7 +423,7 @@ class MLP:
         with self._lock:
             with self._job(EVALUATE, len(X.array), n_threads, loss=loss).reading(X, y, weights=weights) as job:
                 job.finish()
-                return job.scores()
+                return job.scores(y.classes)
 
     def __getstate__(self) -> dict:
         """What defines the network: no lock, and no memory that knows its own address."""

@@ -25,9 +25,14 @@ class Optimizer(ABC):
         """The name of the kernels' rule."""
 
     @property
+    def states(self) -> int:
+        """How many vectors of state, like theta, it keeps."""
+        return rules.RULES[self.rule].states
+
+    @property
     def initial(self) -> tuple[float, ...]:
-        """What each vector of state, like theta, starts from."""
-        return (0.0,) * rules.RULES[self.rule].states
+        """What each of them starts from."""
+        return (0.0,) * self.states
 
     @abstractmethod
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
@@ -373,8 +378,8 @@ class LBFGS(Optimizer):
         return "sgd"  # the kernels only sum its gradient
 
     @property
-    def initial(self) -> tuple[float, ...]:
-        return (0.0,) * (2 * self.memory)
+    def states(self) -> int:
+        return 2 * self.memory
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
         return eta, 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,10 +17,12 @@ CLASSES = {kind.__name__: kind for kind in (Architecture, *activations.CLASSES.v
 """name: class of what a network is made of."""
 
 
-def fits(contents: files.Contents, shapes: Mapping[str, Sequence[int]], dtype: np.dtype) -> None:
-    """ValueError unless a file has these tensors and no others: before any of them is allocated."""
-    if contents.names != set(shapes):
-        odd = sorted(contents.names ^ set(shapes))
+def fits(
+    contents: files.Contents, shapes: Mapping[str, Sequence[int]], dtype: np.dtype, others: Collection[str] = ()
+) -> None:
+    """ValueError unless a file has these tensors, others of whatever shape, and no more: before one is allocated."""
+    if contents.names != {*shapes, *others}:
+        odd = sorted(contents.names ^ {*shapes, *others})
         raise ValueError(f"tensors that are missing or that do not belong: {', '.join(odd[:5])}")
     for name, shape in shapes.items():
         kind, found = contents.kind(name)

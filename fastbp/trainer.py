@@ -136,7 +136,7 @@ class Trainer:
         checks.within_dtype(self.optimizer.learning_rate, "learning_rate", network.dtype)
         self.history = History()
         self._rng = checks.generator(seed)
-        self._seed = (np.random.SeedSequence().entropy if seed is None else seed) % 2**63
+        self._seed = (np.random.SeedSequence().entropy if seed is None else int(seed)) % 2**63
         self._average: np.ndarray | None = None
         self._position = Position(0, self._rng.bit_generator.state)
         self._resumed = False  # whether the next call of fit goes on from that position
@@ -206,7 +206,8 @@ class Trainer:
             If an argument does not fit; nothing has been changed then. If a block does not: what was learnt stays.
         FloatingPointError
             If the loss becomes NaN or infinite; the message names the step. The network then has the parameters that
-            the epoch began with, and the momentum is 0. Also if that of the validation data is: the epoch stays learnt.
+            the epoch began with (or those of the checkpoint, if it was resumed within the epoch), and the momentum is
+            0. Also if that of the validation data is: the epoch stays learnt.
         KeyboardInterrupt
             At Ctrl-C, within a fraction of a second. The network keeps what it has learnt so far.
 
@@ -306,7 +307,8 @@ class Trainer:
         """The trainer, with its network, of the newest checkpoint that a `Checkpoint` wrote.
 
         The next ``fit(X, y, epochs=E)``, with the E and the samples of the call that was interrupted, runs what is left
-        of it, and ends with the same bits as one that was never interrupted.
+        of it, and ends with the same bits as one that was never interrupted. That may be nothing, if the call had come
+        to its end or a callback had stopped it; best parameters that it had gone back to then come with this ``fit``.
 
         Parameters
         ----------
@@ -453,7 +455,7 @@ class Trainer:
     def _prepare(self, batch: int) -> Job:
         """The job for minibatches of so many samples, with the optimizer and weights as they are now."""
         network = self.network
-        size = len(self.optimizer.initial) * network.layout.size
+        size = self.optimizer.states * network.layout.size
         if self._state_of != (type(self.optimizer), self.optimizer.rule) or self._state.size != size:
             self._begin()
         if self.average is not None and self._average is None:

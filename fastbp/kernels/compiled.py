@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import os
 import pickle
+import secrets
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import llvmlite
@@ -23,6 +25,7 @@ import numba
 import numpy as np
 from numba import config, types
 from numba.core import serialize
+from numba.core.bytecode import FunctionIdentity
 from numba.core.compiler import CompileResult
 from numba.core.runtime import rtsys
 
@@ -64,8 +67,8 @@ def _homes() -> list[Path]:
 @functools.cache
 def cache_directory() -> Path | None:
     """The first place that can be written, or None: then every process compiles for itself."""
-    if not SOURCES:  # in a zip file: nothing to tell one version from another
-        return None
+    if not SOURCES or not hasattr(FunctionIdentity, "_unique_ids"):
+        return None  # in a zip file, nothing tells one version from another; or a Numba that names functions otherwise
     digest = _digest()
     for home in _homes():
         directory = home / digest
@@ -115,25 +118,37 @@ class _Cache:
                 partial.unlink(missing_ok=True)
 
 
-def _cached(name: str, dispatcher):
-    """Cache a dispatcher in a file of that name, which alone tells one from another.
+@contextlib.contextmanager
+def _names_of_its_own() -> Iterator[None]:
+    """Give what is compiled meanwhile, inner functions too, names in the machine code that nothing else has.
 
-    The machine code has that name too. Numba numbers functions as a process makes them, so that two that came from
-    caches of different processes had one name, and whoever asked for the second was given the first.
+    Numba makes them of the function's name, its types and a number that counts up in a process. Closures of one name
+    that different processes had compiled then had one number, and where both came from the cache, the linker took the
+    first for the second: AdamW was trained as Nesterov.
     """
-    dispatcher.py_func.__name__ = dispatcher.py_func.__qualname__ = name.replace("-", "_")
+    before = FunctionIdentity._unique_ids
+    FunctionIdentity._unique_ids = itertools.count(secrets.randbits(62))
+    try:
+        yield
+    finally:
+        FunctionIdentity._unique_ids = before
+
+
+def _compile(name: str, dispatcher, signature: tuple) -> CompileResult:
+    """Compile a kernel, or load it from the cache's file of that name, which alone tells one from another."""
+    if config.DISABLE_JIT:
+        raise RuntimeError("NUMBA_DISABLE_JIT is set, and without a compiler there are no kernels: unset it")
     directory = cache_directory()
     if directory:
         dispatcher._cache = _Cache(directory / f"{name}.kernel")
-    return dispatcher
+    with _names_of_its_own():
+        dispatcher.compile(signature)
+    return dispatcher.overloads[signature]
 
 
 def _address(name: str, dispatcher, *signature) -> int:
-    """Compile a kernel, or load it, and return where its machine code is."""
-    if config.DISABLE_JIT:
-        raise RuntimeError("NUMBA_DISABLE_JIT is set, and without a compiler there are no kernels: unset it")
-    _cached(name, dispatcher).compile(signature)
-    result = dispatcher.overloads[signature]
+    """Where the machine code of a kernel is."""
+    result = _compile(name, dispatcher, signature)
     return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
 
@@ -178,7 +193,7 @@ def adjust(dtype: np.dtype) -> int:
 @functools.cache
 def loop(parallel: bool) -> Callable:
     """The loop over parts, with one thread or with many."""
-    dispatcher = _cached("parallel" if parallel else "serial", minibatch.loop(parallel))
-    dispatcher.compile((I,) * 7)
+    dispatcher = minibatch.loop(parallel)
+    _compile("parallel" if parallel else "serial", dispatcher, (I,) * 7)
     dispatcher.disable_compile()
     return dispatcher

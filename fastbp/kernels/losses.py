@@ -238,7 +238,6 @@ def _sum_over_outputs(formula: Callable):
             store(C, d + i, load(C, d + i) * g)
         return costs
 
-    sum_over_outputs.py_func.__qualname__ = f"sum_over_outputs_{formula.__name__}"  # see compiled.py
     return sum_over_outputs
 
 
@@ -271,7 +270,6 @@ def _any_pair(name: str, sigma_code: int):
             store(C, d + i, (load(C, a + i) * (g - dots) if is_softmax else g) * scale)
         return costs
 
-    any_pair.py_func.__qualname__ = f"any_pair_{name}_{sigma_code}"  # see compiled.py
     return any_pair
 
 
@@ -347,5 +345,4 @@ def loss(name: str, sigma_code: int):
                 costs[r + m] = C[sums + m]
                 hits[r + m] = C[sums + L + m]
 
-    loss.py_func.__qualname__ = f"loss_{name}_{sigma_code}"  # see compiled.py
     return loss

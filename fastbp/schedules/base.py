@@ -104,5 +104,8 @@ class Chain(Schedule):
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
         starts = np.concatenate([[0], np.cumsum(self.lengths)])
         which = np.searchsorted(starts, x, side="right") - 1
-        pieces = [schedule.factor(x - start, scores) for schedule, start in zip(self.schedules, starts, strict=True)]
+        pieces = [
+            schedule.factor(np.maximum(x - start, 0), scores)
+            for schedule, start in zip(self.schedules, starts, strict=True)
+        ]
         return np.choose(which, pieces)
