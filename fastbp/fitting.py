@@ -158,6 +158,7 @@ class Run:
             stop=self.position.stop,
         )
         self._search = Search(trainer, job) if trainer._searches else None
+        self._changes = trainer.network.changes
 
     def train(self, validation: tuple[Inputs, Targets, np.ndarray | None] | None) -> None:
         """All epochs, each with its validation."""
@@ -242,13 +243,16 @@ class Run:
 
     def _steps(self, first: int, steps: int) -> Iterator[int]:
         """Work through minibatches [first, steps) of a segment, and yield how far it has come, at each hook's turn."""
-        job = self.job
+        job, network = self.job, self.trainer.network
         job.step = self.trainer._step - first
         if self._search:
             self._search.step(float(self.trainer._eta(np.array([job.step + 1]))[0]))
             yield 1
             return
         while first < steps:
+            if self._changes != network.changes:  # a callback has set weights
+                self._changes = network.changes
+                job.transpose()
             due = int(min(steps, self.callbacks.next(job.step + first) - job.step))
             for part in job.run(first * job.parts, due * job.parts):
                 yield part // job.parts

@@ -114,6 +114,7 @@ class MLP:
         self._shift, self._scale = self._per_feature(shift, "shift"), self._per_feature(scale, "scale")
         self.layout = Layout(list(self.sizes), self.dtype)
         self._theta = aligned(self.layout.size, self.dtype)
+        self.changes = 0  # by `set_weights`, which a trainer that goes on must see
         self._jobs: dict[tuple, Job] = {}
         self._lock = threads.lock()
 
@@ -275,6 +276,7 @@ class MLP:
                 group.append(array)
             checked.append(group)
         with self._lock:
+            self.changes += 1
             for l, (W, b) in enumerate(zip(*checked, strict=True)):
                 self._fill(l, W)
                 self._fill_bias(l, b)

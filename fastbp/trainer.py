@@ -413,7 +413,7 @@ class Trainer:
 
     def _batch(self, n: int) -> int:
         """The size of a minibatch of n samples."""
-        return n if self._searches else min(self.batch_size, n)
+        return n if self._searches else self.batch_size
 
     @property
     def averaged(self) -> MLP:

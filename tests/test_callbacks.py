@@ -932,3 +932,18 @@ def test_a_callback_cannot_train_its_trainer():
     with pytest.raises(RuntimeError, match="must not be trained by a callback of its own"):
         own.fit(X, Y, callbacks=[Lambda(epoch_end=lambda state: own.fit(X, Y))])
     assert own.fit(X, Y).epochs == 2
+
+
+@pytest.mark.parametrize("hook", ["epoch_end", "batch_end"])
+def test_a_callback_may_set_weights(hook):
+    """What `backward` reads of them is set too."""
+    own, twin = trainer(), trainer()
+
+    def shrink(state):
+        state.network.set_weights([W / 2 for W in state.network.weights], state.network.biases)
+
+    own.fit(X[:5], Y[:5], epochs=3, callbacks=[Lambda(**{hook: shrink})])  # one minibatch an epoch
+    for _ in range(3):
+        twin.fit(X[:5], Y[:5])
+        twin.network.set_weights([W / 2 for W in twin.network.weights], twin.network.biases)
+    assert same(parameters(own), parameters(twin))

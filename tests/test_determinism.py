@@ -85,6 +85,20 @@ def test_kernels_that_other_processes_cached(tmp_path):
     assert len(set(alone)) == len(KINDS)
 
 
+RULES = ["SGD(0.1, momentum=0.9)", "SGD(0.1, momentum=0.9, nesterov=True)", "Adam(0.01)", "AdamW(0.01)"]
+
+
+def test_rules_that_other_processes_cached(tmp_path):
+    """Each process compiles one rule after it has loaded the same other kernels, so that Numba counts alike in all."""
+    env = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    fits = [f"\nfit({{}}, loss='cross_entropy', optimizer=fb.{rule}, n_threads=1)" for rule in RULES]
+    run(FITS + "\nfit({}, loss='cross_entropy', n_threads=1)", env)
+    alone = [run(FITS + fit, env).stdout for fit in fits]
+    assert len(set(alone)) == len(RULES)
+    for order in (1, -1):
+        assert run(FITS + "".join(fits[::order]), env).stdout == "".join(alone[::order])
+
+
 def test_seed_matters():
     nets = [fb.MLP([5, 4], seed=seed) for seed in (0, 0, 1)]
     assert (nets[0].weights[0] == nets[1].weights[0]).all()

@@ -8,9 +8,9 @@ import pytest
 import reference
 from kernels.harness import compiled, from_panels, to_panels
 
+from fastbp.architecture import OUTPUTS
 from fastbp.kernels.losses import LOSSES, loss, room
 from fastbp.kernels.panels import aligned, lanes_of
-from fastbp.network import OUTPUTS
 
 PARAMETERS = {"huber": 1.0, "quantile": 0.5, "leaky_relu": 0.01, "elu": 1.0}
 
