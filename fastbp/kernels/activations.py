@@ -13,7 +13,7 @@ from typing import NamedTuple
 from numba import njit
 
 from .columns import from_columns, softmax, to_columns
-from .job import AHEAD, LAYER, job_at, row_in_batch, share_of_rows
+from .job import AHEAD, LAYER, job_at, row_in_batch
 from .random import row_key, survive, uniform
 from .simd import (
     OPTIONS,
@@ -181,13 +181,13 @@ def sigma_prime(code: int):
 
 
 def softmax_neuron(dtype):
-    """The kernel of softmax: `neuron(address of JOB, part, thread, layer, panel, stage)`, stage AHEAD alone."""
+    """The kernel of softmax: `neuron(address of JOB, part, thread, rows, layer, panel, stage)`, stage AHEAD alone."""
 
     @njit(**OPTIONS)
-    def neuron(address, k, t, l, i, stage):
-        """a = softmax(z) in place, for the rows that thread t has of part k, once the last panels are there."""
+    def neuron(address, k, t, first, last, l, i, stage):
+        """a = softmax(z) in place, for the rows [first, last) of thread t, once the last panels are there."""
         job = job_at(address)
-        layer, (first, last) = array_at(job.layers, job.depth, LAYER)[l], share_of_rows(job, k, t)
+        layer = array_at(job.layers, job.depth, LAYER)[l]
         A, C, c = array_at(job.A, job.A_size, dtype), array_at(job.columns, job.columns_size, dtype), t * job.room
         L, n_out = lanes(A), layer.n_out
         if (i + N) * L < n_out:
@@ -202,7 +202,7 @@ def softmax_neuron(dtype):
 
 
 def neuron(dtype, code: int, kept: bool, dropped: bool):
-    """The kernel of an activation: `neuron(address of JOB, part, thread, layer, panel, stage)`.
+    """The kernel of an activation: `neuron(address of JOB, part, thread, rows, layer, panel, stage)`.
 
     Parameters
     ----------
@@ -214,11 +214,11 @@ def neuron(dtype, code: int, kept: bool, dropped: bool):
     function, prime, of_z = sigma(code), sigma_prime(code), row_of(code).of_z
 
     @njit(**OPTIONS)
-    def neuron(address, k, t, l, i, stage):
-        """For the rows that thread t has of part k, and N panels from i on: AHEAD is a = sigma(z) in place, BACK is
+    def neuron(address, k, t, first, last, l, i, stage):
+        """For the rows [first, last) of thread t, and N panels from i on: AHEAD is a = sigma(z) in place, BACK is
         delta *= da/dz."""
         job = job_at(address)
-        layer, (first, last) = array_at(job.layers, job.depth, LAYER)[l], share_of_rows(job, k, t)
+        layer = array_at(job.layers, job.depth, LAYER)[l]
         A, D = array_at(job.A, job.A_size, dtype), array_at(job.D, job.D_size, dtype)
         L, p = lanes(A), splat(A, layer.parameter)
         for panel in range(i, min(i + N, (layer.n_out + L - 1) // L)):

@@ -162,7 +162,7 @@ def propagate(dtype: np.dtype) -> int:
 def neuron(dtype: np.dtype, code: int, kept: bool, dropped: bool) -> int:
     """The address of the kernel of an activation for a dtype."""
     name = f"neuron-{dtype}-{code}{'-kept' * kept}{'-dropped' * dropped}"
-    return _address(name, activations.neuron(dtype.type, code, kept, dropped), I, I, I, I, I, I)
+    return _address(name, activations.neuron(dtype.type, code, kept, dropped), *(I,) * 8)
 
 
 @functools.cache

@@ -98,7 +98,7 @@ def propagate(dtype):
                     if l == 0 and i == 0 and job.mode == PREDICT and not all_finite(A, layer.z, first, last):
                         job.odd = 1
                     if layer.neuron:
-                        call(layer.neuron, (address, k, t, l, i, AHEAD))
+                        call(layer.neuron, (address, k, t, first, last, l, i, AHEAD))
                 X, x, step, hop = A, layer.z, L, stride
             if job.mode == PREDICT:
                 out = array_at(job.outputs, job.n * job.n_out, dtype)
@@ -113,7 +113,7 @@ def propagate(dtype):
                         below.d, first, last, j,
                     )  # fmt: skip
                     if below.neuron:
-                        call(below.neuron, (address, k, t, l - 1, j, BACK))
+                        call(below.neuron, (address, k, t, first, last, l - 1, j, BACK))
 
     return propagate
 
