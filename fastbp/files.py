@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def write(path: Path, content: bytes) -> None:
             os.close(directory)
 
 
-def digest(description: str, tensors: Iterator[tuple[str, np.ndarray]]) -> str:
+def digest(description: str, tensors: Iterable[tuple[str, np.ndarray]]) -> str:
     """Of all that a file says: a flipped bit in a weight is a number too."""
     state = hashlib.sha256(description.encode())
     for name, tensor in tensors:
@@ -105,10 +105,8 @@ class Contents:
 
     def verify(self) -> None:
         """ValueError if they are not those that were saved."""
-        if (
-            digest(self._metadata["description"], ((n, self[n]) for n in sorted(self.names)))
-            != self._metadata["sha256"]
-        ):
+        tensors = ((name, self[name]) for name in sorted(self.names))
+        if digest(self._metadata["description"], tensors) != self._metadata["sha256"]:
             raise ValueError("its contents are not those that were saved")
 
 

@@ -7,16 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .network import MLP
+from .network import MLP, check_network
 
 if TYPE_CHECKING:
     import torch
-
-
-def _check(network: object) -> None:
-    """TypeError if it is none."""
-    if not isinstance(network, MLP):
-        raise TypeError(f"network must be an MLP, got {type(network).__name__}")
 
 
 def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
@@ -42,7 +36,7 @@ def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
     >>> net.predict([[1.0, 1.0]])
     array([[6.]], dtype=float32)
     """
-    _check(network)
+    check_network(network)
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"state_dict must be a mapping of names to tensors, got {type(state_dict).__name__}")
     arrays: dict[str, dict[str, np.ndarray]] = {"weight": {}, "bias": {}}
@@ -99,7 +93,7 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
     """
     import torch
 
-    _check(network)
+    check_network(network)
     pairs = zip(network.weights, network.biases, strict=True)
     tensors = [torch.from_numpy(array) for W, b in pairs for array in (np.ascontiguousarray(W.T), b)]
     if names is None:

@@ -24,6 +24,12 @@ def classes(a: np.ndarray) -> np.ndarray:
     return (a[:, 0] >= 0.5).astype(np.int64) if a.shape[1] == 1 else a.argmax(axis=1)
 
 
+def check_network(network: object) -> None:
+    """TypeError if it is none."""
+    if not isinstance(network, MLP):
+        raise TypeError(f"network must be an MLP, got {type(network).__name__}")
+
+
 class MLP:
     """A multi-layer perceptron: z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L, with a^0 = x.
 

@@ -20,7 +20,7 @@ from .kernels.job import APPLY, FUSED, STORE, TRAIN
 from .kernels.losses import LOSSES
 from .kernels.panels import aligned
 from .metrics import Metric, named, score
-from .network import MLP, Loss
+from .network import MLP, Loss, check_network
 from .optimizers import LBFGS, SGD, Optimizer
 from .schedules import Schedule
 from .sources import Arrays, Blocks, Border
@@ -111,8 +111,7 @@ class Trainer:
         n_threads: int | None = None,
         gradient: str = "fused",
     ):
-        if not isinstance(network, MLP):
-            raise TypeError(f"network must be an MLP, got {type(network).__name__}")
+        check_network(network)
         self.network = network
         self.loss, self._loss = loss, checks.named(loss, "loss", LOSSES, losses.CLASSES)
         self.optimizer = SGD() if optimizer is None else optimizer

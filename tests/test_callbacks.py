@@ -109,7 +109,10 @@ def test_callbacks_may_come_from_a_generator():
 
 
 def test_lambda_without_functions():
-    trainer().fit(X, Y, callbacks=[Lambda(), Callback()])
+    own, twin = trainer(), trainer()
+    assert own.fit(X, Y, callbacks=[Lambda(), Callback()]).epochs == 1
+    twin.fit(X, Y)
+    assert same(parameters(own), parameters(twin))
 
 
 # --- state --------------------------------------------------------------------------------------------------

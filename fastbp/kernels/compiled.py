@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import itertools
 import os
 import pickle
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import llvmlite
@@ -34,6 +33,12 @@ from . import activations, inputs, minibatch
 I = types.int64
 DIGEST = hashlib.sha256().digest_size
 
+
+NUMBERS = iter(lambda: secrets.randbits(62), None)
+"""What tells functions of one name and type apart in the machine code, inner ones too; Numba's own count up in a
+process. Closures that different processes had compiled then had one number, and where both came from the cache, the
+linker took the first for the second: AdamW was trained as Nesterov. Drawn, they differ in forked children and threads
+that compile side by side too."""
 
 SOURCES = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(Path(__file__).parent.rglob("*.py"))]
 """As they are when they are imported: later, the files may be those of another version."""
@@ -118,22 +123,6 @@ class _Cache:
                 partial.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _names_of_its_own() -> Iterator[None]:
-    """Give what is compiled meanwhile, inner functions too, names in the machine code that nothing else has.
-
-    Numba makes them of the function's name, its types and a number that counts up in a process. Closures of one name
-    that different processes had compiled then had one number, and where both came from the cache, the linker took the
-    first for the second: AdamW was trained as Nesterov.
-    """
-    before = FunctionIdentity._unique_ids
-    FunctionIdentity._unique_ids = itertools.count(secrets.randbits(62))
-    try:
-        yield
-    finally:
-        FunctionIdentity._unique_ids = before
-
-
 def _compile(name: str, dispatcher, signature: tuple) -> CompileResult:
     """Compile a kernel, or load it from the cache's file of that name, which alone tells one from another."""
     if config.DISABLE_JIT:
@@ -141,8 +130,8 @@ def _compile(name: str, dispatcher, signature: tuple) -> CompileResult:
     directory = cache_directory()
     if directory:
         dispatcher._cache = _Cache(directory / f"{name}.kernel")
-    with _names_of_its_own():
-        dispatcher.compile(signature)
+    FunctionIdentity._unique_ids = NUMBERS
+    dispatcher.compile(signature)
     return dispatcher.overloads[signature]
 
 
