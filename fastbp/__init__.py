@@ -3,15 +3,14 @@
 from . import activations, callbacks, datasets, interop, losses, metrics, schedules
 from .averages import EMA, SWA
 from .callbacks import EarlyStopping
-from .checkpoints import Checkpoint
-from .ensemble import Ensemble
 from .files import ModelFileError
 from .gradcheck import check_gradients
 from .history import History
-from .network import MLP
+from .network import MLP, load
 from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop, Rprop
-from .serialization import load
-from .trainer import Trainer
+from .training.checkpoints import Checkpoint
+from .training.ensemble import Ensemble
+from .training.trainer import Trainer
 
 __all__ = [
     "EMA",

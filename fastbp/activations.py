@@ -1,26 +1,149 @@
-"""Activations that take a parameter. All go by their names too, these with the parameter's default."""
+"""Activation functions: sigma, its derivative, and how the weights before it are drawn; one class a function.
+
+A network takes an activation by its name, such as ``"relu"``, or as an object, such as ``LeakyReLU(0.1)``. The formulas
+are plain functions of vectors (`fastbp.kernels.simd`): the engine compiles them when a network first uses them. A NaN
+goes through every one of them, so that a network that has diverged shows it in its loss.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+import math
+from dataclasses import astuple, dataclass, fields
+from typing import Any, ClassVar
 
 from . import checks
+from .kernels.simd.formulas import digest
+from .kernels.simd.functions import exp, expm1, log1p, normal_cdf
+from .kernels.simd.vector import absolute, fma, maximum, minimum, where, with_sign
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 @dataclass(frozen=True)
-class LeakyReLU:
-    """sigma(z) = z if z > 0 else slope z; as a name, "leaky_relu".
+class Activation:
+    """The base class of all activation functions.
+
+    Attributes
+    ----------
+    name : str
+        The name that `fastbp.MLP` knows the function by.
+    init : str
+        How the weights of such a layer are drawn by default: "he", "glorot" or "lecun".
+    of_z : bool
+        Whether `derivative` takes z. If not, it takes a = sigma(z), and z need not be kept.
+    trainable : bool
+        Whether there is a derivative to train through.
+    whole_rows : bool
+        Whether an output depends on all z of its row. Only softmax does; it can only be an output.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> fb.activations.ACTIVATIONS["tanh"].init
+    'glorot'
+    """
+
+    name: ClassVar[str]
+    init: ClassVar[str] = "lecun"
+    of_z: ClassVar[bool] = False
+    trainable: ClassVar[bool] = True
+    whole_rows: ClassVar[bool] = False
+
+    def value(self, z: Any, *parameters: Any) -> Any:
+        """sigma(z), of vectors."""
+        return z
+
+    def derivative(self, x: Any, *parameters: Any) -> Any:
+        """d sigma / dz, of vectors; x is z if `of_z`, else a = sigma(z)."""
+        return x.of(1.0)
+
+    def parameters(self) -> tuple[float, ...]:
+        """The numbers that the formulas take as their last arguments."""
+        return astuple(self)
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers these are."""
+        return len(fields(self))
+
+    def digest(self, dtype: Any) -> str:
+        """What tells the formulas of this function from others."""
+        arity = 1 + self.parameter_count
+        return digest(dtype, (self.value, arity, ()), (self.derivative, arity, ())) + "z" * self.of_z
+
+
+class Identity(Activation):
+    """sigma(z) = z. The name is "identity"."""
+
+    name = "identity"
+
+
+class Sigmoid(Activation):
+    """sigma(z) = 1 / (1 + e^-z)   (001, 002). The name is "sigmoid"."""
+
+    name, init = "sigmoid", "glorot"
+
+    def value(self, z):
+        return 1.0 / (1.0 + exp(-z))
+
+    def derivative(self, a):
+        return a * (1.0 - a)
+
+
+class Tanh(Activation):
+    """sigma(z) = (e^z - e^-z) / (e^z + e^-z)   (002). The name is "tanh".
+
+    It is computed as u / (u + 2) with u = e^2|z| - 1, which is precise around 0.
+    """
+
+    name, init = "tanh", "glorot"
+
+    def value(self, z):
+        u = expm1(2.0 * absolute(z))
+        return with_sign(u / (u + 2.0), z)
+
+    def derivative(self, a):
+        return fma(-a, a, 1.0)
+
+
+class ReLU(Activation):
+    """sigma(z) = max(z, 0)   (001, 002). The name is "relu"."""
+
+    name, init = "relu", "he"
+
+    def value(self, z):
+        return maximum(z, 0.0)
+
+    def derivative(self, a):
+        return where(a > 0.0, a.of(1.0), 0.0)
+
+
+class Threshold(Activation):
+    """sigma(z) = 1 if z >= 0 else 0, the binary threshold neuron. The name is "threshold".
+
+    Its derivative is 0 wherever there is one, so a network with it can predict, but cannot be trained. Sources:
+    McCulloch and Pitts (1943), 001.
+    """
+
+    name, trainable = "threshold", False
+
+    def value(self, z):
+        return where(z >= 0.0, 1.0, where(z < 0.0, 0.0, z))
+
+
+@dataclass(frozen=True)
+class LeakyReLU(Activation):
+    """sigma(z) = z if z > 0 else slope z. The name "leaky_relu" stands for a slope of 0.01.
 
     Parameters
     ----------
-    slope : float
-        At least 0.
+    slope : float, default 0.01
+        The slope below 0. It must be at least 0.
 
     Raises
     ------
     ValueError, TypeError
-        If the slope is out of its range or no number.
+        If the slope is out of its range or is not a number.
 
     Notes
     -----
@@ -36,25 +159,32 @@ class LeakyReLU:
     """
 
     name: ClassVar[str] = "leaky_relu"
+    init: ClassVar[str] = "he"
     slope: float = 0.01
 
     def __post_init__(self):
         checks.real(self.slope, "slope", 0)
 
+    def value(self, z, slope):
+        return where(z > 0.0, z, slope * z)
+
+    def derivative(self, a, slope):
+        return where(a > 0.0, a.of(1.0), slope)
+
 
 @dataclass(frozen=True)
-class ELU:
-    """sigma(z) = z if z > 0 else alpha (e^z - 1); as a name, "elu".
+class ELU(Activation):
+    """sigma(z) = z if z > 0 else alpha (e^z - 1). The name "elu" stands for an alpha of 1.
 
     Parameters
     ----------
-    alpha : float
-        Above 0.
+    alpha : float, default 1.0
+        Minus the limit far below 0. It must be above 0.
 
     Raises
     ------
     ValueError, TypeError
-        If alpha is out of its range or no number.
+        If alpha is out of its range or is not a number.
 
     Notes
     -----
@@ -68,11 +198,123 @@ class ELU:
     """
 
     name: ClassVar[str] = "elu"
+    init: ClassVar[str] = "he"
     alpha: float = 1.0
 
     def __post_init__(self):
         checks.real(self.alpha, "alpha", 0, open_low=True)
 
+    def value(self, z, alpha):
+        u = expm1(absolute(z))  # e^z - 1 = -u / (1 + u): precise around 0
+        return where(z > 0.0, z, -alpha * (u / (1.0 + u)))
 
-CLASSES = {kind.name: kind for kind in (LeakyReLU, ELU)}
-"""name: class."""
+    def derivative(self, a, alpha):
+        return where(a > 0.0, a.of(1.0), a + alpha)
+
+
+class SELU(Activation):
+    """sigma(z) = lambda z if z > 0 else lambda alpha (e^z - 1), with which mean 0 and variance 1 reproduce themselves.
+
+    The name is "selu". Source: Klambauer et al. (2017).
+    """
+
+    name = "selu"
+
+    def value(self, z):
+        return SELU_SCALE * ELU().value(z, z.of(SELU_ALPHA))
+
+    def derivative(self, a):
+        return where(a > 0.0, a.of(SELU_SCALE), a + SELU_SCALE * SELU_ALPHA)
+
+
+class Softplus(Activation):
+    """sigma(z) = ln(1 + e^z), computed as max(z, 0) + ln(1 + e^-|z|)   (Dugas et al. 2001). The name is "softplus"."""
+
+    name, init = "softplus", "he"
+
+    def value(self, z):
+        return maximum(z, 0.0) + log1p(exp(-absolute(z)))
+
+    def derivative(self, a):
+        u = expm1(a)  # 1 - e^-a = u / (1 + u)
+        return u / (1.0 + u)
+
+
+class GELU(Activation):
+    """sigma(z) = z Phi(z), where Phi is the distribution function of the standard normal. The name is "gelu".
+
+    Source: Hendrycks and Gimpel (2016).
+    """
+
+    name, init, of_z = "gelu", "he", True
+
+    def value(self, z):
+        return z * normal_cdf(z)
+
+    def derivative(self, z):
+        return fma(z * (1.0 / math.sqrt(2.0 * math.pi)), exp(-0.5 * z * z), normal_cdf(z))
+
+
+class SiLU(Activation):
+    """sigma(z) = z / (1 + e^-z)   (Elfwing et al. 2018). The name is "silu"."""
+
+    name, init, of_z = "silu", "he", True
+
+    def value(self, z):
+        return z / (1.0 + exp(-z))
+
+    def derivative(self, z):
+        s = Sigmoid().value(z)
+        return fma(z * s, 1.0 - s, s)
+
+
+class HardSigmoid(Activation):
+    """sigma(z) = z / 6 + 1/2, cut off at 0 and 1   (Courbariaux et al. 2015). The name is "hard_sigmoid"."""
+
+    name, init = "hard_sigmoid", "glorot"
+
+    def value(self, z):
+        return minimum(maximum((z + 3.0) * (1.0 / 6.0), 0.0), 1.0)
+
+    def derivative(self, a):
+        return where(a > 0.0, where(a < 1.0, a.of(1.0 / 6.0), 0.0), 0.0)
+
+
+class Mish(Activation):
+    """sigma(z) = z tanh(ln(1 + e^z))   (Misra 2020). The name is "mish".
+
+    With u = e^-|z|, tanh(ln(1 + e^z)) is (1 + 2u) / (1 + 2u + 2u^2) for z >= 0 and (u^2 + 2u) / (u^2 + 2u + 2) below:
+    nothing overflows, and small values keep their digits.
+    """
+
+    name, init, of_z = "mish", "he", True
+
+    def gate(self, z):
+        """tanh(ln(1 + e^z))."""
+        u = exp(-absolute(z))
+        v = where(z >= 0.0, fma(u, 2.0, 1.0), u * (u + 2.0))
+        return v / (v + where(z >= 0.0, 2.0 * u * u, 2.0))
+
+    def value(self, z):
+        return z * self.gate(z)
+
+    def derivative(self, z):
+        t = self.gate(z)
+        return fma(z * Sigmoid().value(z), fma(-t, t, 1.0), t)
+
+
+class Softmax(Activation):
+    """a_i = e^z_i / sum_k e^z_k over the outputs of a sample   (003). The name is "softmax"; it is for outputs only."""
+
+    name, init, whole_rows = "softmax", "glorot", True
+
+
+_ALL = (
+    Identity, Sigmoid, Tanh, ReLU, Threshold, LeakyReLU, ELU, SELU, Softplus, GELU, SiLU, HardSigmoid, Mish
+)  # fmt: skip
+
+ACTIVATIONS: dict[str, Activation] = {kind.name: kind() for kind in _ALL}
+"""name: activation function of hidden layers and of outputs."""
+
+OUTPUTS: dict[str, Activation] = {**ACTIVATIONS, "softmax": Softmax()}
+"""name: activation function of outputs."""

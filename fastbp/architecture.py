@@ -1,21 +1,17 @@
-"""Architecture: what a network is made of but for its numbers, and how those are drawn."""
+"""Architecture: the settings that define a network, and how its weights are drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from . import activations, checks
-from .kernels.activations import ACTIVATIONS, SOFTMAX
+from . import checks
+from .activations import ACTIVATIONS, OUTPUTS, Activation
 
 MAX_LAYERS = 100
-
-Activation = str | activations.LeakyReLU | activations.ELU
-
-OUTPUTS = {**{name: row.code for name, row in ACTIVATIONS.items()}, "softmax": SOFTMAX}
 
 INITS = {
     "he": lambda n_in, n_out: 2.0 / n_in,
@@ -32,89 +28,77 @@ DISTRIBUTIONS = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """The arguments of `MLP` that say what it is, checked and in one form: tuples with an entry for each layer."""
+    """The arguments of `MLP` that define it, checked and in one form: tuples with an entry for each layer."""
 
     sizes: tuple[int, ...]
-    activation: tuple[Activation, ...]
-    output: Activation
+    activation: tuple[str | Activation, ...]
+    output: str | Activation
     init: str | None
     dropout: tuple[float, ...]
     input_noise: float
     max_norm: float | None
     dtype: np.dtype
+    threshold: float = 0.5
+    """From which value on an output that is right or wrong by itself says yes; see `fastbp.MLP.threshold`."""
 
     def __post_init__(self):
-        for field in fields(self):
-            object.__setattr__(self, field.name, getattr(self, f"_{field.name}")(getattr(self, field.name)))
-
-    def _sizes(self, sizes: Sequence[int]) -> tuple[int, ...]:
-        is_list = isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str | bytes)
-        if not is_list or np.ndim(sizes) != 1 or not 2 <= len(sizes) <= MAX_LAYERS + 1:
-            raise ValueError(f"sizes must be a sequence of 2 to {MAX_LAYERS + 1} layer widths, got {sizes!r}")
-        return tuple(checks.integer(n, f"sizes[{l}]", 1) for l, n in enumerate(sizes))
-
-    def _activation(self, activation: Activation | Sequence[Activation]) -> tuple[Activation, ...]:
-        hidden = len(self.sizes) - 2
-        if not isinstance(activation, Sequence) or isinstance(activation, str):
-            checks.named(activation, "activation", ACTIVATIONS, activations.CLASSES)
-            return (activation,) * hidden
-        if len(activation) != hidden:
-            raise ValueError(
-                f"activation must be one name or {hidden}, one for each hidden layer; got {len(activation)}"
-            )
-        for l, value in enumerate(activation):
-            checks.named(value, f"activation[{l}]", ACTIVATIONS, activations.CLASSES)
-        return tuple(activation)
-
-    def _output(self, output: Activation) -> Activation:
-        checks.named(output, "output", OUTPUTS, activations.CLASSES)
-        return output
-
-    def _init(self, init: str | None) -> str | None:
+        sizes = _sizes(self.sizes)
+        checks.resolved(self.output, "output", OUTPUTS)
         inits = [f"{family}_{distribution}" for family in INITS for distribution in DISTRIBUTIONS]
-        return None if init is None else checks.choice(init, "init", inits)
-
-    def _dropout(self, dropout: float | Sequence[float]) -> tuple[float, ...]:
-        layers = len(self.sizes) - 1
-        if not isinstance(dropout, Sequence | np.ndarray) or isinstance(dropout, str):
-            return (0.0,) + (checks.real(dropout, "dropout", 0, 1),) * (layers - 1)
-        if len(dropout) != layers:
-            raise ValueError(
-                f"dropout must be one rate or {layers}, of the inputs and each hidden layer; got {len(dropout)}"
-            )
-        return tuple(checks.real(rate, f"dropout[{l}]", 0, 1) for l, rate in enumerate(dropout))
-
-    def _input_noise(self, input_noise: float) -> float:
-        return checks.real(input_noise, "input_noise", 0)
-
-    def _max_norm(self, max_norm: float | None) -> float | None:
-        return checks.bound(max_norm, "max_norm")
-
-    def _dtype(self, dtype: np.typing.DTypeLike) -> np.dtype:
-        return checks.dtype(dtype)
+        checked = {
+            "sizes": sizes,
+            "activation": _activation(self.activation, len(sizes) - 2),
+            "init": None if self.init is None else checks.choice(self.init, "init", inits),
+            "dropout": _dropout(self.dropout, len(sizes) - 1),
+            "input_noise": checks.real(self.input_noise, "input_noise", 0),
+            "max_norm": checks.bound(self.max_norm, "max_norm"),
+            "dtype": checks.dtype(self.dtype),
+            "threshold": checks.real(self.threshold, "threshold"),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @property
-    def named(self) -> list[tuple[str, float]]:
-        """Of each layer, the name of sigma and its parameter."""
-        each = *self.activation, self.output
-        return [checks.named(value, "activation", OUTPUTS, activations.CLASSES) for value in each]
-
-    @property
-    def neurons(self) -> list[tuple[int, float]]:
-        """Of each layer, the code of sigma and its parameter."""
-        return [(OUTPUTS[name], parameter) for name, parameter in self.named]
+    def activations(self) -> tuple[Activation, ...]:
+        """The activation function of each layer, as an object."""
+        return tuple(checks.resolved(value, "activation", OUTPUTS) for value in (*self.activation, self.output))
 
     def check_trainable(self) -> None:
-        """Raise ValueError if an activation has no derivative to train through."""
-        for name, _ in self.named:
-            if name != "softmax" and ACTIVATIONS[name].derivative is None:
+        """Raise ValueError if an activation function has no derivative to train through."""
+        for sigma in self.activations:
+            if not sigma.trainable:
                 raise ValueError(
-                    f"activation {name!r} has no derivative: such a network can predict but not be trained"
+                    f"activation {sigma.name!r} has no derivative: such a network can predict but not be trained"
                 )
 
     def draw(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
-        """The weights of one layer after another."""
-        for (name, _), shape in zip(self.named, pairwise(self.sizes), strict=True):
-            default = "glorot" if name == "softmax" else ACTIVATIONS[name].init
-            family, distribution = (self.init or f"{default}_uniform").split("_")
+        """Yield the weights of one layer after another, of shape (n_in, n_out)."""
+        for sigma, shape in zip(self.activations, pairwise(self.sizes), strict=True):
+            family, distribution = (self.init or f"{sigma.init}_uniform").split("_")
             yield DISTRIBUTIONS[distribution](rng, INITS[family](*shape), shape)
+
+
+def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    is_list = isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str | bytes)
+    if not is_list or np.ndim(sizes) != 1 or not 2 <= len(sizes) <= MAX_LAYERS + 1:
+        raise ValueError(f"sizes must be a sequence of 2 to {MAX_LAYERS + 1} layer widths, got {sizes!r}")
+    return tuple(checks.integer(n, f"sizes[{l}]", 1) for l, n in enumerate(sizes))
+
+
+def _activation(given: str | Activation | Sequence[str | Activation], hidden: int) -> tuple[str | Activation, ...]:
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        checks.resolved(given, "activation", ACTIVATIONS)
+        return (given,) * hidden
+    if len(given) != hidden:
+        raise ValueError(f"activation must be one name or {hidden}, one for each hidden layer; got {len(given)}")
+    for l, value in enumerate(given):
+        checks.resolved(value, f"activation[{l}]", ACTIVATIONS)
+    return tuple(given)
+
+
+def _dropout(given: float | Sequence[float], layers: int) -> tuple[float, ...]:
+    if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str):
+        return (0.0,) + (checks.real(given, "dropout", 0, 1),) * (layers - 1)
+    if len(given) != layers:
+        raise ValueError(f"dropout must be one rate or {layers}, of the inputs and each hidden layer; got {len(given)}")
+    return tuple(checks.real(rate, f"dropout[{l}]", 0, 1) for l, rate in enumerate(given))

@@ -1,4 +1,4 @@
-"""Averages of the parameters over the steps or epochs of training, which often predict better than the last ones."""
+"""This module averages the parameters over training. The averaged network often predicts better than the last one."""
 
 from __future__ import annotations
 
@@ -11,33 +11,51 @@ from . import checks
 
 
 class Average(ABC):
-    """What all averages are: a share by which the average moves towards the parameters after a step or an epoch."""
+    """`Average` is the base class of all averages of the parameters.
+
+    `Trainer` keeps the average in a vector beside theta, the vector of all weights and biases. The average starts as a
+    copy of theta. It can move towards theta after each step, at the end of each epoch, or both.
+    """
 
     @property
     @abstractmethod
     def rate(self) -> float:
-        """That share after each step; 0 if the average moves only at the end of epochs."""
+        """The share of the way to theta, from 0 to 1, that the average moves after each step. With 0 it stays."""
 
     @abstractmethod
     def move(self, average: np.ndarray, theta: np.ndarray, epoch: int) -> None:
-        """Move the average in place at the end of an epoch 0, 1, ..."""
+        """Move the average at the end of an epoch.
+
+        Parameters
+        ----------
+        average : float array of shape (size,)
+            The average. The method changes it in place.
+        theta : float array of shape (size,), of the same dtype
+            The parameters at the end of the epoch. The method must not change them.
+        epoch : int
+            The number of the epoch that has ended. The first epoch is 0.
+        """
 
 
 @dataclass(frozen=True)
 class EMA(Average):
-    """An exponential moving average: after each step, average <- decay average + (1 - decay) theta.
+    """`EMA` is an exponential moving average of the parameters: recent steps count more than old ones.
 
-    It starts from the parameters that training begins with.
+    After each step, average <- decay * average + (1 - decay) * theta. The average starts with the parameters that the
+    network has when training begins.
 
     Parameters
     ----------
-    decay : float
-        In [0, 1): some 1 / (1 - decay) steps count.
+    decay : float, default 0.999
+        The share of the average that each step keeps. It must be at least 0 and below 1. The average covers about the
+        last 1 / (1 - decay) steps.
 
     Raises
     ------
-    ValueError, TypeError
-        If the decay is out of its range or no number.
+    ValueError
+        If `decay` is outside its range.
+    TypeError
+        If `decay` is not a number.
 
     Notes
     -----
@@ -45,12 +63,22 @@ class EMA(Average):
 
     Examples
     --------
+    The targets are 2 x plus noise. Steps on single samples make the last weights jump around the best ones. The loss
+    against the targets without noise shows that the average is better:
+
     >>> import fastbp as fb
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(500, 1))
+    >>> y = 2 * X + rng.normal(size=(500, 1))
     >>> net = fb.MLP([1, 1], seed=0)
-    >>> trainer = fb.Trainer(net, loss="squared_error", average=fb.EMA(0.99), seed=0)
-    >>> _ = trainer.fit([[1.0], [2.0]], [0.0, 1.0])
-    >>> trainer.averaged
-    MLP(1-1, output='identity', 2 parameters, float32)
+    >>> options = {"loss": "squared_error", "optimizer": fb.SGD(0.1), "batch_size": 1, "seed": 0}
+    >>> trainer = fb.Trainer(net, average=fb.EMA(0.99), **options)
+    >>> history = trainer.fit(X, y, epochs=4)
+    >>> for network in (net, trainer.averaged):
+    ...     print(round(fb.Trainer(network, **options).evaluate(X, 2 * X)["loss"], 3))
+    0.023
+    0.002
     """
 
     decay: float = 0.999
@@ -60,25 +88,30 @@ class EMA(Average):
 
     @property
     def rate(self) -> float:
+        """The share of the way to theta that the average moves after each step: 1 - decay."""
         return 1.0 - self.decay
 
     def move(self, average: np.ndarray, theta: np.ndarray, epoch: int) -> None:
-        pass  # it has moved with every step
+        """Do nothing, because this average has moved at each step of the epoch."""
+        pass
 
 
 @dataclass(frozen=True)
 class SWA(Average):
-    """Stochastic weight averaging: the mean of the parameters at the ends of epochs, from one on.
+    """`SWA`, stochastic weight averaging, computes the mean of the parameters at the ends of epochs.
 
     Parameters
     ----------
-    start : int
-        The first epoch whose end counts: 0, 1, ... Until then the average is the parameters themselves.
+    start : int, default 0
+        The first epoch that counts; the first epoch of training is 0. It must be at least 0. Before the end of this
+        epoch, the average equals the parameters at the end of the last finished epoch.
 
     Raises
     ------
-    ValueError, TypeError
-        If the start is negative or no integer.
+    ValueError
+        If `start` is below 0.
+    TypeError
+        If `start` is not an integer.
 
     Notes
     -----
@@ -86,9 +119,16 @@ class SWA(Average):
 
     Examples
     --------
+    With ``start=2``, the average is the mean over epochs 2 and 3, the last two of four epochs:
+
     >>> import fastbp as fb
-    >>> fb.SWA(start=20)
-    SWA(start=20)
+    >>> trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", average=fb.SWA(start=2), seed=0)
+    >>> W = []
+    >>> keep = fb.callbacks.Lambda(epoch_end=lambda state: W.append(state.network.weights[0]))
+    >>> _ = trainer.fit([[1.0], [2.0]], [0.0, 1.0], epochs=4, callbacks=[keep])
+    >>> error = trainer.averaged.weights[0] - (W[2] + W[3]) / 2
+    >>> bool(abs(error).max() < 1e-6)
+    True
     """
 
     start: int = 0
@@ -98,11 +138,13 @@ class SWA(Average):
 
     @property
     def rate(self) -> float:
+        """Always 0, because this average moves only at the ends of epochs."""
         return 0.0
 
     def move(self, average: np.ndarray, theta: np.ndarray, epoch: int) -> None:
+        """Set the average to the mean over the epochs from `start` to this one, or to theta before `start`."""
         average += (theta - average) / max(1, epoch - self.start + 1)
 
 
 AVERAGES = {kind.__name__: kind for kind in (EMA, SWA)}
-"""name: class."""
+"""All averages that a checkpoint can store. The key is the name of the class, the value is the class."""

@@ -1,4 +1,7 @@
-"""Callbacks: what others may do while a network is trained: watch, write down, stop."""
+"""Callbacks run your own code while `Trainer.fit` trains a network: to watch it, to record it, or to stop it.
+
+This module has the base class `Callback`, the class `State` that every callback receives, and ready-made callbacks.
+"""
 
 from __future__ import annotations
 
@@ -10,28 +13,81 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import checks
 from .files import write
 from .history import History
-
-if TYPE_CHECKING:
-    from .network import MLP
-    from .trainer import Trainer
-
+from .network import MLP
 
 __all__ = ["CSVLogger", "Callback", "EarlyStopping", "Lambda", "Progress", "State", "TensorBoard"]
 
 
+class Trains(Protocol):
+    """What a callback may use of the `fastbp.Trainer` that calls it: see there."""
+
+    network: MLP
+    history: History
+    averaged: MLP
+    settings: Any
+    state: Any
+
+    def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
+        """The scores of some samples."""
+
+
 @dataclass
 class State:
-    """Where training is. Callbacks may set `stop`, and nothing else.
+    """`State` tells a callback how far training has come, and lets the callback stop it.
+
+    All hooks of all callbacks receive the same `State` object during one call of `Trainer.fit`. Of its attributes, a
+    callback may set only `stop`. It must not set `stop` back to False, because another callback may have set it.
+
+    A callback may also use the trainer and the network:
+
+    - It may call ``state.trainer.evaluate(X, y)`` and ``state.network.predict(X)`` in every hook. They use the
+      parameters after the last finished step.
+    - It may change the parameters with ``state.network.set_weights(...)``. The next step starts from the new ones.
+    - It must not call `fit` or `partial_fit` of the same trainer, which raises RuntimeError.
+
+    Attributes
+    ----------
+    trainer : Trainer
+        The trainer whose `fit` is running. ``trainer.history`` has one row for each finished epoch.
+    network : MLP
+        The network that is trained.
+    callbacks : list of Callback
+        All callbacks of this call of `fit`, in the order in which it calls them.
+    epochs : int
+        The value that `epoch` has when this call of `fit` ends, unless something stops it before.
+    epoch : int
+        The number of epochs that this trainer has finished, in all calls of `fit` together. It is 0 during the first
+        epoch.
+    step : int
+        The number of steps that this trainer has finished, in all calls of `fit` and `partial_fit` together. A step is
+        one update of the parameters, after one minibatch.
+    samples : int
+        The number of samples that the current epoch has used so far.
+    epoch_samples : int or None
+        The number of samples in an epoch. It is None if `fit` trains on blocks, because their number of samples
+        is not known in advance.
+    scores : dict of str to float
+        In `on_epoch_end`, the row of the history for this epoch, for example the keys "loss", "learning_rate",
+        "seconds" and "validation_loss". In the hooks for minibatches, the mean "loss" over the samples of this epoch so
+        far, and the mean "accuracy" if the targets are classes. Before the first minibatch of an epoch it is empty.
+    stop : bool
+        Set it to True to end training. After `on_batch_begin` or `on_batch_end`, training ends before the next
+        minibatch: the network keeps the steps that are finished, but the epoch does not count and has no row in the
+        history. The epoch does count if its last minibatch is finished (on blocks it does not, because `fit` cannot
+        know that a minibatch is the last one). After the other hooks, training ends before the next epoch.
 
     Examples
     --------
+    With 3 samples and minibatches of 2, an epoch has two steps:
+
     >>> import fastbp as fb
     >>> seen = fb.callbacks.Lambda(batch_end=lambda state: print(state.epoch, state.step, state.samples))
     >>> trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", batch_size=2)
@@ -42,106 +98,253 @@ class State:
     1 4 3
     """
 
-    trainer: Trainer
+    trainer: Trains
     callbacks: list[Callback]
-    """All that are called."""
     epochs: int
-    """What `epoch` will be when this call of fit ends."""
     epoch: int
-    """Epochs of this trainer that are done."""
     step: int = 0
-    """Steps of this trainer that are done."""
     samples: int = 0
-    """Samples that this epoch has seen."""
     epoch_samples: int | None = None
-    """Samples of an epoch; None of blocks."""
     scores: dict[str, float] = field(default_factory=dict)
-    """At the end of an epoch, its row of the history; before, the means over its samples so far."""
     stop: bool = False
-    """Set to True to end training: before the next minibatch, as Ctrl-C would, or the next epoch."""
 
     @property
     def network(self) -> MLP:
-        """What is trained."""
+        """The network that is trained."""
         return self.trainer.network
 
 
 Hook = Callable[[State], None]
+"""The type of a function that `Lambda` calls. It takes the `State`, and its return value is ignored."""
 
 
 class Callback:
-    """What all callbacks are; each overrides what it needs. The hooks for batches cost nothing if none does.
+    """`Callback` is the base class of all callbacks. Derive a class from it, and define the hooks that you need.
+
+    A hook is a method that `Trainer.fit` calls at a certain point of training. It receives a `State`, and its return
+    value is ignored. The hooks of this class do nothing. `fit` calls them in this order::
+
+        on_train_begin
+        for each epoch:
+            on_epoch_begin
+            for each minibatch:
+                on_batch_begin
+                on_batch_end
+            on_epoch_end
+        on_train_end
+
+    Give the callbacks to ``fit(..., callbacks=[...])``. At each point, `fit` calls them in the order of the list. If a
+    hook raises an error, training ends, `fit` calls `on_train_end` of all callbacks, and the error reaches the caller
+    of `fit`. The class `State` says what a callback may change.
 
     Attributes
     ----------
-    every : int or None
-        Hooks for batches come at each so-many-th minibatch; None, whenever the compiled loop returns by itself, some
-        20 times a second, which costs no time.
+    every : int or None, default 1
+        How often `fit` calls `on_batch_begin` and `on_batch_end`. Set it in your class, or on an object of it.
+
+        With an int k, which must be at least 1, `fit` calls `on_batch_end` after the steps k, 2k, 3k, ... of the
+        trainer, and `on_batch_begin` before the steps 1, k + 1, 2k + 1, ... A larger k is faster, because the compiled
+        code must return to Python for each call.
+
+        With None, `fit` calls the hooks only when the compiled code returns to Python anyway. That is about 20 times a
+        second, and at the end of each epoch. It takes almost no time, and is right for a display.
+
+        If no callback defines a hook for minibatches, these hooks take no time at all. If `every` has another value,
+        `fit` raises ValueError or TypeError.
+    late : bool, default False
+        With True, `fit` calls this callback after all callbacks that have False. For example, `Checkpoint` is late, so
+        that it stores what the other callbacks have computed at the end of the same epoch.
 
     Examples
     --------
+    This callback stops training when the loss has reached a goal:
+
     >>> import fastbp as fb
-    >>> class Patience(fb.callbacks.Callback):
+    >>> class StopAt(fb.callbacks.Callback):
+    ...     def __init__(self, goal):
+    ...         self.goal = goal
+    ...
     ...     def on_epoch_end(self, state):
-    ...         state.stop = state.scores["loss"] < 0.5
+    ...         if state.scores["loss"] <= self.goal:
+    ...             state.stop = True
+    >>> X, y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
     >>> net = fb.MLP([1, 1], seed=0)
-    >>> trainer = fb.Trainer(net, loss="squared_error", seed=0)
-    >>> history = trainer.fit([[0.0], [0.1]], [0.0, 0.1], epochs=100, callbacks=[Patience()])
-    >>> history.epochs
-    1
+    >>> trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.1), seed=0)
+    >>> history = trainer.fit(X, y, epochs=1000, callbacks=[StopAt(0.01)])
+    >>> history.epochs < 1000
+    True
+    >>> history["loss"][-1] <= 0.01 < history["loss"][-2]
+    True
+
+    This callback prints after every second step. There are 5 steps, because each of the 5 minibatches has one sample:
+
+    >>> class Show(fb.callbacks.Callback):
+    ...     every = 2
+    ...
+    ...     def on_batch_end(self, state):
+    ...         print("step", state.step)
+    >>> trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", batch_size=1, seed=0)
+    >>> _ = trainer.fit([[0.0], [1.0], [2.0], [3.0], [4.0]], [0.0, 1.0, 2.0, 3.0, 4.0], callbacks=[Show()])
+    step 2
+    step 4
     """
 
     every: int | None = 1
     late = False
-    """Whether it is called after those that are not."""
 
     def on_train_begin(self, state: State) -> None:
-        """Before the first epoch of a call of fit."""
+        """`fit` calls this hook once, before the first epoch. Open files and reset counters here.
+
+        Parameters
+        ----------
+        state : State
+            How far training has come. If `stop` is set here, `fit` trains no epoch.
+        """
 
     def on_epoch_begin(self, state: State) -> None:
-        """Before an epoch."""
+        """`fit` calls this hook before each epoch.
+
+        Parameters
+        ----------
+        state : State
+            How far training has come. ``state.epoch`` is 0 before the first epoch. If `stop` is set here, `fit` does
+            not begin the epoch.
+        """
 
     def on_batch_begin(self, state: State) -> None:
-        """Before a minibatch."""
+        """`fit` calls this hook before a minibatch; `every` says before which ones.
+
+        Parameters
+        ----------
+        state : State
+            How far training has come. ``state.step`` is 0 before the first minibatch. If `stop` is set here, `fit` does
+            not train on the minibatch.
+        """
 
     def on_batch_end(self, state: State) -> None:
-        """After a minibatch."""
+        """`fit` calls this hook after a minibatch; `every` says after which ones.
+
+        Parameters
+        ----------
+        state : State
+            How far training has come. ``state.step`` is 1 after the first minibatch.
+        """
 
     def on_epoch_end(self, state: State) -> None:
-        """After an epoch, its validation included."""
+        """`fit` calls this hook after each epoch, when the validation of the epoch is finished too.
+
+        `fit` does not call it for an epoch that a callback or an error has ended early.
+
+        Parameters
+        ----------
+        state : State
+            How far training has come. ``state.epoch`` is 1 after the first epoch, and ``state.scores`` is the row of
+            the history for this epoch.
+        """
 
     def on_train_end(self, state: State) -> None:
-        """At the end of fit, also if an error or Ctrl-C ends it."""
+        """`fit` calls this hook once, when training ends for any reason. Close files here.
+
+        The reason may be an error or Ctrl-C, even before `on_train_begin` of this callback was called.
+
+        Parameters
+        ----------
+        state : State
+            How far training has come.
+        """
 
     def save(self) -> dict[str, Any]:
-        """What a checkpoint must keep of this callback: arrays, and values that JSON knows."""
+        """Return the values that a checkpoint must store so that this callback can continue later.
+
+        `Checkpoint` calls this method each time that it writes a file. Define `save` and `load` if your callback
+        collects values during training.
+
+        Returns
+        -------
+        dict of str to value
+            Each value is a NumPy array, or something that JSON can store: a number, a string, a bool, None, or a list
+            or dict of these. The base class returns an empty dict: it has nothing to store.
+
+        Examples
+        --------
+        This callback counts epochs. The count continues when training resumes from a checkpoint:
+
+        >>> import tempfile
+        >>> import fastbp as fb
+        >>> class Counter(fb.callbacks.Callback):
+        ...     count = 0
+        ...
+        ...     def on_epoch_end(self, state):
+        ...         self.count += 1
+        ...
+        ...     def save(self):
+        ...         return {"count": self.count}
+        ...
+        ...     def load(self, kept):
+        ...         self.count = kept["count"]
+        >>> X, y = [[0.0], [1.0]], [0.0, 1.0]
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", seed=0)
+        ...     _ = trainer.fit(X, y, epochs=2, callbacks=[Counter(), fb.Checkpoint(directory)])
+        ...     counter, resumed = Counter(), fb.Trainer.resume(directory)
+        ...     _ = resumed.fit(X, y, epochs=5, callbacks=[counter, fb.Checkpoint(directory)])
+        >>> counter.count
+        5
+        """
         return {}
 
     def load(self, kept: dict[str, Any]) -> None:
-        """Go on from what `save` returned; called after `on_train_begin`."""
+        """Continue from the values that `save` returned before training was interrupted.
+
+        `fit` calls this method after `on_train_begin` when training resumes from a checkpoint that has values of this
+        callback. It finds the callback by the name of its class. If several callbacks have the same class, their order
+        must be the same as before. If there is no such callback, `fit` raises ValueError.
+
+        Parameters
+        ----------
+        kept : dict of str to value
+            The values that `save` returned. A tuple has become a list, because JSON has no tuples.
+        """
 
 
 class Lambda(Callback):
-    """Functions as callbacks.
+    """`Lambda` makes a callback from one or more functions.
+
+    Each function takes the `State`. The class `Callback` says when `fit` calls each of them.
 
     Parameters
     ----------
-    train_begin, epoch_begin, batch_begin, batch_end, epoch_end, train_end : functions of the `State`, keyword-only
-    every : int or None, keyword-only
-        As for `Callback`.
+    train_begin : function, keyword-only, default None
+        A function to call before the first epoch. As for all of these functions, None means no call.
+    epoch_begin : function, keyword-only, default None
+        A function to call before each epoch.
+    batch_begin : function, keyword-only, default None
+        A function to call before a minibatch.
+    batch_end : function, keyword-only, default None
+        A function to call after a minibatch.
+    epoch_end : function, keyword-only, default None
+        A function to call after each epoch and its validation.
+    train_end : function, keyword-only, default None
+        A function to call when training ends for any reason.
+    every : int or None, keyword-only, default 1
+        With an int k, `fit` calls `batch_begin` and `batch_end` at every k-th step; k must be at least 1. With None, it
+        calls them about 20 times a second. The class `Callback` says more about it.
 
     Raises
     ------
     TypeError
-        If one is no function.
+        If one of the functions cannot be called, or if `every` is not an integer.
+    ValueError
+        If `every` is below 1.
 
     Examples
     --------
     >>> import fastbp as fb
     >>> show = fb.callbacks.Lambda(epoch_end=lambda state: print(state.epoch, list(state.scores)))
     >>> trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error")
-    >>> _ = trainer.fit([[1.0]], [1.0], callbacks=[show])
+    >>> _ = trainer.fit([[1.0]], [1.0], epochs=2, callbacks=[show])
     1 ['loss', 'learning_rate', 'seconds']
+    2 ['loss', 'learning_rate', 'seconds']
     """
 
     def __init__(
@@ -166,40 +369,60 @@ class Lambda(Callback):
 
 
 class EarlyStopping(Callback):
-    """Stop when a score has not improved for some epochs, and go back to the parameters that were best.
+    """`EarlyStopping` ends training when a score has stopped improving, and restores the best parameters.
 
     Parameters
     ----------
-    monitor : str
-        A column of the history: "validation_loss", "validation_accuracy", "loss", ...
-    patience : int, keyword-only
-        Epochs without improvement after which training stops; at least 1.
-    min_delta : float, keyword-only
-        An improvement is more than this.
-    mode : "auto", "min" or "max", keyword-only
-        Whether less is better: by default of what ends in loss, error or mae.
-    restore_best : bool, keyword-only
-        Leave the network, when training ends for whatever reason, with the parameters of the best epoch. Averages and
-        the optimizer's state stay those of the last.
+    monitor : str, default "validation_loss"
+        The column of the history to watch, for example "validation_loss", "validation_accuracy" or "loss".
+    patience : int, keyword-only, default 10
+        The number of epochs without improvement after which training stops. It must be at least 1.
+    min_delta : float, keyword-only, default 0.0
+        A score counts as improved only if it is better than the best one by more than this. It must be at least 0.
+    mode : {"auto", "min", "max"}, keyword-only, default "auto"
+        With "min" a lower score is better, with "max" a higher score is better. "auto" means "min" for a column whose
+        name ends in "loss", "error" or "mae", and "max" for all others.
+    restore_best : bool, keyword-only, default True
+        With True, the network gets the parameters of the best epoch back when training ends for any reason. Averages
+        and the state of the optimizer, for example its momentum, stay as they are after the last step.
+
+    Attributes
+    ----------
+    best_score : float
+        The best score of this call of `fit`. It is NaN if there is none yet.
+    best_epoch : int
+        The number of the epoch with the best score; the first epoch is 1. If there is no score yet, it is the number of
+        epochs that were finished before this call of `fit`.
 
     Raises
     ------
-    ValueError, TypeError
-        If a parameter is out of its range or of another type; in `fit`, if the history has no such column.
+    ValueError
+        If a parameter is outside its range. In `fit`, if the history has no column with the name `monitor`.
+    TypeError
+        If a parameter has the wrong type.
 
     Notes
     -----
+    Each call of `fit` starts a new search for the best score. A score that is NaN does not count as an improvement.
+
     Source: Prechelt (1998).
 
     Examples
     --------
+    Training stops when R^2 on the validation samples has not grown by more than 0.01 for 5 epochs:
+
     >>> import fastbp as fb
+    >>> import numpy as np
     >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
     >>> net = fb.MLP([1, 8, 1], activation="tanh", seed=0)
     >>> trainer = fb.Trainer(net, loss="squared_error", metrics=["r2"], seed=0)
     >>> stopping = fb.EarlyStopping("validation_r2", patience=5, min_delta=0.01)
     >>> history = trainer.fit(X, X**2, epochs=500, validation_split=0.2, callbacks=[stopping])
     >>> history.epochs < 500
+    True
+    >>> history.epochs - stopping.best_epoch
+    5
+    >>> stopping.best_score == history["validation_r2"][stopping.best_epoch - 1]
     True
     """
 
@@ -220,42 +443,49 @@ class EarlyStopping(Callback):
         self.best_score, self.best_epoch, self._best = math.nan, 0, np.empty(0)
 
     def on_train_begin(self, state: State) -> None:
+        """Forget the best score and the best parameters of an earlier call of `fit`."""
         self.best_score, self.best_epoch, self._best = math.nan, state.epoch, np.empty(0)
 
     def on_epoch_end(self, state: State) -> None:
+        """Compare the score of this epoch with the best one, and stop training if the patience is used up."""
         score = state.scores[checks.choice(self.monitor, "monitor", state.scores)]
         first = math.isnan(self.best_score) and not math.isnan(score)
         if first or self.sign * (score - self.best_score) > self.min_delta:
             self.best_score, self.best_epoch = score, state.epoch
             if self.restore_best:
-                self._best = state.network.model.theta.copy()
+                self._best = state.network.parameters.theta.copy()
         state.stop = state.stop or state.epoch - self.best_epoch >= self.patience
 
     def on_train_end(self, state: State) -> None:
+        """Give the network the best parameters back, if `restore_best` is True and there was a score."""
         if self._best.size:
-            state.network.model.theta[:] = self._best
+            state.network.parameters.assign(self._best)
             self._best = np.empty(0)
 
     def save(self) -> dict[str, Any]:
+        """Return the best score, its epoch and its parameters, see `Callback.save`."""
         return {"best_score": self.best_score, "best_epoch": self.best_epoch, "best": self._best}
 
     def load(self, kept: dict[str, Any]) -> None:
+        """Continue with the best score, its epoch and its parameters from a checkpoint, see `Callback.load`."""
         self.best_score, self.best_epoch, self._best = kept["best_score"], kept["best_epoch"], kept["best"]
 
 
 class CSVLogger(Callback):
-    """The history as a CSV file, a row more after each epoch.
+    """`CSVLogger` writes the history to a CSV file, and adds one row after each epoch.
+
+    The first line has the names of the columns: "epoch" and the columns of the history. The first epoch is 1.
 
     Parameters
     ----------
-    path : of the file
-        What was there is replaced. The rows of epochs before this call of fit are written again, so that a resumed
-        training ends with the same file as one that was not interrupted.
+    path : str or path-like
+        The path of the file. Its directory must exist. `fit` replaces an old file with this name. The new file also has
+        rows for the epochs of earlier calls of `fit`, so it is complete when training resumes from a checkpoint.
 
     Raises
     ------
     OSError
-        If it cannot be written, in `fit`.
+        In `fit`, if the file cannot be written.
 
     Examples
     --------
@@ -265,7 +495,10 @@ class CSVLogger(Callback):
     ...     path = pathlib.Path(directory) / "history.csv"
     ...     trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error")
     ...     _ = trainer.fit([[1.0]], [1.0], epochs=2, callbacks=[fb.callbacks.CSVLogger(path)])
-    ...     [line.split(",")[0] for line in path.read_text().splitlines()]
+    ...     lines = path.read_text().splitlines()
+    >>> lines[0]
+    'epoch,loss,learning_rate,seconds'
+    >>> [line.split(",")[0] for line in lines]
     ['epoch', '1', '2']
     """
 
@@ -274,7 +507,10 @@ class CSVLogger(Callback):
         self._columns: list[str] = []
 
     def _lines(self, history: History, first: int) -> str:
-        """The rows of a history from an epoch on; with those names, if it is the first."""
+        """Return the rows of the history as CSV text, without the first `first` epochs.
+
+        With ``first=0``, the text begins with a line of column names.
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         if first == 0:
@@ -284,13 +520,16 @@ class CSVLogger(Callback):
         return text.getvalue()
 
     def _rewrite(self, history: History) -> None:
+        """Write the whole history to the file, in place of its old content."""
         self._columns = list(history)
         write(self.path, self._lines(history, 0).encode())
 
     def on_train_begin(self, state: State) -> None:
+        """Write the column names and the epochs that the trainer has finished before."""
         self._rewrite(state.trainer.history)
 
     def on_epoch_end(self, state: State) -> None:
+        """Add the row of this epoch. If the history has a new column, write the whole file again."""
         history = state.trainer.history
         if list(history) != self._columns:
             self._rewrite(history)
@@ -300,22 +539,37 @@ class CSVLogger(Callback):
 
 
 class TensorBoard(Callback):
-    """The history for TensorBoard, a point more after each epoch; needs tensorboardX (`pip install
-    fastbp[tensorboard]`).
+    """`TensorBoard` writes the history to event files that TensorBoard can display.
+
+    It adds one point per column after each epoch. The tags are "loss/training", "loss/validation",
+    "learning_rate/training" and so on. It needs tensorboardX: ``pip install "fastbp[tensorboard]"``.
 
     Parameters
     ----------
-    directory : of the event files
+    directory : str or path-like
+        The directory for the event files. It is created if it does not exist.
 
     Raises
     ------
     ImportError
-        Without tensorboardX, in `fit`.
+        In `fit`, if tensorboardX is not installed.
 
     Examples
     --------
+    This training writes one event file into a temporary directory. To see the curves of your own training, give a
+    directory such as "runs/digits", and then run the command ``tensorboard --logdir runs``:
+
     >>> import fastbp as fb
-    >>> logger = fb.callbacks.TensorBoard("runs/digits")  # then: tensorboard --logdir runs
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     logger = fb.callbacks.TensorBoard(pathlib.Path(directory) / "digits")
+    ...     trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error")
+    ...     try:
+    ...         _ = trainer.fit([[1.0]], [1.0], epochs=2, callbacks=[logger])
+    ...         print(len(list(logger.directory.iterdir())), "file")
+    ...     except ImportError:
+    ...         print("1 file")
+    1 file
     """
 
     def __init__(self, directory: str | os.PathLike):
@@ -323,15 +577,18 @@ class TensorBoard(Callback):
         self._writer: Any = None
 
     def on_train_begin(self, state: State) -> None:
+        """Open a new event file in the directory."""
         from tensorboardX import SummaryWriter
 
-        # A resumed training takes back what was written after its checkpoint.
+        # Training that resumes from a checkpoint repeats the epochs after it: their old points must disappear.
         again = state.epoch + 1 if state.epoch else None
-        # Its files are named by the second, and a second one in it would overwrite the first.
+        # tensorboardX puts the time in seconds into the name of a file. Without a suffix, a second file in the same
+        # second would overwrite the first one.
         suffix = f".{time.time_ns()}"
         self._writer = SummaryWriter(str(self.directory), purge_step=again, filename_suffix=suffix)
 
     def on_epoch_end(self, state: State) -> None:
+        """Write one point for each column of the history, with the number of the epoch as its step."""
         for name, value in state.scores.items():
             kind, _, of = name.partition("_")
             tag = f"{of}/validation" if kind == "validation" else f"{name}/training"
@@ -339,13 +596,16 @@ class TensorBoard(Callback):
         self._writer.flush()
 
     def on_train_end(self, state: State) -> None:
+        """Close the event file."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
 
 class Progress(Callback):
-    """A bar with the samples a second, the time left, and the scores: what ``fit(progress=True)`` shows.
+    """`Progress` shows a progress bar with the samples per second, the time left and the scores.
+
+    ``fit(progress=True)`` adds this callback for you. The bar appears on standard error, or in a notebook.
 
     Examples
     --------
@@ -360,27 +620,33 @@ class Progress(Callback):
         self._bar: Any = None
 
     def on_train_begin(self, state: State) -> None:
-        from tqdm.auto import tqdm  # 30 ms, that `import fastbp` need not pay
+        """Open a bar for all samples of this call of `fit`."""
+        # This import takes 30 ms. It is here so that `import fastbp` does not become slower.
+        from tqdm.auto import tqdm
 
         n, epochs = state.epoch_samples, state.epochs - state.epoch
         self._bar = tqdm(total=None if n is None else n * epochs, unit=" samples", unit_scale=True)
         self._done = 0
 
     def on_batch_end(self, state: State) -> None:
+        """Show the samples and the scores so far."""
         self._show(state)
 
     def on_epoch_end(self, state: State) -> None:
+        """Show the scores of the epoch. After the first epoch of blocks, set the length of the bar."""
         if self._bar.total is None:
             self._bar.total = state.samples * (1 + state.epochs - state.epoch)
         self._show(state)
         self._done += state.samples
 
     def _show(self, state: State) -> None:
+        """Write the scores and the number of samples to the bar."""
         scores = {name: f"{value:.4g}" for name, value in state.scores.items() if name != "seconds"}
         self._bar.set_postfix({"epoch": f"{state.epoch}/{state.epochs}", **scores}, refresh=False)
         self._bar.update(self._done + state.samples - self._bar.n)
 
     def on_train_end(self, state: State) -> None:
+        """Close the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

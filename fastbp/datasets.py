@@ -1,4 +1,4 @@
-"""Data: the MNIST digits, and the IDX files that they come in."""
+"""This module reads data sets: the MNIST digits, and other data in the IDX file format that MNIST uses."""
 
 from __future__ import annotations
 
@@ -15,63 +15,74 @@ from typing import BinaryIO
 import numpy as np
 
 from . import checks
+from .files import write
 
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+"""The NumPy dtype for each type code of an IDX header. Numbers of several bytes are big-endian."""
 
 SPLITS = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-"""name: its files of images and of labels."""
+"""The names of the two files of each part of MNIST: the images and the labels."""
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
+"""The web directories from which `download_mnist` downloads by default, in the order in which it tries them."""
+
 CHECKSUMS = {
     "train-images-idx3-ubyte.gz": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte.gz": "a25bea736e30d166cdddb491f175f624",
     "t10k-images-idx3-ubyte.gz": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte.gz": "27ae3e4e09519cfbb04c329615203637",
 }
-"""file: MD5 of what it holds, decompressed: mirrors compress differently."""
+"""The MD5 checksum of each file after decompression, because mirrors compress the same content differently."""
 
 LIMIT = 64 << 20
-"""Most bytes of a download, compressed or not: the largest file holds 47 million."""
+"""The largest number of bytes that a download may have, compressed or not: 64 MiB. MNIST needs at most 47 million."""
 
 CHUNK = 1 << 20
+"""The number of bytes that one call reads from a file or from the network: 1 MiB."""
+
 DAMAGED = (gzip.BadGzipFile, zlib.error, EOFError)
-"""What reading a damaged gzip stream raises."""
+"""The errors that Python raises when it reads a damaged gzip file."""
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
-    """The array in an IDX file, plain or compressed with gzip, whatever its name.
+    """Read the array in an IDX file. The file may be compressed with gzip, whatever its name is.
 
     Parameters
     ----------
-    path : path of the file
+    path : str or path-like
+        The path of the file.
 
     Returns
     -------
     array
-        Of the file's shape and type: uint8, int8, int16, int32, float32 or float64. It can be written to, is
-        C-contiguous and in the machine's byte order.
+        An array with the shape and the type that the file states: uint8, int8, int16, int32, float32 or float64. It is
+        a writeable C-contiguous array in the byte order of the machine.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not an IDX file, or does not hold exactly what its header says. The memory used is bounded by what the
-        file really holds.
+        If the file is not an IDX file, if it is damaged, or if its size is not the one that its header states. If the
+        header states a huge size, the function still uses memory only for the bytes that the file really has.
 
     Notes
     -----
-    Two zero bytes, a byte for the type, one for the number of dimensions, their sizes (4 bytes each), the values; all
-    big-endian. Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
+    An IDX file begins with two zero bytes, one byte for the type and one byte for the number of dimensions. Then come
+    the sizes of the dimensions, 4 bytes each, and the values. All numbers are big-endian.
+
+    Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
 
     Examples
     --------
+    This file holds three values of type uint8, which has the code 8, in one dimension:
+
     >>> import pathlib, tempfile
     >>> import fastbp as fb
     >>> with tempfile.TemporaryDirectory() as directory:
@@ -89,14 +100,16 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
             size = math.prod(shape) * dtype.itemsize
             there = None if packed else os.fstat(file.fileno()).st_size - file.tell()
             if there in (None, size):
-                # A byte more than there should be shows whether it ends there, and has gzip compare its checksum.
+                # Read one byte more than the header states. This shows whether the stream ends where it should, and it
+                # makes gzip compare the checksum at the end of the file.
                 content = _read(stream, size + 1)
                 there = len(content)
         if there != size:
             promised = f"{size}" if size < 1 << 63 else "2**63 or more"
             found = f"more than {size}" if packed and there > size else there
             raise ValueError(f"its header promises {promised} bytes of values, it holds {found}")
-        array = np.ndarray(shape, dtype, buffer=content)  # raises ValueError at more dimensions than NumPy can have
+        # NumPy raises ValueError here if the file has more dimensions than an array can have.
+        array = np.ndarray(shape, dtype, buffer=content)
         return array.astype(dtype.newbyteorder("="), copy=False)
     except DAMAGED as error:
         raise ValueError(f"{path} is a damaged gzip file: {error}") from None
@@ -105,30 +118,37 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def load_mnist(root: str | os.PathLike[str], split: str = "train") -> tuple[np.ndarray, np.ndarray]:
-    """The images and labels of MNIST from its IDX files, compressed or not.
+    """Load the images and labels of MNIST from a directory with its IDX files.
+
+    The files may have their original names, such as "train-images-idx3-ubyte", or names with ".idx" in place of
+    "-idx", each with or without ".gz".
 
     Parameters
     ----------
-    root : path of the directory
-    split : str
-        "train" (60,000 images) or "test" (10,000).
+    root : str or path-like
+        The path of the directory. `download_mnist` creates such a directory.
+    split : {"train", "test"}, default "train"
+        "train" loads the 60,000 training images, and "test" loads the 10,000 test images.
 
     Returns
     -------
     X : uint8 array of shape (n, 784)
-        An image of 28 x 28 pixels a row: 0 is paper, 255 ink. ``MLP(..., scale=1/255)`` reads it as it is.
+        One image of 28 x 28 pixels per row. A pixel of 0 is the colour of the paper, and 255 is full ink. A network
+        with ``scale=1/255`` reads these pixels directly, without a copy in float.
     y : int64 array of shape (n,)
-        The digits, 0 to 9.
+        The digits, from 0 to 9.
 
     Raises
     ------
     FileNotFoundError
-        If a file is not there: see `download_mnist`.
+        If a file is missing.
     ValueError
-        If a file is damaged or holds something else, or split is unknown.
+        If `split` is unknown, if a file is damaged, or if the files do not hold images and labels of MNIST.
 
     Examples
     --------
+    This directory has files in the format of MNIST with two empty images, labelled 7 and 2:
+
     >>> import pathlib, tempfile
     >>> import fastbp as fb
     >>> with tempfile.TemporaryDirectory() as directory:
@@ -154,30 +174,45 @@ def load_mnist(root: str | os.PathLike[str], split: str = "train") -> tuple[np.n
 
 
 def download_mnist(root: str | os.PathLike[str], *, mirrors: Iterable[str] = MIRRORS, timeout: float = 20.0) -> Path:
-    """Fetch the four compressed files of MNIST (11.6 MB) into a directory, but for those that are there already.
+    """Download the four compressed files of MNIST, 11.6 MB together, into a directory.
+
+    The function does not download a file again if the directory already has it with the right content.
 
     Parameters
     ----------
-    root : path of the directory
-        Made if it is not there.
-    mirrors : sequence of str, keyword-only
-        http(s) addresses of directories with the files; each is tried where those before it fail.
-    timeout : float, keyword-only
-        Seconds that a server may keep silent.
+    root : str or path-like
+        The path of the directory. The function creates it if it does not exist.
+    mirrors : iterable of str, keyword-only, default MIRRORS
+        The web addresses of directories that have the files. They must begin with "http://" or "https://". For each
+        file, the function tries the mirrors in this order until one succeeds.
+    timeout : float, keyword-only, default 20.0
+        The number of seconds to wait for a server that sends nothing. It must be above 0.
 
     Returns
     -------
     pathlib.Path
-        The directory, for `load_mnist`.
+        The path of the directory. You can give it to `load_mnist`.
 
     Raises
     ------
     ConnectionError
-        If no mirror serves a file with the right contents. Each file is written whole or not at all.
+        If no mirror sends a file with the right content. Files that were complete before that remain.
     OSError
-        If a file cannot be written.
+        If a file cannot be written. The function writes each file completely or not at all.
     ValueError
-        If a mirror is not an http(s) address.
+        If a mirror is not an http or https address.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> root = fb.datasets.download_mnist("data/mnist")  # doctest: +SKIP
+    >>> X, y = fb.datasets.load_mnist(root)  # doctest: +SKIP
+
+    A mirror must be a complete address:
+
+    >>> fb.datasets.download_mnist("data/mnist", mirrors=["mnist.example/files"])
+    Traceback (most recent call last):
+    ValueError: mirrors must be http:// or https:// addresses, got 'mnist.example/files'
     """
     root, mirrors = Path(root), tuple(mirrors)
     for mirror in mirrors:
@@ -189,12 +224,16 @@ def download_mnist(root: str | os.PathLike[str], *, mirrors: Iterable[str] = MIR
             with path.open("rb") as file:
                 if _md5(file) == checksum:
                     continue
-        _write(path, _fetch(name, checksum, mirrors, timeout))
+        root.mkdir(parents=True, exist_ok=True)
+        write(path, _fetch(name, checksum, mirrors, timeout))
     return root
 
 
 def _header(stream: BinaryIO) -> tuple[np.dtype, tuple[int, ...]]:
-    """The type and the shape that an IDX header announces."""
+    """Read an IDX header from a stream, and return the dtype and the shape that it states.
+
+    Raises ValueError if the stream does not begin with an IDX header, or ends inside it.
+    """
     magic = stream.read(4)
     if len(magic) == 4 and (magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES):
         raise ValueError(f"it begins with the bytes {magic.hex(' ')}, not with 00 00 and a type")
@@ -205,7 +244,10 @@ def _header(stream: BinaryIO) -> tuple[np.dtype, tuple[int, ...]]:
 
 
 def _read(stream: BinaryIO, limit: int) -> bytearray:
-    """What a stream holds, up to so many bytes: memory grows with what is there, whatever was announced."""
+    """Read a stream to its end, but at most `limit` bytes, and return the bytes.
+
+    The memory grows with the bytes that really arrive, so a header that states a huge size does no harm.
+    """
     content = bytearray()
     while len(content) < limit and (chunk := stream.read(min(CHUNK, limit - len(content)))):
         content += chunk
@@ -213,7 +255,7 @@ def _read(stream: BinaryIO, limit: int) -> bytearray:
 
 
 def _find(root: Path, name: str) -> Path:
-    """A file of MNIST under one of the names in use."""
+    """Return the path of a file of MNIST under one of its four usual names, or raise FileNotFoundError."""
     dotted = name.replace("-idx", ".idx")
     for candidate in (name, f"{name}.gz", dotted, f"{dotted}.gz"):
         if (root / candidate).is_file():
@@ -224,7 +266,10 @@ def _find(root: Path, name: str) -> Path:
 
 
 def _md5(file: BinaryIO) -> str | None:
-    """The MD5 of what a gzip file holds; None if it is damaged."""
+    """Return the MD5 checksum of the decompressed content of a gzip file, or None if the file is damaged.
+
+    The function reads at most `LIMIT` bytes of the content.
+    """
     digest, left = hashlib.md5(usedforsecurity=False), LIMIT
     try:
         with gzip.GzipFile(fileobj=file) as stream:
@@ -237,8 +282,12 @@ def _md5(file: BinaryIO) -> str | None:
 
 
 def _fetch(name: str, checksum: str, mirrors: Iterable[str], timeout: float) -> bytearray:
-    """A file with the right contents from the first mirror that serves it."""
-    import urllib.request  # 20 ms, that `import fastbp` need not pay
+    """Download a file, and return its bytes. The first mirror that sends the right content is used.
+
+    Raises ConnectionError, with the reason for each mirror, if no mirror sends the right content.
+    """
+    # This import takes 20 ms. It is here so that `import fastbp` does not become slower.
+    import urllib.request
     from http.client import HTTPException
 
     failures = []
@@ -253,17 +302,3 @@ def _fetch(name: str, checksum: str, mirrors: Iterable[str], timeout: float) -> 
             reason = " ".join(str(getattr(error, "reason", None) or error or type(error).__name__).split())
             failures.append(f"{mirror}: {reason}")
     raise ConnectionError(f"cannot download {name}: {'; '.join(failures) or 'no mirrors given'}")
-
-
-def _write(path: Path, content: bytearray) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

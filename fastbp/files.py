@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,9 @@ class ModelFileError(ValueError):
     """
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: str | os.PathLike, content: bytes) -> None:
     """Write a file whole or not at all: whoever opens it, also after a power cut, sees the old one or the new one."""
+    path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     partial = Path(name)
     try:
@@ -102,6 +103,19 @@ class Contents:
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._file.get_tensor(name)
+
+    def fit(self, shapes: Mapping[str, Sequence[int]], dtype: np.dtype, others: Collection[str] = ()) -> None:
+        """Raise ValueError unless there are these tensors, others of whatever shape, and no more.
+
+        This comes before memory for one is allocated.
+        """
+        if self.names != {*shapes, *others}:
+            odd = sorted(self.names ^ {*shapes, *others})
+            raise ValueError(f"tensors that are missing or that do not belong: {', '.join(odd[:5])}")
+        for name, shape in shapes.items():
+            kind, found = self.kind(name)
+            if {"F32": np.float32, "F64": np.float64}.get(kind) != dtype or found != tuple(shape):
+                raise ValueError(f"{name} is {kind} {list(found)}, not {dtype} {list(shape)}")
 
     def verify(self) -> None:
         """ValueError if they are not those that were saved."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ class History(dict[str, list[float]]):
     >>> history.to_dict()
     {'loss': [0.5, 0.25], 'seconds': [1.0, 1.5]}
     """
+
+    @classmethod
+    def checked(cls, columns: Mapping[str, list[float]]) -> History:
+        """A history of these columns; ValueError if they cannot be one: they may come from a file."""
+        for name, column in columns.items():
+            lengths = len(column), len(next(iter(columns.values())))
+            if not all(isinstance(value, float) for value in column) or lengths[0] != lengths[1]:
+                raise ValueError(f"the column {name!r} of its history is not one")
+        return cls(columns)
 
     @property
     def epochs(self) -> int:

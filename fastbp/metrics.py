@@ -1,7 +1,8 @@
-"""Metrics: how good predictions are, by measures that nobody minimises.
+"""Metrics measure how good predictions are. Training reports them but does not minimise them.
 
-A metric is a name of `METRICS`, an object with a parameter, or any function f(y, a) of the targets, labels in int64 or
-rows, and the outputs.
+A metric is one of the names in `METRICS`, an object such as ``TopK(2)``, or your own function ``f(y, a) -> float``.
+Your function gets the targets y as you gave them (class labels as int64) and the outputs a, of shape (n, n_out). If the
+network has one output and y has shape (n,), then a has shape (n,) too.
 """
 
 from __future__ import annotations
@@ -16,107 +17,131 @@ from . import checks
 __all__ = ["METRICS", "TopK", "auc", "mae", "r2"]
 
 Scorer = Callable[[np.ndarray, np.ndarray], float]
+"""The type of a function that computes a metric from the targets and the outputs."""
+
 Metric = str | Scorer
+"""The type of a metric as the user gives it: a name or a function."""
 
 
 def _rows(y: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """Targets as rows like the outputs, in float64: those of labels are one-hot."""
+    """Return the targets as float64 rows of the same shape as the outputs. Class labels become one-hot rows."""
     if y.ndim == 1 and a.shape[1] > 1:
         return np.eye(a.shape[1])[y]
     return y.reshape(a.shape).astype(np.float64)
 
 
 def _labels(y: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """Targets as labels."""
+    """Return the targets as class labels, an int64 array of shape (n,).
+
+    With one output, a target above 1/2 is class 1. With several outputs, the class is the column of the largest value.
+    """
     if y.ndim == 1 and a.shape[1] > 1:
         return y
     return (y.reshape(-1) > 0.5).astype(np.int64) if a.shape[1] == 1 else y.argmax(axis=1)
 
 
 def r2(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """1 - sum (y - a)^2 / sum (y - mean y)^2, the share of the variance that is explained; the mean over outputs.
+    """Compute R^2, the share of the variance of the targets that the outputs explain.
 
-    An output whose targets are all the same counts 1 if it is right, else 0.
+    For each output, R^2 = 1 - sum (y - a)^2 / sum (y - mean(y))^2. The result is the mean over the outputs. If all
+    targets of an output are equal, its R^2 is 1 where the outputs match them exactly, and 0 otherwise.
 
     Parameters
     ----------
     y : array of shape (n,) or (n, n_out)
-        Targets as for `Trainer.fit`; labels stand for their one-hot rows.
-    a : array of shape (n, n_out)
-        Outputs.
-    weights : array of shape (n,)
-        Of the samples; None for 1.
+        The targets, as for `Trainer.fit`. With several outputs, class labels of shape (n,) count as their
+        one-hot rows.
+    a : float array of shape (n, n_out)
+        The outputs of the network.
+    weights : float64 array of shape (n,), or None, default None
+        The weight of each sample. With None, all samples have the same weight.
 
     Returns
     -------
     float
-        At most 1, which is right; 0 is what the mean of y would reach.
+        At most 1, which means that all outputs are right. A network that always gives the mean of y reaches 0.
 
     Examples
     --------
     >>> import fastbp as fb
-    >>> fb.metrics.r2(np.array([[1.0], [2.0], [3.0]]), np.array([[1.0], [2.0], [4.0]]))
+    >>> import numpy as np
+    >>> y = np.array([[1.0], [2.0], [3.0]])
+    >>> fb.metrics.r2(y, np.array([[1.0], [2.0], [4.0]]))
     0.5
+    >>> fb.metrics.r2(y, np.array([[2.0], [2.0], [2.0]]))  # always the mean of y
+    0.0
     """
     y = _rows(y, a)
     left = np.average((y - a) ** 2, axis=0, weights=weights)
     all_of_it = np.average((y - np.average(y, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
     seen = y if weights is None else y[weights > 0]
-    varies = (seen != seen[0]).any(axis=0)  # the mean of equal numbers need not be equal to them
+    # The test compares targets with each other, because rounding can move the mean of equal numbers away from them.
+    varies = (seen != seen[0]).any(axis=0)
     shares = np.where(varies, left / np.where(varies, all_of_it, 1.0), left > 0)
     return float(1.0 - shares.mean())
 
 
 def mae(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """The mean of |y - a| over samples and outputs.
+    """Compute the mean absolute error: the mean of |y - a| over all samples and outputs.
 
     Parameters
     ----------
     y : array of shape (n,) or (n, n_out)
-        Targets as for `Trainer.fit`; labels stand for their one-hot rows.
-    a : array of shape (n, n_out)
-        Outputs.
-    weights : array of shape (n,)
-        Of the samples; None for 1.
+        The targets, as for `Trainer.fit`. With several outputs, class labels of shape (n,) count as their
+        one-hot rows.
+    a : float array of shape (n, n_out)
+        The outputs of the network.
+    weights : float64 array of shape (n,), or None, default None
+        The weight of each sample. With None, all samples have the same weight.
 
     Returns
     -------
     float
-        At least 0.
+        At least 0, in the unit of the targets.
 
     Examples
     --------
+    The two errors are 0 and 2. With weights 3 and 1, the first sample counts three times:
+
     >>> import fastbp as fb
-    >>> fb.metrics.mae(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]]))
+    >>> import numpy as np
+    >>> y, a = np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]])
+    >>> fb.metrics.mae(y, a)
     1.0
+    >>> fb.metrics.mae(y, a, np.array([3.0, 1.0]))
+    0.5
     """
     return float(np.average(np.abs(_rows(y, a) - a).mean(axis=1), weights=weights))
 
 
 def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """The area under the receiver operating characteristic, by scikit-learn; the mean over outputs, each against the
-    rest.
+    """Compute the area under the ROC curve, the receiver operating characteristic, with scikit-learn.
+
+    The area is the probability that a random sample of the class has a larger output than a random sample of another
+    class. Equal outputs count one half. With several outputs, the function compares each class with all others, and
+    returns the mean over the outputs.
 
     Parameters
     ----------
     y : array of shape (n,) or (n, n_out)
-        Targets as for `Trainer.fit`.
-    a : array of shape (n, n_out)
-        Outputs.
-    weights : array of shape (n,)
-        Of the samples; None for 1.
+        The targets, as for `Trainer.fit`. With several outputs, class labels of shape (n,) count as their
+        one-hot rows. A value above 1/2 means that the sample belongs to the class of that output.
+    a : float array of shape (n, n_out)
+        The outputs of the network.
+    weights : float64 array of shape (n,), or None, default None
+        The weight of each sample. With None, all samples have the same weight.
 
     Returns
     -------
     float
-        In [0, 1]; 1/2 is what chance would reach.
+        Between 0 and 1. Random outputs reach about 1/2.
 
     Raises
     ------
     ImportError
-        Without scikit-learn.
+        If scikit-learn is not installed.
     ValueError
-        If all or none of the targets are of a class.
+        If for some output all targets, or none of them, belong to its class. The area is not defined then.
 
     Notes
     -----
@@ -124,7 +149,10 @@ def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> floa
 
     Examples
     --------
+    Of the four pairs of a sample of class 0 and a sample of class 1, three are in the right order:
+
     >>> import fastbp as fb
+    >>> import numpy as np
     >>> y, a = np.array([0, 0, 1, 1]), np.array([[0.1], [0.4], [0.35], [0.8]])
     >>> try:
     ...     print(fb.metrics.auc(y, a))
@@ -144,23 +172,33 @@ def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> floa
 
 @dataclass(frozen=True)
 class TopK:
-    """The share of samples whose class is among the k largest outputs.
+    """`TopK` computes the share of samples whose class is among the `k` largest outputs.
+
+    Its name contains the value of `k`: ``TopK(2)`` has the name "top_2_accuracy".
 
     Parameters
     ----------
-    k : int
-        At least 1.
+    k : int, default 5
+        The number of outputs that count as guesses. It must be at least 1.
 
     Raises
     ------
-    ValueError, TypeError
-        If k is out of its range or no integer.
+    ValueError
+        If `k` is below 1.
+    TypeError
+        If `k` is not an integer.
 
     Examples
     --------
+    The two largest outputs are those of classes 2 and 0. So the first sample is right, and the second one is wrong:
+
     >>> import fastbp as fb
-    >>> fb.metrics.TopK(2)(np.array([0, 1]), np.array([[0.3, 0.1, 0.6], [0.3, 0.1, 0.6]]))
+    >>> import numpy as np
+    >>> y, a = np.array([0, 1]), np.array([[0.3, 0.1, 0.6], [0.3, 0.1, 0.6]])
+    >>> fb.metrics.TopK(2)(y, a)
     0.5
+    >>> fb.metrics.TopK(2).__name__
+    'top_2_accuracy'
     """
 
     k: int = 5
@@ -170,24 +208,66 @@ class TopK:
 
     @property
     def __name__(self) -> str:
+        """The name of the metric, for example "top_2_accuracy". The history column is "validation_top_2_accuracy"."""
         return f"top_{self.k}_accuracy"
 
     def __call__(self, y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """Compute the share of samples whose class is among the `k` largest outputs.
+
+        Parameters
+        ----------
+        y : array of shape (n,) or (n, n_out)
+            The targets, as for `Trainer.fit`. Rows of shape (n, n_out) stand for the class with the largest value.
+        a : float array of shape (n, n_out)
+            The outputs of the network.
+        weights : float64 array of shape (n,), or None, default None
+            The weight of each sample. With None, all samples have the same weight.
+
+        Returns
+        -------
+        float
+            Between 0 and 1.
+        """
         labels = _labels(y, a)[:, None]
-        if a.shape[1] == 1:  # the outputs of two classes
-            a = np.hstack([1 - a, np.nextafter(a, np.inf)])  # at 1/2 it is the second
+        if a.shape[1] == 1:
+            # One output a stands for two classes with outputs 1 - a and a. At exactly 1/2 the accuracy chooses class 1.
+            # So that this metric does the same, the second output is moved up by the smallest possible amount.
+            a = np.hstack([1 - a, np.nextafter(a, np.inf)])
         own = np.take_along_axis(a, labels, axis=1)
-        first = np.arange(a.shape[1]) < labels  # of equal outputs the first counts, as for the accuracy
+        # Among equal outputs the first one wins, as it does for the accuracy.
+        first = np.arange(a.shape[1]) < labels
         above = (a > own).sum(axis=1) + ((a == own) & first).sum(axis=1)
         return float(np.average(above < self.k, weights=weights))
 
 
 METRICS: dict[str, Scorer | None] = {"accuracy": None, "top_5_accuracy": TopK(5), "r2": r2, "mae": mae, "auc": auc}
-"""name: function of targets, outputs and weights. The accuracy comes with the loss."""
+"""The metrics that have a name. Each value is a function of the targets, the outputs and the weights of the samples.
+
+"accuracy" has None, because the compiled code that computes the loss also counts the right predictions.
+"""
 
 
 def named(metrics: Sequence[Metric]) -> dict[str, Scorer | None]:
-    """Metrics by name, checked."""
+    """Check a list of metrics, and return their functions by name.
+
+    Parameters
+    ----------
+    metrics : sequence of str or function
+        Names in `METRICS`, objects such as ``TopK(2)``, and functions f(y, a). A function has the name of its
+        `__name__`, or of its class if it has none.
+
+    Returns
+    -------
+    dict of str to function or None
+        The functions in the order of the list. "accuracy" has None.
+
+    Raises
+    ------
+    TypeError
+        If `metrics` is not a sequence, or is a single string.
+    ValueError
+        If a name is unknown or appears twice, or if a function is called "loss" or "accuracy".
+    """
     if isinstance(metrics, str) or not isinstance(metrics, Sequence):
         raise TypeError(f"metrics must be a list of names and functions, got {metrics!r}")
     by_name: dict[str, Scorer | None] = {}
@@ -205,7 +285,24 @@ def named(metrics: Sequence[Metric]) -> dict[str, Scorer | None]:
 
 
 def score(function: Scorer, y: np.ndarray, a: np.ndarray, weights: np.ndarray | None) -> float:
-    """A metric of targets and outputs; ours see the weights too."""
+    """Compute one metric, and give each function its arguments in the form that it expects.
+
+    Parameters
+    ----------
+    function : function
+        A function from `named`. Only the metrics of this module get the weights. A function of the user gets y and a.
+    y : array of shape (n,) or (n, n_out)
+        The targets.
+    a : float array of shape (n, n_out)
+        The outputs. A function of the user gets shape (n,) if there is one output and y has shape (n,).
+    weights : float64 array of shape (n,), or None
+        The weight of each sample, or None for equal weights.
+
+    Returns
+    -------
+    float
+        The value of the metric.
+    """
     if isinstance(function, TopK) or function in METRICS.values():
         return function(y, a, weights)
     return float(function(y, a[:, 0] if a.shape[1] == 1 and y.ndim == 1 else a))

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
-from . import checks, losses, threads
-from .architecture import Activation, Architecture
-from .engine import DivergedError, Job, Layout, Model, address
-from .kernels.job import EVALUATE, PREDICT, STORE, TRAIN
-from .kernels.losses import LOSSES
-from .kernels.panels import aligned, pack, round_up, unpack
+from . import checks, files
+from .activations import OUTPUTS, Activation
+from .architecture import Architecture
+from .data import arrays
+from .data.samples import Reader, sample_weights
+from .engine import plan, threads
+from .engine.parameters import Parameters
+from .engine.work import DivergedError, Samples
+from .engine.workspace import Model
+from .kernels.panels import aligned
+from .losses import LOSSES, Loss
 
-Loss = str | losses.CrossEntropy | losses.Huber | losses.Quantile
+CLASSES = {kind.__name__: kind for kind in (Architecture, *(type(sigma) for sigma in OUTPUTS.values()))}
+"""name: class of what a network in a file is made of."""
 
 
-def classes(a: np.ndarray) -> np.ndarray:
-    """The class of each row of outputs: the first largest, or, of one output, whether it is >= 1/2."""
-    return (a[:, 0] >= 0.5).astype(np.int64) if a.shape[1] == 1 else a.argmax(axis=1)
+def classes(a: np.ndarray, threshold: float) -> np.ndarray:
+    """The class of each row of outputs: the first largest, or, of one output, whether it is at least the threshold."""
+    return (a[:, 0] >= threshold).astype(np.int64) if a.shape[1] == 1 else a.argmax(axis=1)
 
 
 def check_network(network: object) -> None:
@@ -90,90 +98,90 @@ class MLP:
         self,
         sizes: Sequence[int],
         *,
-        activation: Activation | Sequence[Activation] = "relu",
-        output: Activation = "identity",
+        activation: str | Activation | Sequence[str | Activation] = "relu",
+        output: str | Activation = "identity",
         init: str | None = None,
-        scale: float | np.ndarray = 1.0,
-        shift: float | np.ndarray = 0.0,
+        scale: ArrayLike = 1.0,
+        shift: ArrayLike = 0.0,
         dropout: float | Sequence[float] = 0.0,
         input_noise: float = 0.0,
         max_norm: float | None = None,
-        dtype: np.typing.DTypeLike = np.float32,
+        dtype: DTypeLike = np.float32,
         seed: int | None = None,
     ):
         made = Architecture(sizes, activation, output, init, dropout, input_noise, max_norm, dtype)
         self._set_up(made, scale, shift)
-        rng = checks.generator(seed)
-        for l, W in enumerate(made.draw(rng)):
-            self._fill(l, W)
+        for l, W in enumerate(made.draw(checks.generator(seed))):
+            self.parameters.set_layer(l, W)
 
     @classmethod
-    def _made(cls, architecture: Architecture, scale: np.ndarray, shift: np.ndarray) -> MLP:
-        """A network whose parameters are 0."""
+    def from_architecture(cls, architecture: Architecture, scale: ArrayLike, shift: ArrayLike) -> MLP:
+        """A network of an architecture, whose weights and biases are 0."""
         network = cls.__new__(cls)
         network._set_up(architecture, scale, shift)
         return network
 
-    def _set_up(self, made: Architecture, scale: float | np.ndarray, shift: float | np.ndarray) -> None:
+    def _set_up(self, architecture: Architecture, scale: ArrayLike, shift: ArrayLike) -> None:
         """All but the weights, which are 0."""
-        self.architecture, self.sizes, self.dtype = made, made.sizes, made.dtype
+        self.architecture = architecture
         self._shift, self._scale = self._per_feature(shift, "shift"), self._per_feature(scale, "scale")
-        self.layout = Layout(list(self.sizes), self.dtype)
-        self._theta = aligned(self.layout.size, self.dtype)
-        self.changes = 0  # by `set_weights`, which a trainer that goes on must see
-        self._jobs: dict[tuple, Job] = {}
+        self.parameters = Parameters(architecture.sizes, architecture.dtype)
+        self._works: dict[tuple, Any] = {}
         self._lock = threads.lock()
 
-    def _per_feature(self, value: float | np.ndarray, name: str) -> np.ndarray:
+    def _per_feature(self, value: ArrayLike, name: str) -> np.ndarray:
         """A finite number, or one per feature, as a vector padded to a line."""
-        array = checks.numeric(value, name)
-        if array.ndim and array.shape != (self.sizes[0],):
-            raise ValueError(f"{name} must be a number or have shape ({self.sizes[0]},), got shape {array.shape}")
+        array, n_in = arrays.numeric(value, name), self.sizes[0]
+        if array.ndim and array.shape != (n_in,):
+            raise ValueError(f"{name} must be a number or have shape ({n_in},), got shape {array.shape}")
         if not np.isfinite(array).all():
             raise ValueError(f"{name} must be finite, got {value!r}")
-        checks.within_dtype(array, name, self.dtype)
+        arrays.within_dtype(array, name, self.dtype)
         line = 64 // self.dtype.itemsize
-        out = aligned(round_up(self.sizes[0], line), self.dtype)
-        out[: self.sizes[0]] = array
+        out = aligned(-(-n_in // line) * line, self.dtype)
+        out[:n_in] = array
         return out
 
-    def _fill(self, l: int, W: np.ndarray) -> None:
-        """Write the weights of a layer."""
-        pack(
-            W.astype(self.dtype, copy=False),
-            self._theta[self.layout.matrix(l)],
-            round_up(self.sizes[l], self.layout.lanes),
-        )
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The units of the input, of each hidden layer and of the output."""
+        return self.architecture.sizes
 
-    def _fill_bias(self, l: int, b: np.ndarray) -> None:
-        """Write the biases of a layer."""
-        self._theta[self.layout.bias(l)] = b
+    @property
+    def dtype(self) -> np.dtype:
+        """float32 or float64: of the parameters and of the arithmetic."""
+        return self.architecture.dtype
 
-    def _unpack(self, theta: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """The weight matrices and biases of a vector laid out like theta, as copies."""
-        layout = self.layout
-        shapes = pairwise(self.sizes)
-        weights = [
-            unpack(theta[layout.matrix(l)], round_up(shape[0], layout.lanes), shape) for l, shape in enumerate(shapes)
-        ]
-        return weights, [theta[layout.bias(l)].copy() for l in range(len(self.sizes) - 1)]
+    @property
+    def threshold(self) -> float:
+        """The value from which on an output that is right or wrong by itself says yes.
+
+        It is 1/2 until a `Trainer` is made for the network: then it is that of the trainer's loss, 0 for "hinge" and
+        "squared_hinge" and 1/2 for the others. `predict_classes` and the accuracy of `Trainer.evaluate` both use it.
+        """
+        return self.architecture.threshold
+
+    def decide_at(self, threshold: float) -> None:
+        """Set the `threshold`, as a `Trainer` does when it is made or gets another loss."""
+        if threshold != self.threshold:
+            self.architecture = dataclasses.replace(self.architecture, threshold=threshold)
+            self._works.clear()  # which know the one before
 
     @property
     def weights(self) -> list[np.ndarray]:
         """W^1 .. W^L, copies of shape (n_in, n_out); see `set_weights` to change them."""
-        return self._unpack(self._theta)[0]
+        return self.parameters.unpack(self.parameters.theta)[0]
 
     @property
     def biases(self) -> list[np.ndarray]:
         """b^1 .. b^L, copies of shape (n_out,)."""
-        return self._unpack(self._theta)[1]
+        return self.parameters.unpack(self.parameters.theta)[1]
 
     @property
     def model(self) -> Model:
-        """The network as the kernels know it. Its vectors are in panels, zero-padded, and no copies."""
-        made = self.architecture
-        vectors = self._theta, self._shift, self._scale
-        return Model(self.layout, *vectors, made.neurons, made.dropout, made.input_noise)
+        """The network as the engine knows it. Its vectors are in panels, zero-padded, and are no copies."""
+        made, vectors = self.architecture, (self.parameters, self._shift, self._scale)
+        return Model(*vectors, made.activations, made.dropout, made.input_noise, made.max_norm, made.threshold)
 
     @property
     def n_parameters(self) -> int:
@@ -190,7 +198,7 @@ class MLP:
         """What each input is then multiplied by, a copy of shape (sizes[0],)."""
         return self._scale[: self.sizes[0]].copy()
 
-    def astype(self, dtype: np.typing.DTypeLike) -> MLP:
+    def astype(self, dtype: DTypeLike) -> MLP:
         """The same network in another dtype, as a copy.
 
         Parameters
@@ -209,7 +217,7 @@ class MLP:
         MLP(2-3, output='identity', 9 parameters, float64)
         """
         made = dataclasses.replace(self.architecture, dtype=checks.dtype(dtype))
-        twin = MLP._made(made, self.scale, self.shift)
+        twin = MLP.from_architecture(made, self.scale, self.shift)
         twin.set_weights(self.weights, self.biases)
         return twin
 
@@ -238,11 +246,12 @@ class MLP:
         ...     path.stat().st_size > 12
         True
         """
-        from . import serialization  # which knows this class
+        tensors = {"shift": self.shift, "scale": self.scale}
+        for l, (W, b) in enumerate(zip(self.weights, self.biases, strict=True), 1):
+            tensors |= {f"W{l}": W, f"b{l}": b}
+        files.write(path, files.pack("network", files.plain(self.architecture), tensors))
 
-        serialization.save(self, path)
-
-    def set_weights(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
+    def set_weights(self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> None:
         """Replace all parameters, or none of them if one does not fit.
 
         Parameters
@@ -265,14 +274,14 @@ class MLP:
         """
         shapes = list(pairwise(self.sizes))
         checked = []
-        for name, arrays, wanted in (("weights", weights, shapes), ("biases", biases, [(n,) for n in self.sizes[1:]])):
-            if not isinstance(arrays, Sequence):
-                raise TypeError(f"{name} must be a sequence of arrays, got {type(arrays).__name__}")
-            if len(arrays) != len(wanted):
-                raise ValueError(f"{name} must be {len(wanted)} arrays, one a layer; got {len(arrays)}")
+        for name, given, wanted in (("weights", weights, shapes), ("biases", biases, [(n,) for n in self.sizes[1:]])):
+            if not isinstance(given, Sequence):
+                raise TypeError(f"{name} must be a sequence of arrays, got {type(given).__name__}")
+            if len(given) != len(wanted):
+                raise ValueError(f"{name} must be {len(wanted)} arrays, one a layer; got {len(given)}")
             group = []
-            for l, (array, shape) in enumerate(zip(arrays, wanted, strict=True)):
-                array = checks.numeric(array, f"{name}[{l}]")
+            for l, (array, shape) in enumerate(zip(given, wanted, strict=True)):
+                array = arrays.numeric(array, f"{name}[{l}]")
                 if array.shape != shape:
                     raise ValueError(f"{name}[{l}] must have shape {shape}, got {array.shape}")
                 with np.errstate(over="ignore"):
@@ -282,24 +291,22 @@ class MLP:
                 group.append(array)
             checked.append(group)
         with self._lock:
-            self.changes += 1
             for l, (W, b) in enumerate(zip(*checked, strict=True)):
-                self._fill(l, W)
-                self._fill_bias(l, b)
+                self.parameters.set_layer(l, W, b)
 
-    def _job(self, mode: int, n: int, n_threads: int | None = None, **options: int) -> Job:
-        """A job of this network for n samples, kept for the next call; the last few kinds of work are remembered."""
-        capacity = 1 << max(0, n - 1).bit_length()
-        key = mode, min(capacity, 256) if mode != TRAIN else n, n_threads, *options.items()
-        job = self._jobs.pop(key, None)
-        if job is None:
-            while len(self._jobs) >= 2:
-                del self._jobs[next(iter(self._jobs))]
-            job = Job(self.model, mode, key[1], n_threads=n_threads, **options)
-        self._jobs[key] = job
-        return job
+    def _work(self, make: Callable, n: int, n_threads: int | None, *options: Any) -> Any:
+        """What `make` makes for n samples, kept for the next call; the last few kinds of work are remembered."""
+        batch = n if make is plan.gradient else min(1 << max(0, n - 1).bit_length(), plan.ROWS)
+        key = make, batch, n_threads, *options
+        work = self._works.pop(key, None)
+        if work is None:
+            while len(self._works) >= 2:
+                del self._works[next(iter(self._works))]
+            work = make(self.model, batch, n_threads, *options)
+        self._works[key] = work
+        return work
 
-    def predict(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:
+    def predict(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         """a^L for each row of X.
 
         Parameters
@@ -326,19 +333,24 @@ class MLP:
         >>> a.shape, a.dtype, bool(abs(a.sum(axis=1) - 1).max() < 1e-6)
         ((2, 3), dtype('float32'), True)
         """
-        X = checks.matrix(X, self.sizes[0])
+        X = arrays.matrix(X, self.sizes[0])
         n_threads = checks.threads(n_threads)
         out = np.empty((len(X), self.sizes[-1]), self.dtype)
-        for first, block in checks.readable_blocks(X, self.dtype):
-            with self._lock, self._job(PREDICT, len(block.array), n_threads).reading(block) as job:
-                job.set(outputs=address(out) + first * out.strides[0], odd=0)
-                job.finish()
-                if job.record["odd"]:
-                    checks.within(block.array, "X", self.dtype, first=first)
+        for first, block in arrays.readable_blocks(X, self.dtype):
+            with self._lock:
+                work, outputs = self._work(plan.predict, len(block.array), n_threads)
+                with work.reading(Samples(block)):
+                    outputs.set(out=out[first:])
+                    work.step.set(odd=0)
+                    work.finish()
+                    outputs.forget("out")
+                    odd = work.step["odd"]
+            if odd:
+                arrays.within(block.array, "X", self.dtype, first=first)
         return out
 
-    def predict_classes(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:
-        """The class of each row of X, int64 (n,): the first largest output, or, of one output, whether it is >= 1/2.
+    def predict_classes(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
+        """The class of each row of X: the first largest output, or, of one output, whether it is >= `threshold`.
 
         Parameters
         ----------
@@ -355,15 +367,15 @@ class MLP:
         >>> fb.MLP([2, 4, 3], output="softmax", seed=0).predict_classes([[0.0, 1.0], [1.0, 0.0]]).shape
         (2,)
         """
-        return classes(self.predict(X, n_threads=n_threads))
+        return classes(self.predict(X, n_threads=n_threads), self.threshold)
 
     def gradients(
         self,
-        X: np.ndarray,
-        y: np.ndarray,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        loss: Loss,
-        sample_weight: np.ndarray | None = None,
+        loss: str | Loss,
+        sample_weight: ArrayLike | None = None,
         seed: int | None = None,
         n_threads: int | None = None,
     ) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
@@ -403,50 +415,49 @@ class MLP:
         >>> dW[0].shape, db[0].shape
         ((2, 1), (1,))
         """
-        loss = checks.named(loss, "loss", LOSSES, losses.CLASSES)
+        loss = checks.resolved(loss, "loss", LOSSES)
         self.architecture.check_trainable()
-        X = checks.inputs(X, self.sizes[0], self.dtype)
-        y = checks.targets(y, len(X.array), self.sizes[-1], loss[0], self.dtype)
-        weights = checks.weights(sample_weight, len(X.array))
+        reader = Reader(self.sizes, self.dtype, loss)
+        samples = reader.samples(X, y)
+        samples = samples._replace(weights=sample_weights(sample_weight, samples.n))
         seed = None if seed is None else checks.integer(seed, "seed", 0)
-        n_threads, options = checks.threads(n_threads), {"loss": loss, "stored": STORE, "seed": seed}
+        n_threads = checks.threads(n_threads)
         with self._lock:
-            with self._job(TRAIN, len(X.array), n_threads, **options).reading(X, y, weights=weights) as job:
-                job.transpose()
+            work = self._work(plan.gradient, samples.n, n_threads, loss, seed)
+            with work.reading(samples):
                 try:
-                    job.finish()
+                    work.finish()
                 except DivergedError:
-                    raise FloatingPointError(f"the {loss[0]} of these samples is not finite") from None
-                return job.scores(False)["loss"], *self._unpack(job.vectors["gradient"])
+                    raise FloatingPointError(f"the {loss.name} of these samples is not finite") from None
+                return work.scores(False)["loss"], *self.parameters.unpack(work.gradient)
 
-    def _evaluate(
-        self,
-        X: checks.Inputs,
-        y: checks.Targets,
-        loss: tuple[str, float],
-        n_threads: int | None,
-        weights: np.ndarray | None = None,
-    ) -> dict[str, float]:
-        """The mean loss over checked samples, and for classes the accuracy; DivergedError if it is not finite."""
+    def evaluate(self, samples: Samples, loss: Loss, n_threads: int | None = None) -> dict[str, float]:
+        """The mean loss over samples that have been checked, and of classes the accuracy.
+
+        `Trainer.evaluate` checks samples of users and calls this.
+
+        Raises
+        ------
+        DivergedError
+            If the loss is not finite.
+        """
         with self._lock:
-            with self._job(EVALUATE, len(X.array), n_threads, loss=loss).reading(X, y, weights=weights) as job:
-                job.finish()
-                return job.scores(y.classes)
+            work = self._work(plan.evaluate, samples.n, n_threads, loss)
+            with work.reading(samples):
+                work.finish()
+                return work.scores(samples.y.classes)
 
     def __getstate__(self) -> dict:
         """What defines the network: no lock, and no memory that knows its own address."""
-        hidden = ("_jobs", "_lock", "_theta", "_shift", "_scale")
-        state = {name: value for name, value in self.__dict__.items() if name not in hidden}
-        return {**state, "vectors": [np.array(v) for v in (self._theta, self._shift, self._scale)]}
+        return {**self.__dict__, "_works": {}, "_lock": None}
 
     def __setstate__(self, state: dict) -> None:
-        state = dict(state)
-        vectors = [aligned(v.size, v.dtype) for v in state["vectors"]]
-        for vector, values in zip(vectors, state.pop("vectors"), strict=True):
-            vector[:] = values
         self.__dict__.update(state)
-        self._theta, self._shift, self._scale = vectors
-        self._jobs, self._lock = {}, threads.lock()
+        for name in ("_shift", "_scale"):  # what was copied need not be aligned
+            vector = aligned(state[name].size, state[name].dtype)
+            vector[:] = state[name]
+            setattr(self, name, vector)
+        self._lock = threads.lock()
 
     def __repr__(self) -> str:
         activations, output = self.architecture.activation, self.architecture.output
@@ -454,3 +465,54 @@ class MLP:
         sizes = "-".join(map(str, self.sizes))
         shown = f"activation={each}, " if activations else ""
         return f"MLP({sizes}, {shown}output={output!r}, {self.n_parameters:,} parameters, {self.dtype})"
+
+
+def load(path: str | os.PathLike) -> MLP:
+    """Read a network that `MLP.save` wrote.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file.
+
+    Returns
+    -------
+    MLP
+        A network with the same architecture, scale and shift, and with the same weights to the bit.
+
+    Raises
+    ------
+    ModelFileError
+        This is a ValueError. The file is damaged, of another format or version, or its contents do not fit together.
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> import tempfile, pathlib
+    >>> net = fb.MLP([4, 8, 3], output="softmax", seed=0)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     path = pathlib.Path(directory) / "digits.safetensors"
+    ...     net.save(path)
+    ...     twin = fb.load(path)
+    >>> twin
+    MLP(4-8-3, activation='relu', output='softmax', 67 parameters, float32)
+    """
+    with files.opened(path, "network") as contents:
+        made = files.restored(contents.description, CLASSES)
+        if not isinstance(made, Architecture):
+            raise ValueError(f"its description is {made!r}, not that of an architecture")
+        shapes = {"shift": made.sizes[:1], "scale": made.sizes[:1]}
+        for l, shape in enumerate(pairwise(made.sizes), 1):
+            shapes |= {f"W{l}": shape, f"b{l}": shape[1:]}
+        contents.fit(shapes, made.dtype)
+        contents.verify()
+        network = MLP.from_architecture(made, contents["scale"], contents["shift"])
+        # A tensor at a time: a large network is in memory once, not three times.
+        for l in range(len(made.sizes) - 1):
+            for name, kind in ((f"W{l + 1}", "W"), (f"b{l + 1}", "b")):
+                tensor = contents[name]
+                arrays.within(tensor, name, made.dtype)
+                network.parameters.set_layer(l, **{kind: tensor})
+        return network

@@ -1,45 +1,71 @@
-"""Optimizers: which update rule the kernels apply, and its hyperparameters at each step."""
+"""Optimizers: the rule that updates the parameters, its state, and its hyperparameters at each step; one class a rule.
+
+The rules are plain functions of vectors (`fastbp.kernels.simd`): the engine compiles them when a trainer first uses
+them. A hyperparameter has one name, which `hyper` gives a value and `update` reads.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from . import checks
-from .kernels import rules
+from .kernels.simd.formulas import digest
+from .kernels.simd.vector import fma, maximum, minimum, sqrt, where
 
 
 class Optimizer(ABC):
-    """What all optimizers are: a learning rate, a rule of the kernels, and its hyperparameters at each step."""
+    """The base class of all optimizers.
+
+    Attributes
+    ----------
+    hyperparameters : tuple of str
+        The names of the hyperparameters of the rule.
+    of_weights : tuple of str
+        The names of those that are 0 for biases.
+    states : tuple of str
+        The names of the vectors of state, each like theta, that the rule keeps.
+    searches : bool
+        Whether a step is a search along a line, over all samples, instead of one application of `update`.
+    """
 
     learning_rate: float
+    hyperparameters: ClassVar[tuple[str, ...]]
+    of_weights: ClassVar[tuple[str, ...]] = ()
+    states: ClassVar[tuple[str, ...]] | property = ()
+    searches: ClassVar[bool] = False
 
     def __post_init__(self):
         checks.real(self.learning_rate, "learning_rate", 0, open_low=True)
 
     @property
-    @abstractmethod
-    def rule(self) -> str:
-        """The name of the kernels' rule."""
-
-    @property
-    def states(self) -> int:
-        """How many vectors of state, like theta, it keeps."""
-        return rules.RULES[self.rule].states
-
-    @property
     def initial(self) -> tuple[float, ...]:
-        """What each of them starts from."""
-        return (0.0,) * self.states
+        """What the numbers of each vector of state are before the first step; 0 by default."""
+        return (0.0,) * len(self.states)
+
+    @property
+    def variant(self) -> tuple:
+        """What a vector of state belongs to: another optimizer of the same variant can go on with it."""
+        return type(self), self.states
 
     @abstractmethod
-    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
-        """The rule's hyperparameters by position, numbers or one for each of the steps t = 1, 2, ...
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
+        """The hyperparameters by name, each a number or one for each of the steps t = 1, 2, ...
 
         `eta` is the learning rate there, which a schedule may have changed.
         """
+
+    @abstractmethod
+    def update(self, g: Any, theta: Any, *rest: Any) -> tuple:
+        """(theta, *states) after a step with the gradient g, of vectors; `rest` are the states and then h, whose
+        attributes are the hyperparameters."""
+
+    def digest(self, dtype: Any) -> str:
+        """What tells the rule from others."""
+        return digest(dtype, (self.update, 2 + len(self.states), self.hyperparameters))
 
 
 @dataclass(frozen=True)
@@ -83,12 +109,25 @@ class SGD(Optimizer):
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov must be False without momentum, got nesterov=True and momentum=0")
 
-    @property
-    def rule(self) -> str:
-        return ("nesterov" if self.nesterov else "momentum") if self.momentum else "sgd"
+    hyperparameters = ("eta", "mu")
 
-    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
-        return eta, self.momentum
+    @property
+    def states(self) -> tuple[str, ...]:
+        return ("v",) if self.momentum else ()
+
+    @property
+    def variant(self) -> tuple:
+        return *super().variant, self.nesterov
+
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
+        return {"eta": eta, "mu": self.momentum}
+
+    def update(self, g, theta, *rest):
+        *state, h = rest
+        if not state:
+            return (fma(-h.eta, g, theta),)
+        v = fma(h.mu, state[0], g)
+        return fma(-h.eta, fma(h.mu, v, g) if self.nesterov else v, theta), v
 
 
 @dataclass(frozen=True)
@@ -134,13 +173,18 @@ class Adam(Optimizer):
         object.__setattr__(self, "betas", tuple(checks.real(b, f"betas[{i}]", 0, 1) for i, b in enumerate(betas)))
         checks.real(self.epsilon, "epsilon", 0, open_low=True)
 
-    @property
-    def rule(self) -> str:
-        return "adam"
+    hyperparameters, states = ("eta", "beta_1", "beta_2", "epsilon", "c"), ("m", "v")
 
-    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         beta_1, beta_2 = self.betas
-        return eta / (1 - beta_1**t), beta_1, beta_2, self.epsilon, 1 / np.sqrt(1 - beta_2**t)
+        named = {"eta": eta / (1 - beta_1**t), "beta_1": beta_1, "beta_2": beta_2, "epsilon": self.epsilon}
+        return {**named, "c": 1 / np.sqrt(1 - beta_2**t)}
+
+    def update(self, g, theta, m, v, h):
+        # eta is the learning rate / (1 - beta_1^t) here, and c is 1 / sqrt(1 - beta_2^t).
+        m = fma(1.0 - h.beta_1, g - m, m)
+        v = fma(h.beta_2, v, (1.0 - h.beta_2) * g * g)
+        return fma(-h.eta, m / fma(sqrt(v), h.c, h.epsilon), theta), m, v
 
 
 @dataclass(frozen=True)
@@ -175,12 +219,14 @@ class AdamW(Adam):
         super().__post_init__()
         checks.real(self.weight_decay, "weight_decay", 0)
 
-    @property
-    def rule(self) -> str:
-        return "adamw"
+    hyperparameters = (*Adam.hyperparameters, "decay")
+    of_weights = ("decay",)
 
-    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
-        return *super().hyper(t, eta), eta * self.weight_decay
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
+        return {**super().hyper(t, eta), "decay": eta * self.weight_decay}
+
+    def update(self, g, theta, m, v, h):
+        return super().update(g, fma(-h.decay, theta, theta), m, v, h)
 
 
 @dataclass(frozen=True)
@@ -230,12 +276,27 @@ class RMSprop(Optimizer):
         checks.real(self.momentum, "momentum", 0, 1)
         checks.flag(self.centered, "centered")
 
-    @property
-    def rule(self) -> str:
-        return f"rmsprop{'_centered' * self.centered}{'_momentum' * bool(self.momentum)}"
+    hyperparameters = ("eta", "alpha", "epsilon", "mu")
 
-    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
-        return eta, self.alpha, self.epsilon, self.momentum
+    @property
+    def states(self) -> tuple[str, ...]:
+        return ("v", *("m",) * self.centered, *("u",) * bool(self.momentum))
+
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
+        return {"eta": eta, "alpha": self.alpha, "epsilon": self.epsilon, "mu": self.momentum}
+
+    def update(self, g, theta, v, *rest):
+        *state, h = rest
+        v = fma(h.alpha, v, (1.0 - h.alpha) * g * g)
+        new, square = [v], v
+        if self.centered:
+            m = fma(h.alpha, state[0], (1.0 - h.alpha) * g)
+            new, square = [v, m], maximum(fma(-m, m, v), 0.0)
+        step = g / (sqrt(square) + h.epsilon)
+        if self.momentum:
+            step = fma(h.mu, state[-1], step)
+            new = [*new, step]
+        return fma(-h.eta, step, theta), *new
 
 
 @dataclass(frozen=True)
@@ -277,12 +338,14 @@ class Adagrad(Optimizer):
         checks.real(self.lr_decay, "lr_decay", 0)
         checks.real(self.epsilon, "epsilon", 0, open_low=True)
 
-    @property
-    def rule(self) -> str:
-        return "adagrad"
+    hyperparameters, states = ("eta", "epsilon"), ("v",)
 
-    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
-        return eta / (1 + (t - 1) * self.lr_decay), self.epsilon
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
+        return {"eta": eta / (1 + (t - 1) * self.lr_decay), "epsilon": self.epsilon}
+
+    def update(self, g, theta, v, h):
+        v = fma(g, g, v)
+        return fma(-h.eta, g / (sqrt(v) + h.epsilon), theta), v
 
 
 @dataclass(frozen=True)
@@ -325,12 +388,15 @@ class Adadelta(Optimizer):
         checks.real(self.rho, "rho", 0, 1)
         checks.real(self.epsilon, "epsilon", 0, open_low=True)
 
-    @property
-    def rule(self) -> str:
-        return "adadelta"
+    hyperparameters, states = ("eta", "rho", "epsilon"), ("v", "u")
 
-    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
-        return eta, self.rho, self.epsilon
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
+        return {"eta": eta, "rho": self.rho, "epsilon": self.epsilon}
+
+    def update(self, g, theta, v, u, h):
+        v = fma(h.rho, v, (1.0 - h.rho) * g * g)
+        d = sqrt(u + h.epsilon) / sqrt(v + h.epsilon) * g
+        return fma(-h.eta, d, theta), v, fma(h.rho, u, (1.0 - h.rho) * d * d)
 
 
 @dataclass(frozen=True)
@@ -373,16 +439,17 @@ class LBFGS(Optimizer):
         super().__post_init__()
         checks.integer(self.memory, "memory", 1)
 
-    @property
-    def rule(self) -> str:
-        return "sgd"  # the kernels only sum its gradient
+    hyperparameters, searches = (), True
 
     @property
-    def states(self) -> int:
-        return 2 * self.memory
+    def states(self) -> tuple[str, ...]:
+        return ("s",) * self.memory + ("y",) * self.memory
 
-    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
-        return eta, 0.0
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
+        return {}
+
+    def update(self, g, theta, *rest):
+        raise TypeError("LBFGS has no rule for single numbers: its step is a line search, see fastbp.training.lbfgs")
 
 
 @dataclass(frozen=True)
@@ -436,16 +503,26 @@ class Rprop(Optimizer):
         checks.real(self.step_sizes[1], "step_sizes[1]", self.step_sizes[0])
         checks.flag(self.forgiving, "forgiving")
 
+    hyperparameters, states = ("less", "more", "low", "high"), ("before", "s")
+
     @property
-    def rule(self) -> str:
-        return "irprop" if self.forgiving else "rprop"
+    def variant(self) -> tuple:
+        return *super().variant, self.forgiving
 
     @property
     def initial(self) -> tuple[float, ...]:
         return 0.0, self.learning_rate
 
-    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> tuple:
-        return *self.etas, *self.step_sizes
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
+        return dict(zip(self.hyperparameters, (*self.etas, *self.step_sizes), strict=True))
+
+    def update(self, g, theta, before, s, h):
+        turn = g * before
+        factor = where(turn > 0.0, h.more, where(turn < 0.0, h.less, s.of(1.0)))
+        s = minimum(maximum(s * factor, h.low), h.high)
+        if self.forgiving:
+            g = where(turn < 0.0, 0.0, g)
+        return theta - where(g > 0.0, s, where(g < 0.0, -s, g)), g, s
 
 
 OPTIMIZERS = {kind.__name__: kind for kind in (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, LBFGS, Rprop)}

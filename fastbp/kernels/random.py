@@ -9,7 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .simd import INLINE, elementwise, hashed, log, sine_of_half_turns, sqrt, where
+from .simd import INLINE
+from .simd.formulas import elementwise
+from .simd.functions import log, sine_of_half_turns
+from .simd.memory import hashed
+from .simd.vector import sqrt, where
 
 U = np.uint64
 

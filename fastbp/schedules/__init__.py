@@ -1,7 +1,7 @@
-"""Schedules: what the learning rate is multiplied by, as training goes on.
+"""Schedules change the learning rate during training: each one computes a factor that multiplies the learning rate.
 
-A schedule is a function of where training is, and keeps nothing itself, so that any goes with any optimizer, and one
-that is interrupted goes on as if it had not been. `a * b` multiplies two; `Chain` puts one after another.
+A schedule keeps no state, so it works with every optimizer, and training that was interrupted can continue exactly.
+`a * b` multiplies two schedules. `Chain` runs several schedules one after another.
 """
 
 from .base import UNITS, Chain, Product, Schedule
@@ -44,4 +44,4 @@ SCHEDULES = {
         ReduceOnPlateau, Step, WarmRestarts, Warmup,
     )
 }  # fmt: skip
-"""name: class."""
+"""All schedules that a checkpoint can store. The key is the name of the class, the value is the class."""

@@ -1,4 +1,4 @@
-"""What all schedules are, and what makes one of several."""
+"""This module holds the base class of all schedules, and the schedules `Product` and `Chain`, which combine others."""
 
 from __future__ import annotations
 
@@ -11,12 +11,46 @@ import numpy as np
 from .. import checks
 
 UNITS = ("epoch", "step")
+"""The units in which a schedule can count. A step is one update of the parameters, after one minibatch."""
+
 Scores = Mapping[str, Sequence[float]]
+"""The history of training: the name of each column, and for each finished epoch one value."""
 
 
 @dataclass(frozen=True)
 class Schedule(ABC):
-    """What all schedules are: a factor of the learning rate after x = 0, 1, ... epochs; or steps, with per="step"."""
+    """`Schedule` is the base class of all schedules: objects that change the learning rate during training.
+
+    At each step, `Trainer` multiplies the learning rate of the optimizer by the factor of the schedule. The factor is
+    a function of x, the number of epochs that are finished. In the first epoch x is 0, in the second epoch x is 1.
+    With ``per="step"``, x is the number of steps that are finished; a step is the update after one minibatch.
+
+    To write your own schedule, derive a class from this one and define `factor`.
+
+    Parameters
+    ----------
+    per : {"epoch", "step"}, keyword-only, default "epoch"
+        The unit of x. With "step", the schedule counts the steps of all epochs together.
+
+    Raises
+    ------
+    ValueError
+        If `per` is neither "epoch" nor "step".
+
+    Examples
+    --------
+    This schedule halves the learning rate after every epoch:
+
+    >>> import fastbp as fb
+    >>> class Halving(fb.schedules.Schedule):
+    ...     def factor(self, x, scores):
+    ...         return 0.5**x
+    >>> net = fb.MLP([1, 1], seed=0)
+    >>> trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.4), schedule=Halving(), seed=0)
+    >>> history = trainer.fit([[1.0], [2.0]], [0.0, 1.0], epochs=3)
+    >>> history["learning_rate"]
+    [0.4, 0.2, 0.1]
+    """
 
     _: KW_ONLY
     per: str = "epoch"
@@ -26,62 +60,132 @@ class Schedule(ABC):
 
     @abstractmethod
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
-        """The factor after x units of training; `scores` is the history of the epochs before."""
+        """Return the factor that multiplies the learning rate, for each x.
+
+        Parameters
+        ----------
+        x : float64 array of shape (n,), or a number
+            The number of finished epochs; with ``per="step"``, the number of finished steps.
+        scores : mapping of str to sequence of float
+            The history of the finished epochs. Each column, for example "validation_loss", has one value per epoch.
+
+        Returns
+        -------
+        array of the shape of x, or a number
+            The factors. A factor of 1 leaves the learning rate as it is.
+        """
 
     def at(self, steps: np.ndarray, epoch: int, scores: Scores) -> np.ndarray:
-        """The factor at steps, which count from 0, of an epoch, which does too."""
+        """Return the factor for each of several steps of one epoch. `Trainer` calls this method.
+
+        Parameters
+        ----------
+        steps : int array of shape (n,)
+            The numbers of the steps. The first step of the whole training is 0, and the count continues over epochs.
+        epoch : int
+            The number of the epoch that contains these steps. The first epoch is 0.
+        scores : mapping of str to sequence of float
+            The history of the finished epochs.
+
+        Returns
+        -------
+        float64 array of shape (n,)
+            The factors.
+
+        Examples
+        --------
+        With the default ``per="epoch"``, all steps of an epoch have the same factor:
+
+        >>> import fastbp as fb
+        >>> import numpy as np
+        >>> steps = np.array([4, 5, 6])
+        >>> fb.schedules.Exponential(0.5).at(steps, epoch=2, scores={})
+        array([0.25, 0.25, 0.25])
+        >>> fb.schedules.Exponential(0.5, per="step").at(steps, epoch=2, scores={})
+        array([0.0625  , 0.03125 , 0.015625])
+        """
         x = steps.astype(np.float64) if self.per == "step" else np.full(len(steps), float(epoch))
         return np.broadcast_to(np.asarray(self.factor(x, scores), np.float64), x.shape)
 
     def __mul__(self, other: Schedule) -> Schedule:
+        """Return the `Product` of this schedule and `other`. Python raises TypeError if `other` is not a schedule."""
         return Product(self, other) if isinstance(other, Schedule) else NotImplemented
 
 
 @dataclass(frozen=True)
 class Product(Schedule):
-    """The product of two schedules, each in its own units; written ``a * b``.
+    """`Product` multiplies the factors of two schedules. Write it as ``a * b``.
+
+    Each of the two schedules counts in its own unit, so one can count steps and the other can count epochs.
 
     Parameters
     ----------
     a, b : Schedule
+        The two schedules.
+    per : {"epoch", "step"}, keyword-only, default "epoch"
+        This parameter has no effect in training, because `a` and `b` have their own units.
+
+    Raises
+    ------
+    ValueError
+        If `per` is neither "epoch" nor "step".
 
     Examples
     --------
+    The learning rate grows during the first 4 steps. Then it is halved after every 10 epochs:
+
     >>> import fastbp as fb
-    >>> schedule = fb.schedules.Warmup(100, per="step") * fb.schedules.Cosine(30)
+    >>> import numpy as np
+    >>> schedule = fb.schedules.Warmup(4, per="step") * fb.schedules.Step(10, gamma=0.5)
+    >>> schedule.at(np.array([0, 1, 2, 3, 4]), epoch=0, scores={})
+    array([0.25, 0.5 , 0.75, 1.  , 1.  ])
+    >>> schedule.at(np.array([1000]), epoch=10, scores={})
+    array([0.5])
     """
 
     a: Schedule
     b: Schedule
 
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
+        """Return the product of both factors at the same x. The method `at` gives each schedule its own x instead."""
         return self.a.factor(x, scores) * self.b.factor(x, scores)
 
     def at(self, steps: np.ndarray, epoch: int, scores: Scores) -> np.ndarray:
+        """Return the product of both factors for each step, see `Schedule.at`."""
         return self.a.at(steps, epoch, scores) * self.b.at(steps, epoch, scores)
 
 
 @dataclass(frozen=True)
 class Chain(Schedule):
-    """One schedule after another: each begins at 0 where the one before ends, and the last goes on.
+    """`Chain` runs several schedules one after another.
+
+    Each schedule starts at its own x = 0 when the schedule before it ends. The last schedule has no end.
 
     Parameters
     ----------
     schedules : sequence of Schedule
+        The schedules in their order.
     lengths : sequence of int
-        Units that each but the last lasts.
-    per : "epoch" or "step", keyword-only
-        The units, of all of them.
+        How long each schedule runs, for all schedules except the last. Each length must be at least 1.
+    per : {"epoch", "step"}, keyword-only, default "epoch"
+        The unit of the lengths and of all schedules in the chain. `Chain` ignores their own parameter `per`.
 
     Raises
     ------
-    ValueError, TypeError
-        If the numbers of schedules and lengths do not fit, or one is of another type.
+    ValueError
+        If there is not exactly one length less than there are schedules, or if a parameter is outside its range.
+    TypeError
+        If `schedules` or `lengths` is not a sequence, or if one of their elements has the wrong type.
 
     Examples
     --------
+    The learning rate grows for 4 epochs. Then it is halved after every epoch:
+
     >>> import fastbp as fb
-    >>> schedule = fb.schedules.Chain([fb.schedules.Warmup(5), fb.schedules.Cosine(45)], [5])
+    >>> import numpy as np
+    >>> schedule = fb.schedules.Chain([fb.schedules.Warmup(4), fb.schedules.Exponential(0.5)], [4])
+    >>> schedule.factor(np.arange(7), {})
+    array([0.25, 0.5 , 0.75, 1.  , 1.  , 0.5 , 0.25])
     """
 
     schedules: tuple[Schedule, ...]
@@ -102,6 +206,7 @@ class Chain(Schedule):
             checks.integer(length, f"lengths[{k}]", 1)
 
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
+        """Return, for each x, the factor of the schedule that runs at this x, see `Schedule.factor`."""
         starts = np.concatenate([[0], np.cumsum(self.lengths)])
         which = np.searchsorted(starts, x, side="right") - 1
         pieces = [

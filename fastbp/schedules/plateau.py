@@ -1,4 +1,4 @@
-"""The schedule that looks at scores."""
+"""This module holds `ReduceOnPlateau`, the schedule that depends on the history of training."""
 
 from __future__ import annotations
 
@@ -12,32 +12,45 @@ from .base import Schedule, Scores
 
 @dataclass(frozen=True)
 class ReduceOnPlateau(Schedule):
-    """`gamma` once more whenever a score has not improved for more than `patience` epochs.
+    """`ReduceOnPlateau` lowers the learning rate when a score has stopped improving.
+
+    The factor starts at 1. When the score has not improved for more than `patience` epochs, the schedule multiplies the
+    factor by `gamma`. After each reduction, it counts the epochs without improvement again from 0.
 
     Parameters
     ----------
-    monitor : str
-        A column of the history: "loss", "validation_loss", "validation_accuracy", ...
-    gamma : float, keyword-only
-    patience : int, keyword-only
-        Epochs without improvement that are let pass; they are counted anew after each reduction.
-    min_delta : float, keyword-only
-        The least improvement that counts.
-    least : float, keyword-only
-        The least factor.
-    mode : "auto", "min" or "max", keyword-only
-        Whether less is better: by default of what ends in loss, error or mae.
+    monitor : str, default "validation_loss"
+        The column of the history to watch, for example "loss", "validation_loss" or "validation_accuracy".
+    gamma : float, keyword-only, default 0.1
+        The number that multiplies the factor at each reduction. It must be above 0 and below 1.
+    patience : int, keyword-only, default 10
+        The number of epochs without improvement that the schedule accepts. It must be at least 0.
+    min_delta : float, keyword-only, default 0.0
+        A score counts as improved only if it is better than the best one by more than this. It must be at least 0.
+    least : float, keyword-only, default 0.0
+        A reduction never makes the factor less than this. It must be at least 0.
+    mode : {"auto", "min", "max"}, keyword-only, default "auto"
+        With "min" a lower score is better, with "max" a higher score is better. "auto" means "min" for a column
+        whose name ends in "loss", "error" or "mae", and "max" for all others.
+    per : {"epoch"}, keyword-only, default "epoch"
+        The unit in which the schedule counts. It must be "epoch", because the history has one score per epoch.
 
     Raises
     ------
-    ValueError, TypeError
-        If a parameter is out of its range or of another type.
+    ValueError
+        If a parameter is outside its range. During training, if the history has no column with the name `monitor`.
+    TypeError
+        If a parameter has the wrong type.
 
     Examples
     --------
+    The loss improves in the second epoch, and not in the two epochs after it. That is more than the patience of 1:
+
     >>> import fastbp as fb
-    >>> fb.schedules.ReduceOnPlateau("loss", gamma=0.5, patience=1).factor(4, {"loss": [2.0, 1.0, 1.0, 1.0]})
-    0.5
+    >>> schedule = fb.schedules.ReduceOnPlateau("loss", gamma=0.5, patience=1)
+    >>> losses = [2.0, 1.0, 1.0, 1.0]
+    >>> [schedule.factor(epoch, {"loss": losses[:epoch]}) for epoch in range(5)]
+    [1.0, 1.0, 1.0, 1.0, 0.5]
     """
 
     monitor: str = "validation_loss"
@@ -59,6 +72,25 @@ class ReduceOnPlateau(Schedule):
         checks.real(self.least, "least", 0)
 
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
+        """Return the factor after the epochs in `scores`. It is the same for each x, see `Schedule.factor`.
+
+        Parameters
+        ----------
+        x : float64 array of shape (n,), or a number
+            Only the shape of x matters.
+        scores : mapping of str to sequence of float
+            The history of the finished epochs. A score that is NaN does not count as an improvement.
+
+        Returns
+        -------
+        array of the shape of x, or a number
+            The factors.
+
+        Raises
+        ------
+        ValueError
+            If the history has epochs but no column with the name `monitor`.
+        """
         if len(next(iter(scores.values()), ())) and self.monitor not in scores:
             raise ValueError(f"monitor must be one of {', '.join(map(repr, scores))}, got {self.monitor!r}")
         sign = checks.direction(self.monitor, self.mode)

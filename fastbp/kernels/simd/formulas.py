@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Callable
+from types import SimpleNamespace
 
+import numba
+from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, type_callable
 
-from .vector import Vector, VectorType
+from .vector import VECTORS, Vector, VectorType, line_type
 
 
 def _spread(build: Callable, arity: int):
@@ -22,21 +27,45 @@ def _spread(build: Callable, arity: int):
     return intrinsic(named[arity])
 
 
-def _evaluate(context, builder, formula: Callable, values, out):
-    answer = formula(*(Vector(builder, value) for value in values))
+def _evaluate(context, builder, formula: Callable, kinds, values, out):
+    vectors = []
+    for kind, value in zip(kinds, values, strict=True):
+        lines = [value] if isinstance(kind, VectorType) else cgutils.unpack_tuple(builder, value)
+        vectors += [Vector(builder, line) for line in lines]
+    answer = formula(*vectors)
     if isinstance(out, types.UniTuple):
         return context.make_tuple(builder, out, [vector.value for vector in answer])
     return answer.value
 
 
 def elementwise(formula: Callable, arity: int, results: int = 1):
-    """An intrinsic of one to four vectors: `formula` of them."""
+    """An intrinsic of one to four arguments, vectors or tuples of vectors: `formula` of all of the vectors."""
 
-    def build(*vectors):
-        out = vectors[0] if results == 1 else types.UniTuple(vectors[0], results)
-        return out(*vectors), lambda context, builder, sig, args: _evaluate(context, builder, formula, args, out)
+    def build(*kinds):
+        out = kinds[0] if results == 1 else types.UniTuple(kinds[0], results)
+        return out(*kinds), lambda context, builder, sig, args: _evaluate(context, builder, formula, kinds, args, out)
 
     return _spread(build, arity)
+
+
+def digest(dtype, *formulas: tuple[Callable, int, tuple[str, ...]]) -> str:
+    """What tells formulas apart: a digest of the instructions that they emit.
+
+    Each comes as (formula, its number of vectors, names): names are the attributes of its last argument, if any.
+    """
+    state = hashlib.sha256()
+    for formula, arity, names in formulas:
+        vector = line_type(VECTORS[numba.from_dtype(dtype)])
+        kind = ir.FunctionType(ir.VoidType(), [vector] * (arity + len(names)))
+        function = ir.Function(ir.Module(), kind, "formula")
+        builder = ir.IRBuilder(function.append_basic_block())
+        vectors = [Vector(builder, argument) for argument in function.args]
+        named = [SimpleNamespace(**dict(zip(names, vectors[arity:], strict=True)))] if names else []
+        results = formula(*vectors[:arity], *named)
+        for result in results if isinstance(results, tuple | list) else (results,):
+            state.update(str(result.value).encode())
+        state.update(str(function).encode())
+    return state.hexdigest()[:16]
 
 
 def choose(builder, code, cases: dict[int, Callable]):

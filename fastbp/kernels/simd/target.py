@@ -36,10 +36,10 @@ def registers() -> tuple[int, int]:
 
 
 def _tiles() -> tuple[int, int, int]:
-    """Rows and panels of a product's tile, rows of a gradient's: the most that the registers hold.
+    """The rows and panels of a product's tile, and the rows of a gradient's: the most that the registers hold.
 
-    M x N sums, N vectors of the right-hand side and a broadcast. Too large a tile spills: 8 x 2 on AVX2 ran
-    at a third of the speed of 6 x 1.
+    A product of `rows` x `panels` needs as many sums, `panels` vectors of the right-hand side and a broadcast. A tile
+    that is too large spills its sums to memory: 8 x 2 on AVX2 ran at a third of the speed of 6 x 1.
     """
     bits, count = registers()
     room = (count - 1) // (8 * LINE // bits)
@@ -48,4 +48,4 @@ def _tiles() -> tuple[int, int, int]:
     return room - 1, 1, 4 if room > 4 else 2
 
 
-M, N, G = _tiles()
+TILE_ROWS, TILE_PANELS, GRADIENT_ROWS = _tiles()

@@ -1,8 +1,9 @@
-"""Tiles: M x N vectors in registers, a tuple in row-major order, and what is done with all of them at once."""
+"""Tiles: rows x panels vectors in registers, a tuple in row-major order, and what is done with all at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 from llvmlite import ir
 from numba import types
@@ -11,7 +12,7 @@ from numba.extending import intrinsic
 
 from ..panels import LINE
 from .memory import element_at, load_line, store_line, to_element
-from .target import G
+from .target import GRADIENT_ROWS
 from .vector import I32, I64, VECTORS, Vector, broadcast, element_of, fma, line_type
 
 
@@ -22,7 +23,7 @@ def _tile(rows, panels, A):
 @intrinsic
 def block_rows(typingctx, A):
     """The rows of a gradient's tile, known at compile time: a divisor of lanes."""
-    height = min(G, VECTORS[A.dtype].lanes)
+    height = min(GRADIENT_ROWS, VECTORS[A.dtype].lanes)
     return types.literal(height)(A), lambda context, builder, sig, args: I64(height)
 
 
@@ -93,23 +94,35 @@ def tile_fma(typingctx, rows, panels, c, A, a, a_stride, W, w, w_stride):
 
     def codegen(context, builder, sig, args):
         _, _, tile, left, a, a_step, right, w, w_step = args
-        M, N = rows.literal_value, panels.literal_value
+        count = panels.literal_value
         columns = [
             Vector(builder, load_line(builder, element_at(context, builder, W, right, w, (w_step, n)), c.dtype))
-            for n in range(N)
+            for n in range(count)
         ]
         old, new = cgutils.unpack_tuple(builder, tile), []
-        for m in range(M):
+        for m in range(rows.literal_value):
             scalar = builder.load(element_at(context, builder, A, left, a, (a_step, m)))
             factor = Vector(builder, broadcast(builder, scalar, c.dtype.lanes))
-            new += [fma(factor, columns[n], Vector(builder, old[m * N + n])).value for n in range(N)]
+            new += [fma(factor, columns[n], Vector(builder, old[m * count + n])).value for n in range(count)]
         return context.make_tuple(builder, c, new)
 
     return c(rows, panels, c, A, n64, n64, W, n64, n64), codegen
 
 
-def tile_update(formula: Callable, count: int, slots: int, shape: Callable):
-    """The intrinsic that applies a rule with `count` states to a tile of the gradient; see `rules.descend`."""
+def tile_update(rule, for_biases: bool, shape: Callable):
+    """The intrinsic that applies an update rule to a tile of the gradient, in registers.
+
+    `tile_descend(rows, g, H, h, shaping, P, p, S, s, size, Q, q)` applies the rule with the gradient tile g and the
+    hyperparameters from H[h] on to the parameters P[p : p + rows lanes], whose state vector k is S[s + k size :]. The
+    new parameters go to Q[q : q + rows lanes]. `shaping` are the last arguments of `shape`, which changes the gradient
+    before the rule sees it; or it is empty.
+
+    Parameters
+    ----------
+    rule : object
+        With `update(g, theta, *states, h)`, the names of its `states` and of its `hyperparameters`, which are the
+        attributes of h, and `of_weights`, the names of those that are 0 for biases.
+    """
 
     @intrinsic(prefer_literal=True)
     def tile_descend(typingctx, rows, g, H, h, shaping, P, p, S, s, size, Q, q):
@@ -117,27 +130,43 @@ def tile_update(formula: Callable, count: int, slots: int, shape: Callable):
 
         def codegen(context, builder, sig, args):
             _, gradient, hyper, first, shapes, theta, start, state, s_start, s_size, new_theta, new_start = args
-            width, line, scalars = I64(g.dtype.lanes), g.dtype, []
+            width, line, named = I64(g.dtype.lanes), g.dtype, SimpleNamespace()
             spread = lambda x: Vector(builder, broadcast(builder, x, line.lanes))  # noqa: E731
-            for k in range(slots):
-                scalars.append(spread(builder.load(element_at(context, builder, H, hyper, first, (I64(1), k)))))
+            for k, name in enumerate(rule.hyperparameters):
+                value = spread(builder.load(element_at(context, builder, H, hyper, first, (I64(1), k))))
+                setattr(named, name, value.of(0.0) if for_biases and name in rule.of_weights else value)
             shapes = cgutils.unpack_tuple(builder, shapes) if len(shaping) else []
             shapes = [spread(to_element(builder, x, element_of(line.dtype))) for x in shapes]
+            steps = [(s_size, k) for k in range(len(rule.states))]
             for m, value in enumerate(cgutils.unpack_tuple(builder, gradient)):
                 at = [element_at(context, builder, P, theta, start, (width, m))]
-                at += [element_at(context, builder, S, state, s_start, (width, m), (s_size, k)) for k in range(count)]
+                at += [element_at(context, builder, S, state, s_start, (width, m), step) for step in steps]
                 old = [Vector(builder, load_line(builder, pointer, line)) for pointer in at]
                 at[0] = element_at(context, builder, Q, new_theta, new_start, (width, m))
                 shaped = Vector(builder, value)
                 if shapes:
                     shaped = shape(shaped, old[0], *shapes)
-                for new, pointer in zip(formula(shaped, *old, scalars), at, strict=True):
+                for new, pointer in zip(rule.update(shaped, *old, named), at, strict=True):
                     store_line(builder, new.value, pointer)
             return context.get_dummy_value()
 
         return types.none(rows, g, H, n64, shaping, P, n64, S, n64, n64, Q, n64), codegen
 
     return tile_descend
+
+
+@intrinsic(prefer_literal=True)
+def spread(typingctx, count, P):
+    """The first `count` numbers of P, each in every lane of a vector: a tuple, the parameters of a formula."""
+    vector = VECTORS[P.dtype]
+    out = types.UniTuple(vector, count.literal_value) if count.literal_value else types.Tuple(())
+
+    def codegen(context, builder, sig, args):
+        pointers = [element_at(context, builder, P, args[1], I64(k)) for k in range(count.literal_value)]
+        values = [broadcast(builder, builder.load(pointer), vector.lanes) for pointer in pointers]
+        return context.make_tuple(builder, out, values)
+
+    return out(count, P), codegen
 
 
 def _unpack(builder, x, y, block: int, unit: int):

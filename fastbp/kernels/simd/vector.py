@@ -6,6 +6,7 @@ Python, and costs Numba nothing to compile.
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -127,13 +128,17 @@ class Vector:
 
 
 def where(mask: Mask, x: Vector | float, y: Vector | float) -> Vector:
-    """`x` where the mask holds, else `y`; one of them a vector."""
+    """`x` where the mask holds, else `y`; one of them a vector. Of NumPy arrays, as NumPy does it."""
+    if isinstance(mask, np.ndarray):
+        return np.where(mask, x, y)
     like = x if isinstance(x, Vector) else y
     return Vector(mask.builder, mask.builder.select(mask.value, like.of(x).value, like.of(y).value))
 
 
 def fma(x: Vector, y: Vector | float, z: Vector | float) -> Vector:
-    """x y + z. `llvm.fma` would call libm's scalar `fmaf` on a target without the instruction."""
+    """x y + z, of NumPy arrays too. `llvm.fma` would call libm's scalar `fmaf` on a target without the instruction."""
+    if isinstance(z, np.ndarray):
+        return x * y + z
     return _llvm("fmuladd", x, x.of(y), x.of(z))
 
 

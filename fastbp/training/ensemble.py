@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from . import threads
-from .callbacks import Callback, Lambda, State
-from .fitting import Callbacks
-from .history import History
-from .network import classes
+from ..callbacks import Callback, Lambda, State
+from ..engine import threads
+from ..history import History
+from ..network import classes
+from .hooks import Hooks
 from .trainer import Trainer
 
 
@@ -53,6 +53,8 @@ class Ensemble:
             raise ValueError(
                 f"trainers must be some, of networks with the same inputs and outputs; got {ends or 'none'}"
             )
+        if len({trainer.network.threshold for trainer in trainers}) > 1:
+            raise ValueError("trainers must have losses that decide alike; hinge losses decide at 0, the others at 1/2")
         if len({id(trainer.network) for trainer in trainers}) < len(trainers):
             raise ValueError("trainers must have a network each, and two have the same")
         self.trainers = list(trainers)
@@ -112,7 +114,7 @@ class Ensemble:
             trainer, wanted = self.trainers[k], self.trainers[k].n_threads
             trainer.n_threads = 1
             try:
-                own = [] if callbacks is None else Callbacks(callbacks(k), False).all
+                own = [] if callbacks is None else Hooks(callbacks(k), False).all
                 shown = progress if k == 0 else False
                 return trainer.fit(X, y, callbacks=[*own, watch], progress=shown, **options)
             except BaseException:
@@ -185,4 +187,4 @@ class Ensemble:
         >>> ensemble.predict_classes([[0, 1.0]]).shape
         (1,)
         """
-        return classes(self.predict(X, n_threads=n_threads))
+        return classes(self.predict(X, n_threads=n_threads), self.trainers[0].network.threshold)

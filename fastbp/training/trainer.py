@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import dataclasses
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from . import checks, losses, sources, threads
-from .averages import Average
-from .callbacks import Callback
-from .engine import DivergedError, Job
-from .fitting import Callbacks, Position, Run
-from .history import History
-from .kernels.job import APPLY, FUSED, STORE, TRAIN
-from .kernels.losses import LOSSES
-from .kernels.panels import aligned
-from .metrics import Metric, named, score
-from .network import MLP, Loss, check_network
-from .optimizers import LBFGS, SGD, Optimizer
-from .schedules import Schedule
-from .sources import Arrays, Blocks, Border
-
-GRADIENTS = {"fused": FUSED, "stored": APPLY}
+from .. import checks, files
+from ..averages import Average
+from ..callbacks import Callback
+from ..data import arrays, sources
+from ..data.samples import Reader, Targets
+from ..engine import plan, threads
+from ..engine.work import DivergedError, Samples, Work
+from ..history import History
+from ..losses import Loss
+from ..metrics import Metric, score
+from ..network import MLP, check_network
+from ..optimizers import Optimizer
+from ..schedules import Schedule
+from . import checkpoints
+from .hooks import Hooks
+from .run import Run
+from .settings import NAMES, Settings
+from .state import TrainingState
 
 
 class Trainer:
@@ -92,11 +97,25 @@ class Trainer:
     array([0, 1, 1, 0])
     """
 
+    loss: str | Loss
+    optimizer: Optimizer
+    schedule: Schedule | None
+    l1: float
+    l2: float
+    clip_value: float | None
+    clip_norm: float | None
+    average: Average | None
+    metrics: tuple[Metric, ...]
+    batch_size: int
+    shuffle: bool
+    n_threads: int | None
+    gradient: str
+
     def __init__(
         self,
         network: MLP,
         *,
-        loss: Loss,
+        loss: str | Loss,
         optimizer: Optimizer | None = None,
         schedule: Schedule | None = None,
         l1: float = 0.0,
@@ -112,47 +131,60 @@ class Trainer:
         gradient: str = "fused",
     ):
         check_network(network)
-        self.network = network
-        self.loss, self._loss = loss, checks.named(loss, "loss", LOSSES, losses.CLASSES)
-        self.optimizer = SGD() if optimizer is None else optimizer
-        if not isinstance(self.optimizer, Optimizer):
-            raise TypeError(f"optimizer must be an optimizer such as SGD(0.1), got {optimizer!r}")
-        if schedule is not None and not isinstance(schedule, Schedule):
-            raise TypeError(f"schedule must be one of fastbp.schedules, such as Cosine(30), got {schedule!r}")
-        self.schedule = schedule
-        self.l1, self.l2 = checks.real(l1, "l1", 0), checks.real(l2, "l2", 0)
-        self.clip_value, self.clip_norm = checks.bound(clip_value, "clip_value"), checks.bound(clip_norm, "clip_norm")
-        if average is not None and not isinstance(average, Average):
-            raise TypeError(f"average must be an average such as EMA(0.999), got {average!r}")
-        self.average = average
-        self._scorers = named(metrics)
-        self.metrics = tuple(metrics)
-        self.batch_size = checks.integer(batch_size, "batch_size", 1)
-        self.shuffle = bool(shuffle)
-        self.n_threads = checks.threads(n_threads)
-        self.gradient = checks.choice(gradient, "gradient", GRADIENTS)
-        network.architecture.check_trainable()
-        checks.within_dtype(self.optimizer.learning_rate, "learning_rate", network.dtype)
-        self.history = History()
-        self._rng = checks.generator(seed)
-        self._seed = (np.random.SeedSequence().entropy if seed is None else int(seed)) % 2**63
-        self._average: np.ndarray | None = None
-        self._position = Position(0, self._rng.bit_generator.state)
-        self._resumed = False  # whether the next call of fit goes on from that position
-        self._begin()
-        self._job: Job | None = None
-        self._key: tuple = ()
+        self.settings = Settings(
+            loss, optimizer, schedule, l1, l2, clip_value, clip_norm, average, metrics, batch_size, shuffle, n_threads,
+            gradient,
+        )  # fmt: skip
+        _check_fit(network, self.settings)
+        self._network = network
+        self.state = TrainingState(network.parameters, self.settings.optimizer, seed)
+        self._work: tuple[tuple, Work] | None = None
         self._lock, self._owner = threads.lock(), None
+        network.decide_at(self.settings.resolved_loss.threshold)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in NAMES:
+            return getattr(self.__dict__["settings"], name)
+        raise AttributeError(f"a Trainer has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in NAMES:
+            object.__setattr__(self, name, value)
+            return
+        settings = dataclasses.replace(self.settings, **{name: value})
+        _check_fit(self.network, settings)
+        self.settings = settings
+        self.state.suit(settings.optimizer, settings.average)
+        self.network.decide_at(settings.resolved_loss.threshold)
+
+    @property
+    def network(self) -> MLP:
+        """The network that is trained. Another one may take its place: its optimizer state begins anew."""
+        return self._network
+
+    @network.setter
+    def network(self, network: MLP) -> None:
+        check_network(network)
+        _check_fit(network, self.settings)
+        with self._turn():
+            self._network = network
+            self.state.replace_parameters(network.parameters, self.settings.optimizer)
+            network.decide_at(self.settings.resolved_loss.threshold)
+
+    @property
+    def history(self) -> History:
+        """What each epoch of this trainer brought."""
+        return self.state.history
 
     def fit(
         self,
-        X: np.ndarray | Iterable,
-        y: np.ndarray | None = None,
+        X: ArrayLike | Iterable,
+        y: ArrayLike | None = None,
         *,
         epochs: int = 1,
-        sample_weight: np.ndarray | None = None,
+        sample_weight: ArrayLike | None = None,
         class_weight: dict[int, float] | str | None = None,
-        validation_data: tuple[np.ndarray, ...] | None = None,
+        validation_data: tuple[ArrayLike, ...] | None = None,
         validation_split: float = 0.0,
         shuffle_buffer: int | None = None,
         callbacks: Iterable[Callback] = (),
@@ -228,39 +260,37 @@ class Trainer:
         102
         """
         epochs = checks.integer(epochs, "epochs", 0)
-        called = Callbacks(callbacks, progress)
+        called = Hooks(callbacks, progress)
         split = checks.real(validation_split, "validation_split", 0, 1)
         if shuffle_buffer is not None:
             checks.integer(shuffle_buffer, "shuffle_buffer", 1)
         if validation_data is not None and split:
             raise ValueError(f"validation_split must be 0 with validation_data, got {split}")
-        border = self._border
-        validation = None if validation_data is None else border.validation(validation_data)
+        reader = self._reader
+        validation = None if validation_data is None else reader.validation(validation_data)
         if y is None:
             if sample_weight is not None or split or class_weight == "balanced":
                 raise ValueError("sample_weight, validation_split and 'balanced' need samples in arrays, not blocks")
-            if self._searches:
+            if self.optimizer.searches:
                 raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
-            blocks = border.blocks(X, epochs)
-            check = lambda block, k: border.block(block, k, class_weight)  # noqa: E731
-            source = Blocks(blocks, check, self.shuffle, shuffle_buffer, self.batch_size)
+            blocks = reader.blocks(X, epochs)
+            check = lambda block, k: reader.block(block, k, class_weight)  # noqa: E731
+            source = sources.Blocks(blocks, check, self.shuffle, shuffle_buffer, self.batch_size)
         else:
-            X, y = border.samples(X, y)
-            rows = None
+            samples, rows = reader.samples(X, y), None
             if split:
-                rows, held_out = sources.split(y, split, np.random.default_rng([self._seed, 1]))
-            weights = border.weights(sample_weight, class_weight, y, rows)
-            if split:
-                validation = border.taken(X, y, sample_weight, held_out)
-            shuffle = self.shuffle and not self._searches  # a sum over all needs no order
-            source = Arrays(X, y, weights, rows, shuffle, shuffle_buffer, self._batch(len(X.array)))
+                rows, held_out = sources.split(samples.y, split, np.random.default_rng([self.state.seed, 1]))
+                validation = reader.taken(samples, sample_weight, held_out)
+            samples = reader.weighted(samples, sample_weight, class_weight, rows)
+            shuffle = self.shuffle and not self.optimizer.searches  # a sum over all needs no order
+            source = sources.Arrays(samples, rows, shuffle, shuffle_buffer, self._batch(samples.n))
         if validation is not None:
-            self._check_scorers(validation[1])
+            self._check_metrics(validation.y)
         with self._turn():
-            Run(self, self._prepare(source.batch), source, called, epochs).train(validation)
+            Run(self, source, called, epochs).train(validation)
         return self.history
 
-    def partial_fit(self, X: np.ndarray, y: np.ndarray, *, sample_weight: np.ndarray | None = None) -> dict[str, float]:
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
         """Go through some samples once, in their order, in minibatches.
 
         No epoch is counted: the history stays as it is, and so do averages over epochs and schedules per epoch.
@@ -293,12 +323,11 @@ class Trainer:
         >>> bool(abs(net.weights[0].ravel() - [1, -2]).max() < 1e-3)
         True
         """
-        X, y = self._border.samples(X, y)
-        weights = self._border.weights(sample_weight, None, y)
-        source = Arrays(X, y, weights, None, False, None, self._batch(len(X.array)))
+        samples = self._reader.weighted(self._reader.samples(X, y), sample_weight)
+        source = sources.Arrays(samples, None, False, None, self._batch(samples.n))
         with self._turn():
-            self._resumed = False
-            scores = Run(self, self._prepare(source.batch), source, Callbacks((), False), 1).epoch()
+            self.state.resumed = False
+            scores = Run(self, source, Hooks((), False), 1).epoch()
         return {name: value for name, value in scores.items() if name in ("loss", "accuracy")}
 
     @classmethod
@@ -335,11 +364,19 @@ class Trainer:
         >>> twin.history.epochs, bool(twin.network.weights[0] == trainer.network.weights[0])
         (2, True)
         """
-        from . import checkpoints  # which knows this class
+        return checkpoints.newest(directory, lambda path: cls._read(path, metrics))
 
-        return checkpoints.load(cls, directory, metrics)
+    @classmethod
+    def _read(cls, path: Path, metrics: Sequence[Metric] | None) -> Trainer:
+        """The trainer of one checkpoint."""
+        with files.opened(path, checkpoints.KIND) as contents:
+            found = checkpoints.Found(contents)
+            trainer = cls(found.network, **found.settings, seed=0)
+            found.load_into(trainer.state)
+        trainer.metrics = found.metrics(metrics)
+        return trainer
 
-    def evaluate(self, X: np.ndarray, y: np.ndarray, *, sample_weight: np.ndarray | None = None) -> dict[str, float]:
+    def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
         """The mean loss over the samples, and for classes the accuracy: the share of right predictions.
 
         Parameters
@@ -366,21 +403,21 @@ class Trainer:
         >>> fb.Trainer(net, loss="squared_error").evaluate([[0.0], [1.0]], [1.0, 5.0])
         {'loss': 1.0}
         """
-        X, y = self._border.samples(X, y)
-        self._check_scorers(y)
-        return self._evaluate(X, y, "these samples", self._border.weights(sample_weight, None, y))
+        samples = self._reader.weighted(self._reader.samples(X, y), sample_weight)
+        self._check_metrics(samples.y)
+        return self.score(samples, "these samples")
 
-    def _evaluate(
-        self, X: checks.Inputs, y: checks.Targets, name: str, weights: np.ndarray | None = None
-    ) -> dict[str, float]:
+    def score(self, samples: Samples, name: str) -> dict[str, float]:
+        """The scores of samples that have been checked; `name` is what an error calls them."""
+        loss = self.settings.resolved_loss
         try:
-            scores = self.network._evaluate(X, y, self._loss, self.n_threads, weights)
+            scores = self.network.evaluate(samples, loss, self.n_threads)
         except DivergedError:
-            raise FloatingPointError(f"the {self._loss[0]} of {name} is not finite") from None
-        others = {name: function for name, function in self._scorers.items() if function is not None}
+            raise FloatingPointError(f"the {loss.name} of {name} is not finite") from None
+        others = {name: function for name, function in self.settings.scorers.items() if function is not None}
         if others:
-            a = self.network.predict(X.array, n_threads=self.n_threads)
-            scores |= {name: score(function, y.array, a, weights) for name, function in others.items()}
+            a = self.network.predict(samples.X.array, n_threads=self.n_threads)
+            scores |= {name: score(function, samples.y.array, a, samples.weights) for name, function in others.items()}
         return scores
 
     @contextlib.contextmanager
@@ -395,24 +432,20 @@ class Trainer:
             finally:
                 self._owner = None
 
-    def _check_scorers(self, y: checks.Targets) -> None:
-        """ValueError if a metric is not one of such targets."""
-        if "accuracy" in self._scorers and not y.classes:
-            raise ValueError(f"metrics must not have 'accuracy' with {self._loss[0]}: its targets are no classes")
+    def _check_metrics(self, y: Targets) -> None:
+        """Raise ValueError if a metric is not one of such targets."""
+        if "accuracy" in self.settings.scorers and not y.classes:
+            name = self.settings.resolved_loss.name
+            raise ValueError(f"metrics must not have 'accuracy' with {name}: its targets are no classes")
 
     @property
-    def _border(self) -> Border:
-        """The checks of samples."""
-        return Border(self.network, self._loss[0])
-
-    @property
-    def _searches(self) -> bool:
-        """Whether a step is a line search over all samples."""
-        return isinstance(self.optimizer, LBFGS)
+    def _reader(self) -> Reader:
+        """What checks samples."""
+        return Reader(self.network.sizes, self.network.dtype, self.settings.resolved_loss)
 
     def _batch(self, n: int) -> int:
         """The size of a minibatch of n samples."""
-        return n if self._searches else self.batch_size
+        return n if self.optimizer.searches else self.batch_size
 
     @property
     def averaged(self) -> MLP:
@@ -434,70 +467,45 @@ class Trainer:
         if self.average is None:
             raise ValueError("averaged needs a Trainer(average=...), and this one has none")
         twin = self.network.astype(self.network.dtype)
-        if self._average is not None:
-            twin.model.theta[:] = self._average
+        if self.state.average is not None:
+            twin.parameters.assign(self.state.average)
         return twin
 
-    def _begin(self) -> None:
-        """The optimizer's state, and the number of steps, as they were before the first."""
-        size, initial = self.network.layout.size, self.optimizer.initial
-        self._state_of = type(self.optimizer), self.optimizer.rule
-        self._state = aligned(len(initial) * size, self.network.dtype)
-        self._state.reshape(len(initial), size)[:] = np.array(initial).reshape(-1, 1)
-        self._step, self._job = 0, None
+    def work(self, batch: int) -> Work:
+        """The work of steps of so many samples, with the network, settings and state as they are now."""
+        network, settings, state = self.network, self.settings, self.state
+        if settings.average is not None:
+            state.begin_average()
+        parts = network, settings, state.vectors, state.average
+        key = *map(id, parts), batch, network.threshold
+        if self._work is None or self._work[0] != key:
+            self._work = key, self._make_work(batch), parts  # these stay alive: their ids are theirs
+        return self._work[1]
 
-    def _eta(self, t: np.ndarray) -> np.ndarray:
-        """The learning rate at the steps t = 1, 2, ..., of the epoch that goes on."""
-        eta = np.full(len(t), self.optimizer.learning_rate)
-        return eta if self.schedule is None else eta * self.schedule.at(t - 1, self.history.epochs, self.history)
-
-    def _prepare(self, batch: int) -> Job:
-        """The job for minibatches of so many samples, with the optimizer and weights as they are now."""
-        network = self.network
-        size = self.optimizer.states * network.layout.size
-        if self._state_of != (type(self.optimizer), self.optimizer.rule) or self._state.size != size:
-            self._begin()
-        if self.average is not None and self._average is None:
-            self._average, self._job = aligned(network.layout.size, network.dtype), None
-            self._average[:] = network.model.theta
-        moves = self.average is not None and self.average.rate > 0
-        shaping = {
-            "l1": self.l1,
-            "l2": self.l2,
-            "clip_value": self.clip_value or math.inf,
-            "clip_norm": self.clip_norm or 0.0,
-            "max_norm": network.architecture.max_norm or 0.0,
-        }
-        key = network, batch, self._loss, self.optimizer, self.gradient, self.n_threads, moves, *shaping.values()
-        if self._job is None or self._key != key:
-            self._key = key
-            self._job = Job(
-                network.model,
-                TRAIN,
-                batch,
-                loss=self._loss,
-                rule=self.optimizer.rule,
-                state=self._state,
-                hyper=None if self._searches else lambda t: self.optimizer.hyper(t, self._eta(t)),
-                stored=STORE if self._searches else GRADIENTS[self.gradient],
-                shaping=shaping,
-                average=self._average if moves else None,
-                average_rate=self.average.rate if moves else 0.0,
-                seed=self._seed,
-                n_threads=self.n_threads,
-            )
-        self._job.transpose()
-        return self._job
+    def _make_work(self, batch: int) -> Work:
+        network, settings, state, optimizer = self.network, self.settings, self.state, self.optimizer
+        loss = settings.resolved_loss
+        if optimizer.searches:
+            return plan.gradient(network.model, batch, settings.n_threads, loss, state.seed)
+        at = lambda t: optimizer.hyper(t, settings.learning_rate(t, state.history))  # noqa: E731
+        rule = plan.Rule(
+            optimizer, state.vectors, at, settings.l1, settings.l2, settings.clip_value, settings.clip_norm,
+            settings.gradient == "stored",
+        )  # fmt: skip
+        rate = settings.average.rate if settings.average else 0.0
+        average = state.average if rate else None
+        return plan.train(network.model, batch, settings.n_threads, loss, state.seed, rule, average, rate)
 
     def __getstate__(self) -> dict:
-        """Without the job, whose memory knows its own address."""
-        return {**self.__dict__, "_job": None, "_key": (), "_lock": None, "_owner": None}
+        """Without the work, whose memory knows its own address."""
+        return {**self.__dict__, "_work": None, "_lock": None, "_owner": None}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
-        for name in ("_state", "_average"):  # what was copied need not be aligned
-            if state[name] is not None:
-                vector = aligned(state[name].size, state[name].dtype)
-                vector[:] = state[name]
-                setattr(self, name, vector)
         self._lock = threads.lock()
+
+
+def _check_fit(network: MLP, settings: Settings) -> None:
+    """Raise ValueError if a network cannot be trained with these settings."""
+    network.architecture.check_trainable()
+    arrays.within_dtype(settings.optimizer.learning_rate, "learning_rate", network.dtype)

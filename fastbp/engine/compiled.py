@@ -28,7 +28,9 @@ from numba.core.bytecode import FunctionIdentity
 from numba.core.compiler import CompileResult
 from numba.core.runtime import rtsys
 
-from . import activations, inputs, minibatch
+from .. import kernels
+from ..kernels import loop as loops
+from . import threads
 
 I = types.int64
 DIGEST = hashlib.sha256().digest_size
@@ -40,7 +42,8 @@ process. Closures that different processes had compiled then had one number, and
 linker took the first for the second: AdamW was trained as Nesterov. Drawn, they differ in forked children and threads
 that compile side by side too."""
 
-SOURCES = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(Path(__file__).parent.rglob("*.py"))]
+_FILES = sorted(Path(kernels.__file__).parent.rglob("*.py"))
+SOURCES = [(path.name, path.read_text(encoding="utf-8")) for path in _FILES]
 """As they are when they are imported: later, the files may be those of another version."""
 
 
@@ -135,54 +138,43 @@ def _compile(name: str, dispatcher, signature: tuple) -> CompileResult:
     return dispatcher.overloads[signature]
 
 
-def _address(name: str, dispatcher, *signature) -> int:
-    """Where the machine code of a kernel is."""
-    result = _compile(name, dispatcher, signature)
-    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+@functools.lru_cache(256)
+def _tag(option: object, dtype: np.dtype) -> str:
+    """What an argument of a factory of kernels adds to a kernel's name: objects of the upper floor have formulas."""
+    if isinstance(option, str):
+        return option
+    return str(int(option)) if isinstance(option, bool) else option.digest(dtype)
 
 
-@functools.cache
-def propagate(dtype: np.dtype) -> int:
-    """The address of phase 1 for a dtype, without the loss."""
-    return _address(f"propagate-{dtype}", minibatch.propagate(dtype.type), I, I, I, I)
+_addresses: dict[str, int] = {}
+_lock = threads.lock()
 
 
-@functools.cache
-def neuron(dtype: np.dtype, code: int, kept: bool, dropped: bool) -> int:
-    """The address of the kernel of an activation for a dtype."""
-    name = f"neuron-{dtype}-{code}{'-kept' * kept}{'-dropped' * dropped}"
-    return _address(name, activations.neuron(dtype.type, code, kept, dropped), *(I,) * 8)
+def _address(name: str, make: Callable, *signature) -> int:
+    """Where the machine code of a kernel is. It is compiled once in a process, when it is first asked for."""
+    if name not in _addresses:
+        with _lock:
+            if name not in _addresses:
+                result = _compile(name, make(), signature)
+                _addresses[name] = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+    return _addresses[name]
 
 
-@functools.cache
-def disturb(dtype: np.dtype) -> int:
-    """The address of the kernel of noise and dropout of the inputs for a dtype."""
-    return _address(f"disturb-{dtype}", inputs.disturb(dtype.type), I, I, I)
+def kernel(factory: Callable, dtype: np.dtype, *options: object) -> int:
+    """The address of the kernel `factory(dtype, *options)`, of an operation or of what follows one."""
+    name = "-".join([factory.__name__, str(dtype), *(_tag(option, dtype) for option in options)])
+    return _address(name, lambda: factory(dtype.type, *options), *(I,) * 7)
 
 
-@functools.cache
-def judge(dtype: np.dtype, loss: str, sigma_code: int) -> int:
-    """The address of phase 1 for a dtype, a loss and an output, the loss."""
-    return _address(f"judge-{dtype}-{loss}-{sigma_code}", minibatch.judge(dtype.type, loss, sigma_code), I, I, I)
-
-
-@functools.cache
-def descend(dtype: np.dtype, rule: str, shaped: bool) -> int:
-    """The address of phase 2 for a dtype and a rule."""
-    name = f"descend-{dtype}-{rule}{'-shaped' * shaped}"
-    return _address(name, minibatch.descend(dtype.type, rule, shaped), I, I, I, I)
-
-
-@functools.cache
-def adjust(dtype: np.dtype) -> int:
-    """The address of what else phase 2 may do, for a dtype."""
-    return _address(f"adjust-{dtype}", minibatch.adjust(dtype.type), I, I, I, I)
+def of_any_dtype(kernel) -> int:
+    """The address of an operation that is the same for every dtype."""
+    return _address(kernel.py_func.__name__, lambda: kernel, *(I,) * 7)
 
 
 @functools.cache
 def loop(parallel: bool) -> Callable:
     """The loop over parts, with one thread or with many."""
-    dispatcher = minibatch.loop(parallel)
-    _compile("parallel" if parallel else "serial", dispatcher, (I,) * 7)
+    dispatcher = loops.loop(parallel)
+    _compile("parallel" if parallel else "serial", dispatcher, (I,) * 3)
     dispatcher.disable_compile()
     return dispatcher

@@ -1,0 +1,193 @@
+"""Samples that users give: inputs, targets and weights, checked for a network and a loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import checks
+from ..engine.work import Samples
+from ..kernels.simd.memory import FLOAT64
+from ..losses import Loss
+from .arrays import KINDS, blocks, inputs, numeric, readable, refuse, within
+
+SUM_TOLERANCE = 1e-3
+"""How far from 1 the sum of a row of probabilities may be."""
+
+
+class Targets(NamedTuple):
+    """Targets that the kernels can read: labels (n,) int64, or rows (n, n_out) of a kind."""
+
+    array: np.ndarray
+    kind: int
+    labels: bool
+    classes: bool
+    """Whether a prediction is right or wrong, and an accuracy makes sense."""
+    by_output: bool
+    """Whether it is so for each output by itself: one, or many that do not exclude each other."""
+
+
+def sample_weights(values: object, n: int, name: str = "sample_weight") -> np.ndarray | None:
+    """Weights of n samples, finite and not negative, as float64; None if there are none."""
+    if values is None:
+        return None
+    array = np.array(numeric(values, name), np.float64)  # a copy, that nobody changes meanwhile
+    if array.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), a weight for each sample; got {array.shape}")
+    within(array, name, array.dtype, 0, math.inf)
+    return array
+
+
+def class_weights(values: object, y: Targets, n_out: int, rows: np.ndarray | None = None) -> np.ndarray | None:
+    """The weight of each sample by its class: of a dict, or n / (classes present * samples of the class); None if none.
+
+    Classes that a dict does not name have weight 1. A row of probabilities has the mean of its classes' weights. Only
+    the samples in these rows are counted, if there are any.
+    """
+    if values is None:
+        return None
+    if not y.classes or (y.by_output and n_out > 1):
+        raise ValueError("class_weight needs targets that are classes, and these are not")
+    classes = max(n_out, 2)
+    labels = y.array if y.labels or n_out > 1 else (y.array.reshape(-1) > 0.5).astype(np.int64)
+    if isinstance(values, str):
+        checks.choice(values, "class_weight", ("balanced",))
+        counted = labels if rows is None else labels[rows]
+        counts = np.bincount(counted, minlength=classes) if labels.ndim == 1 else counted.sum(axis=0, dtype=np.float64)
+        table = len(counted) / (np.count_nonzero(counts) * np.maximum(counts, 1e-300))
+        table[counts == 0] = 0.0
+    elif isinstance(values, dict):
+        table = np.ones(classes)
+        for label, weight in values.items():
+            if checks.integer(label, "class_weight's keys", 0) >= classes:
+                raise ValueError(f"class_weight's keys must be below {classes}, the number of classes; got {label}")
+            table[label] = checks.real(weight, f"class_weight[{label}]", 0)
+    else:
+        raise TypeError(f"class_weight must be a dict or 'balanced', got {values!r}")
+    return table[labels] if labels.ndim == 1 else labels @ table
+
+
+def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: str = "y", samples: str = "X") -> Targets:
+    """Targets of n samples for a loss: labels (n,) where there are classes, else rows of n_out."""
+    array = numeric(y, name)
+    shapes = f"({n},){'' if n_out == 1 else ' of integer labels'} or ({n}, {n_out})"
+    if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_out):
+        raise ValueError(f"{name} must have shape {shapes}, got {array.shape}")
+    if len(array) != n:
+        raise ValueError(f"{name} must have a row for each of the {n} rows of {samples}, got {len(array)}")
+    if array.ndim == 1 and (n_out > 1 or loss.targets == "distribution"):
+        if array.dtype.kind == "f":
+            raise TypeError(
+                f"{name} of shape ({n},) must be integer labels for {n_out} outputs, got dtype {array.dtype}"
+            )
+        # A copy: labels say where the kernels write, and nobody else may change them meanwhile.
+        labels = np.array(array, np.int64)
+        within(labels, name, dtype, 0, n_out - 1)
+        return Targets(labels, FLOAT64, True, True, False)
+    array = readable(array, dtype)
+    low, high = {"values": (-math.inf, math.inf), "counts": (0, math.inf), "signs": (-1, 1)}.get(loss.targets, (0, 1))
+    within(array, name, dtype, low, high)
+    if loss.targets == "signs":
+        _signs(array, name)
+    if loss.targets == "distribution":
+        for start, block in blocks(array):
+            sums = block.sum(axis=1, dtype=np.float64)
+            if abs(sums - 1).max() > SUM_TOLERANCE:
+                worst = int(abs(sums - 1).argmax())
+                raise ValueError(
+                    f"{name}[{start + worst}] sums to {sums[worst]:g}; a row of probabilities must sum to 1"
+                )
+    classes, by_output = loss.targets not in ("values", "counts"), loss.targets in ("probabilities", "signs")
+    return Targets(array, KINDS[array.dtype], False, classes, by_output)
+
+
+def _signs(array: np.ndarray, name: str) -> None:
+    """All values are 0 or 1, or all are -1 or 1."""
+    least = min(block.min() for _, block in blocks(array))
+    for start, block in blocks(array):
+        fine = (block == 1) | (block == min(least, 0))
+        if not fine.all():
+            refuse(block, fine, name, "0 or 1, or -1 or 1", start)
+
+
+class Reader:
+    """Reads samples that users give, for a network and a loss.
+
+    Parameters
+    ----------
+    sizes : units of the network's input, hidden layers and output.
+    dtype : of the network.
+    loss : that will see the targets.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], dtype: np.dtype, loss: Loss):
+        self.n_in, self.n_out, self.dtype, self.loss = sizes[0], sizes[-1], dtype, loss
+
+    def samples(self, X: Any, y: Any, X_name: str = "X", y_name: str = "y") -> Samples:
+        """Inputs and targets."""
+        read = inputs(X, self.n_in, self.dtype, X_name)
+        return Samples(read, targets(y, len(read.array), self.n_out, self.loss, self.dtype, y_name, X_name))
+
+    def weighted(
+        self, samples: Samples, sample_weight: Any, class_weight: Any = None, rows: np.ndarray | None = None
+    ) -> Samples:
+        """Samples with their weights, of which those in some rows must have a sum above 0."""
+        found = self._weights(samples.y, sample_weight, class_weight, rows)
+        if found is not None and not 0 < (total := (found if rows is None else found[rows]).sum()) < np.inf:
+            raise ValueError(f"the weights must have a sum above 0 that is finite, got {total}")
+        return samples._replace(weights=found)
+
+    def _weights(
+        self,
+        y: Targets,
+        sample_weight: Any,
+        class_weight: Any,
+        rows: np.ndarray | None = None,
+        name: str = "sample_weight",
+    ) -> np.ndarray | None:
+        """The weight of each sample, or None if all are 1."""
+        found = sample_weights(sample_weight, len(y.array), name)
+        by_class = class_weights(class_weight, y, self.n_out, rows)
+        if by_class is None:
+            return found
+        return by_class if found is None else found * by_class
+
+    def validation(self, given: Any) -> Samples:
+        """Validation data."""
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            raise TypeError(
+                f"validation_data must be a pair (X, y), or (X, y, sample_weight), got {type(given).__name__}"
+            )
+        samples = self.samples(*given[:2], "validation_data[0]", "validation_data[1]")
+        given_weights = given[2] if len(given) == 3 else None
+        return samples._replace(weights=sample_weights(given_weights, len(samples.X.array), "validation_data[2]"))
+
+    def taken(self, samples: Samples, sample_weight: Any, rows: np.ndarray) -> Samples:
+        """Some of the samples, copied, with their own weights."""
+        X, y = (part._replace(array=np.ascontiguousarray(part.array[rows])) for part in samples[:2])
+        return Samples(X, y, None, None if sample_weight is None else np.asarray(sample_weight, np.float64)[rows])
+
+    def blocks(self, X: Any, epochs: int) -> Iterable:
+        """An iterable of blocks."""
+        if isinstance(X, np.ndarray | str | bytes | dict) or not isinstance(X, Iterable):
+            raise TypeError(f"y must be given, unless X is an iterable of blocks (X, y); got {type(X).__name__}")
+        if isinstance(X, Iterator) and epochs > 1:
+            raise ValueError(
+                f"epochs must be 1 with an iterator, which goes through its blocks once, got {epochs}; a list, or an "
+                f"object whose __iter__ begins anew, can have more"
+            )
+        return X
+
+    def block(self, given: Any, k: int, class_weight: Any) -> Samples | None:
+        """Block number k of an iterable; None if it has no rows."""
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            kind = type(given).__name__
+            raise TypeError(f"block {k} of X must be a pair (X, y), or (X, y, sample_weight), got {kind}")
+        if np.shape(given[0])[:1] == (0,) == np.shape(given[1])[:1]:
+            return None
+        samples = self.samples(*given[:2], f"X of block {k}", f"y of block {k}")
+        sample_weight, name = given[2] if len(given) == 3 else None, f"sample_weight of block {k}"
+        return samples._replace(weights=self._weights(samples.y, sample_weight, class_weight, name=name))

@@ -1,0 +1,1 @@
+"""The engine: parameters, memory, compiled kernels, threads, and the list of operations that a step is."""

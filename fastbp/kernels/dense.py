@@ -1,0 +1,140 @@
+"""Dense: the product of a minibatch's rows and a matrix of weights, forward and backward.
+
+Forward, z^l = W^l a^{l-1} + b^l. Backward, (W^{l+1})^T delta^{l+1}: the same product, with the transposed copy of the
+weights and without a bias (000, 002, 004). The activation function, or its derivative, is applied to each group of
+panels as soon as it is there: after the whole layer, it cost 1 % of a step of 784-512-512-10.
+
+The loops are written out; the value in the innermost one is a tile of TILE_ROWS x TILE_PANELS vectors in registers.
+Each number is one chain of multiply-adds, the bias first and then j = 0, 1, ..., whatever the shape of the tile, so a
+row's result does not depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from .records import OUTPUTS, PRODUCT, STEP
+from .simd import INLINE, OPTIONS
+from .simd.memory import call, fetch, holds_zeros, lanes, load, record_at, splat, vector_at
+from .simd.target import TILE_PANELS, TILE_ROWS
+from .simd.tiles import tile_fill, tile_fma, tile_store
+
+
+class Matrix(NamedTuple):
+    """A matrix in a vector: number (r, j) is at ``data[at + r row + j // lanes panel + j % lanes]``.
+
+    In panels, a row is `lanes` numbers from the next. In a row-major matrix, a panel is.
+    """
+
+    data: np.ndarray
+    at: int
+    row: int
+    panel: int
+
+
+def _rows(m: int, n: int, first: bool = False):
+    """The product for m rows and n panels: one tile. The first of them asks for the next panels of W."""
+
+    @njit(**INLINE)
+    def rows(A, W, B, Z, r, n_in, ahead):
+        L = lanes(Z.data)
+        a, w = A.at + r * A.row, W.at
+        tile = tile_fill(m, n, B.data, B.at, B.panel)
+        for block in range(0, n_in, L):
+            for j in range(min(L, n_in - block)):
+                if first:
+                    for p in range(n):
+                        fetch(W.data, ahead + j * L + p * W.panel)
+                tile = tile_fma(m, n, tile, A.data, a + j, A.row, W.data, w + j * L, W.panel)
+            a += A.panel
+            w += L * L
+            ahead += L * L
+        tile_store(m, n, tile, Z.data, Z.at + r * L, Z.panel)
+
+    return rows
+
+
+def multiply(n: int):
+    """The product for n panels. Rows that fill no tile go by 2 and 1: these read W again, but waste nothing."""
+    start, tall, pair, one = _rows(TILE_ROWS, n, True), _rows(TILE_ROWS, n), _rows(2, n), _rows(1, n)
+
+    @njit(**OPTIONS)
+    def multiply(A, W, B, Z, n_in, ahead, first, last):
+        """Z_ri = sum_j A_rj W_ji + B_i for rows first <= r < last and the panels that begin at W.at, B.at and Z.at.
+
+        Meanwhile the panels of W that come next, at `ahead`, are fetched into the cache.
+        """
+        r = first
+        if r + TILE_ROWS <= last:
+            start(A, W, B, Z, r, n_in, ahead)
+            r += TILE_ROWS
+        while r + TILE_ROWS <= last:
+            tall(A, W, B, Z, r, n_in, ahead)
+            r += TILE_ROWS
+        while r + 2 <= last:
+            pair(A, W, B, Z, r, n_in, ahead)
+            r += 2
+        if r < last:
+            one(A, W, B, Z, r, n_in, ahead)
+
+    return multiply
+
+
+multiply_one = multiply(1)
+multiply_many = multiply(TILE_PANELS) if TILE_PANELS > 1 else multiply_one
+
+
+def product(dtype):
+    """The operation `out = a W + b` for a dtype, with a PRODUCT record."""
+
+    @njit(**OPTIONS)
+    def product(address, record, k, t, start, first, last):
+        """The rows that thread t has of part k; after each group of panels, the kernel that follows."""
+        step, p = record_at(address, STEP), record_at(record, PRODUCT)
+        W, b, out = vector_at(p.W, dtype), vector_at(p.b, dtype), vector_at(p.out, dtype)
+        L = lanes(out)
+        A = Matrix(vector_at(p.a, dtype), start * p.a_sample, p.a_row, p.a_panel)
+        panels = (p.columns + L - 1) // L
+        for i in range(0, panels, TILE_PANELS):
+            weights, bias = Matrix(W, i * p.w_panel, L, p.w_panel), Matrix(b, i * p.b_panel, 0, L)
+            Z, ahead = Matrix(out, i * step.stride, L, step.stride), (i + TILE_PANELS) * p.w_panel
+            if i + TILE_PANELS >= panels:
+                ahead = p.next
+            if i + TILE_PANELS <= panels:
+                multiply_many(A, weights, bias, Z, p.rows, ahead, first, last)
+            else:
+                multiply_one(A, weights, bias, Z, p.rows, ahead, first, last)
+            if p.checked and i == 0 and not all_finite(out, first, last):
+                step.odd = 1
+            if p.followed:
+                call(p.follower, (address, p.layer, k, t, first, last, i))
+
+    return product
+
+
+@njit(**INLINE)
+def all_finite(A, first, last):
+    """Whether rows first <= r < last of a panel are finite, as z^1 is if the inputs are and nothing overflows."""
+    L, odd = lanes(A), splat(A, 0.0)
+    for i in range(first * L, last * L, L):
+        odd += load(A, i) - load(A, i)
+    return holds_zeros(odd)
+
+
+def scatter(dtype):
+    """The operation that copies panels to a row-major matrix, with an OUTPUTS record."""
+
+    @njit(**OPTIONS)
+    def scatter(address, record, k, t, start, first, last):
+        """out[start + r, i] = A[r, i] for the rows r that thread t has of part k, which begins with sample `start`."""
+        step, o = record_at(address, STEP), record_at(record, OUTPUTS)
+        A, out = vector_at(o.panels, dtype), vector_at(o.out, dtype)
+        L = lanes(A)
+        for r in range(first, last):
+            for i in range(o.columns):
+                out[(start + r) * o.columns + i] = A[i // L * step.stride + r * L + i % L]
+
+    return scatter

@@ -1,0 +1,1 @@
+"""Training: the trainer, its settings and its state, a call of fit, and what goes with it."""

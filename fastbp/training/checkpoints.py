@@ -1,0 +1,205 @@
+"""Checkpoints: all that training needs to go on, to the bit, after whatever ended it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .. import averages, checks, files, losses, metrics, network, optimizers, schedules
+from ..callbacks import Callback, State
+from ..engine.parameters import Layout
+from . import hooks
+from .settings import NAMES, Settings
+from .state import TrainingState
+
+KIND = "checkpoint"
+SUFFIX = ".safetensors"
+CLASSES = {
+    **network.CLASSES,
+    **{type(loss).__name__: type(loss) for loss in losses.LOSSES.values()},
+    **optimizers.OPTIMIZERS,
+    **schedules.SCHEDULES,
+    **averages.AVERAGES,
+    "TopK": metrics.TopK,
+}
+"""name: class of what a trainer may be made with."""
+
+Trained = TypeVar("Trained")
+
+
+class Checkpoint(Callback):
+    """Write checkpoints while training, for `Trainer.resume`.
+
+    A checkpoint is written whole or not at all, and is on the disk before the ones it replaces are removed: at any
+    moment, also of a power cut, the newest one can be read.
+
+    Parameters
+    ----------
+    directory : of the checkpoints, made if it is not there
+    every : int, keyword-only
+        Epochs, or steps, from one to the next. The last epoch of a call of fit has one anyway.
+    per : "epoch" or "step", keyword-only
+        What `every` counts.
+    keep : int, keyword-only
+        How many of the last ones stay.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter is out of its range or of another type; in `fit`, if the trainer has an optimizer or a schedule
+        that is not one of fastbp's, which a file cannot hold.
+    OSError
+        In `fit`, if the directory cannot be written.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", seed=0)
+    ...     _ = trainer.fit([[1.0]], [1.0], epochs=5, callbacks=[fb.Checkpoint(directory, keep=2)])
+    ...     sorted(path.name for path in pathlib.Path(directory).iterdir())
+    ['checkpoint-00000004.safetensors', 'checkpoint-00000005.safetensors']
+    """
+
+    late = True  # what others keep is what they have made of the same epoch
+
+    def __init__(self, directory: str | os.PathLike, *, every: int = 1, per: str = "epoch", keep: int = 3):
+        self.directory, self.keep = Path(directory), checks.integer(keep, "keep", 1)
+        self.every, self.per = checks.integer(every, "every", 1), checks.choice(per, "per", schedules.UNITS)
+        if per == "step":
+            self.on_batch_end = self._write
+
+    def on_train_begin(self, state: State) -> None:
+        json.dumps([_settings(state.trainer.settings), files.plain(state.network.architecture)])
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.directory):  # better now than after the first epoch
+            pass
+        for partial in self.directory.glob(f".checkpoint-*{SUFFIX}.*"):  # of one that was killed
+            partial.unlink(missing_ok=True)
+
+    def on_epoch_end(self, state: State) -> None:
+        if state.stop or state.epoch == state.epochs or (self.per == "epoch" and state.epoch % self.every == 0):
+            self._write(state)
+
+    def _write(self, state: State) -> None:
+        before = found(self.directory)
+        number = _number(before[-1]) + 1 if before else 1
+        files.write(self.directory / f"checkpoint-{number:08d}{SUFFIX}", _content(state))
+        for old in before[: max(0, len(before) - self.keep + 1)]:
+            old.unlink(missing_ok=True)
+
+
+def _number(path: Path) -> int:
+    """Of a checkpoint."""
+    return int(path.stem.rpartition("-")[2])
+
+
+def found(directory: Path) -> list[Path]:
+    """The checkpoints of a directory, the oldest first."""
+    return sorted(
+        (p for p in directory.glob(f"checkpoint-*{SUFFIX}") if re.fullmatch("[0-9]+", p.stem[11:])), key=_number
+    )
+
+
+def _settings(settings: Settings) -> dict[str, Any]:
+    """Settings as JSON knows them; ValueError if one cannot be restored."""
+    described = {name: files.plain(getattr(settings, name)) for name in NAMES if name != "metrics"}
+    for name, value in described.items():
+        if files.restored(value, CLASSES) != getattr(settings, name):
+            raise ValueError(f"{name} must be one of fastbp's to be kept in a file, got {getattr(settings, name)!r}")
+    known = lambda metric: isinstance(metric, str | metrics.TopK)  # noqa: E731
+    described["metrics"] = [files.plain(metric) if known(metric) else None for metric in settings.metrics]
+    described["metric_names"] = list(settings.scorers)
+    return described
+
+
+def _content(state: State) -> bytes:
+    """The content of a checkpoint."""
+    training, net = state.trainer.state, state.network
+    described, tensors = training.save(stop=state.stop)
+    tensors |= {"shift": net.shift, "scale": net.scale}
+    kept = []
+    for k, (name, which, values) in enumerate(hooks.save(state.callbacks)):
+        arrays = {key: value for key, value in values.items() if isinstance(value, np.ndarray)}
+        tensors |= {f"callback {k} {key}": value for key, value in arrays.items()}
+        kept.append([name, which, {key: value for key, value in values.items() if key not in arrays}, sorted(arrays)])
+    described["position"]["callbacks"] = kept
+    description = {"network": files.plain(net.architecture), "trainer": _settings(state.trainer.settings), **described}
+    return files.pack(KIND, description, tensors)
+
+
+class Found:
+    """What a checkpoint holds, checked.
+
+    Parameters
+    ----------
+    contents : of the open file.
+
+    Attributes
+    ----------
+    network : MLP
+        The network, whose parameters are 0 until `load_into`.
+    settings : dict
+        Those of the trainer, with the metrics that a file can hold.
+    """
+
+    def __init__(self, contents: files.Contents):
+        contents.verify()
+        self._contents, described = contents, contents.description
+        self.settings = files.restored_fields(described["trainer"], CLASSES)
+        scorers, names = self.settings.pop("metrics"), self.settings.pop("metric_names")
+        known = [metric for metric in scorers if metric is not None]
+        if [name for name, metric in zip(names, scorers, strict=True) if metric] != list(metrics.named(known)):
+            raise ValueError(f"its metrics {scorers} are not {names}")
+        self.settings["metrics"], self._names, self._complete = known, names, None not in scorers
+        self._position = dict(described["position"])
+        self._callbacks = [
+            (name, which, values, {key: f"callback {k} {key}" for key in keys})
+            for k, (name, which, values, keys) in enumerate(self._position.pop("callbacks"))
+        ]
+        made = files.restored(described["network"], CLASSES)
+        size = Layout(made.sizes, made.dtype).size
+        shapes = {"theta": [size], "state": [len(self.settings["optimizer"].states) * size]}
+        shapes |= {"average": [size]} if self.settings["average"] else {}
+        shapes |= {"shift": made.sizes[:1], "scale": made.sizes[:1]}
+        contents.fit(shapes, made.dtype, [tensor for *_, keys in self._callbacks for tensor in keys.values()])
+        self.network = network.MLP.from_architecture(made, contents["scale"], contents["shift"])
+
+    def load_into(self, state: TrainingState) -> None:
+        """Give a state what the checkpoint holds of one."""
+        names = self._contents.names & {"theta", "state", "average"}
+        callbacks = [
+            (name, which, {**values, **{key: self._contents[tensor] for key, tensor in keys.items()}})
+            for name, which, values, keys in self._callbacks
+        ]
+        described = {**self._contents.description, "position": {**self._position, "callbacks": callbacks}}
+        state.load(described, {name: self._contents[name] for name in names})
+
+    def metrics(self, given: Sequence[metrics.Metric] | None) -> Sequence[metrics.Metric]:
+        """The metrics of the trainer, those given if any; ValueError if they are not those of the checkpoint."""
+        if not self._complete if given is None else list(metrics.named(given)) != self._names:
+            names = self._names
+            raise ValueError(f"metrics must be those of the checkpoint, {names}, with its functions; got {given!r}")
+        return self.settings["metrics"] if given is None else given
+
+
+def newest(directory: str | os.PathLike, read: Callable[[Path], Trained]) -> Trained:
+    """What `read` makes of the newest checkpoint that it can read; see `Trainer.resume`."""
+    paths = found(Path(directory))
+    if not paths:
+        raise FileNotFoundError(f"there is no checkpoint in {directory}")
+    for path in reversed(paths[1:]):
+        try:
+            return read(path)
+        except files.ModelFileError as error:
+            warnings.warn(f"{error}; going back to the one before", stacklevel=3)
+    return read(paths[0])

@@ -1,0 +1,79 @@
+"""Settings: how a trainer trains, checked and in one value that is never changed, only replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from .. import checks
+from ..averages import Average
+from ..history import History
+from ..losses import LOSSES, Loss
+from ..metrics import Metric, Scorer, named
+from ..optimizers import SGD, Optimizer
+from ..schedules import Schedule
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The arguments of `Trainer` that may change between two calls of `fit`; their docstring is there."""
+
+    loss: str | Loss
+    optimizer: Optimizer | None = None
+    schedule: Schedule | None = None
+    l1: float = 0.0
+    l2: float = 0.0
+    clip_value: float | None = None
+    clip_norm: float | None = None
+    average: Average | None = None
+    metrics: Sequence[Metric] = ()
+    batch_size: int = 32
+    shuffle: bool = True
+    n_threads: int | None = None
+    gradient: str = "fused"
+
+    def __post_init__(self):
+        checks.resolved(self.loss, "loss", LOSSES)
+        optimizer = SGD() if self.optimizer is None else self.optimizer
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"optimizer must be an optimizer such as SGD(0.1), got {self.optimizer!r}")
+        if self.schedule is not None and not isinstance(self.schedule, Schedule):
+            raise TypeError(f"schedule must be one of fastbp.schedules, such as Cosine(30), got {self.schedule!r}")
+        if self.average is not None and not isinstance(self.average, Average):
+            raise TypeError(f"average must be an average such as EMA(0.999), got {self.average!r}")
+        named(self.metrics)
+        checked = {
+            "optimizer": optimizer,
+            "l1": checks.real(self.l1, "l1", 0),
+            "l2": checks.real(self.l2, "l2", 0),
+            "clip_value": checks.bound(self.clip_value, "clip_value"),
+            "clip_norm": checks.bound(self.clip_norm, "clip_norm"),
+            "metrics": tuple(self.metrics),
+            "batch_size": checks.integer(self.batch_size, "batch_size", 1),
+            "shuffle": bool(self.shuffle),
+            "n_threads": checks.threads(self.n_threads),
+            "gradient": checks.choice(self.gradient, "gradient", ("fused", "stored")),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def resolved_loss(self) -> Loss:
+        """The loss as an object."""
+        return checks.resolved(self.loss, "loss", LOSSES)
+
+    @property
+    def scorers(self) -> dict[str, Scorer | None]:
+        """The metrics by name."""
+        return named(self.metrics)
+
+    def learning_rate(self, t: np.ndarray, history: History) -> np.ndarray:
+        """The learning rate at the steps t = 1, 2, ... of the epoch that follows those of a history."""
+        eta = np.full(len(t), self.optimizer.learning_rate)
+        return eta if self.schedule is None else eta * self.schedule.at(t - 1, history.epochs, history)
+
+
+NAMES = tuple(field.name for field in fields(Settings))
+"""The names of all settings."""
