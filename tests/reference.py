@@ -42,6 +42,7 @@ ACTIVATIONS = {
     "gelu": lambda z: z * _normal_cdf(z),
     "silu": lambda z: z * _sigmoid(z),
     "hard_sigmoid": lambda z: np.clip((z + 3) / 6, 0, 1),
+    "mish": lambda z: z * np.tanh(np.logaddexp(z, 0)),
 }
 DERIVATIVES = {
     "identity": np.ones_like,
@@ -55,6 +56,7 @@ DERIVATIVES = {
     "gelu": lambda z: _normal_cdf(z) + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi),
     "silu": lambda z: _sigmoid(z) * (1 + z * _sigmoid(-z)),
     "hard_sigmoid": lambda z: np.where(np.abs(z) < 3, 1 / 6, 0.0),
+    "mish": lambda z: np.tanh(np.logaddexp(z, 0)) + z * _sigmoid(z) / np.cosh(np.minimum(np.logaddexp(z, 0), 300)) ** 2,
 }
 
 
@@ -115,6 +117,14 @@ LOSSES = {
     ),
     "quantile": _by_output(
         lambda a, y: np.maximum(0.5 * (y - a), -0.5 * (y - a)), lambda a, y: np.where(a > y, 0.5, -0.5)
+    ),
+    "log_cosh": _by_output(
+        lambda a, y: np.where(
+            np.abs(a - y) < 1,
+            np.log1p(2 * np.sinh(np.minimum(np.abs(a - y), 1) / 2) ** 2),
+            np.logaddexp(a - y, y - a) - math.log(2),
+        ),
+        lambda a, y: np.tanh(a - y),
     ),
     "poisson": _by_output(lambda a, y: a - y * np.log(a), lambda a, y: 1 - y / a),
     "hinge": _by_output(

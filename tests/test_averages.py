@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import reference
+from helpers import parameters, same
 
 import fastbp as fb
 
@@ -16,15 +17,11 @@ def fit(average, epochs=3, n_threads=None, **options):
     net = fb.MLP([6, 20, 9, 3], output="softmax", dtype=np.float64, seed=0)
     options = {"loss": "cross_entropy", "optimizer": fb.SGD(0.5), "batch_size": 40, "seed": 0} | options
     trainer = fb.Trainer(net, average=average, n_threads=n_threads, **options)
-    theta = [net.weights + net.biases]
+    theta = [parameters(net)]
     for _ in range(epochs):
         trainer.fit(X, y)
-        theta.append(net.weights + net.biases)
+        theta.append(parameters(net))
     return trainer, theta
-
-
-def parameters(net):
-    return net.weights + net.biases
 
 
 def test_ema():
@@ -41,7 +38,7 @@ def test_swa():
     for got, *ends in zip(parameters(trainer.averaged), *theta[3:], strict=True):
         assert reference.relative(got, np.mean(ends, axis=0)) < 1e-14
     early, theta = fit(fb.SWA(start=4), 3)
-    assert all((a == b).all() for a, b in zip(parameters(early.averaged), theta[3], strict=True))
+    assert same(parameters(early.averaged), theta[3])
 
 
 @pytest.mark.parametrize("average", [fb.EMA(0.9), fb.SWA()])
@@ -50,7 +47,7 @@ def test_training_is_as_without(average):
     trainers = [fit(average, n_threads=t, batch_size=7)[0] for t in (1, 2, 3, 4)]
     plain, _ = fit(None, batch_size=7)
     for trainer in trainers:
-        assert all((a == b).all() for a, b in zip(parameters(trainer.network), parameters(plain.network), strict=True))
+        assert same(parameters(trainer.network), parameters(plain.network))
         pairs = zip(parameters(trainer.averaged), parameters(trainers[0].averaged), strict=True)
         assert all((a == b).all() for a, b in pairs)
 
@@ -86,4 +83,4 @@ def test_an_epoch_that_diverges_leaves_the_average():
     X = np.full((40, 6), 1e308)
     with pytest.raises(FloatingPointError):
         trainer.fit(X, np.zeros(40, int))
-    assert all((a == b).all() for a, b in zip(before, parameters(trainer.averaged), strict=True))
+    assert same(before, parameters(trainer.averaged))

@@ -3,12 +3,11 @@
 import dataclasses
 import re
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import ROOT
 
-ROOT = Path(__file__).parent.parent
 MARKS = re.compile(r"<!-- results -->\n.*?<!-- /results -->", re.DOTALL)
 
 

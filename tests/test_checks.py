@@ -4,8 +4,10 @@ import re
 
 import numpy as np
 import pytest
+from helpers import parameters, same
 
 import fastbp as fb
+from fastbp import checks
 
 X, Y = np.ones((6, 3)), np.array([0, 1, 2, 3, 0, 1])
 ONE_HOT = np.eye(4)[Y]
@@ -45,11 +47,11 @@ BAD_SAMPLES = {
 
 
 def assert_unchanged(network, call, error, message):
-    before = network.weights + network.biases
+    before = parameters(network)
     with pytest.raises(error) as caught:
         call()
     assert message in str(caught.value)
-    assert all((a == b).all() for a, b in zip(before, network.weights + network.biases, strict=True))
+    assert same(before, parameters(network))
 
 
 @pytest.mark.parametrize("message", BAD_SAMPLES)
@@ -276,3 +278,15 @@ def test_signs(y):
     net.set_weights([[[1.0]]], [[0.0]])
     scores = fb.Trainer(net, loss="hinge").evaluate([[-0.5], [0.5], [-0.25]], y)
     assert scores == {"loss": pytest.approx((0.5 + 0.5 + 1.25) / 3), "accuracy": pytest.approx(2 / 3)}
+
+
+def test_conversion_is_done_in_blocks(monkeypatch):
+    """Other types and orders are never copied whole, and a message counts rows from the first."""
+    monkeypatch.setattr(checks, "BLOCK", 100)
+    X = np.random.default_rng(0).normal(size=(200, 21))
+    net = fb.MLP([21, 3], seed=0)
+    assert (net.predict(np.asfortranarray(X)) == net.predict(X)).all()
+    bad = np.asfortranarray(X)
+    bad[150, 3] = np.nan
+    with pytest.raises(ValueError, match=r"X\[150, 3\] is nan"):
+        net.predict(bad)

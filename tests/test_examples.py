@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PACKAGE, path
+from helpers import PACKAGE, PATIENT, ROOT, idx, python_path
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "mnist.py"
+EXAMPLE = ROOT / "examples" / "mnist.py"
 EPOCH = re.compile(
     r"epoch +(\d+)  loss \d+\.\d{4}  training accuracy [01]\.\d{4}  test accuracy ([01]\.\d{4})  \d+\.\d\d s"
 )
@@ -23,7 +22,7 @@ LAST = re.compile(r"test accuracy ([01]\.\d{4})  (\d+) epochs  (\d+\.\d\d) s tra
 
 def start(*arguments: object, shadows: Path | None = None) -> subprocess.Popen[str]:
     """Run the example; modules in `shadows` come before the installed ones."""
-    environment = {"OMP_WAIT_POLICY": "passive", **os.environ, **path(PACKAGE.parent)}
+    environment = {**PATIENT, **os.environ, **python_path(PACKAGE.parent)}
     if shadows is not None:
         environment["PYTHONPATH"] = os.pathsep.join((str(shadows), environment["PYTHONPATH"]))
     return subprocess.Popen(
@@ -67,8 +66,8 @@ def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
         y = np.arange(n, dtype=np.uint8) % 10
         X = rng.integers(0, 100, (n, 28, 28), np.uint8)
         X[np.arange(n), 2 * y + 4] += 150
-        (root / f"{prefix}-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, n, 28, 28) + X.tobytes())
-        (root / f"{prefix}-labels-idx1-ubyte").write_bytes(struct.pack(">4BI", 0, 0, 8, 1, n) + y.tobytes())
+        (root / f"{prefix}-images-idx3-ubyte").write_bytes(idx(X))
+        (root / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(y))
     return root
 
 

@@ -1,9 +1,8 @@
-"""Metrics beside scikit-learn and NumPy, in `evaluate` and in the history; the history as other types."""
+"""Metrics beside scikit-learn and NumPy, in `evaluate` and in the history."""
 
 from __future__ import annotations
 
 import functools
-import math
 import sys
 
 import numpy as np
@@ -17,12 +16,10 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(N, 5))
 WEIGHTS = rng.uniform(0, 2, N)
 WEIGHTS[::7] = 0
-
 LABELS = rng.integers(0, 7, N)
 BINARY = rng.integers(0, 2, N)
 VALUES = rng.normal(3, 2, size=(N, 3))
 MANY = rng.integers(0, 2, size=(N, 4))
-
 KINDS = {  # name: (outputs, activation of the output, loss, targets)
     "labels": (7, "softmax", "cross_entropy", LABELS),
     "one-hot": (7, "softmax", "cross_entropy", np.eye(7)[LABELS]),
@@ -44,7 +41,6 @@ SIGNS = {
     "signs (n, 1)": (1, "tanh", "hinge", 2 * BINARY[:, None] - 1),
 }
 KINDS |= SIGNS
-
 weighted = pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
 
 
@@ -69,7 +65,7 @@ def labels_of(rows: np.ndarray) -> np.ndarray:
     return (rows[:, 0] > 0.5).astype(int) if rows.shape[1] == 1 else rows.argmax(axis=1)
 
 
-# --- each beside others -------------------------------------------------------------------------------------
+# --- each beside others -----------------------------------------------------------------------------------------------
 
 
 @weighted
@@ -178,7 +174,7 @@ def test_auc_without_scikit_learn(monkeypatch):
         trainer("two labels", ["auc"]).evaluate(X, BINARY)
 
 
-# --- corners ------------------------------------------------------------------------------------------------
+# --- corners ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rows", [False, True])
@@ -267,7 +263,7 @@ def test_objects_are_equal_by_their_parameter():
     assert TopK(3).__name__ == "top_3_accuracy"
 
 
-# --- functions ----------------------------------------------------------------------------------------------
+# --- functions --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -331,7 +327,7 @@ def test_an_error_in_a_function_comes_through():
     assert own.fit(X, LABELS).epochs == 2
 
 
-# --- names --------------------------------------------------------------------------------------------------
+# --- names ------------------------------------------------------------------------------------------------------------
 
 
 def test_names():
@@ -426,68 +422,3 @@ def test_functions_of_the_package():
     scores = own.evaluate(X, VALUES, sample_weight=WEIGHTS)
     assert scores == named.evaluate(X, VALUES, sample_weight=WEIGHTS)
     assert scores != own.evaluate(X, VALUES)
-
-
-# --- history ------------------------------------------------------------------------------------------------
-
-
-def recorded() -> fb.History:
-    history = fb.History()
-    history.record(loss=0.5, seconds=1.0)
-    history.record(loss=0.25, seconds=2.0, validation_r2=0.125)
-    history.record(loss=0.75, seconds=3.0)
-    return history
-
-
-def test_record():
-    history = recorded()
-    assert history.epochs == 3
-    assert list(history) == ["loss", "seconds", "validation_r2"]
-    assert history["loss"] == [0.5, 0.25, 0.75]
-    assert history["validation_r2"] == pytest.approx([math.nan, 0.125, math.nan], nan_ok=True)
-    assert fb.History().epochs == 0
-
-
-def test_to_dict():
-    """A plain dict, which others may change."""
-    history = recorded()
-    copied = history.to_dict()
-    assert type(copied) is dict
-    assert {name: pytest.approx(column, nan_ok=True) for name, column in history.items()} == copied
-    copied["loss"].append(7.0)
-    copied["mine"] = []
-    assert history["loss"] == [0.5, 0.25, 0.75]
-    assert "mine" not in history
-
-
-def test_to_frame():
-    pandas = pytest.importorskip("pandas", reason="makes a pandas frame")
-    frame = recorded().to_frame()
-    assert isinstance(frame, pandas.DataFrame)
-    assert list(frame.columns) == ["loss", "seconds", "validation_r2"]
-    assert frame.index.name == "epoch"
-    assert frame.index.tolist() == [1, 2, 3]
-    assert frame["loss"].tolist() == [0.5, 0.25, 0.75]
-    assert frame["validation_r2"].isna().tolist() == [True, False, True]
-    assert (frame.dtypes == np.float64).all()
-    assert frame["loss"].idxmin() == 2
-    assert len(fb.History().to_frame()) == 0
-
-
-def test_to_frame_of_a_fit():
-    pytest.importorskip("pandas", reason="makes a pandas frame")
-    history = trainer("labels", ["r2"]).fit(X, LABELS, epochs=4, validation_split=0.25)
-    frame = history.to_frame()
-    assert frame.shape == (4, 7)
-    assert {name: frame[name].tolist() for name in frame} == history.to_dict()
-
-
-def test_printed():
-    lines = str(recorded()).splitlines()
-    assert lines[0].split() == ["epoch", "loss", "seconds", "validation_r2"]
-    assert [line.split() for line in lines[1:]] == [
-        ["1", "0.5000", "1.0000", "-"],
-        ["2", "0.2500", "2.0000", "0.1250"],
-        ["3", "0.7500", "3.0000", "-"],
-    ]
-    assert len({len(line) for line in lines}) == 1

@@ -5,16 +5,13 @@ import io
 import re
 
 import pytest
-from conftest import PACKAGE
-
-README = PACKAGE.parent / "README.md"
+from helpers import ROOT, same
 
 
 def blocks():
     """Its Python, but for what wants MNIST."""
-    if not README.exists():
-        pytest.skip("installed without README.md")
-    found = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     return [block for block in found if "load_mnist" not in block]
 
 
@@ -37,5 +34,5 @@ def test_python(tmp_path, monkeypatch):
             weights = names["net"].weights
         if "resume(" in block:  # nothing was left of it
             resumed = names["trainer"].network.weights
-            assert all((a == b).all() for a, b in zip(weights, resumed, strict=True))
+            assert same(weights, resumed)
     assert len(names["ensemble"].trainers) == 8

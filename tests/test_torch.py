@@ -22,7 +22,7 @@ OPTIMIZERS = [
 ]
 
 
-@pytest.mark.parametrize(("optimizer", "make"), OPTIMIZERS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("optimizer", "make"), OPTIMIZERS, ids=[str(one) for one, _ in OPTIMIZERS])
 def test_optimizers(optimizer, make):
     """A hundred full-batch steps in float64, so that only the update rule can make a difference."""
     rng = np.random.default_rng(0)

@@ -7,7 +7,9 @@ import inspect
 import numpy as np
 from numba import njit
 
+from fastbp.engine.workspace import Record
 from fastbp.kernels.panels import aligned, lanes_of, pack, unpack
+from fastbp.kernels.records import STEP
 
 RAGGED = [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 61]
 
@@ -21,9 +23,20 @@ def compiled(kernel):
     )  # an inlined kernel takes no *args
 
 
+def operation(kernel):
+    """A kernel of an operation as a function of a STEP, its own record, its rows, and the number of the part."""
+    run = compiled(kernel)
+    return lambda step, record, rows, part=0: run(step.address, record.address, part, 0, 0, 0, rows)
+
+
+def step(rows, dtype, **fields):
+    """A STEP of one part of so many rows."""
+    return Record(STEP, n=rows, batch=rows, part=rows, parts=1, threads=1, stride=rows * lanes_of(dtype), **fields)
+
+
 def elementwise(function):
     """An intrinsic of vectors as a function of arrays of whole lines."""
-    from fastbp.kernels.simd import lanes, load, store
+    from fastbp.kernels.simd.memory import lanes, load, store
 
     @njit(error_model="numpy")
     def apply(x, out):

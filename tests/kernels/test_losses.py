@@ -6,32 +6,62 @@ import itertools
 import numpy as np
 import pytest
 import reference
-from kernels.harness import compiled, from_panels, to_panels
+from kernels.harness import from_panels, operation, step, to_panels
 
-from fastbp.architecture import OUTPUTS
-from fastbp.kernels.losses import LOSSES, loss, room
+from fastbp.activations import OUTPUTS
+from fastbp.engine.workspace import Record
+from fastbp.kernels import elementwise, loss
+from fastbp.kernels.columns import room
 from fastbp.kernels.panels import aligned, lanes_of
-
-PARAMETERS = {"huber": 1.0, "quantile": 0.5, "leaky_relu": 0.01, "elu": 1.0}
+from fastbp.kernels.records import FOLLOWER, LAYER, LOSS
+from fastbp.losses import LOSSES
 
 
 @functools.cache
-def run_loss(name, output):
-    return compiled(loss(name, OUTPUTS[output]))
+def loss_kernel(name, fused, dtype):
+    return operation(loss.loss(dtype, LOSSES[name], fused))
+
+
+@functools.cache
+def followers(output, dtype):
+    """The addresses of sigma and of delta *= da/dz, as the engine compiles them."""
+    from fastbp.engine import compiled
+
+    sigma, dtype = OUTPUTS[output], np.dtype(dtype)
+    if sigma.whole_rows:
+        factories = (elementwise.softmax_activate,), (elementwise.softmax_differentiate,)
+    elif sigma.of_z:
+        factories = (elementwise.activate, sigma, True, False), (elementwise.differentiate_kept,)
+    else:
+        factories = (elementwise.activate, sigma, False, False), (elementwise.differentiate, sigma)
+    return tuple(compiled.kernel(factory, dtype, *options) for factory, *options in factories)
+
+
+follow = operation(elementwise.follow)
 
 
 def evaluate(name, output, z, y, dtype=np.float64, by_output=False):
-    """(a, C by row, delta) of the kernel."""
+    """(a, C by row, delta, hits) by the operations of the output, the loss, and the output's derivative."""
     rows, n_out = z.shape
     A, Y = to_panels(z, rows, dtype), to_panels(y, rows, dtype)
-    D = aligned(A.size, dtype)
-    costs, hits = np.zeros(rows), np.zeros(rows)
-    lanes = lanes_of(dtype)
-    C, stride = aligned(room(lanes, n_out), dtype), rows * lanes
-    parameters, none = (PARAMETERS.get(name, 0.0), PARAMETERS.get(output, 0.0)), np.empty(0)
-    run_loss(name, output)(
-        A, 0, Y, 0, D, 0, stride, n_out, parameters, 1.0, none, by_output, 0, rows, costs, hits, C, 0
-    )
+    D, slope = aligned(A.size, dtype), aligned(A.size, dtype)
+    costs, hits, size = np.zeros(rows), np.zeros(rows), room(lanes_of(dtype), n_out)
+    now = step(rows, dtype, scratch=aligned(size, dtype), room=size)
+    parameters = np.array(OUTPUTS[output].parameters(), dtype)
+    layer = Record(LAYER, n_out=n_out, a_out=A, delta=D, slope=slope, parameters=parameters)
+    after = {"layer": layer.address, "panels": -(-n_out // lanes_of(dtype))}
+    fused = output if output in LOSSES[name].fused else ""
+    row = LOSSES[name]
+    made = Record(
+        LOSS, a=A, y=Y, delta=D, columns=n_out, by_output=by_output, costs=costs, hits=hits, threshold=row.threshold,
+        parameters=np.array(row.parameters(n_out), dtype),
+    )  # fmt: skip
+    activate, differentiate = followers(output, dtype)
+    if not fused:
+        follow(now, Record(FOLLOWER, follower=activate, **after), rows)
+    loss_kernel(name, fused, dtype)(now, made, rows)
+    if not fused:
+        follow(now, Record(FOLLOWER, follower=differentiate, **after), rows)
     return from_panels(A, rows, z.shape), costs, from_panels(D, rows, z.shape), hits
 
 

@@ -5,13 +5,13 @@ import pytest
 from kernels.harness import compiled, elementwise
 from numba import njit
 
-from fastbp.kernels import simd
+from fastbp.kernels.simd import formulas, functions, memory, target, tiles
 from fastbp.kernels.panels import aligned, lanes_of
 
 DTYPES = [np.float32, np.float64]
 EXACT = {"exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p}
 RANGES = {"exp": (-86, 87), "expm1": (0, 87), "log": (1e-37, 1e37), "log1p": (0, 1)}
-FUNCTIONS = {name: elementwise(simd.elementwise(getattr(simd, name), 1)) for name in EXACT}
+FUNCTIONS = {name: elementwise(formulas.elementwise(getattr(functions, name), 1)) for name in EXACT}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -57,10 +57,10 @@ def test_transpose_lines(dtype, count):
     X, Y, Z = (aligned(lanes * lanes, dtype) for _ in range(3))
     X[: count * lanes] = np.random.default_rng(0).normal(size=count * lanes)
     Z[count * lanes :] = 7
-    compiled(simd.transpose_lines)(X, 0, count, Y, 0, lanes)
+    compiled(tiles.transpose_lines)(X, 0, count, Y, 0, lanes)
     rows = X.reshape(lanes, lanes)[np.minimum(np.arange(lanes), count - 1)]
     assert (Y.reshape(lanes, lanes) == rows.T).all()
-    compiled(simd.transpose_lines)(Y, 0, lanes, Z, 0, count)
+    compiled(tiles.transpose_lines)(Y, 0, lanes, Z, 0, count)
     assert (Z[: count * lanes] == X[: count * lanes]).all()
     assert (Z[count * lanes :] == 7).all()
 
@@ -73,7 +73,7 @@ def test_keep(dtype):
 
     @njit
     def keep(x, count):
-        simd.store(x, 0, simd.keep(simd.load(x, 0), count, -7.0))
+        memory.store(x, 0, memory.keep(memory.load(x, 0), count, -7.0))
 
     for count in (lanes + 3, lanes, 3, 0):
         keep(x, count)
@@ -91,12 +91,12 @@ def test_block(dtype, stream):
 
     @njit
     def copy(W, V, T, stream):
-        B = simd.block(W)
-        for i in range(0, len(W), simd.lanes(W)):
-            simd.store(B, i, simd.load(W, i))
-        simd.block_store(B, V, 0, stream)
-        simd.block_transpose(B, T, 0, stream)
-        simd.fence()
+        B = tiles.block(W)
+        for i in range(0, len(W), memory.lanes(W)):
+            memory.store(B, i, memory.load(W, i))
+        tiles.block_store(B, V, 0, stream)
+        tiles.block_transpose(B, T, 0, stream)
+        memory.fence()
 
     copy(W, V, T, stream)
     assert (V == W).all()
@@ -105,7 +105,7 @@ def test_block(dtype, stream):
 
 def test_tiles_fit_the_registers():
     """The rule of `tiles` for the targets it knows, and the target's own."""
-    bits, count = simd.registers()
+    bits, count = target.registers()
     assert (bits, count) in [(512, 32), (256, 16), (128, 16), (128, 32)]
-    assert (simd.M * simd.N + simd.N) * (512 // bits) + 1 <= count
-    assert 16 % simd.G == 0
+    assert (target.TILE_ROWS + 1) * target.TILE_PANELS * (512 // bits) + 1 <= count
+    assert 16 % target.GRADIENT_ROWS == 0

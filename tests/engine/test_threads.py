@@ -9,10 +9,13 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from conftest import run
+from helpers import run, run_function
+from numba.np.ufunc import parallel
 
 import fastbp as fb
 from fastbp import threads
+
+# --- how many ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -95,20 +98,7 @@ def test_numba_num_threads(system, monkeypatch):
     assert threads.available() == 5
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform has no affinity of processes")
-def test_affinity():
-    """Set after the import too, and then a fit takes one thread by itself."""
-    run("""
-        import os
-        from fastbp import threads
-        import test_threads as t
-
-        core = min(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {core})
-        assert threads.available() == 1
-        own = t.fit(None)
-        assert own._job.threads == 1
-        """)
+# --- a fit ------------------------------------------------------------------------------------------------------------
 
 
 def fit(n_threads: int | None, eta: float = 0.1) -> fb.Trainer:
@@ -117,6 +107,22 @@ def fit(n_threads: int | None, eta: float = 0.1) -> fb.Trainer:
     trainer = fb.Trainer(net, loss="cross_entropy", optimizer=fb.SGD(eta), batch_size=256, n_threads=n_threads)
     trainer.fit(np.random.default_rng(0).normal(size=(512, 256)), np.arange(512) % 10)
     return trainer
+
+
+def one_core() -> None:
+    core = min(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    assert threads.available() == 1
+    fit(None)
+    assert not parallel._is_initialized, "Numba's thread pool"
+    fit(2)
+    assert parallel._is_initialized, "that of a fit with two threads"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform has no affinity of processes")
+def test_affinity():
+    """Set after the import too, and then a fit takes one thread by itself."""
+    run_function(one_core)
 
 
 def restore() -> None:
@@ -136,11 +142,10 @@ def restore() -> None:
 
 def test_number_of_threads_is_restored():
     """A fit sets Numba's number for its calls only, also when they end in an error."""
-    run("import test_threads as t; t.restore()", {"NUMBA_NUM_THREADS": "4"})
+    run_function(restore, env={"NUMBA_NUM_THREADS": "4"})
 
 
-@pytest.mark.parametrize("cache", ["empty", "warm"])
-def test_threads_start_with_the_spins_of_their_own(cache, tmp_path):
+def test_threads_start_with_the_spins_of_their_own(tmp_path):
     """Whatever starts Numba's threads first, a compilation or a load from the cache, finds the count set."""
     code = """
     import os
@@ -160,5 +165,5 @@ def test_threads_start_with_the_spins_of_their_own(cache, tmp_path):
     assert seen[0] == threads.SPINS, seen
     assert "GOMP_SPINCOUNT" not in os.environ
     """
-    for _ in range(2 if cache == "warm" else 1):
+    for _ in ("empty", "warm"):
         run(code, {"NUMBA_CACHE_DIR": str(tmp_path)})

@@ -1,13 +1,14 @@
 """Files of networks: the same network back, and of anything else one clear error."""
 
-import hashlib
 import json
 import os
 import re
 import stat
+import tracemalloc
 
 import numpy as np
 import pytest
+from helpers import digest, mutations, parameters
 from safetensors.numpy import load_file, save_file
 
 import fastbp as fb
@@ -38,7 +39,7 @@ def test_round_trip(tmp_path, dtype):
     net.save(path)
     twin = fb.load(str(path))
     assert repr(twin) == repr(net)
-    for a, b in zip(net.weights + net.biases, twin.weights + twin.biases, strict=True):
+    for a, b in zip(parameters(net), parameters(twin), strict=True):
         assert a.tobytes() == b.tobytes()
     assert twin.architecture == net.architecture
     X, y = np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) % 3
@@ -73,7 +74,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     def no_space(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", no_space)
+    monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(OSError, match="No space"):
         net.save(path)
     assert path.read_bytes() == before
@@ -157,40 +158,12 @@ def test_not_a_model(tmp_path):
         fb.load(tmp_path)
 
 
-def mutations(content, n):
-    """Flipped bits, other bytes, cuts, extensions, pieces moved, and other numbers in the header."""
-    rng = np.random.default_rng(0)
-    size = 8 + int.from_bytes(content[:8], "little")
-    for k in range(n):
-        data = bytearray(content)
-        kind = k % 6
-        if kind == 0:
-            data[rng.integers(len(data))] ^= 1 << rng.integers(8)
-        elif kind == 1:
-            start = rng.integers(len(data))
-            data[start : start + 9] = rng.bytes(9)
-        elif kind == 2:
-            del data[rng.integers(len(data)) :]
-        elif kind == 3:
-            data += rng.bytes(rng.integers(1, 2000))
-        elif kind == 4:
-            a, b = sorted(rng.integers(0, len(data), 2))
-            data[a:b] = data[b : b + (b - a)]
-        else:
-            digits = [i for i in range(8, size) if chr(data[i]).isdigit()]
-            for i in rng.choice(digits, 3):
-                data[i] = ord("0") + (data[i] - ord("0") + rng.integers(1, 10)) % 10
-        yield bytes(data)
-
-
 def test_mutated_files(tmp_path):
     """2,000 of them: the documented error, or nothing has changed; and no memory to speak of."""
-    import tracemalloc
-
     path = tmp_path / "m"
     network().save(path)
     content = path.read_bytes()
-    wanted = hashlib.sha256(b"".join(a.tobytes() for a in network().weights)).hexdigest()
+    wanted = digest(network())
     refused, tried = 0, 0
     tracemalloc.start()
     for data in mutations(content, 2000):
@@ -203,7 +176,7 @@ def test_mutated_files(tmp_path):
         except fb.ModelFileError:
             refused += 1
         else:
-            assert hashlib.sha256(b"".join(a.tobytes() for a in net.weights)).hexdigest() == wanted
+            assert digest(net) == wanted
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert tried > 1950
@@ -213,8 +186,6 @@ def test_mutated_files(tmp_path):
 
 def test_memory_of_a_large_file(tmp_path):
     """Nothing beyond twice the file: the network itself, and a tensor at a time."""
-    import tracemalloc
-
     path = tmp_path / "m"
     fb.MLP([1000, 1000, 1000, 1000], seed=0).save(path)
     tracemalloc.start()

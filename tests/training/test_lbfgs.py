@@ -1,60 +1,14 @@
-"""L-BFGS: that it minimises, what it minimises, and that it goes with all that other optimizers go with."""
-
-import copy
-import sys
+"""L-BFGS: that it minimises, what it minimises, and which steps it takes."""
 
 import numpy as np
 import pytest
 import reference
+from helpers import parameters, same
+from searches import assert_same, classes, curves, flat, make, objective
 
 import fastbp as fb
 
 optimize = pytest.importorskip("scipy.optimize", reason="L-BFGS needs scipy")
-
-
-def curves(n=60, dtype=np.float64):
-    """A small regression."""
-    X = np.random.default_rng(0).normal(size=(n, 3)).astype(dtype)
-    return X, np.stack([np.sin(X[:, 0]) + X[:, 1] * X[:, 2], X.sum(axis=1)], axis=1)
-
-
-def classes(n=60, dtype=np.float64):
-    """Three classes that overlap."""
-    X = np.random.default_rng(0).normal(size=(n, 3)).astype(dtype)
-    return X, (X[:, 0] > 0).astype(int) + (X[:, 1] * X[:, 2] > 0.3)
-
-
-def make(sizes=(3, 8, 2), loss="squared_error", n_threads=None, **options):
-    """A trainer; what an MLP takes goes to its network."""
-    names = "activation", "output", "dropout", "input_noise", "max_norm", "dtype"
-    of_network = {name: options.pop(name) for name in names if name in options}
-    if loss == "cross_entropy":
-        sizes, of_network = (*sizes[:-1], 3), {"output": "softmax"} | of_network
-    net = fb.MLP(sizes, **({"activation": "tanh", "dtype": np.float64, "seed": 0} | of_network))
-    options = {"optimizer": fb.LBFGS(), "seed": 0} | options
-    return fb.Trainer(net, loss=loss, n_threads=n_threads, **options)
-
-
-def parameters(net):
-    return net.weights + net.biases
-
-
-def flat(arrays):
-    return np.concatenate([array.ravel() for array in arrays])
-
-
-def assert_same(trainer, twin):
-    pairs = zip(parameters(trainer.network), parameters(twin.network), strict=True)
-    assert all((a == b).all() for a, b in pairs)
-
-
-def objective(trainer, X, y, sample_weight=None):
-    """What the trainer minimises, and its gradient, where its network is."""
-    net, l1, l2 = trainer.network, trainer.l1, trainer.l2
-    cost, dW, db = net.gradients(X, y, loss=trainer.loss, sample_weight=sample_weight)
-    W = flat(net.weights)
-    cost += l1 * np.abs(W).sum() + 0.5 * l2 * (W**2).sum()
-    return cost, flat([g + l1 * np.sign(w) + l2 * w for g, w in zip(dW, net.weights, strict=True)] + db)
 
 
 def least_squares(X, Y, weights=None, l2=0.0):
@@ -76,7 +30,7 @@ def test_it_is_as_good_as_that_of_scipy(loss, l2, epochs):
     """After as many steps, with room for the luck of a way."""
     X, y = classes() if loss == "cross_entropy" else curves()
     trainer, twin = make(loss=loss, l2=l2), make(loss=loss, l2=l2)
-    shapes, layers = [array.shape for array in parameters(twin.network)], len(twin.network.weights)
+    shapes, layers = [array.shape for array in parameters(twin)], len(twin.network.weights)
     ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
 
     def at(theta):
@@ -84,7 +38,7 @@ def test_it_is_as_good_as_that_of_scipy(loss, l2, epochs):
         twin.network.set_weights(arrays[:layers], arrays[layers:])
         return objective(twin, X, y)
 
-    start = flat(parameters(twin.network))
+    start = flat(parameters(twin))
     first, _ = at(start)
     found = optimize.minimize(
         at, start, jac=True, method="L-BFGS-B", options={"maxiter": epochs, "maxcor": 10, "ftol": 0, "gtol": 0}
@@ -286,7 +240,7 @@ def test_max_norm(sizes):
     first.fit(X, Y)
     for W, wanted in zip(first.network.weights, free.network.weights, strict=True):
         assert reference.relative(W, wanted * np.minimum(1, 0.8 / np.linalg.norm(wanted, axis=0))) < 1e-14
-    assert all((a == b).all() for a, b in zip(first.network.biases, free.network.biases, strict=True))
+    assert same(first.network.biases, free.network.biases)
     assert trainer.evaluate(X, Y)["loss"] < start
 
 
@@ -294,12 +248,12 @@ def test_averages():
     """An EMA moves once a step, whatever the line search looked at; SWA at the ends of epochs."""
     X, Y = curves()
     ema, swa, plain = make(average=fb.EMA(0.7)), make(average=fb.SWA(start=2)), make()
-    wanted, ends = parameters(plain.network), []
+    wanted, ends = parameters(plain), []
     ema.fit(X, Y, epochs=6)
     swa.fit(X, Y, epochs=6)
     for _ in range(6):
         plain.fit(X, Y)
-        ends.append(parameters(plain.network))
+        ends.append(parameters(plain))
         wanted = [0.7 * a + 0.3 * b for a, b in zip(wanted, ends[-1], strict=True)]
     assert_same(ema, plain)
     assert_same(swa, plain)
@@ -314,221 +268,6 @@ def test_weights_are_samples_more_than_once():
     weighted, repeated = make(loss="cross_entropy"), make(loss="cross_entropy")
     weighted.fit(X, y, epochs=5, sample_weight=weights)
     repeated.fit(X.repeat(weights, axis=0), y.repeat(weights), epochs=5)
-    for a, b in zip(parameters(weighted.network), parameters(repeated.network), strict=True):
+    for a, b in zip(parameters(weighted), parameters(repeated), strict=True):
         assert reference.relative(a, b) < 1e-9
     assert weighted.history["loss"] == pytest.approx(repeated.history["loss"], rel=1e-10)
-
-
-# --- schedules --------------------------------------------------------------------------------------------------------
-
-
-def test_a_factor_of_zero_changes_nothing():
-    """Not the parameters, and not what the optimizer knows: a pause."""
-    X, Y = curves()
-    trainer, twin = make(), make()
-    for one in (trainer, twin):
-        one.fit(X, Y, epochs=5)
-    trainer.schedule = fb.schedules.Constant(0.0)
-    trainer.fit(X, Y, epochs=2)
-    assert_same(trainer, twin)
-    assert trainer.history["learning_rate"] == [1.0] * 5 + [0.0] * 2
-    trainer.schedule = None
-    for one in (trainer, twin):
-        one.fit(X, Y, epochs=5)
-    assert_same(trainer, twin)
-
-
-@pytest.mark.parametrize("per", ["epoch", "step"])
-def test_schedules(per):
-    """They multiply what is tried first, so that half of it is another learning rate; each epoch is a step."""
-    X, Y = curves()
-    trainer, halves = make(schedule=fb.schedules.MultiStep([3], 0.5, per=per)), make()
-    trainer.fit(X, Y, epochs=8)
-    halves.fit(X, Y, epochs=3)
-    halves.optimizer = fb.LBFGS(0.5)
-    halves.fit(X, Y, epochs=5)
-    assert_same(trainer, halves)
-    plain = make()
-    plain.fit(X, Y, epochs=8)
-    assert (plain.network.weights[0] != trainer.network.weights[0]).any()
-
-
-# --- dropout ----------------------------------------------------------------------------------------------------------
-
-
-def test_dropout():
-    """The same each time, with masks of its own for each step, and fixed in it: its line search finds a way down."""
-    X, y = classes(300)
-    options = {"loss": "cross_entropy", "sizes": (3, 30, 3), "dropout": 0.3, "input_noise": 0.1}
-    trainers = [make(**options), make(**options), make(**(options | {"seed": 1}))]
-    start = trainers[0].evaluate(X, y)["loss"]
-    for trainer in trainers:
-        trainer.fit(X, y, epochs=15)
-    assert_same(trainers[0], trainers[1])
-    assert (trainers[0].network.weights[0] != trainers[2].network.weights[0]).any()
-    assert trainers[0].evaluate(X, y)["loss"] < 0.7 * start
-    still = make(**options, schedule=fb.schedules.Constant(0.0)).fit(X, y, epochs=4)
-    assert len({*still["loss"]}) == 4
-
-
-# --- bits -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n", [60, 2500])
-def test_no_option_of_speed_matters(n, dtype):
-    """Threads, minibatches, orders and windows: a step sees all samples, as they lie."""
-    X, y = classes(n, dtype)
-    options = {"loss": "cross_entropy", "dtype": dtype, "dropout": 0.1, "max_norm": 2.0}
-    trainer = make(**options)
-    trainer.fit(X, y, epochs=6)
-    for other in (
-        {"n_threads": 1},
-        {"n_threads": 2},
-        {"n_threads": 3},
-        {"batch_size": 1},
-        {"batch_size": 7},
-        {"batch_size": 10**6},
-        {"shuffle": False},
-        {"gradient": "stored"},
-        {"seed": 0, "average": fb.EMA()},
-    ):
-        twin = make(**options, **other)
-        twin.fit(X, y, epochs=6, shuffle_buffer=None if n > 60 else 7)
-        assert_same(trainer, twin)
-        assert twin.history["loss"] == trainer.history["loss"]
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_fit_goes_on(dtype):
-    """What was learnt about the curvature is kept, and goes with a copy."""
-    X, Y = curves(dtype=dtype)
-    once, twice = make(dtype=dtype), make(dtype=dtype)
-    once.fit(X, Y, epochs=20)
-    twice.fit(X, Y, epochs=10)
-    copied = copy.deepcopy(twice)
-    anew = fb.Trainer(copy.deepcopy(twice.network), loss="squared_error", optimizer=fb.LBFGS())
-    for trainer in (twice, copied, anew):
-        trainer.fit(X, Y, epochs=10)
-    assert_same(once, twice)
-    assert_same(once, copied)
-    assert once.history["loss"] == twice.history["loss"]
-    assert (anew.network.weights[0] != once.network.weights[0]).any()
-
-
-def test_partial_fit_is_a_step():
-    X, Y = curves()
-    trainer, twin = make(batch_size=7), make()
-    for k in range(5):
-        scores = trainer.partial_fit(X, Y)
-        history = twin.fit(X, Y)
-        assert scores == {"loss": history["loss"][k]}
-    assert_same(trainer, twin)
-
-
-@pytest.mark.parametrize("memory", [1, 10])
-def test_optimizers_take_over(memory):
-    """None finds what another one left, though Adam's vectors are as many as those of one pair."""
-    X, Y = curves()
-    for first, second in ((fb.Adam(0.01), fb.LBFGS(memory=memory)), (fb.LBFGS(memory=memory), fb.Adam(0.01))):
-        trainer = make(optimizer=first, batch_size=60)
-        trainer.fit(X, Y, epochs=4)
-        twin = make(optimizer=second, batch_size=60)
-        twin.network.set_weights(trainer.network.weights, trainer.network.biases)
-        trainer.optimizer = second
-        for one in (trainer, twin):
-            one.fit(X, Y, epochs=4)
-        assert_same(trainer, twin)
-
-
-def test_held_out_samples():
-    X, y = classes()
-    split, arrays = make(loss="cross_entropy"), make(loss="cross_entropy")
-    split.fit(X, y, epochs=5, validation_split=0.25)
-    _, targets = split._border.samples(X, y)
-    rest, held = fb.sources.split(targets, 0.25, np.random.default_rng([0, 1]))
-    arrays.fit(X[rest], y[rest], epochs=5, validation_data=(X[held], y[held]))
-    assert_same(split, arrays)
-    assert split.history["validation_loss"] == arrays.history["validation_loss"]
-
-
-def test_callbacks_see_a_minibatch_an_epoch():
-    X, Y = curves()
-    log = []
-
-    def watch(state):
-        log.append((state.step, state.samples))
-        state.stop = state.step == 3
-
-    trainer, twin = make(batch_size=7), make()
-    trainer.fit(X, Y, epochs=9, callbacks=[fb.callbacks.Lambda(batch_end=watch)])
-    twin.fit(X, Y, epochs=3)
-    assert log == [(1, 60), (2, 60), (3, 60)]
-    assert trainer.history.epochs == 3
-    assert_same(trainer, twin)
-
-
-# --- what goes wrong --------------------------------------------------------------------------------------------------
-
-
-def test_blocks():
-    X, Y = curves()
-    trainer = make()
-    before = parameters(trainer.network)
-    with pytest.raises(ValueError, match="X must be an array for LBFGS"):
-        trainer.fit([(X, Y)])
-    assert all((a == b).all() for a, b in zip(before, parameters(trainer.network), strict=True))
-
-
-def test_a_start_that_is_not_finite():
-    X, Y = curves()
-    trainer = make((3, 2))
-    trainer.fit(X, Y, epochs=2)
-    before = parameters(trainer.network)
-    with pytest.raises(FloatingPointError, match="at step 1 of epoch 3"):
-        trainer.fit(1e200 * X, Y)
-    assert all((a == b).all() for a, b in zip(before, parameters(trainer.network), strict=True))
-    assert not trainer._state.any()
-    trainer.fit(X, Y, epochs=3)
-    assert trainer.history["loss"][-1] < trainer.history["loss"][-3]
-
-
-def test_a_search_that_leaves_where_the_loss_is_finite():
-    """The first step tried is eight times too long, and the square of its error no float32; a shorter one is found."""
-    trainer = make((1, 1), dtype=np.float32, optimizer=fb.LBFGS(4e19))
-    history = trainer.fit([[0.0]], [[5e18]], epochs=8)
-    assert float(np.finfo(np.float32).max) < 3.5e19**2
-    assert (np.diff(history["loss"]) <= 0).all()
-    assert trainer.network.biases[0] == pytest.approx([5e18], rel=1e-5)
-
-
-def test_a_search_without_an_end():
-    """A loss without curvature, whose minimum is half a million first steps away: a step that is too long is none."""
-    trainer = make((1, 1), loss=fb.losses.Quantile(0.01))
-    history = trainer.fit([[0.0]], [[5347.0]], epochs=4)
-    assert (np.diff(history["loss"]) <= 0).all()
-
-
-def test_without_scipy(monkeypatch):
-    X, Y = curves()
-    trainer = make()
-    before = parameters(trainer.network)
-    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
-    with pytest.raises(ImportError):
-        trainer.fit(X, Y)
-    assert all((a == b).all() for a, b in zip(before, parameters(trainer.network), strict=True))
-    assert not trainer.history
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({"memory": 0}, ValueError, "memory must be at least 1"),
-        ({"memory": 2.0}, TypeError, "memory must be an integer"),
-        ({"learning_rate": 0.0}, ValueError, "learning_rate must be .* above 0"),
-        ({"learning_rate": "1"}, TypeError, "learning_rate must be a number"),
-    ],
-)
-def test_bad_options(options, error, message):
-    with pytest.raises(error, match=message):
-        fb.LBFGS(**options)

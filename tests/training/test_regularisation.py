@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+from helpers import parameters, same
 
 import fastbp as fb
 
@@ -17,11 +18,11 @@ def problem(n=40, sizes=(6, 20, 3), dtype=np.float64, **options):
 
 def step(net, X, y, *, eta=0.5, **options):
     """What one full-batch step of SGD subtracts from weights and biases, over eta."""
-    before = net.weights + net.biases
+    before = parameters(net)
     options = {"loss": "cross_entropy"} | options
     weights = {name: options.pop(name) for name in ("sample_weight", "class_weight") if name in options}
     fb.Trainer(net, optimizer=fb.SGD(eta), batch_size=len(X), seed=0, **options).fit(X, y, **weights)
-    return [(a - b) / eta for a, b in zip(before, net.weights + net.biases, strict=True)]
+    return [(a - b) / eta for a, b in zip(before, parameters(net), strict=True)]
 
 
 def assert_close(got, wanted, tolerance=1e-12):
@@ -29,7 +30,7 @@ def assert_close(got, wanted, tolerance=1e-12):
         assert reference.relative(a, b) < tolerance
 
 
-# --- penalties and clipping ------------------------------------------------------------------------------------------
+# --- penalties and clipping -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("gradient", ["fused", "stored"])
@@ -59,7 +60,7 @@ def test_clip_norm(sizes):
     twins = [problem(sizes=sizes)[0] for _ in range(2)]
     for twin, options in zip(twins, ({}, {"clip_norm": 10 * norm}), strict=True):
         step(twin, X, y, **options)
-    assert all((a == b).all() for a, b in zip(twins[0].weights, twins[1].weights, strict=True))
+    assert same(twins[0].weights, twins[1].weights)
 
 
 def test_clipping_comes_before_penalties():
@@ -85,7 +86,7 @@ def test_max_norm(sizes):
             assert (norms > 0.7).any()
             assert reference.relative(W, wanted * np.minimum(1, 0.7 / norms)) < 1e-13
             assert np.linalg.norm(W, axis=0).max() < 0.7 * (1 + 1e-14)
-        assert all((a == b).all() for a, b in zip(net.biases, free.biases, strict=True))
+        assert same(net.biases, free.biases)
 
 
 @pytest.mark.parametrize("gradient", ["fused", "stored"])
@@ -122,7 +123,7 @@ def test_steps_go_down_what_is_minimised(l1, l2, gradient):
         assert reference.relative(g, wanted) < 1e-7
 
 
-# --- dropout and noise -----------------------------------------------------------------------------------------------
+# --- dropout and noise ------------------------------------------------------------------------------------------------
 
 
 def masks(rate, n, units, seed=0, dtype=np.float32):
@@ -157,41 +158,6 @@ def test_masks(rate, dtype):
 
 def test_masks_are_the_same_in_both_dtypes():
     assert ((masks(0.5, 9, 40) != 0) == (masks(0.5, 9, 40, dtype=np.float64) != 0)).all()
-
-
-def test_numbers_are_uniform():
-    """Means, spreads and counts in 64 bins of a million numbers, and of every column and bit by itself."""
-    from numba import njit
-
-    from fastbp.kernels.panels import aligned
-    from fastbp.kernels.random import row_key, uniform
-    from fastbp.kernels.simd import lanes, store
-
-    @njit
-    def draw(out, rows, columns):
-        for r in range(rows):
-            key = row_key(5, 7, 1, r)
-            for j in range(0, columns, lanes(out)):
-                store(out, r * columns + j, uniform(out, key, j))
-
-    rows, columns = 4096, 256
-    u = aligned(rows * columns, np.float32)
-    draw(u, rows, columns)
-    assert u.min() >= 0
-    assert u.max() < 1
-    u = u.astype(float).reshape(rows, columns)
-    assert abs(u.mean() - 0.5) < 4 * np.sqrt(1 / 12 / u.size)
-    assert (np.abs(u.mean(axis=0) - 0.5) < 5 * np.sqrt(1 / 12 / rows)).all()
-    assert (np.abs(u.mean(axis=1) - 0.5) < 5 * np.sqrt(1 / 12 / columns)).all()
-    counts = np.bincount((u.ravel() * 64).astype(int), minlength=64)
-    chi = ((counts - u.size / 64) ** 2 / (u.size / 64)).sum()
-    assert 30 < chi < 110  # 63 +- 4 sqrt(2 63)
-    bits = (u * 2**24).astype(np.int64)
-    for bit in range(24):
-        assert abs((bits >> bit & 1).mean() - 0.5) < 5 * np.sqrt(0.25 / u.size)
-    centred = u - 0.5
-    correlation = np.corrcoef(centred, rowvar=False) - np.eye(columns)
-    assert np.abs(correlation).max() < 5.5 / np.sqrt(rows)
 
 
 def test_dropout_is_for_training_alone():
@@ -249,6 +215,7 @@ def test_noise():
 
 # --- weights of samples and classes -----------------------------------------------------------------------------------
 
+
 LOSSES = {"cross_entropy": 3, "squared_error": 2, "binary_cross_entropy": 1, "norm_error": 2}
 
 
@@ -279,7 +246,7 @@ def test_weights_in_minibatches():
     net, X, y = problem(25)
     weights = np.random.default_rng(2).uniform(0, 3, 25)
     weights[10:20] = 0
-    theta = net.weights + net.biases
+    theta = parameters(net)
     options = {"optimizer": fb.SGD(0.2), "batch_size": 10, "shuffle": False}
     history = fb.Trainer(net, loss="cross_entropy", **options).fit(X, y, sample_weight=weights)
     total = 0.0
@@ -290,7 +257,7 @@ def test_weights_in_minibatches():
         cost, dW, db = twin.gradients(X[rows], y[rows], loss="cross_entropy", sample_weight=weights[rows])
         total += cost * weights[rows].sum()
         theta = [p - 0.2 * g for p, g in zip(theta, dW + db, strict=True)]
-    assert_close(net.weights + net.biases, theta)
+    assert_close(parameters(net), theta)
     assert history["loss"] == pytest.approx([total / weights.sum()], rel=1e-12)
 
 
@@ -339,7 +306,7 @@ def test_bad_weights(weights, error, message):
     before = net.weights
     with pytest.raises(error, match=message):
         fb.Trainer(net, loss="cross_entropy").fit(X, y, **weights)
-    assert all((a == b).all() for a, b in zip(before, net.weights, strict=True))
+    assert same(before, net.weights)
 
 
 def test_class_weights_want_classes():

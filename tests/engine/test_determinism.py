@@ -1,10 +1,11 @@
 """The same seed gives the same bits: for any number of threads, both gradient modes, and in another process."""
 
+import hashlib
 import itertools
 
 import numpy as np
 import pytest
-from conftest import run
+from helpers import parameters, run_function
 
 import fastbp as fb
 
@@ -19,7 +20,7 @@ def fit(n_threads, gradient, *, dtype=np.float32, optimizer=None):
         net, loss="cross_entropy", optimizer=optimizer, batch_size=50, seed=0, n_threads=n_threads, gradient=gradient
     )
     history = trainer.fit(X, y, epochs=3)
-    return b"".join(array.tobytes() for array in net.weights + net.biases), history["loss"]
+    return b"".join(array.tobytes() for array in parameters(net)), history["loss"]
 
 
 def everything(n_threads, gradient, dtype):
@@ -35,7 +36,7 @@ def everything(n_threads, gradient, dtype):
         l1=1e-5, l2=1e-4, clip_value=0.5, clip_norm=1.0, batch_size=50, seed=0, n_threads=n_threads, gradient=gradient,
     )  # fmt: skip
     history = trainer.fit(X, y, epochs=3, sample_weight=rng.uniform(0, 2, 1003), class_weight="balanced")
-    return b"".join(array.tobytes() for array in net.weights + net.biases), history["loss"]
+    return b"".join(array.tobytes() for array in parameters(net)), history["loss"]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -52,51 +53,14 @@ def test_threads_and_modes(dtype, optimizer):
     assert all(result == results[0] for result in results)
 
 
+def print_digest(n_threads):
+    print(hashlib.sha256(fit(n_threads, "fused")[0]).hexdigest())
+
+
 def test_processes():
-    code = "import hashlib, test_determinism as t; print(hashlib.sha256(t.fit({}, 'fused')[0]).hexdigest())"
-    prints = {run(code.format(threads)).stdout for threads in (1, 2)}
+    prints = {run_function(print_digest, n_threads).stdout for n_threads in (1, 2)}
     assert len(prints) == 1
     assert len(prints.pop().strip()) == 64
-
-
-KINDS = {
-    "float32": "{}, loss='cross_entropy'",
-    "float64": "{'dtype': 'float64'}, loss='cross_entropy'",
-    "squared": "{}, loss='squared_error'",
-    "sigmoid": "{'output': 'sigmoid'}, loss='squared_error'",
-    "adam": "{}, loss='cross_entropy', optimizer=fb.Adam(0.1)",
-}
-FITS = """
-import hashlib, numpy as np, fastbp as fb
-def fit(options, **settings):
-    rng = np.random.default_rng(0)
-    net = fb.MLP([9, 20, 3], **{'output': 'softmax', 'seed': 0} | options)
-    history = fb.Trainer(net, seed=0, **settings).fit(rng.normal(size=(70, 9)), np.arange(70) % 3, epochs=2)
-    print(hashlib.sha256(b''.join(W.tobytes() for W in net.weights)).hexdigest(), history['loss'])
-"""
-
-
-def test_kernels_that_other_processes_cached(tmp_path):
-    """Each kind of fit first in a process of its own, then all of them in one, from what the others left behind."""
-    env = {"NUMBA_CACHE_DIR": str(tmp_path)}
-    alone = [run(f"{FITS}\nfit({kind})", env).stdout for kind in KINDS.values()]
-    together = run(FITS + "".join(f"\nfit({kind})" for kind in KINDS.values()), env).stdout
-    assert together == "".join(alone)
-    assert len(set(alone)) == len(KINDS)
-
-
-RULES = ["SGD(0.1, momentum=0.9)", "SGD(0.1, momentum=0.9, nesterov=True)", "Adam(0.01)", "AdamW(0.01)"]
-
-
-def test_rules_that_other_processes_cached(tmp_path):
-    """Each process compiles one rule after it has loaded the same other kernels, so that Numba counts alike in all."""
-    env = {"NUMBA_CACHE_DIR": str(tmp_path)}
-    fits = [f"\nfit({{}}, loss='cross_entropy', optimizer=fb.{rule}, n_threads=1)" for rule in RULES]
-    run(FITS + "\nfit({}, loss='cross_entropy', n_threads=1)", env)
-    alone = [run(FITS + fit, env).stdout for fit in fits]
-    assert len(set(alone)) == len(RULES)
-    for order in (1, -1):
-        assert run(FITS + "".join(fits[::order]), env).stdout == "".join(alone[::order])
 
 
 def test_seed_matters():

@@ -7,13 +7,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from helpers import labelled, parameters, same
 
 import fastbp as fb
 from fastbp import threads
 from fastbp.callbacks import Callback, Lambda, State
 
-rng = np.random.default_rng(0)
-X, Y = rng.normal(size=(120, 6)), rng.integers(0, 3, 120)
+X, Y = labelled(120)
+rng = np.random.default_rng(1)
+
+
 MANY = 5000
 """Epochs that take a second: more than is left when another member ends."""
 
@@ -31,15 +34,6 @@ def ensemble(count: int = 4, **options) -> fb.Ensemble:
     return fb.Ensemble([member(seed, **options) for seed in range(count)])
 
 
-def parameters(own: fb.Trainer) -> list[np.ndarray]:
-    return own.network.weights + own.network.biases
-
-
-def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
-    """To the bit."""
-    return all((a == b).all() for a, b in zip(one, other, strict=True))
-
-
 def measured(history: fb.History) -> dict[str, list[float]]:
     return {name: column for name, column in history.items() if name != "seconds"}
 
@@ -55,9 +49,6 @@ def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 def all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where there are fewer cores."""
     monkeypatch.setattr(threads, "available", lambda: 8)
-
-
-# --- training -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_threads", [None, 1, 2, 3])
@@ -132,9 +123,6 @@ def test_progress(capsys):
     assert capsys.readouterr().err == ""
 
 
-# --- predictions --------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_predict_is_the_mean(count):
     together = ensemble(count)
@@ -195,9 +183,6 @@ def test_predictions_of_bad_samples(name):
         predict(X, n_threads=0)
 
 
-# --- callbacks ----------------------------------------------------------------------------------------------
-
-
 def test_callbacks_of_each(cores):
     """The function gets the numbers of the trainers, once each, and what it gives goes to that one alone."""
     together, asked, seen = ensemble(5), [], {}
@@ -236,9 +221,6 @@ def test_early_stopping():
         twin.fit(X, Y, epochs=30, validation_split=0.3, callbacks=[again])
         assert same(parameters(own), parameters(twin))
         assert callback.best_epoch == again.best_epoch > 0
-
-
-# --- the end of all -----------------------------------------------------------------------------------------
 
 
 class Mine(Exception):  # noqa: N818
@@ -352,9 +334,6 @@ def test_two_fail(all_at_once):
         together.fit(X, Y, epochs=3, callbacks=lambda k: [Lambda(epoch_end=fail)])
     assert [own.history.epochs for own in together.trainers] == [1, 1, 1]
     assert [history.epochs for history in together.fit(X, Y)] == [2, 2, 2]
-
-
-# --- arguments ----------------------------------------------------------------------------------------------
 
 
 def sharing() -> list[fb.Trainer]:

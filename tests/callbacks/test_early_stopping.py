@@ -1,0 +1,151 @@
+"""EarlyStopping: when it stops, and that the best parameters are there afterwards."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from helpers import parameters, same
+from watched import X, Y, raising, scored, stopped, trainer
+
+import fastbp as fb
+from fastbp.callbacks import Lambda
+
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "epochs", "best"),
+    [
+        ([1, 3, 2, 4], {"patience": 1}, 3, 2),
+        ([1, 3, 2, 2, 2, 4], {"patience": 3}, 5, 2),
+        ([3, 2, 1, 4], {"patience": 2}, 3, 1),
+        ([1, 0, 2, 1, 3, 0, 0, 9], {"patience": 2}, 7, 5),  # each improvement gives all the patience back
+        ([1, 1, 1, 9], {"patience": 2}, 3, 1),  # the same is not better
+        ([3, 1, 2, 2, 0], {"patience": 2, "mode": "min"}, 4, 2),
+        ([1, 1.5, 1.75, 2.25, 2.25, 9], {"patience": 2, "min_delta": 0.5}, 5, 3),  # 0.5 is not more than 0.5
+        ([1, 1.25, 1.5, 1.75, 1.75, 9], {"patience": 2, "min_delta": 0.5}, 3, 1),  # the best is not moved by less
+        ([3, 2.75, 2.25, 2, 2, 0], {"patience": 2, "min_delta": 0.5, "mode": "min"}, 5, 3),
+        ([1, NAN, NAN, 9], {"patience": 2}, 3, 1),
+        ([1, NAN, 2, NAN, NAN, 9], {"patience": 2}, 5, 3),
+        ([NAN, NAN, 1, 0, 0, 0, 9], {"patience": 3}, 6, 3),
+        ([INF, INF, 5, 6, INF, 0], {"patience": 2, "mode": "min"}, 5, 3),
+        ([-INF, -INF, 5, -INF, 5, 9], {"patience": 2}, 5, 3),
+    ],
+)
+def test_patience(values, options, epochs, best):
+    """It stops after so many epochs, with the parameters of the best to the bit."""
+    own, stopping = scored(values), fb.EarlyStopping("validation_score", **options)
+    after = stopped(own, stopping)
+    assert own.history.epochs == len(after) == epochs
+    assert stopping.best_epoch == best
+    assert stopping.best_score == values[best - 1]
+    assert same(parameters(own), after[best - 1])
+    assert not same(parameters(own), after[-1])
+
+
+def test_scores_that_are_never_numbers():
+    """None of them is an improvement; as there is no best, the parameters are the last."""
+    own = scored([NAN] * 9)
+    after = stopped(own, fb.EarlyStopping("validation_score", patience=3), 9)
+    assert own.history.epochs == 3
+    assert same(parameters(own), after[-1])
+
+
+def test_a_validation_that_is_given_no_more():
+    """The column of the history is then NaN, which must not go on for ever."""
+    own = trainer()
+    own.fit(X, Y, validation_data=(X, Y))
+    assert own.fit(X, Y, epochs=9, callbacks=[fb.EarlyStopping(patience=2)]).epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "rising"),
+    [("my_loss", False), ("squared_error", False), ("mae", False), ("r2", True), ("accuracy_of_mine", True)],
+)
+def test_mode_by_name(name, rising):
+    own = scored([1, 2, 3, 4], name)
+    stopped(own, fb.EarlyStopping(f"validation_{name}", patience=2), 4)
+    assert own.history.epochs == (4 if rising else 3)
+
+
+def test_of_the_training_loss():
+    """Without validation; the rate is too large to get better."""
+    own = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", optimizer=fb.SGD(2.5), batch_size=2, shuffle=False)
+    history = own.fit([[1.0], [-1.0]], [1.0, -1.0], epochs=9, callbacks=[fb.EarlyStopping("loss", patience=3)])
+    assert history["loss"] == sorted(history["loss"])
+    assert history.epochs == 4
+
+
+def test_the_best_is_not_restored():
+    own = scored([2, 1, 1, 9])
+    after = stopped(own, fb.EarlyStopping("validation_score", patience=2, restore_best=False))
+    assert own.history.epochs == 3
+    assert same(parameters(own), after[-1])
+
+
+def test_the_best_is_restored_at_the_end_of_all_epochs():
+    own = scored([1, 3, 2])
+    after = stopped(own, fb.EarlyStopping("validation_score"), 3)
+    assert same(parameters(own), after[1])
+
+
+@pytest.mark.parametrize("error", [RuntimeError(), KeyboardInterrupt(), StopIteration()])
+def test_the_best_is_restored_after_errors(error):
+    own, after = scored([1, 3, 2, 4]), []
+    keep = Lambda(epoch_end=lambda state: after.append(parameters(own)))
+    fail = raising("batch_end", error, lambda state: state.epoch == 3)
+    stopping = fb.EarlyStopping("validation_score")
+    with pytest.raises(type(error)):
+        own.fit(X, Y, epochs=4, validation_data=(X, Y), callbacks=[keep, fail, stopping])
+    assert same(parameters(own), after[1])
+
+
+def test_training_goes_on_from_the_best():
+    """The transposed weights, which backward reads, are restored too."""
+    own = scored([2, 1], optimizer=fb.SGD(0.1), shuffle=False)
+    after = stopped(own, fb.EarlyStopping("validation_score"), 2)
+    twin = trainer(optimizer=fb.SGD(0.1), shuffle=False)
+    twin.network.set_weights(after[0][:2], after[0][2:])
+    own.fit(X, Y)
+    twin.fit(X, Y)
+    assert same(parameters(own), parameters(twin))
+
+
+def test_a_second_fit_begins_anew():
+    own, stopping = scored([9, 1, 1, 1, 2, 0, 0, 9]), fb.EarlyStopping("validation_score", patience=2)
+    stopped(own, stopping)
+    assert own.history.epochs == 3
+    after = stopped(own, stopping)
+    assert own.history.epochs == 7
+    assert (stopping.best_score, stopping.best_epoch) == (2, 5)
+    assert same(parameters(own), after[1])
+
+
+def test_for_another_trainer():
+    """The best of one network is nothing to another, of other sizes."""
+    stopping = fb.EarlyStopping("validation_score", patience=2)
+    stopped(scored([9, 1, 1]), stopping)
+    own = fb.Trainer(fb.MLP([3, 40, 4], output="softmax", seed=0), loss="cross_entropy")
+    with pytest.raises(ValueError, match="monitor"):
+        own.fit(X, Y, callbacks=[stopping])
+    own = scored([1, 2, 0, 0])
+    assert same(stopped(own, stopping)[1], parameters(own))
+
+
+def test_the_best_is_forgotten():
+    """A fit that ends before it has begun must not bring back the parameters of one before."""
+    own, stopping = scored([3, 1, 1]), fb.EarlyStopping("validation_score", patience=2)
+    stopped(own, stopping)
+    own.partial_fit(X, Y)
+    before = parameters(own)
+    with pytest.raises(RuntimeError):
+        own.fit(X, Y, callbacks=[raising("train_begin", RuntimeError()), stopping])
+    assert same(before, parameters(own))
+
+
+def test_a_monitor_that_is_not_there():
+    own = trainer()
+    with pytest.raises(ValueError, match=r"monitor must be one of 'loss', .*'seconds', got 'validation_loss'"):
+        own.fit(X, Y, epochs=3, callbacks=[fb.EarlyStopping()])
+    assert own.history.epochs == 1

@@ -1,0 +1,101 @@
+"""Forked children train and predict, whatever their parents were doing."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+from helpers import digest, fitted, pixel_trainer, pixels, run_function
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+
+
+def in_child(work: Callable[[], str], seconds: int = 30) -> str:
+    """What `work` returns in a forked child; it must return, and the child exit with 0."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        signal.alarm(seconds)  # ends a child that waits for ever
+        status = 1
+        try:
+            os.write(write, work().encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        answer = pipe.read()
+    status = os.waitpid(pid, 0)[1]
+    assert status == 0, f"the child ended with wait status {status}"
+    return answer
+
+
+def fork() -> None:
+    own = pixel_trainer()
+    own.fit(*pixels(500, 30))
+    begun = digest(own)
+    forked = in_child(lambda: (own.fit(*pixels(500, 30)), digest(own))[1])
+    assert digest(own) == begun  # the child's parameters are its own
+    own.fit(*pixels(500, 30))
+    assert forked == digest(own)
+    assert in_child(lambda: in_child(fitted)) == fitted()
+
+
+@needs_fork
+def test_fork(layer):
+    """GNU OpenMP ends a forked child that asks for threads after its parent had some."""
+    run_function(fork, env=layer)
+
+
+def fork_clean() -> None:
+    from fastbp import threads
+
+    assert in_child(lambda: f"{threads.allowed()} {fitted()}") == f"True {fitted()}"
+
+
+@needs_fork
+def test_fork_before_any_thread(layer):
+    """A child may use threads if its parent had not."""
+    run_function(fork_clean, env=layer)
+
+
+def fork_pool() -> None:
+    expected = [fitted(seed) for seed in range(4)]
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map_async(fitted, range(4)).get(timeout=30) == expected
+
+
+@needs_fork
+def test_fork_pool(layer):
+    run_function(fork_pool, env=layer)
+
+
+def fork_while_predicting() -> None:
+    net, (X, _) = pixel_trainer().network, pixels(500, 30)
+    X_long = pixels(100_000, 30)[0]
+    expected = hashlib.sha256(net.predict(X).tobytes()).hexdigest()
+    stop = threading.Event()
+
+    def others() -> None:
+        while not stop.is_set():
+            net.predict(X_long, n_threads=1)
+
+    other = threading.Thread(target=others)
+    other.start()
+    try:
+        for _ in range(5):
+            assert in_child(lambda: hashlib.sha256(net.predict(X).tobytes()).hexdigest(), seconds=5) == expected
+    finally:
+        stop.set()
+        other.join()
+
+
+@needs_fork
+def test_fork_while_another_thread_predicts():
+    """The thread that holds the network's lock does not exist in the child, so the lock must be a new one."""
+    run_function(fork_while_predicting)

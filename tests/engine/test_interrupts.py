@@ -1,0 +1,84 @@
+"""Ctrl-C: it ends a training soon, as no call into compiled code is long, and what was learnt stays."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import types
+import unittest.mock
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from helpers import digest, parameters, pixel_trainer, pixels, run_function
+
+import fastbp as fb
+
+
+def interrupts() -> None:
+    own, (X, y) = pixel_trainer(n_threads=1, sizes=(784, 1024, 512, 10)), pixels(20_000)
+    own.fit(X[:100], y[:100])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
+    sent: list[float] = []
+
+    def interrupt() -> None:
+        sent.append(time.perf_counter())
+        signal.raise_signal(signal.SIGINT)
+
+    delays = []
+    for _ in range(5):
+        before = digest(own)
+        timer = threading.Timer(0.3, interrupt)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            own.fit(X, y, epochs=10)
+        delays.append(time.perf_counter() - sent[-1])
+        timer.join()
+        assert digest(own) != before
+        assert all(np.isfinite(array).all() for array in parameters(own))
+    assert len(own.history["loss"]) == 1
+    own.fit(X[:1000], y[:1000])
+    assert np.isfinite(own.history["loss"]).all()
+    # An epoch takes seconds. Of five the median, as the machine may be busy with other things.
+    assert sorted(delays)[2] < 0.2, delays
+
+
+def test_interrupt():
+    """Ctrl-C ends training within 0.2 s; what was learnt stays, and training can go on."""
+    run_function(interrupts)
+
+
+def calls(monkeypatch: pytest.MonkeyPatch, seconds: Callable[[int], float], n: int) -> list[float]:
+    """How long each call into compiled code lasts in a fit of n parts, by a clock by which part k takes seconds(k)."""
+    from fastbp import engine
+
+    now, lengths = 0.0, []
+
+    def loop(*arguments: int) -> int:
+        nonlocal now
+        first, last, _ = arguments[-3:]
+        lengths.append(sum(map(seconds, range(first, last))))
+        now += lengths[-1]
+        return last
+
+    monkeypatch.setattr(engine, "time", types.SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(engine, "compiled", unittest.mock.Mock(loop=lambda parallel: loop))
+    net = fb.MLP([1, 1], seed=0)
+    fb.Trainer(net, loss="squared_error", batch_size=1, shuffle=False).fit(np.zeros((n, 1)), np.zeros((n, 1)))
+    return lengths
+
+
+@pytest.mark.parametrize(("seconds", "n"), [(1e-6, 1_000_000), (1e-4, 10_000), (0.02, 100), (0.3, 10)])
+def test_calls_are_short_and_few(monkeypatch, seconds, n):
+    """0.1 s or one part; a call costs some microseconds, so there must not be one a part either."""
+    lengths = calls(monkeypatch, lambda k: seconds, n)
+    assert sum(lengths) == pytest.approx(n * seconds)
+    assert max(lengths) <= max(0.1, seconds)
+    assert len(lengths) <= 10 + n * seconds / min(n * seconds, max(0.025, seconds))
+
+
+def test_calls_adapt(monkeypatch):
+    """When a part suddenly takes 30 times as long, the call that it happens in is too long, and at most the next."""
+    lengths = calls(monkeypatch, lambda k: 1e-4 if k < 5000 else 3e-3, 10_000)
+    assert sum(length > 0.1 for length in lengths) <= 2

@@ -1,0 +1,252 @@
+"""What tests of different parts share: processes of their own, samples, bits, and memory with guards.
+
+Beside it, `reference.py` has the formulas in NumPy, `watched.py` what tests of callbacks share, `epochs.py` those of
+what an epoch consists of, and `interrupted.py` those of checkpoints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import importlib.util
+import mmap
+import os
+import signal
+import struct
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    import fastbp as fb  # which a test imports after this file, to see what that does
+
+PACKAGE = Path(importlib.util.find_spec("fastbp").origin).parent
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+
+def python_path(directory: Path) -> dict[str, str]:
+    """The environment that finds the packages of a directory, and the modules that tests share."""
+    return {"PYTHONPATH": os.pathsep.join((str(directory), str(TESTS)))}
+
+
+# Where other programs want the cores too, OpenMP's threads that spin at a barrier cost milliseconds a step.
+PATIENT = {"OMP_WAIT_POLICY": "passive"}
+
+
+def run(code: str, env: dict[str, str] | None = None, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a fresh process; fail, and show its stderr, unless it ends with exit status 0 in time.
+
+    It can import the fastbp under test and what tests share, and has the same kernel cache unless `env` says otherwise.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-X", "faulthandler", "-c", textwrap.dedent(code)],
+        env={**PATIENT, **os.environ, **python_path(PACKAGE.parent), **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # so that forked grandchildren, which hold the pipes open, can be ended with it
+    )
+    try:
+        out, err = process.communicate(timeout=timeout)
+        end = f"ended with status {process.returncode}"
+    except subprocess.TimeoutExpired:
+        _kill(process)
+        out, err = process.communicate()
+        end = f"did not end within {timeout:g} s"
+    except BaseException:
+        _kill(process)
+        raise
+    if process.returncode:
+        pytest.fail(f"the process {end}\n{out}{err}", pytrace=False)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End a process and what it has forked."""
+    with contextlib.suppress(ProcessLookupError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
+def run_function(
+    function: Callable, *arguments: object, env: dict[str, str] | None = None, timeout: float = 90
+) -> subprocess.CompletedProcess[str]:
+    """Call a function of a test file in a fresh process; of its arguments, the `repr` is what arrives there."""
+    code = f"import helpers; helpers.module({function.__code__.co_filename!r}).{function.__name__}(*{arguments!r})"
+    return run(code, env, timeout)
+
+
+def module(file: str) -> ModuleType:
+    """A test file as a module, wherever it is."""
+    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    made = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = made  # where pickle looks for its functions
+    spec.loader.exec_module(made)
+    return made
+
+
+def compilations() -> list:
+    """A list that grows by each kernel that Numba compiles in this process from now on."""
+    from numba.core import event
+
+    class Listener(event.Listener):
+        def on_start(self, event: event.Event) -> None:
+            seen.append(event.data["dispatcher"])
+
+        def on_end(self, event: event.Event) -> None:
+            pass
+
+    seen: list = []
+    event.register("numba:compile", Listener())
+    return seen
+
+
+# --- samples ----------------------------------------------------------------------------------------------------------
+
+
+def labelled(
+    n: int = 103, n_in: int = 6, n_out: int = 3, seed: int = 0, kind: type = np.float64
+) -> tuple[np.ndarray, np.ndarray]:
+    """Normal inputs, and labels at random. By default 103 samples, a number that no batch size divides."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, n_in)).astype(kind), rng.integers(0, n_out, n)
+
+
+def pixels(n: int, n_in: int = 784) -> tuple[np.ndarray, np.ndarray]:
+    """Bytes at random, and ten labels."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (n, n_in), dtype=np.uint8), rng.integers(0, 10, n)
+
+
+MAGICS = {"u1": 0x08, "i1": 0x09, ">i2": 0x0B, ">i4": 0x0C, ">f4": 0x0D, ">f8": 0x0E}
+
+
+def idx(array: np.ndarray, sizes: tuple[int, ...] | None = None) -> bytes:
+    """An IDX file of a big-endian array, with other sizes in its header if asked for."""
+    sizes = array.shape if sizes is None else sizes
+    code = MAGICS[array.dtype.str.replace("|", "")]
+    return struct.pack(f">BBBB{len(sizes)}I", 0, 0, code, len(sizes), *sizes) + array.tobytes()
+
+
+def labels(*values: int) -> bytes:
+    """An IDX file of these."""
+    return idx(np.array(values, "u1"))
+
+
+def images(n: int, shape: tuple[int, ...] = (28, 28)) -> np.ndarray:
+    """Bytes at random."""
+    return np.random.default_rng(n).integers(0, 256, (n, *shape), "u1")
+
+
+# --- trainings --------------------------------------------------------------------------------------------------------
+
+
+def pixel_trainer(seed: int = 0, n_threads: int | None = 2, sizes: tuple[int, ...] = (30, 40, 10)) -> fb.Trainer:
+    """Of pixels, in minibatches of 100."""
+    import fastbp as fb
+
+    net = fb.MLP(sizes, output="softmax", scale=1 / 255, seed=seed)
+    optimizer = fb.SGD(0.1, momentum=0.9)
+    return fb.Trainer(net, loss="cross_entropy", optimizer=optimizer, batch_size=100, seed=seed, n_threads=n_threads)
+
+
+def fitted(seed: int = 0, n_threads: int | None = 2) -> str:
+    """The digest of the parameters after ten steps."""
+    own = pixel_trainer(seed, n_threads)
+    own.fit(*pixels(500, 30), epochs=2)
+    return digest(own)
+
+
+# --- bits -------------------------------------------------------------------------------------------------------------
+
+
+def parameters(of: fb.MLP | fb.Trainer) -> list[np.ndarray]:
+    """Copies of all weights, then of all biases."""
+    net = getattr(of, "network", of)
+    return net.weights + net.biases
+
+
+def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    """Whether arrays are equal, to the bit."""
+    return all((a == b).all() for a, b in zip(one, other, strict=True))
+
+
+def digest(of: fb.MLP | fb.Trainer) -> str:
+    """Of the bits of all parameters."""
+    return hashlib.sha256(b"".join(array.tobytes() for array in parameters(of))).hexdigest()
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+MEGA = 2**20
+PAGE = mmap.PAGESIZE
+_areas = []
+
+
+def guarded(n: int, dtype: np.dtype, at_end: bool) -> np.ndarray:
+    """A vector of n zeros whose last, or first, byte is next to a page that nobody may touch.
+
+    A read or a write out of bounds ends the process.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    size = n * np.dtype(dtype).itemsize
+    pages = -(-size // PAGE)
+    area = mmap.mmap(-1, (pages + 2) * PAGE)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(area))
+    for guard in (start, start + (pages + 1) * PAGE):
+        if libc.mprotect(ctypes.c_void_p(guard), ctypes.c_size_t(PAGE), 0):
+            raise OSError(ctypes.get_errno(), "mprotect")
+    _areas.append(area)
+    offset = PAGE + (pages * PAGE - size if at_end else 0)
+    return np.frombuffer(area, np.uint8, size, offset).view(dtype)
+
+
+def guarded_copy(array: np.ndarray, at_end: bool) -> np.ndarray:
+    """The same array in guarded memory."""
+    out = guarded(array.size, array.dtype, at_end).reshape(array.shape)
+    out[...] = array
+    return out
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def mutations(content: bytes, n: int) -> Iterator[bytes]:
+    """Of a safetensors file: flipped bits, other bytes, cuts, extensions, pieces moved, other numbers in the header."""
+    rng = np.random.default_rng(0)
+    size = 8 + int.from_bytes(content[:8], "little")
+    for k in range(n):
+        data = bytearray(content)
+        kind = k % 6
+        if kind == 0:
+            data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        elif kind == 1:
+            start = rng.integers(len(data))
+            data[start : start + 9] = rng.bytes(9)
+        elif kind == 2:
+            del data[rng.integers(len(data)) :]
+        elif kind == 3:
+            data += rng.bytes(rng.integers(1, 2000))
+        elif kind == 4:
+            a, b = sorted(rng.integers(0, len(data), 2))
+            data[a:b] = data[b : b + (b - a)]
+        else:
+            digits = [i for i in range(8, size) if chr(data[i]).isdigit()]
+            for i in rng.choice(digits, 3):
+                data[i] = ord("0") + (data[i] - ord("0") + rng.integers(1, 10)) % 10
+        yield bytes(data)

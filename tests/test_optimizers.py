@@ -1,0 +1,97 @@
+"""Optimizers: step by step against their formulas, and one after another."""
+
+import numpy as np
+import pytest
+import reference
+from helpers import labelled, parameters, same
+
+import fastbp as fb
+from fastbp import engine
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        fb.SGD(0.1),
+        fb.SGD(0.01, momentum=0.9),
+        fb.SGD(0.01, momentum=0.9, nesterov=True),
+        fb.Adam(0.01),
+        fb.Adam(0.1, betas=(0.0, 0.5), epsilon=0.1),
+        fb.AdamW(0.01, weight_decay=0.5),
+        fb.RMSprop(0.001),
+        fb.RMSprop(0.001, centered=True, alpha=0.9),
+        fb.RMSprop(0.001, momentum=0.9),
+        fb.RMSprop(0.001, momentum=0.9, centered=True),
+        fb.Adagrad(0.1, lr_decay=0.1),
+        fb.Adadelta(0.5),
+        fb.Rprop(0.001),
+        fb.Rprop(0.001, forgiving=False, step_sizes=(1e-5, 0.002)),
+    ],
+)
+@pytest.mark.parametrize("batch_size", [1, 10, 64, 103, 1000])
+def test_steps(optimizer, batch_size):
+    """Two epochs in order of storage, against the formulas in NumPy; 103 samples divide by none of these."""
+    X, y = labelled(103, 7, 4)
+    net = fb.MLP([7, 9, 4], activation="tanh", output="softmax", dtype=np.float64, seed=0)
+    theta, state, t = parameters(net), [[np.zeros_like(a) for _ in range(3)] for a in parameters(net)], 0
+    trainer = fb.Trainer(net, loss="cross_entropy", optimizer=optimizer, batch_size=batch_size, shuffle=False)
+    history = trainer.fit(X, y, epochs=2)
+    losses = []
+    for _ in range(2):
+        total = 0.0
+        for start in range(0, 103, batch_size):
+            Xb, Yb = X[start : start + batch_size], reference.one_hot(y[start : start + batch_size], 4)
+            cost, dW, db = reference.gradients(Xb, Yb, theta[:2], theta[2:], ["tanh"], "softmax", "cross_entropy")
+            total += cost * len(Xb)
+            t += 1
+            for p, s, g in zip(theta, state, dW + db, strict=True):
+                reference.update(optimizer, p, s, g, t)
+        losses.append(total / 103)
+    assert max(reference.relative(a, b) for a, b in zip(parameters(net), theta, strict=True)) < 1e-11
+    assert history["loss"] == pytest.approx(losses, rel=1e-12)
+
+
+def one_weight(steps):
+    """A weight and a bias after so many steps of Adam on a sample each, with what they began as and saw."""
+    X, y = np.random.default_rng(0).normal(size=(2, steps, 1))
+    net = fb.MLP([1, 1], dtype=np.float64, seed=0)
+    start = net.weights[0].ravel(), net.biases[0]
+    fb.Trainer(net, loss="squared_error", optimizer=fb.Adam(0.01), batch_size=1, shuffle=False).fit(X, y)
+    return start, X, y, np.concatenate([net.weights[0].ravel(), net.biases[0]])
+
+
+def test_adam_foresees():
+    """More steps than the engine lays hyperparameters down for at once."""
+    (w, b), X, y, got = one_weight(40_000)
+    assert engine.MOST_STEPS < 40_000
+    state = np.zeros((2, 2, 1))
+    for t, (x, target) in enumerate(zip(X, y, strict=True), 1):
+        error = x * w + b - target
+        for p, s, g in zip((w, b), state, (error * x, error), strict=True):
+            reference.update(fb.Adam(0.01), p, s, g, t)
+    assert got == pytest.approx(np.concatenate([w, b]), rel=1e-10)
+
+
+def test_adam_follows_torch():
+    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+    start, X, y, got = one_weight(100)
+    w, b = (torch.tensor(v.copy(), requires_grad=True) for v in start)
+    optimizer = torch.optim.Adam([w, b], 0.01)
+    for x, target in zip(torch.tensor(X), torch.tensor(y), strict=True):
+        optimizer.zero_grad()
+        (0.5 * (x * w + b - target) ** 2).sum().backward()
+        optimizer.step()
+    assert got == pytest.approx(torch.cat([w, b]).detach().numpy(), rel=1e-10)
+
+
+def test_another_optimizer_takes_over():
+    """Momentum that was not there before begins at 0; the network goes on from where it is."""
+    X, y = labelled(103, 7, 4)
+    nets = [fb.MLP([7, 9, 4], output="softmax", seed=0) for _ in range(2)]
+    first = fb.Trainer(nets[0], loss="cross_entropy", optimizer=fb.SGD(0.1), shuffle=False)
+    first.fit(X, y)
+    first.optimizer = fb.SGD(0.05, momentum=0.9)
+    first.fit(X, y)
+    fb.Trainer(nets[1], loss="cross_entropy", optimizer=fb.SGD(0.1), shuffle=False).fit(X, y)
+    fb.Trainer(nets[1], loss="cross_entropy", optimizer=fb.SGD(0.05, momentum=0.9), shuffle=False).fit(X, y)
+    assert same(parameters(nets[0]), parameters(nets[1]))
