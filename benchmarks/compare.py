@@ -30,7 +30,7 @@ from kernels import peak
 from numba import njit, prange
 from peers import PEERS, serve
 
-from fastbp import threads
+from fastbp.engine import threads
 
 HERE = Path(__file__).parent
 RESULTS, README = HERE / "RESULTS.md", HERE.parent / "README.md"

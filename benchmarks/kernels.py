@@ -17,25 +17,27 @@ import numba
 import numpy as np
 from numba import njit, prange
 
-from fastbp import threads
-from fastbp.kernels import gradient
-from fastbp.kernels.backward import backward
-from fastbp.kernels.forward import forward
+import fastbp as fb
+from fastbp.engine import compiled, threads
+from fastbp.engine.parameters import Layout
+from fastbp.engine.workspace import Record
+from fastbp.kernels import dense, update
 from fastbp.kernels.panels import aligned, lanes_of
-from fastbp.kernels.rules import HYPERPARAMETERS
-from fastbp.kernels.simd import M, N, lanes, tile_fma, tile_store, tile_zero
+from fastbp.kernels.records import LAYER, PRODUCT, STEP, UPDATE
+from fastbp.kernels.simd.memory import call, lanes
+from fastbp.kernels.simd.target import TILE_PANELS, TILE_ROWS
+from fastbp.kernels.simd.tiles import tile_fma, tile_store, tile_zero
 
 FMAS = 40_000
-weights, _ = gradient.kernels("momentum")
 
 
 @njit(nogil=True, error_model="numpy")
 def multiply_add(A, out, n):
-    """n times M x N independent vector multiply-adds from registers and the first cache line."""
-    c = tile_zero(M, N, A)
+    """n times TILE_ROWS x TILE_PANELS independent vector multiply-adds from registers and the first cache line."""
+    c = tile_zero(TILE_ROWS, TILE_PANELS, A)
     for _ in range(n):
-        c = tile_fma(M, N, c, A, 0, 1, A, 0, lanes(A))
-    tile_store(M, N, c, out, 0, M * lanes(A))
+        c = tile_fma(TILE_ROWS, TILE_PANELS, c, A, 0, 1, A, 0, lanes(A))
+    tile_store(TILE_ROWS, TILE_PANELS, c, out, 0, TILE_ROWS * lanes(A))
 
 
 @njit(nogil=True, parallel=True, error_model="numpy")
@@ -47,9 +49,9 @@ def multiply_add_everywhere(A, out, n, count):
 
 def peak(dtype: type = np.float32, count: int = 1) -> Callable[[], float]:
     """A function that measures the operations a second of fused multiply-adds on `count` cores."""
-    A, out = aligned(M * N * 16, dtype), np.stack([aligned(M * N * 16, dtype)] * count)
-    out = aligned(count * M * N * 16, dtype).reshape(count, -1)
-    operations = 2 * M * N * lanes_of(dtype) * FMAS * count
+    size = TILE_ROWS * TILE_PANELS
+    A, out = aligned(size * 16, dtype), aligned(count * size * 16, dtype).reshape(count, -1)
+    operations = 2 * size * lanes_of(dtype) * FMAS * count
 
     def measure() -> float:
         start = time.perf_counter()
@@ -66,53 +68,51 @@ def peak(dtype: type = np.float32, count: int = 1) -> Callable[[], float]:
 
 
 @njit(nogil=True, error_model="numpy")
-def one_forward(A, W, batch, n_in, n_out, stride, z):
-    for i in range(0, n_out // lanes(A), N):
-        forward(A, 0, lanes(A), stride, W, 0, n_in, n_out, A, z, stride, 0, batch, i)
-
-
-@njit(nogil=True, error_model="numpy")
-def one_backward(D, T, batch, n_in, n_out, stride, d, zeros):
-    for j in range(0, n_in // lanes(D), N):
-        backward(D, 0, stride, T, zeros, 0, 0, n_in, n_out, d, 0, batch, j)
-
-
-@njit(nogil=True, error_model="numpy")
-def one_gradient(A, D, batch, n_in, n_out, stride, h, P, S, T):
-    L = lanes(A)
-    for j in range(n_in // L):
-        for i in range(n_out // L):
-            p, t = (i * (n_in // L) + j) * L * L, (j * (n_out // L) + i) * L * L
-            weights(A, j * stride, D, i * stride, batch, h, 0, (), P, p, S, S, T, t, False, True, False)
+def run(kernel, step, record, rows):
+    """An operation on the rows of part 0, by one thread."""
+    call(kernel, (step, record, 0, 0, 0, 0, rows))
 
 
 def kernels(
     dtype: type = np.float32, batch: int = 128, n_in: int = 512, n_out: int = 512
 ) -> dict[str, Callable[[], float]]:
     """Functions that measure the operations a second of each kernel on one core."""
-    L = lanes_of(dtype)
+    dtype, rng = np.dtype(dtype), np.random.default_rng(0)
+    layout, L = Layout((n_in, n_in, n_out), dtype), lanes_of(dtype)  # the second layer has a transpose
     stride = (batch | 1) * L
-    rng = np.random.default_rng(0)
-    A, D = aligned((n_in + n_out) // L * stride, dtype), aligned((n_in + n_out) // L * stride, dtype)
-    P, S, T = (aligned(n_in * n_out + n_out + N * L, dtype) for _ in range(3))
-    h = aligned(HYPERPARAMETERS, dtype)
-    h[:2] = 0.1, 0.9
-    A[:], D[:], P[: n_in * n_out] = rng.random(A.size), rng.random(D.size) * 1e-6, rng.random(n_in * n_out) * 0.01
-    zeros, operations = n_in * n_out, 2 * batch * n_in * n_out
+    A, Z, D, E = (aligned(layout.panels(n) * stride, dtype) for n in (n_in, n_out, n_out, n_in))
+    theta, v, transposed = (aligned(size, dtype) for size in (layout.size, layout.size, layout.transposed_size))
+    A[:], D[:] = rng.random(A.size), rng.random(D.size) * 1e-6
+    W, b, T = theta[layout.matrix(1)], theta[layout.bias(1)], transposed[layout.T[1] :]
+    W[:] = rng.random(W.size) * 0.01
+    step = Record(STEP, n=batch, batch=batch, part=batch, parts=1, threads=1, stride=stride)
+    products = {"a_row": L, "a_panel": stride}
+    forward = Record(PRODUCT, a=A, rows=n_in, W=W, w_panel=layout.up(n_in) * L, b=b, b_panel=L, out=Z, columns=n_out)
+    backward = Record(PRODUCT, a=D, rows=n_out, W=T, w_panel=layout.up(n_out) * L, b=transposed, out=E, columns=n_in)
+    for record in (forward, backward):
+        record.set(**products)
+    layer = Record(
+        LAYER, n_in=n_in, n_out=n_out, W=layout.W[1], T=layout.T[1], transposed=1, a_in=A, delta=D
+    )  # fmt: skip
+    h = np.array([0.1, 0.9], dtype)
+    learn = Record(UPDATE, layers=layer.memory, depth=1, theta=theta, vectors=v, transposed=transposed, hyper=h)
+    learn.set(size=layout.size)
+    product = compiled.kernel(dense.product, dtype)
+    momentum = compiled.kernel(update.learn, dtype, fb.SGD(0.1, momentum=0.9), False)
 
-    def timed(kernel, *args) -> Callable[[], float]:
+    def timed(kernel: int, record: Record) -> Callable[[], float]:
         def measure() -> float:
             start = time.perf_counter()
-            kernel(*args)
-            return operations / (time.perf_counter() - start)
+            run(kernel, step.address, record.address, batch)
+            return 2 * batch * n_in * n_out / (time.perf_counter() - start)
 
         measure()
         return measure
 
     return {
-        "forward": timed(one_forward, A, P, batch, n_in, n_out, stride, n_in // L * stride),
-        "backward": timed(one_backward, D, T, batch, n_in, n_out, stride, n_out // L * stride, zeros),
-        "gradient + momentum": timed(one_gradient, A, D, batch, n_in, n_out, stride, h, P, S, T),
+        "forward": timed(product, forward),
+        "backward": timed(product, backward),
+        "gradient + momentum": timed(momentum, learn),
     }
 
 
@@ -132,7 +132,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=60)
     rounds = parser.parse_args().rounds
-    print(f"{platform.processor() or platform.machine()}, numba {numba.__version__}, tile {M}x{N}; 128x512x512")
+    print(
+        f"{platform.processor() or platform.machine()}, numba {numba.__version__}, tile {TILE_ROWS}x{TILE_PANELS}; 128x512x512"
+    )
     for dtype in (np.float32, np.float64):
         top = peak(dtype)
         print(f"FMA peak {np.dtype(dtype)}: {np.median([top() for _ in range(15)]) / 1e9:.0f} GFLOP/s")

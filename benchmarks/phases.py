@@ -2,10 +2,10 @@
 
     python benchmarks/phases.py [CASE ...] [--threads N] [--rounds 15]
 
-Microseconds a step, medians over rounds. Phase 1 and the waiting at the ends of both phases are measured by a loop like
-the trainer's that reads the processor's clock between stages. Phase 2 has its three kinds of work in one tile, so they
-are told apart by leaving some out: `gradient` is phase 2 that only stores its sums, `update` what it takes more to
-update in their place, `transpose` what it takes more to keep the transposed weights up to date as well.
+Microseconds a step, medians over rounds, of each operation in the list that a step is, and of the waiting at the end of
+each phase. They are measured by a loop like the trainer's, which reads the processor's clock around each operation. The
+operation `learn` has three kinds of work in one tile, so these are told apart by leaving some out: `gradient` only
+stores its sums, `update` is what `learn` takes more without transposes, `transpose` what it takes more with them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from llvmlite import ir
 from numba import njit, prange, types
 from numba.extending import intrinsic
 
-from fastbp import threads
-from fastbp.kernels.job import AHEAD, BACK, FUSED, INPUTS, STORE, SUM
-from fastbp.kernels.minibatch import tally, weigh
-from fastbp.kernels.simd import call
-
-STAGES = ("inputs", "forward", "loss", "backward", "wait 1", "phase 2", "wait 2")
+from fastbp.engine import compiled, threads
+from fastbp.engine.work import Work
+from fastbp.kernels.loop import phase_count, team
+from fastbp.kernels.records import OPERATION, PHASE, STEP, divide, rows_of
+from fastbp.kernels.simd.memory import array_at, call, record_at
+from fastbp.kernels.simd.target import TILE_ROWS
 
 
 @intrinsic
@@ -38,77 +38,78 @@ def ticks(typingctx):
     return types.int64(), codegen
 
 
+@njit(error_model="numpy", nogil=True)
+def timed_run(address, p, k, t, spent):
+    """`loop.run`, which adds the ticks of operation i to spent[t, i], and when it ended to the last place."""
+    step = record_at(address, STEP)
+    phase = array_at(step.phases, step.phase_count, PHASE)[p]
+    operations = array_at(step.operations, phase.last, OPERATION)
+    start, rows, _, _, _ = rows_of(step, k)
+    first, last = divide((rows + TILE_ROWS - 1) // TILE_ROWS, t, step.threads)
+    first, last = first * TILE_ROWS, min(last * TILE_ROWS, rows)
+    for i in range(phase.first, phase.last):
+        began = ticks()
+        call(operations[i].kernel, (address, operations[i].record, k, t, start, first, last))
+        spent[t, i] += ticks() - began
+    spent[t, -1] = ticks()
+
+
 @njit(parallel={"prange": True, "fusion": False, "reduction": False}, error_model="numpy", nogil=True)
-def timed_loop(propagate, judge, descend, job, other, first, last, threads, spent):
-    """`minibatch.loop`, whose thread t adds the ticks of each of STAGES to spent[t]; phase 2 is that of `other`."""
+def timed_loop(address, first, last, spent):
+    """`loop.loop`, whose thread t also adds the ticks that it waits at the end of phases to the last place but one."""
     for k in range(first, last):
-        weigh(job, k)
-        for t in prange(threads):
-            start = ticks()
-            call(propagate, (job, k, np.int64(t), INPUTS))
-            gathered = ticks()
-            call(propagate, (job, k, np.int64(t), AHEAD))
-            ahead = ticks()
-            call(judge, (job, k, np.int64(t)))
-            judged = ticks()
-            call(propagate, (job, k, np.int64(t), BACK))
-            end = ticks()
-            spent[t, 0] += gathered - start
-            spent[t, 1] += ahead - gathered
-            spent[t, 2] += judged - ahead
-            spent[t, 3] += end - judged
-            spent[t, 7] = end
-        joined = ticks()
-        for t in range(threads):
-            spent[t, 4] += joined - spent[t, 7]
-        tally(job, k)
-        for t in prange(threads):
-            start = ticks()
-            call(descend, (other, k, np.int64(t), SUM))
-            spent[t, 7] = ticks()
-            spent[t, 5] += spent[t, 7] - start
-        joined = ticks()
-        for t in range(threads):
-            spent[t, 6] += joined - spent[t, 7]
-
-
-def profile(case: Case, n_threads: int | None = None, rounds: int = 15) -> tuple[np.ndarray, list[str]]:
-    """Microseconds a step, (threads, kinds of work + 1), the last of which is the whole step; and the kinds' names."""
-    X, y = case.data()
-    trainer = case.trainer(n_threads, gradient="stored")
-    trainer.fit(X[: 2 * case.batch], y[: 2 * case.batch])
-    job = trainer._prepare(case.n)
-    _, *kernels = job._kernels(1)
-    other, layers = job._memory.copy(), job.vectors["layers"].copy()
-    order, steps = np.random.default_rng(0).permutation(case.n), min(case.steps, max(2, int(4e9 / case.operations)))
-
-    def measure(stored: int, with_transpose: bool) -> np.ndarray:
-        job.set(threads=count, cost=0)
-        other[:] = job._memory
-        layers["T"] = job.vectors["layers"]["T"] if with_transpose else -1
-        other["stored"], other["layers"] = stored, layers.ctypes.data
-        spent = np.zeros((count, 16), np.int64)  # two lines a thread
-        addresses = job._memory.ctypes.data, other.ctypes.data
-        tick, start = clock(), time.perf_counter()
-        with threads.team(count):
-            timed_loop(*kernels, *addresses, 0, steps * job.parts, count, spent)
-        seconds, tick = time.perf_counter() - start, clock() - tick
-        return np.column_stack([spent[:, :7] * (seconds / tick), np.full(count, seconds)]) / steps * 1e6
-
-    kinds = [(FUSED, True), (FUSED, False), (STORE, False)]
-    with job.reading(*trainer._check(X, y), order):
-        job._foresee(0, steps)
-        count = job.threads
-        full, bare, stored = np.median([[measure(*kind) for kind in kinds] for _ in range(rounds)][1:], axis=0)
-    phase_2 = [stored[:, 5], bare[:, 5] - stored[:, 5], full[:, 5] - bare[:, 5]]
-    names = [*STAGES[:5], "gradient", "update", "transpose", STAGES[6], "step"]
-    return np.column_stack([full[:, :5], *phase_2, full[:, 6:]]), names
+        for p in range(phase_count(address)):
+            threads = team(address, p, k)
+            if threads == 1:
+                timed_run(address, p, k, 0, spent)
+            else:
+                for t in prange(threads):
+                    timed_run(address, p, k, np.int64(t), spent)
+                joined = ticks()
+                for t in range(threads):
+                    spent[t, -2] += joined - spent[t, -1]
 
 
 @njit
 def clock():
     """`ticks`, from Python."""
     return ticks()
+
+
+def measure(work: Work, steps: int, count: int) -> np.ndarray:
+    """Microseconds a step of each thread in each operation, waiting, and altogether."""
+    spent = np.zeros((count, len(work.operations) + 16), np.int64)  # two lines a thread at least
+    work.step.set(threads=count, cost=0.0, diverged=0)
+    tick, start = clock(), time.perf_counter()
+    with threads.team(count):
+        timed_loop(work.step.address, 0, steps * work.parts, spent)
+    seconds, tick = time.perf_counter() - start, clock() - tick
+    used = np.column_stack([spent[:, : len(work.operations)], spent[:, -2]]) * (seconds / tick)
+    return np.column_stack([used, np.full(count, seconds)]) / steps * 1e6
+
+
+def profile(case: Case, n_threads: int | None = None, rounds: int = 15) -> tuple[np.ndarray, list[str]]:
+    """Microseconds a step, (threads, kinds of work), the last of which is the whole step; and the kinds' names."""
+    X, y = case.data()
+    works = [case.trainer(n_threads, gradient=gradient) for gradient in ("fused", "fused", "stored")]
+    for trainer in works:
+        trainer.fit(X[: 2 * case.batch], y[: 2 * case.batch])
+    samples = works[0].read(X, y)._replace(order=np.random.default_rng(0).permutation(case.n))
+    full, bare, stored = (trainer.work(case.batch) for trainer in works)
+    bare.memory.layers["transposed"] = 0
+    steps, tables = min(case.steps, max(2, int(4e9 / case.operations))), []
+    for work in (full, bare, stored):
+        with work.reading(samples):
+            work.hyperparameters.lay_down(0, steps)
+            count = work.threads
+            tables.append(np.median([measure(work, steps, count) for _ in range(rounds)][1:], axis=0))
+    kernels, (table, without, summed) = compiled.names(), tables
+    names = [kernels[kernel].split("-")[0] for kernel, _ in full.operations]
+    at = names.index("learn")
+    sums = summed[:, [kernels[kernel].split("-")[0] for kernel, _ in stored.operations].index("gradient")]
+    split = [sums, without[:, at] - sums, table[:, at] - without[:, at]]
+    names = [*names[:at], "gradient", "update", "transpose", *names[at + 1 :], "waiting", "step"]
+    return np.column_stack([table[:, :at], *split, table[:, at + 1 :]]), names
 
 
 def main() -> None:
@@ -121,10 +122,9 @@ def main() -> None:
     threads.start()
     for name in options.case or CASES:
         table, kinds = profile(CASES[name], options.threads, options.rounds)
-        print(f"\n{name}: {CASES[name].title}, microseconds a step")
-        print("thread  " + " ".join(f"{kind:>9}" for kind in kinds))
-        for t, row in enumerate(table):
-            print(f"{t:6}  " + " ".join(f"{value:9.2f}" for value in row))
+        print(f"\n{name}: {CASES[name].title}, microseconds a step by each thread")
+        for kind, row in zip(kinds, table.T, strict=True):
+            print(f"{kind:20} " + " ".join(f"{value:9.2f}" for value in row))
 
 
 if __name__ == "__main__":

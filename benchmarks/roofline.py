@@ -24,7 +24,7 @@ from compare import machine, table
 from kernels import peak
 from numba import njit, prange
 
-from fastbp import threads
+from fastbp.engine import threads
 
 HERE = Path(__file__).parent
 STATES = {"sgd": 1, "adam": 2}

@@ -290,17 +290,19 @@ class Mish(Activation):
     name, init, of_z = "mish", "he", True
 
     def gate(self, z):
-        """tanh(ln(1 + e^z))."""
+        """The numerator n and the rest r of tanh(ln(1 + e^z)) = n / (n + r)."""
         u = exp(-absolute(z))
-        v = where(z >= 0.0, fma(u, 2.0, 1.0), u * (u + 2.0))
-        return v / (v + where(z >= 0.0, 2.0 * u * u, 2.0))
+        return where(z >= 0.0, fma(u, 2.0, 1.0), u * (u + 2.0)), where(z >= 0.0, 2.0 * u * u, 2.0)
 
     def value(self, z):
-        return z * self.gate(z)
+        n, r = self.gate(z)
+        return z * (n / (n + r))
 
     def derivative(self, z):
-        t = self.gate(z)
-        return fma(z * Sigmoid().value(z), fma(-t, t, 1.0), t)
+        n, r = self.gate(z)
+        t = n / (n + r)
+        slope = (r / (n + r)) * (1.0 + t)  # 1 - t^2, precise where t is near 1
+        return fma(z * Sigmoid().value(z), slope, t)
 
 
 class Softmax(Activation):

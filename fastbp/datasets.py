@@ -224,8 +224,9 @@ def download_mnist(root: str | os.PathLike[str], *, mirrors: Iterable[str] = MIR
             with path.open("rb") as file:
                 if _md5(file) == checksum:
                     continue
+        content = _fetch(name, checksum, mirrors, timeout)
         root.mkdir(parents=True, exist_ok=True)
-        write(path, _fetch(name, checksum, mirrors, timeout))
+        write(path, content)
     return root
 
 

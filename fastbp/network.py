@@ -1,7 +1,8 @@
-"""MLP: a fully connected feedforward network, y = sigma(W^L ... sigma(W^1 x + b^1) ... + b^L)."""
+"""This module holds `MLP`, a fully connected feedforward network, and `load`, which reads a network from a file."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
@@ -24,65 +25,113 @@ from .kernels.panels import aligned
 from .losses import LOSSES, Loss
 
 CLASSES = {kind.__name__: kind for kind in (Architecture, *(type(sigma) for sigma in OUTPUTS.values()))}
-"""name: class of what a network in a file is made of."""
+"""The classes that the description of a network in a file may name, by their names."""
 
 
 def classes(a: np.ndarray, threshold: float) -> np.ndarray:
-    """The class of each row of outputs: the first largest, or, of one output, whether it is at least the threshold."""
+    """Return the class of each row of outputs.
+
+    With several outputs, the class of a row is the column of its largest output, or the first such column. With one
+    output, the class is 1 where the output is at least the threshold, and 0 elsewhere.
+
+    Parameters
+    ----------
+    a : float array of shape (n, n_out)
+        The outputs of a network.
+    threshold : float
+        The threshold for a network with one output.
+
+    Returns
+    -------
+    int64 array of shape (n,)
+        The classes.
+    """
     return (a[:, 0] >= threshold).astype(np.int64) if a.shape[1] == 1 else a.argmax(axis=1)
 
 
 def check_network(network: object) -> None:
-    """TypeError if it is none."""
+    """Raise TypeError if the argument is not an `MLP`."""
     if not isinstance(network, MLP):
         raise TypeError(f"network must be an MLP, got {type(network).__name__}")
 
 
 class MLP:
-    """A multi-layer perceptron: z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L, with a^0 = x.
+    """`MLP` is a multi-layer perceptron, a fully connected feedforward network with L layers of weights.
+
+    For a sample x, the network computes a^0 = x, and then z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L.
+    The output is a^L. The weights start at random values, and the biases start at 0. `Trainer` trains the network.
 
     Parameters
     ----------
     sizes : sequence of int
-        Units of the input, of each hidden layer and of the output: two to 101 numbers, each at least 1.
-    activation : str or object, or a sequence of them, keyword-only
-        sigma of the hidden layers, one for all or one for each: "identity", "sigmoid", "tanh", "relu", "leaky_relu",
-        "elu", "selu", "softplus", "gelu", "silu", "hard_sigmoid", or "threshold", which can predict but not be trained
-        through; or an object of `fastbp.activations`, with a parameter.
-    output : str or object, keyword-only
-        sigma of the output: any of these, or "softmax".
-    init : str, keyword-only
-        How weights are drawn: "he", "glorot" or "lecun", with "_uniform" or "_normal". By default what suits the
-        activation: He for relu, Glorot for sigmoid, tanh and softmax, LeCun for the others, uniform. Biases are 0.
-    scale, shift : float or array of shape (sizes[0],), keyword-only
-        x' = (x - shift) * scale is what the first layer sees. Raw pixels in uint8 then need no float copy:
-        ``scale=1/255``.
-    dropout : float or sequence of float, keyword-only
-        The probability, in [0, 1), with which training drops a unit from a minibatch's row; those that stay are scaled
-        up to the same mean. One number is for the hidden layers; else one for the inputs, then one for each of them.
-    input_noise : float, keyword-only
-        The standard deviation of the Gaussian noise that training adds to x'.
-    max_norm : float, keyword-only
-        After each step of training, the weights into a unit whose Euclidean norm is above this are shrunk to it.
-    dtype : dtype, keyword-only
-        float32 or float64, of parameters and arithmetic.
-    seed : int, keyword-only
-        Of the weights; None for another network each time.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is out of its range or of another type.
+        The number of units of the input, of each hidden layer, and of the output. It must have 2 to 101 numbers, each
+        at least 1.
+    activation : str or object, or a sequence of them, keyword-only, default "relu"
+        The activation function sigma of the hidden layers. Give one for all hidden layers, or a sequence with one for
+        each hidden layer. The names are "identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus",
+        "gelu", "silu", "hard_sigmoid", "mish" and "threshold". A network with "threshold" can predict, but cannot be
+        trained. To set a parameter of an activation function, give an object of `fastbp.activations`, for example
+        ``LeakyReLU(0.1)``.
+    output : str or object, keyword-only, default "identity"
+        The activation function of the output: one of the names or objects above, or "softmax".
+    init : str or None, keyword-only, default None
+        The distribution of the first weights: "he_uniform", "he_normal", "glorot_uniform", "glorot_normal",
+        "lecun_uniform" or "lecun_normal". With None, each layer gets the uniform distribution that suits its activation
+        function; the attribute `init` of its class in `fastbp.activations` says which one.
+    scale : float or array of shape (sizes[0],), keyword-only, default 1.0
+        The number that multiplies each input after `shift` is subtracted: the first layer sees x' = (x - shift) *
+        scale. An array has one number for each input. With ``scale=1/255``, for example, raw pixels in uint8 can be
+        used as they are, without a copy in float.
+    shift : float or array of shape (sizes[0],), keyword-only, default 0.0
+        The number that is subtracted from each input.
+    dropout : float or sequence of float, keyword-only, default 0.0
+        The probability with which training sets the activation of a unit to 0, for each sample anew. It must be at
+        least 0 and below 1. The other activations are divided by 1 - dropout, so that the mean stays the same. One
+        number is for all hidden layers. A sequence has the probability for the inputs, and then one for each hidden
+        layer.
+    input_noise : float, keyword-only, default 0.0
+        The standard deviation of Gaussian noise that training adds to x'. It must be at least 0.
+    max_norm : float or None, keyword-only, default None
+        The bound for the Euclidean norm of the weights that lead into one unit. If the norm is larger after a step of
+        training, these weights are multiplied by max_norm / norm. It must be above 0. With None there is no bound.
+    dtype : dtype, keyword-only, default float32
+        The dtype of the parameters, the arithmetic and the outputs: float32 or float64.
+    seed : int or None, keyword-only, default None
+        The seed for the first weights. It must be at least 0. The same seed gives the same weights. With None, each
+        network gets other weights.
 
     Attributes
     ----------
+    sizes : tuple of int
+        The number of units of the input, of each hidden layer, and of the output.
+    dtype : dtype
+        float32 or float64.
+    weights, biases : lists of arrays
+        Copies of the weights, of shape (n_in, n_out), and of the biases, of shape (n_out,), of each layer. To change
+        them, call `set_weights`.
+    n_parameters : int
+        The number of weights and biases.
+    shift, scale : arrays of shape (sizes[0],)
+        Copies of the numbers that transform the inputs.
+    threshold : float
+        The value from which on a single output means class 1. It is 0.5 in a new network. When you make a `Trainer` for
+        the network, or change its loss, the network takes the threshold of the loss: 0 for "hinge" and "squared_hinge",
+        and 0.5 for all others.
     architecture : Architecture
-        The arguments but for shift, scale and seed, with an entry for each layer; `sizes` and `dtype` are also here.
+        The checked arguments, except `shift`, `scale` and `seed`, with one entry for each layer.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, has the wrong shape, or is not a known name.
+    TypeError
+        If an argument has the wrong type.
 
     Notes
     -----
-    Sources: 000, 001 and 004 (the network), 001 (binary threshold, sigmoid, relu), 002 (tanh, losses), 004 (dropout),
-    Srivastava et al. (2014) (dropout, max-norm). The other activations name theirs in kernels/activations.py.
+    Sources: 000, 001 and 004 (the network), 001 (binary threshold, sigmoid, relu), 002 (tanh), 004 and Srivastava et
+    al. (2014) (dropout), Srivastava et al. (2014) (max-norm). The classes of `fastbp.activations` name the sources of
+    the other activation functions.
 
     Examples
     --------
@@ -92,6 +141,8 @@ class MLP:
     MLP(4-8-3, activation='tanh', output='softmax', 67 parameters, float32)
     >>> [W.shape for W in net.weights], [b.shape for b in net.biases]
     ([(4, 8), (8, 3)], [(8,), (3,)])
+    >>> net.threshold
+    0.5
     """
 
     def __init__(
@@ -116,13 +167,31 @@ class MLP:
 
     @classmethod
     def from_architecture(cls, architecture: Architecture, scale: ArrayLike, shift: ArrayLike) -> MLP:
-        """A network of an architecture, whose weights and biases are 0."""
+        """Make a network with a given architecture. Its weights and biases are 0.
+
+        Parameters
+        ----------
+        architecture : Architecture
+            The architecture of the network.
+        scale, shift : float or array of shape (sizes[0],)
+            The transformation of the inputs, as for `MLP`.
+
+        Returns
+        -------
+        MLP
+            The new network.
+
+        Raises
+        ------
+        ValueError
+            If `scale` or `shift` has the wrong shape or is not finite.
+        """
         network = cls.__new__(cls)
         network._set_up(architecture, scale, shift)
         return network
 
     def _set_up(self, architecture: Architecture, scale: ArrayLike, shift: ArrayLike) -> None:
-        """All but the weights, which are 0."""
+        """Set all attributes. The weights and biases start at 0."""
         self.architecture = architecture
         self._shift, self._scale = self._per_feature(shift, "shift"), self._per_feature(scale, "scale")
         self.parameters = Parameters(architecture.sizes, architecture.dtype)
@@ -130,7 +199,7 @@ class MLP:
         self._lock = threads.lock()
 
     def _per_feature(self, value: ArrayLike, name: str) -> np.ndarray:
-        """A finite number, or one per feature, as a vector padded to a line."""
+        """Return a number, or one number per input, as a vector that is padded with zeros to a whole cache line."""
         array, n_in = arrays.numeric(value, name), self.sizes[0]
         if array.ndim and array.shape != (n_in,):
             raise ValueError(f"{name} must be a number or have shape ({n_in},), got shape {array.shape}")
@@ -144,71 +213,88 @@ class MLP:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The units of the input, of each hidden layer and of the output."""
+        """The number of units of the input, of each hidden layer, and of the output."""
         return self.architecture.sizes
 
     @property
     def dtype(self) -> np.dtype:
-        """float32 or float64: of the parameters and of the arithmetic."""
+        """The dtype of the parameters and of the arithmetic: float32 or float64."""
         return self.architecture.dtype
 
     @property
     def threshold(self) -> float:
-        """The value from which on an output that is right or wrong by itself says yes.
+        """The value from which on a single output means class 1, or "yes".
 
-        It is 1/2 until a `Trainer` is made for the network: then it is that of the trainer's loss, 0 for "hinge" and
-        "squared_hinge" and 1/2 for the others. `predict_classes` and the accuracy of `Trainer.evaluate` both use it.
+        A new network has the threshold 0.5. When you make a `Trainer` for the network, or assign another loss to the
+        trainer, the network takes the threshold of the loss: 0 for "hinge" and "squared_hinge", and 0.5 for all other
+        losses. `predict_classes` uses the threshold if the network has one output. The accuracy that `Trainer` reports
+        uses it where each output is right or wrong by itself.
         """
         return self.architecture.threshold
 
     def decide_at(self, threshold: float) -> None:
-        """Set the `threshold`, as a `Trainer` does when it is made or gets another loss."""
+        """Set the `threshold`. `Trainer` calls this method when it is made and when it gets another loss.
+
+        Parameters
+        ----------
+        threshold : float
+            The new threshold.
+        """
         if threshold != self.threshold:
             self.architecture = dataclasses.replace(self.architecture, threshold=threshold)
-            self._works.clear()  # which know the one before
+            self._works.clear()  # because they contain the old threshold
 
     @property
     def weights(self) -> list[np.ndarray]:
-        """W^1 .. W^L, copies of shape (n_in, n_out); see `set_weights` to change them."""
+        """The weights W^1 .. W^L, as copies of shape (n_in, n_out). To change them, call `set_weights`."""
         return self.parameters.unpack(self.parameters.theta)[0]
 
     @property
     def biases(self) -> list[np.ndarray]:
-        """b^1 .. b^L, copies of shape (n_out,)."""
+        """The biases b^1 .. b^L, as copies of shape (n_out,). To change them, call `set_weights`."""
         return self.parameters.unpack(self.parameters.theta)[1]
 
     @property
     def model(self) -> Model:
-        """The network as the engine knows it. Its vectors are in panels, zero-padded, and are no copies."""
+        """The network in the form that the engine uses.
+
+        Its vectors are in panels, padded with zeros. They are not copies.
+        """
         made, vectors = self.architecture, (self.parameters, self._shift, self._scale)
         return Model(*vectors, made.activations, made.dropout, made.input_noise, made.max_norm, made.threshold)
 
     @property
     def n_parameters(self) -> int:
-        """Weights and biases, counted."""
+        """The number of all weights and biases."""
         return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.sizes))
 
     @property
     def shift(self) -> np.ndarray:
-        """What is subtracted from each input, a copy of shape (sizes[0],)."""
+        """The number that is subtracted from each input, as a copy of shape (sizes[0],)."""
         return self._shift[: self.sizes[0]].copy()
 
     @property
     def scale(self) -> np.ndarray:
-        """What each input is then multiplied by, a copy of shape (sizes[0],)."""
+        """The number that multiplies each input after `shift` is subtracted, as a copy of shape (sizes[0],)."""
         return self._scale[: self.sizes[0]].copy()
 
     def astype(self, dtype: DTypeLike) -> MLP:
-        """The same network in another dtype, as a copy.
+        """Return a copy of the network with another dtype.
 
         Parameters
         ----------
-        dtype : float32 or float64
+        dtype : dtype
+            float32 or float64. It may be the dtype that the network has already.
+
+        Returns
+        -------
+        MLP
+            A network with the same architecture and the same parameters, rounded to the new dtype.
 
         Raises
         ------
         ValueError
-            If the dtype is neither float32 nor float64, or a number is not finite in it.
+            If the dtype is neither float32 nor float64, or if a number of the network is too large for it.
 
         Examples
         --------
@@ -222,19 +308,21 @@ class MLP:
         return twin
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the network to a file of safetensors: parameters, architecture, scale and shift; see `fastbp.load`.
+        """Write the network to a file. `fastbp.load` reads it again.
 
-        The file is written whole or not at all. Its tensors are W1, b1, W2, ..., shift and scale, so that any reader of
-        safetensors can use them.
+        The file has the format safetensors. It holds the architecture, and the tensors "W1", "b1", "W2", "b2" and so
+        on, "shift" and "scale", which any reader of safetensors can use. If writing fails, an old file with this name
+        stays as it was.
 
         Parameters
         ----------
-        path : of the file
+        path : str or path-like
+            The path of the file. Its directory must exist. An old file with this name is replaced.
 
         Raises
         ------
         OSError
-            If it cannot be written; a file that was there is as it was.
+            If the file cannot be written.
 
         Examples
         --------
@@ -252,17 +340,21 @@ class MLP:
         files.write(path, files.pack("network", files.plain(self.architecture), tensors))
 
     def set_weights(self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> None:
-        """Replace all parameters, or none of them if one does not fit.
+        """Replace all weights and biases. If one of the arrays does not fit, nothing changes.
 
         Parameters
         ----------
-        weights, biases : sequences of arrays of shapes (n_in, n_out) and (n_out,)
-            As `weights` and `biases` give them; converted to the network's dtype.
+        weights : sequence of L arrays
+            The weights of each layer, of shape (n_in, n_out). They are converted to the dtype of the network.
+        biases : sequence of L arrays
+            The biases of each layer, of shape (n_out,).
 
         Raises
         ------
-        ValueError, TypeError
-            If a number or shape of arrays is not the network's, or a value is not finite in its dtype.
+        ValueError
+            If the number of arrays or a shape is wrong, or if a value is not finite in the dtype of the network.
+        TypeError
+            If an argument is not a sequence, or an array is not numeric.
 
         Examples
         --------
@@ -295,7 +387,7 @@ class MLP:
                 self.parameters.set_layer(l, W, b)
 
     def _work(self, make: Callable, n: int, n_threads: int | None, *options: Any) -> Any:
-        """What `make` makes for n samples, kept for the next call; the last few kinds of work are remembered."""
+        """Return the work that `make` makes for n samples. The network remembers the last two kinds of work."""
         batch = n if make is plan.gradient else min(1 << max(0, n - 1).bit_length(), plan.ROWS)
         key = make, batch, n_threads, *options
         work = self._works.pop(key, None)
@@ -307,23 +399,29 @@ class MLP:
         return work
 
     def predict(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
-        """a^L for each row of X.
+        """Compute the outputs a^L of the network for each sample.
 
         Parameters
         ----------
         X : array of shape (n, sizes[0])
-            C-contiguous uint8, float32 and float64 (np.memmap too) are read in place, others converted block by block.
-        n_threads : int, keyword-only
-            Default: as many as the work is worth, of the cores that the process may use. Never changes a result.
+            The inputs; each row is a sample. There must be at least one row. C-contiguous arrays of dtype uint8,
+            float32 and float64, also np.memmap, are read without a copy. Other arrays are converted one block after
+            another.
+        n_threads : int or None, keyword-only, default None
+            The number of threads, at least 1. With None, fastbp uses as many as the work is worth, of the cores that
+            the process may use. The number of threads never changes a result.
 
         Returns
         -------
-        array of shape (n, sizes[-1]) in the network's dtype
+        array of shape (n, sizes[-1])
+            The outputs, in the dtype of the network.
 
         Raises
         ------
-        ValueError, TypeError
-            If X has another shape, is not numeric or not finite.
+        ValueError
+            If X has another shape or no row, or contains a value that is not finite.
+        TypeError
+            If X is not numeric.
 
         Examples
         --------
@@ -350,16 +448,30 @@ class MLP:
         return out
 
     def predict_classes(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
-        """The class of each row of X: the first largest output, or, of one output, whether it is >= `threshold`.
+        """Compute the class of each sample.
+
+        With several outputs, the class is the number of the largest output; the first output is class 0. If several
+        outputs are the largest, the first of them counts. With one output, the class is 1 where the output is at least
+        `threshold`, and 0 elsewhere.
 
         Parameters
         ----------
-        X, n_threads : as for `predict`
+        X : array of shape (n, sizes[0])
+            The inputs, as for `predict`.
+        n_threads : int or None, keyword-only, default None
+            The number of threads, as for `predict`.
+
+        Returns
+        -------
+        int64 array of shape (n,)
+            The classes.
 
         Raises
         ------
-        ValueError, TypeError
-            As `predict`.
+        ValueError
+            If X has another shape or no row, or contains a value that is not finite.
+        TypeError
+            If X is not numeric.
 
         Examples
         --------
@@ -379,33 +491,45 @@ class MLP:
         seed: int | None = None,
         n_threads: int | None = None,
     ) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
-        """The mean loss over the samples and its gradient: backpropagation and nothing else.
+        """Compute the mean loss over the samples and its gradient, by backpropagation. The parameters do not change.
 
         Parameters
         ----------
         X : array of shape (n, sizes[0])
-        y : array
-            Targets as for `Trainer.fit`.
+            The inputs, as for `Trainer.fit`.
+        y : array of shape (n,) or (n, sizes[-1])
+            The targets, as for `Trainer.fit`.
         loss : str or object, keyword-only
-            As for `Trainer`.
-        sample_weight : array of shape (n,), keyword-only
-            As for `Trainer.fit`.
-        seed : int, keyword-only
-            Of the masks of dropout and the input noise; None leaves them out.
-        n_threads : int, keyword-only
-            As for `predict`.
+            The loss, as for `Trainer`.
+        sample_weight : array of shape (n,) or None, keyword-only, default None
+            The weight of each sample, at least 0, as for `Trainer.fit`. With None, all weights are 1.
+        seed : int or None, keyword-only, default None
+            The seed of dropout and input noise. With None, the gradient is that of the network without dropout and
+            noise.
+        n_threads : int or None, keyword-only, default None
+            The number of threads, as for `predict`.
 
         Returns
         -------
         loss : float
-        dW, db : lists of arrays of the shapes of `weights` and `biases`
+            The mean loss.
+        dW : list of arrays of shape (n_in, n_out)
+            The derivative of the mean loss with respect to each weight, in the dtype of the network.
+        db : list of arrays of shape (n_out,)
+            The derivative of the mean loss with respect to each bias.
 
         Raises
         ------
-        ValueError, TypeError
-            If an argument does not fit, or a hidden or output activation has no derivative.
+        ValueError
+            If an argument does not fit, or if an activation function of the network has no derivative.
+        TypeError
+            If an argument has the wrong type.
         FloatingPointError
             If the loss is not finite.
+
+        Notes
+        -----
+        Sources: 000 and 004 (backpropagation).
 
         Examples
         --------
@@ -432,9 +556,23 @@ class MLP:
                 return work.scores(False)["loss"], *self.parameters.unpack(work.gradient)
 
     def evaluate(self, samples: Samples, loss: Loss, n_threads: int | None = None) -> dict[str, float]:
-        """The mean loss over samples that have been checked, and of classes the accuracy.
+        """Compute the mean loss over checked samples, and the accuracy if the targets are classes.
 
-        `Trainer.evaluate` checks samples of users and calls this.
+        `Trainer.evaluate` checks the samples of users, and then calls this method.
+
+        Parameters
+        ----------
+        samples : Samples
+            The checked samples.
+        loss : Loss
+            The loss, as an object.
+        n_threads : int or None, default None
+            The number of threads, as for `predict`.
+
+        Returns
+        -------
+        dict of str to float
+            The values of "loss" and, for classes, of "accuracy".
 
         Raises
         ------
@@ -447,13 +585,16 @@ class MLP:
                 work.finish()
                 return work.scores(samples.y.classes)
 
+    def __copy__(self) -> MLP:
+        return copy.deepcopy(self)  # because two networks must never share parameters
+
     def __getstate__(self) -> dict:
-        """What defines the network: no lock, and no memory that knows its own address."""
+        """Return what defines the network, without the lock and without memory that knows its own address."""
         return {**self.__dict__, "_works": {}, "_lock": None}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
-        for name in ("_shift", "_scale"):  # what was copied need not be aligned
+        for name in ("_shift", "_scale"):  # a copied array may not begin at a cache line
             vector = aligned(state[name].size, state[name].dtype)
             vector[:] = state[name]
             setattr(self, name, vector)
@@ -468,22 +609,23 @@ class MLP:
 
 
 def load(path: str | os.PathLike) -> MLP:
-    """Read a network that `MLP.save` wrote.
+    """Read a network from a file that `MLP.save` wrote.
 
     Parameters
     ----------
-    path : str or os.PathLike
-        The file.
+    path : str or path-like
+        The path of the file.
 
     Returns
     -------
     MLP
-        A network with the same architecture, scale and shift, and with the same weights to the bit.
+        A network with the same architecture, `scale` and `shift`, and with exactly the same weights and biases.
 
     Raises
     ------
     ModelFileError
-        This is a ValueError. The file is damaged, of another format or version, or its contents do not fit together.
+        If the file is damaged, has another format or version, or has contents that do not fit together. This error is
+        also a ValueError.
     OSError
         If the file cannot be read.
 
@@ -509,7 +651,7 @@ def load(path: str | os.PathLike) -> MLP:
         contents.fit(shapes, made.dtype)
         contents.verify()
         network = MLP.from_architecture(made, contents["scale"], contents["shift"])
-        # A tensor at a time: a large network is in memory once, not three times.
+        # The loop reads one tensor at a time, so that a large network is in memory once, and not three times.
         for l in range(len(made.sizes) - 1):
             for name, kind in ((f"W{l + 1}", "W"), (f"b{l + 1}", "b")):
                 tensor = contents[name]

@@ -42,14 +42,19 @@ class Optimizer(ABC):
         checks.real(self.learning_rate, "learning_rate", 0, open_low=True)
 
     @property
+    def state_count(self) -> int:
+        """The number of vectors of state."""
+        return len(self.states)
+
+    @property
     def initial(self) -> tuple[float, ...]:
-        """What the numbers of each vector of state are before the first step; 0 by default."""
-        return (0.0,) * len(self.states)
+        """What the numbers of the first vectors of state are before the first step; of the others, 0."""
+        return ()
 
     @property
     def variant(self) -> tuple:
         """What a vector of state belongs to: another optimizer of the same variant can go on with it."""
-        return type(self), self.states
+        return type(self), self.states, self.state_count
 
     @abstractmethod
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
@@ -442,8 +447,8 @@ class LBFGS(Optimizer):
     hyperparameters, searches = (), True
 
     @property
-    def states(self) -> tuple[str, ...]:
-        return ("s",) * self.memory + ("y",) * self.memory
+    def state_count(self) -> int:
+        return 2 * self.memory  # the differences of parameters, then those of gradients
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         return {}
@@ -514,7 +519,8 @@ class Rprop(Optimizer):
         return 0.0, self.learning_rate
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
-        return dict(zip(self.hyperparameters, (*self.etas, *self.step_sizes), strict=True))
+        (less, more), (low, high) = self.etas, self.step_sizes
+        return {"less": less, "more": more, "low": low, "high": high}
 
     def update(self, g, theta, before, s, h):
         turn = g * before

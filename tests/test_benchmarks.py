@@ -1,12 +1,14 @@
 """The benchmarks' own promises: peers do the same work, and what the README quotes is what was measured."""
 
 import dataclasses
+import os
 import re
+import subprocess
 import sys
 
 import numpy as np
 import pytest
-from helpers import ROOT
+from helpers import PACKAGE, PATIENT, ROOT, python_path
 
 MARKS = re.compile(r"<!-- results -->\n.*?<!-- /results -->", re.DOTALL)
 
@@ -80,3 +82,32 @@ def test_options_can_be_timed(tmp_path):
         history = fit()
         assert history.epochs == 1
         assert np.isfinite(history["loss"]).all()
+
+
+SCRIPTS = {
+    "kernels.py": ["--rounds", "1"],
+    "phases.py": ["XS", "--rounds", "2"],
+    "options.py": ["--case", "XS", "--rounds", "2"],
+    "bits.py": ["{tmp}/bits.json", "--configurations", "2"],
+    "startup.py": ["--help"],
+    "compare.py": ["--help"],
+    "roofline.py": ["--help"],
+    "turns.py": ["--help"],
+}
+"""script: arguments of a short run; those that only measure for minutes say what they do."""
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_run(script, tmp_path):
+    """A script that has not kept up with the package must not be found out by its next user."""
+    arguments = [argument.format(tmp=tmp_path) for argument in SCRIPTS[script]]
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments]
+    environment = {**PATIENT, **os.environ, **python_path(PACKAGE.parent)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_every_script_has_a_test():
+    here = {path.name for path in (ROOT / "benchmarks").glob("*.py")}
+    assert here - {"cases.py", "peers.py"} == SCRIPTS.keys()

@@ -7,7 +7,7 @@ import pytest
 from helpers import parameters, same
 
 import fastbp as fb
-from fastbp import checks
+from fastbp.data import arrays
 
 X, Y = np.ones((6, 3)), np.array([0, 1, 2, 3, 0, 1])
 ONE_HOT = np.eye(4)[Y]
@@ -282,7 +282,7 @@ def test_signs(y):
 
 def test_conversion_is_done_in_blocks(monkeypatch):
     """Other types and orders are never copied whole, and a message counts rows from the first."""
-    monkeypatch.setattr(checks, "BLOCK", 100)
+    monkeypatch.setattr(arrays, "BLOCK", 100)
     X = np.random.default_rng(0).normal(size=(200, 21))
     net = fb.MLP([21, 3], seed=0)
     assert (net.predict(np.asfortranarray(X)) == net.predict(X)).all()

@@ -12,7 +12,9 @@ import pytest
 from helpers import MAGICS, idx, images, labels, run
 
 import fastbp as fb
-from fastbp import checks, datasets
+from fastbp import datasets
+from fastbp.data import arrays, samples
+from fastbp.losses import LOSSES
 
 SHAPES = [(), (0,), (1,), (7,), (3, 5), (0, 5), (2, 3, 4), (1, 2, 1, 3, 2)]
 PACK = {"plain": bytes, "gzip": gzip.compress}
@@ -214,8 +216,8 @@ def test_load_mnist_is_read_in_place(tmp_path):
     """Pixels need no copy on their way into the kernels; labels, 8 bytes each, are copied for safety."""
     store(tmp_path, idx(images(3)), labels(1, 2, 3))
     X, y = fb.datasets.load_mnist(tmp_path)
-    assert checks.inputs(X, 784, np.dtype(np.float32)).array.ctypes.data == X.ctypes.data
-    assert (checks.targets(y, 3, 10, "cross_entropy", np.dtype(np.float32)).array == y).all()
+    assert arrays.inputs(X, 784, np.dtype(np.float32)).array.ctypes.data == X.ctypes.data
+    assert (samples.targets(y, 3, 10, LOSSES["cross_entropy"], np.dtype(np.float32)).array == y).all()
 
 
 def test_load_mnist_of_an_empty_set(tmp_path):

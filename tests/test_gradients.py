@@ -7,12 +7,11 @@ import pytest
 import reference
 
 import fastbp as fb
-from fastbp.architecture import OUTPUTS
-from fastbp.kernels.activations import ACTIVATIONS
-from fastbp.kernels.losses import LOSSES
+from fastbp.activations import ACTIVATIONS, OUTPUTS
+from fastbp.losses import LOSSES
 
-DIFFERENTIABLE = [name for name, row in ACTIVATIONS.items() if row.derivative]
-OUTPUTS_WITH_DERIVATIVE = [name for name in OUTPUTS if name not in ACTIVATIONS or ACTIVATIONS[name].derivative]
+DIFFERENTIABLE = [name for name, row in ACTIVATIONS.items() if row.trainable]
+OUTPUTS_WITH_DERIVATIVE = [name for name, row in OUTPUTS.items() if row.trainable]
 SHAPES = {1: [17, 3], 2: [4, 18, 2], 4: [3, 17, 2, 9, 2]}
 N = 5
 
@@ -123,13 +122,16 @@ def test_against_reference(activation, output, loss, dtype, tolerance):
             continue  # a = 1 always: the loss of a target below 1 is infinite, and cut off by the kernel
         for seed in range(100):
             net, X, y = problem(sizes, activation, output, loss, dtype, seed)
-            if distance_to_kinks(net, X, y, loss) > 1e-5:  # or rounding decides on the side
+            weights, biases = ([a.astype(np.float64) for a in arrays] for arrays in (net.weights, net.biases))
+            wanted_cost, *wanted = reference.gradients(
+                X.astype(np.float64), y.astype(np.float64), weights, biases, net.architecture.activation, output, loss
+            )
+            # On a kink, rounding decides on the side; where a mean over the samples cancels, it leaves fewer digits.
+            # Of softmax, which is 1 if it is alone, it cancels to 0.
+            cancels = output != "softmax" and np.abs(wanted[1][-1]).max() < 3e-3
+            if distance_to_kinks(net, X, y, loss) > 1e-5 and not cancels:
                 break
-        weights, biases = ([a.astype(np.float64) for a in arrays] for arrays in (net.weights, net.biases))
         cost, dW, db = net.gradients(X, y, loss=loss)
-        wanted_cost, *wanted = reference.gradients(
-            X.astype(np.float64), y.astype(np.float64), weights, biases, net.architecture.activation, output, loss
-        )
         assert cost == pytest.approx(wanted_cost, rel=tolerance)
         for got, g in zip([*dW, *db], wanted[0] + wanted[1], strict=True):
             assert reference.relative(got, g) <= tolerance

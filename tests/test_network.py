@@ -8,8 +8,7 @@ import pytest
 import reference
 
 import fastbp as fb
-from fastbp.architecture import OUTPUTS
-from fastbp.kernels.activations import ACTIVATIONS
+from fastbp.activations import ACTIVATIONS, OUTPUTS
 
 
 def as_float64(net):

@@ -1,12 +1,14 @@
 """Optimizers: step by step against their formulas, and one after another."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import reference
-from helpers import labelled, parameters, same
+from helpers import digest, labelled, parameters, same
 
 import fastbp as fb
-from fastbp import engine
+from fastbp.engine import work
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def one_weight(steps):
 def test_adam_foresees():
     """More steps than the engine lays hyperparameters down for at once."""
     (w, b), X, y, got = one_weight(40_000)
-    assert engine.MOST_STEPS < 40_000
+    assert work.MOST_STEPS < 40_000
     state = np.zeros((2, 2, 1))
     for t, (x, target) in enumerate(zip(X, y, strict=True), 1):
         error = x * w + b - target
@@ -95,3 +97,34 @@ def test_another_optimizer_takes_over():
     fb.Trainer(nets[1], loss="cross_entropy", optimizer=fb.SGD(0.1), shuffle=False).fit(X, y)
     fb.Trainer(nets[1], loss="cross_entropy", optimizer=fb.SGD(0.05, momentum=0.9), shuffle=False).fit(X, y)
     assert same(parameters(nets[0]), parameters(nets[1]))
+
+
+def test_biases_do_not_decay():
+    """Weights shrink by eta lambda a step, where the gradient is 0; biases do not."""
+    net = fb.MLP([1, 1], seed=0)
+    net.set_weights([[[1.0]]], [[1.0]])
+    fb.Trainer(net, loss="squared_error", optimizer=fb.AdamW(0.1, weight_decay=0.5)).partial_fit([[0.0]], [[1.0]])
+    assert net.weights[0][0, 0] == pytest.approx(0.95)
+    assert net.biases[0][0] == 1.0
+
+
+@pytest.mark.parametrize("optimizer", [fb.SGD(momentum=0.9), fb.Adam(), fb.AdamW(), fb.RMSprop(), fb.Rprop()])
+def test_hyperparameters_go_by_name(optimizer):
+    """What `hyper` gives is what `update` reads: in another order they train alike, and a missing one is an error."""
+
+    class Turned(type(optimizer)):
+        hyperparameters = tuple(reversed(optimizer.hyperparameters))
+
+    class Missing(type(optimizer)):
+        hyperparameters = optimizer.hyperparameters[1:]
+
+    fields = dataclasses.asdict(optimizer)
+    X, y = labelled(64)
+    bits = []
+    for kind in (type(optimizer), Turned):
+        net = fb.MLP([6, 5, 3], output="softmax", seed=0)
+        fb.Trainer(net, loss="cross_entropy", optimizer=kind(**fields), seed=0).fit(X, y)
+        bits.append(digest(net))
+    assert bits[0] == bits[1]
+    with pytest.raises(AttributeError, match=optimizer.hyperparameters[0]):
+        fb.Trainer(net, loss="cross_entropy", optimizer=Missing(**fields)).fit(X, y)

@@ -6,7 +6,7 @@ import numpy as np
 from cases import CASES
 
 import fastbp as fb
-from fastbp import threads
+from fastbp.engine import threads
 
 
 class _Fit:

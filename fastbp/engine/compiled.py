@@ -28,7 +28,6 @@ from numba.core.bytecode import FunctionIdentity
 from numba.core.compiler import CompileResult
 from numba.core.runtime import rtsys
 
-from .. import kernels
 from ..kernels import loop as loops
 from . import threads
 
@@ -42,7 +41,7 @@ process. Closures that different processes had compiled then had one number, and
 linker took the first for the second: AdamW was trained as Nesterov. Drawn, they differ in forked children and threads
 that compile side by side too."""
 
-_FILES = sorted(Path(kernels.__file__).parent.rglob("*.py"))
+_FILES = sorted(Path(loops.__file__).parent.rglob("*.py"))
 SOURCES = [(path.name, path.read_text(encoding="utf-8")) for path in _FILES]
 """As they are when they are imported: later, the files may be those of another version."""
 
@@ -158,6 +157,11 @@ def _address(name: str, make: Callable, *signature) -> int:
                 result = _compile(name, make(), signature)
                 _addresses[name] = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
     return _addresses[name]
+
+
+def names() -> dict[int, str]:
+    """The names of the kernels that this process has, by their addresses, for profiles."""
+    return {address: name for name, address in _addresses.items()}
 
 
 def kernel(factory: Callable, dtype: np.dtype, *options: object) -> int:

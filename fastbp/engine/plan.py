@@ -39,6 +39,9 @@ class Rule(NamedTuple):
     clip_norm: float | None = None
     stored: bool = False
     """Whether the gradient is written to memory before the parameters are updated."""
+    average: np.ndarray | None = None
+    """A vector like theta that moves towards it by `rate` at every step; None for none."""
+    rate: float = 0.0
 
     @property
     def shaped(self) -> bool:
@@ -65,62 +68,40 @@ def gradient(model: Model, batch: int, n_threads: int | None, loss: Any, seed: i
     """The loss of samples and its gradient, which is written to `Work.gradient`."""
     work = Work(model, batch, TRAINING_ROWS, n_threads, targets=True, backward=True, seed=seed)
     _loss(work, loss)
-    work.update = _update(work)
     _gradient(work)
     return work.close()
 
 
-def train(
-    model: Model,
-    batch: int,
-    n_threads: int | None,
-    loss: Any,
-    seed: int,
-    rule: Rule,
-    average: np.ndarray | None = None,
-    rate: float = 0.0,
-) -> Work:
-    """Steps of training: the gradient, and the update of theta with it.
-
-    Parameters
-    ----------
-    average : a vector like theta that moves towards it by `rate` at every step; None for none.
-    """
+def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int, rule: Rule) -> Work:
+    """Steps of training: the gradient, and the update of theta with it."""
     work = Work(model, batch, TRAINING_ROWS, n_threads, targets=True, backward=True, seed=seed)
     _loss(work, loss)
-    at = Hyperparameters(rule.optimizer.hyperparameters, rule.at, work.dtype)
-    work.hyperparameters, work.update = at, _update(work, rule)
-    work.update.set(hyper=at.memory)
     if work.parts == 1 and not rule.stored and not rule.clip_norm:
+        _update(work, rule)
         work.phase((work.kernel(update.learn, rule.optimizer, rule.shaped), work.update))
+        _after_update(work, rule.average, rule.rate)
     else:
         _gradient(work)
-        if rule.clip_norm:
-            _bound_norm(work, rule.clip_norm)
-        work.phase((work.kernel(update.apply, rule.optimizer, rule.shaped), work.update), at_end=True)
-    _after_update(work, average, rate)
+        _apply(work, rule)
+    return work.close()
+
+
+def apply(model: Model, gradient: np.ndarray, rule: Rule, n_threads: int | None = None) -> Work:
+    """A step of training with a gradient that is there already, a vector like theta; see `Work.run_once`."""
+    work = Work(model, 1, 1, n_threads, targets=False, backward=True)
+    _update(work).set(gradient=gradient)
+    _apply(work, rule)
     return work.close()
 
 
 def settle(model: Model, average: np.ndarray | None, rate: float) -> Work | None:
-    """What follows an update of theta that was not made by kernels; None if nothing does."""
+    """What follows an update of theta that kernels have not made; None if nothing does. See `Work.run_once`."""
     if not model.max_norm and average is None:
         return None
-    work = Work(model, 1, 1, 1, targets=False, backward=False)
-    work.update = _update(work)
+    work = Work(model, 1, 1, 1, targets=False, backward=True)
+    _update(work)
     _after_update(work, average, rate)
-    work.step.set(n=1)
     return work.close()
-
-
-def _after_update(work: Work, average: np.ndarray | None, rate: float) -> None:
-    """What follows the update of theta: the bound of the weights, and the average of the parameters."""
-    if work.model.max_norm:
-        work.update.set(max_norm=work.model.max_norm)
-        work.phase((work.kernel(update.bound), work.update), at_end=True)
-    if average is not None:
-        work.update.set(average=average, rate=rate)
-        work.phase((work.kernel(update.average), work.update), at_end=True)
 
 
 def _inputs(work: Work) -> list[Operation]:
@@ -225,25 +206,42 @@ def _backward(work: Work, fused: bool) -> list[Operation]:
 
 
 def _update(work: Work, rule: Rule | None = None) -> Record:
-    """The UPDATE record."""
+    """The UPDATE record, with what a rule needs."""
     parameters, layers = work.model.parameters, work.memory.layers
-    made = Record(UPDATE, layers=layers, depth=len(layers), theta=parameters.theta, size=parameters.theta.size)
-    made.set(transposed=parameters.transposed, shrink=1.0, clip_value=math.inf)
+    if work.update is None:
+        theta = {"theta": parameters.theta, "size": parameters.theta.size, "transposed": parameters.transposed}
+        work.update = Record(UPDATE, layers=layers, depth=len(layers), shrink=1.0, clip_value=math.inf, **theta)
     if rule is not None:
-        made.set(vectors=rule.vectors, l1=rule.l1, l2=rule.l2, clip_value=rule.clip_value or math.inf)
-    return made
+        work.hyperparameters = Hyperparameters(rule.optimizer.hyperparameters, rule.at, work.dtype)
+        work.update.set(vectors=rule.vectors, hyper=work.hyperparameters.memory, l1=rule.l1, l2=rule.l2)
+        work.update.set(clip_value=rule.clip_value or math.inf)
+    return work.update
 
 
 def _gradient(work: Work) -> None:
     """dC/dw_ij = delta_i a_j, summed into memory."""
     work.gradient = work.model.parameters.like_theta()
-    work.update.set(gradient=work.gradient)
+    _update(work).set(gradient=work.gradient)
     work.phase((work.kernel(update.gradient), work.update))
 
 
-def _bound_norm(work: Work, clip_norm: float) -> None:
-    """The factor that bounds the norm of the gradient."""
-    count = -(-work.model.parameters.theta.size // update.NORM_CHUNK)
-    work.update.set(clip_norm=clip_norm, norms=aligned(count, np.float64), norm_count=count)
-    work.phase((work.kernel(update.norms), work.update), at_end=True)
-    work.phase((compiled.of_any_dtype(update.shrink), work.update), alone=True, at_end=True)
+def _apply(work: Work, rule: Rule) -> None:
+    """The update of theta with the gradient in memory, whose norm is bounded before."""
+    _update(work, rule)
+    if rule.clip_norm:
+        count = -(-work.model.parameters.theta.size // update.NORM_CHUNK)
+        work.update.set(clip_norm=rule.clip_norm, norms=aligned(count, np.float64), norm_count=count)
+        work.phase((work.kernel(update.norms), work.update), at_end=True)
+        work.phase((compiled.of_any_dtype(update.shrink), work.update), alone=True, at_end=True)
+    work.phase((work.kernel(update.apply, rule.optimizer, rule.shaped), work.update), at_end=True)
+    _after_update(work, rule.average, rule.rate)
+
+
+def _after_update(work: Work, average: np.ndarray | None, rate: float) -> None:
+    """What follows the update of theta: the bound of the weights, and the average of the parameters."""
+    if work.model.max_norm:
+        work.update.set(max_norm=work.model.max_norm)
+        work.phase((work.kernel(update.bound), work.update), at_end=True)
+    if average is not None:
+        work.update.set(average=average, rate=rate)
+        work.phase((work.kernel(update.average), work.update), at_end=True)

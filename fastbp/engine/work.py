@@ -141,7 +141,7 @@ class Work:
         self.update: Record | None = None
         self.hyperparameters: Hyperparameters | None = None
         self._phases: list[tuple[int, int, bool, bool]] = []
-        self._operations: list[Operation] = []
+        self.operations: list[Operation] = []
         # Predictions read inputs that need no conversion where they lie; the gradient wants panels.
         self._plain = not backward and not model.shift.any() and bool((model.scale[:n_in] == 1).all())
         self._work_a_row = layout.weight_count * (6 if backward else 2)
@@ -154,17 +154,17 @@ class Work:
 
     def phase(self, *operations: Operation, alone: bool = False, at_end: bool = False) -> None:
         """Add operations that every thread runs for its share, or, `alone`, one thread; `at_end`, after a minibatch."""
-        first = len(self._operations)
-        self._operations += operations
-        self._phases.append((first, len(self._operations), alone, at_end))
+        first = len(self.operations)
+        self.operations += operations
+        self._phases.append((first, len(self.operations), alone, at_end))
 
     def close(self) -> Work:
         """Write the list into records, now that it is complete."""
         self._phase_records = np.array(self._phases, np.int64)
-        self._operation_records = np.array([(kernel, made.address) for kernel, made in self._operations], np.int64)
+        self._operation_records = np.array([(kernel, made.address) for kernel, made in self.operations], np.int64)
         self.step.set(phases=self._phase_records, phase_count=len(self._phases), operations=self._operation_records)
         self._gathering = next(p for p, phase in enumerate(self._phases) if not phase[2])
-        targets = [i for i, (_, made) in enumerate(self._operations) if made is self.target_rows]
+        targets = [i for i, (_, made) in enumerate(self.operations) if made is self.target_rows]
         self._targets = targets[0] if targets else None
         return self
 
@@ -285,6 +285,12 @@ class Work:
         # One part; `run` and its clock would be a third of what a row takes.
         self._set_off(self.threads)
         self._call(0, 1)
+
+    def run_once(self) -> None:
+        """Run a list that needs no samples."""
+        self.step.set(n=1)
+        for _ in self.run(0, 1):
+            pass
 
     def _set_off(self, count: int) -> None:
         """Begin a run of so many threads."""

@@ -168,7 +168,7 @@ class Found:
         ]
         made = files.restored(described["network"], CLASSES)
         size = Layout(made.sizes, made.dtype).size
-        shapes = {"theta": [size], "state": [len(self.settings["optimizer"].states) * size]}
+        shapes = {"theta": [size], "state": [self.settings["optimizer"].state_count * size]}
         shapes |= {"average": [size]} if self.settings["average"] else {}
         shapes |= {"shift": made.sizes[:1], "scale": made.sizes[:1]}
         contents.fit(shapes, made.dtype, [tensor for *_, keys in self._callbacks for tensor in keys.values()])

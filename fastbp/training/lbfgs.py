@@ -84,8 +84,7 @@ class Search:
                 pairs[:, 1:] = pairs[:, :-1].copy()
                 pairs[0, 0], pairs[1, 0] = s, y
         if self._settle is not None:
-            for _ in self._settle.run(0, 1):
-                pass
+            self._settle.run_once()
         self.work.sums = sums
 
     def _direction(self, g: np.ndarray, pairs: np.ndarray) -> np.ndarray:

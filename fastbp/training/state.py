@@ -44,6 +44,7 @@ class Position:
         checks.flag(self.stop, "stop")
         for value in (*self.sums, self.seconds):
             checks.real(value, "sums and seconds")
+        self.sums = tuple(self.sums)
         if len(self.sums) != 3:
             raise ValueError(f"sums must be 3 numbers, got {self.sums}")
 
@@ -71,9 +72,10 @@ class TrainingState:
 
     def begin(self, optimizer: Optimizer) -> None:
         """Set the optimizer's state, and the number of steps, to what they are before the first step."""
-        initial = optimizer.initial
-        self.vectors = self.parameters.like_theta(len(initial))
-        self.vectors.reshape(len(initial), self.parameters.theta.size)[:] = np.array(initial).reshape(-1, 1)
+        size = self.parameters.theta.size
+        self.vectors = self.parameters.like_theta(optimizer.state_count)
+        for k, value in enumerate(optimizer.initial):
+            self.vectors[k * size : (k + 1) * size] = value
         self.variant, self.step = optimizer.variant, 0
 
     def suit(self, optimizer: Optimizer, average: Average | None) -> None:

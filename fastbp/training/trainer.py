@@ -1,8 +1,9 @@
-"""Trainer: minibatch SGD over the compiled kernels."""
+"""This module holds `Trainer`, which trains a network by minibatch stochastic gradient descent."""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import os
 import threading
@@ -34,52 +35,91 @@ from .state import TrainingState
 
 
 class Trainer:
-    """Trains a network by minibatch stochastic gradient descent.
+    """`Trainer` trains a network by minibatch stochastic gradient descent.
+
+    A trainer holds the network, the settings, the state of the optimizer, and the history. `fit` trains for a number of
+    epochs; each further call continues where the last one ended. `evaluate` computes scores, and `resume` continues
+    from a checkpoint after an interruption.
+
+    You can change a setting between two calls of `fit`: assign the attribute with the name of the parameter, for
+    example ``trainer.batch_size = 64`` or ``trainer.loss = "huber"``. This works for all parameters below except
+    `seed`. A callback may also assign a setting during `fit`: it then applies to the following steps, at the latest
+    from the next epoch on, while `batch_size` and `shuffle` apply from the next call of `fit` on. If you assign an
+    optimizer of another kind, its state starts fresh and the step count starts at 0. If the new optimizer is of the
+    same kind, for example with another learning rate, both continue. You may also assign another `network`: the state
+    of the optimizer, the step count and the average then start anew, and the history continues.
 
     Parameters
     ----------
     network : MLP
-        Trained in place.
+        The network to train. Training changes its parameters in place. All its activation functions must have a
+        derivative, so "threshold" is not possible.
     loss : str or object, keyword-only
-        What is minimised, the mean over the samples of: "cross_entropy", "binary_cross_entropy", "squared_error" (the
-        sum over the outputs, halved), "mean_squared_error" (their mean), "absolute_error", "huber", "quantile",
-        "poisson", "hinge", "squared_hinge", "multiclass_hinge", or "norm_error" (the distance); or an object of
-        `fastbp.losses`, with a parameter. Any goes with any output.
-    optimizer : Optimizer, keyword-only
-        The update rule: `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`, `Adadelta`, `Rprop` or `LBFGS`; default
-        ``SGD(0.01)``.
-    schedule : Schedule, keyword-only
-        What its learning rate is multiplied by as training goes on, of `fastbp.schedules`; None for 1.
-    l1, l2 : float, keyword-only
-        Add l1 sum |w| + l2/2 sum w^2 over all weights, but not biases, to what is minimised (not to the loss reported).
-    clip_value : float, keyword-only
-        Cut each number of the gradient off at plus and minus this.
-    clip_norm : float, keyword-only
-        Shrink a gradient whose Euclidean norm, over all parameters, is above this to it. Clipping sees the gradient of
-        the loss, without that of l1 and l2.
-    average : Average, keyword-only
-        `EMA` or `SWA`, a mean of the parameters over steps or epochs, which `averaged` gives; None for none.
-    metrics : sequence of str or function, keyword-only
-        What `evaluate` and validation tell besides the loss, and for classes the accuracy: "top_5_accuracy", "r2",
-        "mae", "auc" (needs scikit-learn), objects of `fastbp.metrics`, or functions f(y, a) -> float of the targets,
-        labels in int64 or rows, and the outputs a^L, which go by their names.
-    batch_size : int, keyword-only
-        Samples a minibatch: 1 for online learning; the number of samples, or more, for the full batch.
-    shuffle : bool, keyword-only
-        Draw a new order of the samples for each epoch.
-    seed : int, keyword-only
-        Of the orders; None for others each time.
-    n_threads : int, keyword-only
-        Default: as many as a minibatch is worth, of the cores that the process may use (affinity and control group
-        respected). Results are bitwise the same for any number.
-    gradient : str, keyword-only
-        "fused" updates the weights straight from the registers that their gradient was summed in; "stored" writes the
-        gradient to memory first. Both give the same bits.
+        The loss; training minimises its mean over the samples. The names are "cross_entropy", "binary_cross_entropy",
+        "squared_error" (half the sum of squares over the outputs), "mean_squared_error" (the mean of squares over the
+        outputs), "absolute_error", "huber", "quantile", "log_cosh", "poisson", "hinge", "squared_hinge",
+        "multiclass_hinge" and "norm_error" (the Euclidean distance). To set a parameter of a loss, give an object of
+        `fastbp.losses`, for example ``Huber(2.0)``. Each loss works with each activation function of the output.
+    optimizer : Optimizer or None, keyword-only, default None
+        The rule that updates the parameters: an object of `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`, `Adadelta`,
+        `Rprop` or `LBFGS`. None means ``SGD(0.01)``.
+    schedule : Schedule or None, keyword-only, default None
+        An object of `fastbp.schedules`, whose factor multiplies the learning rate of the optimizer. With None, the
+        learning rate stays the same.
+    l1 : float, keyword-only, default 0.0
+        The strength of L1 regularization, at least 0. Training minimises the mean loss plus l1 sum |w| over all
+        weights, without the biases. The reported loss does not include this term.
+    l2 : float, keyword-only, default 0.0
+        The strength of L2 regularization, at least 0. Training minimises the mean loss plus l2/2 sum w^2 over all
+        weights, without the biases. The reported loss does not include this term. Because the term is added to the mean
+        loss, l2 corresponds to the `alpha` of scikit-learn divided by the number of samples of a minibatch:
+        scikit-learn adds alpha / (2 n) sum w^2 to the mean loss, with n the number of samples of the minibatch.
+    clip_value : float or None, keyword-only, default None
+        Each number of the gradient is limited to the range from -clip_value to clip_value. It must be above 0. With
+        None there is no limit.
+    clip_norm : float or None, keyword-only, default None
+        If the Euclidean norm of the gradient over all parameters is larger than this, the gradient is multiplied by
+        clip_norm / norm. It must be above 0. With None there is no limit. Both limits apply to the gradient of the
+        loss, before the terms of l1 and l2 are added; clip_norm comes before clip_value.
+    average : Average or None, keyword-only, default None
+        An `EMA` or `SWA` object: the trainer then also keeps an average of the parameters over steps or epochs. The
+        attribute `averaged` gives a network with it.
+    metrics : sequence of str or function, keyword-only, default ()
+        The scores that `evaluate` and validation compute besides the loss. For classes they always compute the
+        accuracy. Give names such as "top_5_accuracy", "r2", "mae" or "auc" (which needs scikit-learn), objects of
+        `fastbp.metrics`, or functions f(y, a) -> float of the targets y and the outputs a. The module `fastbp.metrics`
+        says more.
+    batch_size : int, keyword-only, default 32
+        The number of samples in a minibatch, at least 1. With 1, training is online learning. With the number of
+        samples or more, each step uses the full batch.
+    shuffle : bool, keyword-only, default True
+        With True, each epoch goes through the samples in a new random order.
+    seed : int or None, keyword-only, default None
+        The seed of the random orders, of the split for validation, of dropout and of input noise. It must be at least
+        0. The same seed gives the same training. With None, each trainer has another seed.
+    n_threads : int or None, keyword-only, default None
+        The number of threads, at least 1. With None, fastbp uses as many as a minibatch is worth, of the cores that the
+        process may use according to its CPU affinity and its control group. The number of threads never changes a
+        result, not even in the last bit.
+    gradient : {"fused", "stored"}, keyword-only, default "fused"
+        With "fused", the update uses the gradient while it is still in registers. With "stored", the gradient is first
+        written to memory. Both give exactly the same results; "fused" is faster.
+
+    Attributes
+    ----------
+    network : MLP
+        The network that is trained.
+    history : History
+        The scores of each finished epoch.
+    averaged : MLP
+        A copy of the network with the average of its parameters, if there is an `average`.
 
     Raises
     ------
-    ValueError, TypeError
-        If an argument is out of its range or of another type, or the network has an activation without derivative.
+    ValueError
+        If an argument is outside its range or is not a known name, or if an activation function has no derivative.
+    TypeError
+        If an argument has the wrong type.
 
     Notes
     -----
@@ -87,6 +127,8 @@ class Trainer:
 
     Examples
     --------
+    This network learns the function XOR:
+
     >>> import fastbp as fb
     >>> import numpy as np
     >>> X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1.0]]), np.array([0, 1, 1, 0])
@@ -95,6 +137,12 @@ class Trainer:
     >>> history = trainer.fit(X, y, epochs=200)
     >>> net.predict_classes(X)
     array([0, 1, 1, 0])
+
+    Training continues with another learning rate:
+
+    >>> trainer.optimizer = fb.SGD(0.05, momentum=0.9)
+    >>> trainer.fit(X, y, epochs=10).epochs
+    210
     """
 
     loss: str | Loss
@@ -159,7 +207,11 @@ class Trainer:
 
     @property
     def network(self) -> MLP:
-        """The network that is trained. Another one may take its place: its optimizer state begins anew."""
+        """The network that is trained.
+
+        You may assign another network. The state of the optimizer, the step count and the average then start anew. The
+        history continues.
+        """
         return self._network
 
     @network.setter
@@ -173,7 +225,7 @@ class Trainer:
 
     @property
     def history(self) -> History:
-        """What each epoch of this trainer brought."""
+        """The scores of each epoch that this trainer has finished, as a `History`."""
         return self.state.history
 
     def fit(
@@ -190,57 +242,78 @@ class Trainer:
         callbacks: Iterable[Callback] = (),
         progress: bool | None = None,
     ) -> History:
-        """Train for a number of epochs; called again, go on from there, momentum and all.
+        """Train the network for a number of epochs. A further call continues where the last call ended.
 
         Parameters
         ----------
         X : array of shape (n, n_in), or iterable of blocks
-            C-contiguous uint8, float32 and float64 (np.memmap too) are read in place, without a copy. Blocks are pairs
-            (X, y), or (X, y, sample_weight), of any numbers of rows; an epoch goes through them once, in a thread of
-            its own (which the objects that they are read from must allow), while the rows before are trained with.
-        y : array
-            For cross_entropy and multiclass_hinge, integer labels of shape (n,), or rows (n, n_out) of probabilities
-            that sum to 1; for binary_cross_entropy, values in [0, 1] of shape (n, n_out), or (n,) if there is one
-            output; of the same shapes, for hinge and squared_hinge 0 and 1, or -1 and 1, for poisson values of at least
-            0, and for the others finite values. With more than one output, labels of shape (n,) stand for their one-hot
-            rows whatever the loss. None with blocks.
-        epochs : int, keyword-only
-        sample_weight : array of shape (n,), keyword-only
-            At least 0. The loss of a minibatch is the mean weighted by these: 2 is like the sample twice in it, 0 like
-            none.
-        class_weight : dict or "balanced", keyword-only
-            Weights of classes, that those of the samples are multiplied by; of a class that a dict does not name, 1.
-            "balanced" gives all classes the same sum.
-        validation_data : (X, y) or (X, y, sample_weight), keyword-only
-            Evaluated after each epoch, into "validation_loss", "validation_accuracy" and so on.
-        validation_split : float, keyword-only
-            The share of the samples, in [0, 1), to hold out for that; of each class, where there are any. The same for
-            each call with as many samples.
-        shuffle_buffer : int, keyword-only
-            Shuffle inside windows of so many rows that follow each other in storage: for files larger than memory. By
-            default all rows together; of blocks, as many as fit into 64 MB, and at most 65,536.
-        callbacks : sequence of Callback, keyword-only
-            Of `fastbp.callbacks`; also `EarlyStopping` and `Checkpoint`.
-        progress : bool, keyword-only
-            A progress bar; by default if standard error is a terminal.
+            The inputs; each row is a sample. C-contiguous arrays of dtype uint8, float32 and float64, also np.memmap,
+            are read without a copy. Other arrays are converted first. A block is a pair (X, y) or a triple (X, y,
+            sample_weight), with any number of rows. An epoch goes through all blocks once. A separate thread reads the
+            next blocks while training uses the last ones, so it must be possible to read them from another thread. An
+            iterator, such as a generator, can only be used for one epoch.
+        y : array of shape (n,) or (n, n_out), or None, default None
+            The targets. The loss decides which targets are possible:
+
+            - "cross_entropy" and "multiclass_hinge" take integer class labels of shape (n,), from 0 to n_out - 1, or
+              rows of probabilities of shape (n, n_out) with the sum 1.
+            - "binary_cross_entropy" takes values from 0 to 1.
+            - "hinge" and "squared_hinge" take either 0 and 1, or -1 and 1.
+            - "poisson" takes values that are at least 0.
+            - All others take finite values.
+
+            These values have the shape (n, n_out), or (n,) if the network has one output. If it has several outputs,
+            integer labels of shape (n,) count as their one-hot rows for every loss. If X is an iterable of blocks, y
+            must be None.
+        epochs : int, keyword-only, default 1
+            The number of epochs of this call, at least 0. After `resume`, the epochs before the interruption count too.
+        sample_weight : array of shape (n,) or None, keyword-only, default None
+            The weight of each sample, at least 0. The loss of a minibatch is the weighted mean over its samples: weight
+            2 counts like two equal samples in the minibatch, and weight 0 counts like no sample. With None, all weights
+            are 1.
+        class_weight : dict of int to float, "balanced" or None, keyword-only, default None
+            The weight of each class, which multiplies the weights of its samples. A class that is not in the dict has
+            weight 1. With "balanced", the samples of each class have the same sum of weights. With None, all weights
+            are 1.
+        validation_data : tuple (X, y) or (X, y, sample_weight), or None, keyword-only, default None
+            Samples that are evaluated after each epoch. Their scores go into the columns "validation_loss",
+            "validation_accuracy" and so on of the history.
+        validation_split : float, keyword-only, default 0.0
+            The share of the samples that is held out from training for validation, at least 0 and below 1. The samples
+            are chosen at random; if the targets are classes, the same share of each class is chosen. Each call with the
+            same targets holds the same samples out.
+        shuffle_buffer : int or None, keyword-only, default None
+            The number of rows that are shuffled together, at least 1. With an int, each epoch shuffles only inside
+            windows of so many consecutive rows. Use it for files that are larger than memory. With None, all rows of an
+            array are shuffled together; of blocks, as many rows as fit into 64 MiB, but at most 65,536.
+        callbacks : iterable of Callback, keyword-only, default ()
+            The callbacks, for example of `fastbp.callbacks`, `EarlyStopping` or `Checkpoint`.
+        progress : bool or None, keyword-only, default None
+            Whether to show a progress bar. With None, there is one if standard error is a terminal.
 
         Returns
         -------
         History
-            Of every epoch of this trainer so far. "loss" and "accuracy" are means over the epoch, of each sample before
-            the step that it was part of; "learning_rate" is that of the last step, "seconds" are those of training
-            alone.
+            One row for each epoch of this trainer, also of earlier calls. "loss" and "accuracy" are means over the
+            epoch; each sample is evaluated just before the step that uses it. "learning_rate" is the learning rate of
+            the last step of the epoch. "seconds" is the time of training without validation.
 
         Raises
         ------
-        ValueError, TypeError
-            If an argument does not fit; nothing has been changed then. If a block does not: what was learnt stays.
+        ValueError
+            If an argument does not fit. The trainer and the network have not changed then. If a block does not fit, the
+            steps before it are kept.
+        TypeError
+            If an argument has the wrong type; the same holds as for ValueError.
         FloatingPointError
-            If the loss becomes NaN or infinite; the message names the step. The network then has the parameters that
-            the epoch began with (or those of the checkpoint, if it was resumed within the epoch), and the momentum is
-            0. Also if that of the validation data is: the epoch stays learnt.
+            If the loss becomes NaN or infinite. The message names the step. The network then has the parameters from
+            the beginning of the epoch (or those of the checkpoint, if training was resumed within this epoch), and the
+            optimizer starts with a fresh state. If only the loss of the validation data is not finite, the network
+            keeps the epoch.
         KeyboardInterrupt
-            At Ctrl-C, within a fraction of a second. The network keeps what it has learnt so far.
+            If you press Ctrl-C. Training ends within a fraction of a second, and the network keeps what it has learnt.
+        RuntimeError
+            If a callback calls `fit` of the trainer that is calling it.
 
         Examples
         --------
@@ -253,7 +326,7 @@ class Trainer:
         >>> history["loss"][-1] < 0.1 * history["loss"][0]
         True
 
-        Blocks, of a file each for example:
+        The samples can come in blocks, for example one from each file:
 
         >>> blocks = [(X[:40], X[:40] ** 2), (X[40:], X[40:] ** 2)]
         >>> trainer.fit(blocks, epochs=2).epochs
@@ -282,7 +355,7 @@ class Trainer:
                 rows, held_out = sources.split(samples.y, split, np.random.default_rng([self.state.seed, 1]))
                 validation = reader.taken(samples, sample_weight, held_out)
             samples = reader.weighted(samples, sample_weight, class_weight, rows)
-            shuffle = self.shuffle and not self.optimizer.searches  # a sum over all needs no order
+            shuffle = self.shuffle and not self.optimizer.searches  # one step uses all samples: no order is needed
             source = sources.Arrays(samples, rows, shuffle, shuffle_buffer, self._batch(samples.n))
         if validation is not None:
             self._check_metrics(validation.y)
@@ -291,24 +364,37 @@ class Trainer:
         return self.history
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
-        """Go through some samples once, in their order, in minibatches.
+        """Train on some samples once, in their order, in minibatches. Use it when samples arrive one after another.
 
-        No epoch is counted: the history stays as it is, and so do averages over epochs and schedules per epoch.
+        The call does not count as an epoch: the history stays as it is, and so do schedules and averages that count
+        epochs.
 
         Parameters
         ----------
-        X, y, sample_weight : arrays as for `fit`
-            Of any number of rows: up to the batch size they are one step.
+        X : array of shape (n, n_in)
+            The inputs, as for `fit`. The number of rows can differ from call to call. If it is at most `batch_size`,
+            the call is one step.
+        y : array of shape (n,) or (n, n_out)
+            The targets, as for `fit`.
+        sample_weight : array of shape (n,) or None, keyword-only, default None
+            The weight of each sample, at least 0, as for `fit`. With None, all weights are 1.
 
         Returns
         -------
-        dict
-            {"loss": ...}, with "accuracy" where the targets are classes, of each sample before its step.
+        dict of str to float
+            The mean "loss" and, if the targets are classes, the "accuracy". Each sample is evaluated just before the
+            step that uses it.
 
         Raises
         ------
-        ValueError, TypeError, FloatingPointError
-            As `fit`.
+        ValueError
+            If an argument does not fit.
+        TypeError
+            If an argument has the wrong type.
+        FloatingPointError
+            If the loss becomes NaN or infinite. The network then has the parameters from before the call.
+        RuntimeError
+            If a callback calls this method of the trainer that is calling it.
 
         Examples
         --------
@@ -323,7 +409,7 @@ class Trainer:
         >>> bool(abs(net.weights[0].ravel() - [1, -2]).max() < 1e-3)
         True
         """
-        samples = self._reader.weighted(self._reader.samples(X, y), sample_weight)
+        samples = self.read(X, y, sample_weight)
         source = sources.Arrays(samples, None, False, None, self._batch(samples.n))
         with self._turn():
             self.state.resumed = False
@@ -332,26 +418,36 @@ class Trainer:
 
     @classmethod
     def resume(cls, directory: str | os.PathLike, *, metrics: Sequence[Metric] | None = None) -> Trainer:
-        """The trainer, with its network, of the newest checkpoint that a `Checkpoint` wrote.
+        """Make the trainer, with its network, of the newest checkpoint that a `Checkpoint` callback wrote.
 
-        The next ``fit(X, y, epochs=E)``, with the E and the samples of the call that was interrupted, runs what is left
-        of it, and ends with the same bits as one that was never interrupted. That may be nothing, if the call had come
-        to its end or a callback had stopped it; best parameters that it had gone back to then come with this ``fit``.
+        To continue an interrupted call of `fit`, call `fit` of the new trainer with the same samples, the same number
+        of epochs and the same callbacks. It trains the rest, and ends with exactly the same bits as training without an
+        interruption. If the interrupted call had already finished, or a callback had stopped it, there is nothing left
+        to train. If `EarlyStopping` had gone back to its best parameters, the network gets them during this call of
+        `fit`.
 
         Parameters
         ----------
-        directory : of the checkpoints
-        metrics : sequence of str or function, keyword-only
-            Those of the trainer; needed if there are functions among them, which a file cannot hold.
+        directory : str or path-like
+            The directory of the checkpoints.
+        metrics : sequence of str or function, or None, keyword-only, default None
+            The metrics of the trainer. You must give all of them if there are functions among them, because a file
+            cannot store a function.
+
+        Returns
+        -------
+        Trainer
+            The new trainer.
 
         Raises
         ------
         FileNotFoundError
-            If there is no checkpoint.
+            If the directory has no checkpoint.
         ModelFileError
-            If none can be read.
+            If no checkpoint can be read. If only the newest one is damaged, there is a warning, and the one before it
+            is used.
         ValueError
-            If a metric is missing.
+            If the metrics are not those of the checkpoint.
 
         Examples
         --------
@@ -368,7 +464,7 @@ class Trainer:
 
     @classmethod
     def _read(cls, path: Path, metrics: Sequence[Metric] | None) -> Trainer:
-        """The trainer of one checkpoint."""
+        """Make the trainer of one checkpoint."""
         with files.opened(path, checkpoints.KIND) as contents:
             found = checkpoints.Found(contents)
             trainer = cls(found.network, **found.settings, seed=0)
@@ -377,21 +473,29 @@ class Trainer:
         return trainer
 
     def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
-        """The mean loss over the samples, and for classes the accuracy: the share of right predictions.
+        """Compute the mean loss over the samples, the accuracy if the targets are classes, and the metrics.
 
         Parameters
         ----------
-        X, y, sample_weight : arrays as for `fit`
+        X : array of shape (n, n_in)
+            The inputs, as for `fit`.
+        y : array of shape (n,) or (n, n_out)
+            The targets, as for `fit`.
+        sample_weight : array of shape (n,) or None, keyword-only, default None
+            The weight of each sample, at least 0. All scores are weighted means. With None, all weights are 1.
 
         Returns
         -------
-        dict
-            {"loss": ...}, with "accuracy" where the targets are classes.
+        dict of str to float
+            The mean "loss", without the terms of l1 and l2. If the targets are classes, the "accuracy", which is the
+            share of samples whose predicted class is right. Then the `metrics` by their names.
 
         Raises
         ------
-        ValueError, TypeError
+        ValueError
             If an argument does not fit.
+        TypeError
+            If an argument has the wrong type.
         FloatingPointError
             If the loss is not finite.
 
@@ -403,12 +507,30 @@ class Trainer:
         >>> fb.Trainer(net, loss="squared_error").evaluate([[0.0], [1.0]], [1.0, 5.0])
         {'loss': 1.0}
         """
-        samples = self._reader.weighted(self._reader.samples(X, y), sample_weight)
+        samples = self.read(X, y, sample_weight)
         self._check_metrics(samples.y)
         return self.score(samples, "these samples")
 
     def score(self, samples: Samples, name: str) -> dict[str, float]:
-        """The scores of samples that have been checked; `name` is what an error calls them."""
+        """Compute the scores of checked samples.
+
+        Parameters
+        ----------
+        samples : Samples
+            The checked samples.
+        name : str
+            The name of the samples in an error message.
+
+        Returns
+        -------
+        dict of str to float
+            The scores, as for `evaluate`.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss is not finite.
+        """
         loss = self.settings.resolved_loss
         try:
             scores = self.network.evaluate(samples, loss, self.n_threads)
@@ -422,9 +544,9 @@ class Trainer:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """A trainer has one job: one thread at a time."""
+        """Let only one thread at a time train with this trainer. A callback of this trainer gets RuntimeError."""
         if self._owner == threading.get_ident():
-            raise RuntimeError("a trainer must not be trained by a callback of its own")  # it would wait for itself
+            raise RuntimeError("a trainer must not be trained by a callback of its own")  # waiting would never end
         with self._lock:
             self._owner = threading.get_ident()
             try:
@@ -433,28 +555,34 @@ class Trainer:
                 self._owner = None
 
     def _check_metrics(self, y: Targets) -> None:
-        """Raise ValueError if a metric is not one of such targets."""
+        """Raise ValueError if a metric cannot be computed for targets of this kind."""
         if "accuracy" in self.settings.scorers and not y.classes:
             name = self.settings.resolved_loss.name
             raise ValueError(f"metrics must not have 'accuracy' with {name}: its targets are no classes")
 
+    def read(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Samples:
+        """Check samples of the user, and return them in the form that the kernels read."""
+        return self._reader.weighted(self._reader.samples(X, y), sample_weight)
+
     @property
     def _reader(self) -> Reader:
-        """What checks samples."""
+        """The object that checks samples for this network and this loss."""
         return Reader(self.network.sizes, self.network.dtype, self.settings.resolved_loss)
 
     def _batch(self, n: int) -> int:
-        """The size of a minibatch of n samples."""
+        """Return the number of samples in a minibatch when there are n samples. `LBFGS` always uses all of them."""
         return n if self.optimizer.searches else self.batch_size
 
     @property
     def averaged(self) -> MLP:
         """A copy of the network with the average of its parameters.
 
+        Before the first step, the average is equal to the parameters.
+
         Raises
         ------
         ValueError
-            Without an `average`.
+            If the trainer has no `average`.
 
         Examples
         --------
@@ -479,25 +607,29 @@ class Trainer:
         parts = network, settings, state.vectors, state.average
         key = *map(id, parts), batch, network.threshold
         if self._work is None or self._work[0] != key:
-            self._work = key, self._make_work(batch), parts  # these stay alive: their ids are theirs
+            # Keeping `parts` alive makes sure that no other object gets one of their ids.
+            self._work = key, self._make_work(batch), parts
         return self._work[1]
 
     def _make_work(self, batch: int) -> Work:
+        """Make the work of training steps for minibatches of `batch` samples."""
         network, settings, state, optimizer = self.network, self.settings, self.state, self.optimizer
         loss = settings.resolved_loss
         if optimizer.searches:
             return plan.gradient(network.model, batch, settings.n_threads, loss, state.seed)
         at = lambda t: optimizer.hyper(t, settings.learning_rate(t, state.history))  # noqa: E731
+        rate = settings.average.rate if settings.average else 0.0
         rule = plan.Rule(
             optimizer, state.vectors, at, settings.l1, settings.l2, settings.clip_value, settings.clip_norm,
-            settings.gradient == "stored",
+            settings.gradient == "stored", state.average if rate else None, rate,
         )  # fmt: skip
-        rate = settings.average.rate if settings.average else 0.0
-        average = state.average if rate else None
-        return plan.train(network.model, batch, settings.n_threads, loss, state.seed, rule, average, rate)
+        return plan.train(network.model, batch, settings.n_threads, loss, state.seed, rule)
+
+    def __copy__(self) -> Trainer:
+        return copy.deepcopy(self)  # because two trainers must never share their state
 
     def __getstate__(self) -> dict:
-        """Without the work, whose memory knows its own address."""
+        """Return the attributes without the lock, and without the work, whose memory knows its own address."""
         return {**self.__dict__, "_work": None, "_lock": None, "_owner": None}
 
     def __setstate__(self, state: dict) -> None:
@@ -506,6 +638,6 @@ class Trainer:
 
 
 def _check_fit(network: MLP, settings: Settings) -> None:
-    """Raise ValueError if a network cannot be trained with these settings."""
+    """Raise ValueError if the network cannot be trained with these settings."""
     network.architecture.check_trainable()
     arrays.within_dtype(settings.optimizer.learning_rate, "learning_rate", network.dtype)

@@ -9,7 +9,7 @@ from epochs import N_IN, N_OUT, N, assert_same, blocks_of, cut, make, seen, visi
 from helpers import labelled, parameters, same
 
 import fastbp as fb
-from fastbp import sources
+from fastbp.data import sources
 
 # --- the same as arrays -----------------------------------------------------------------------------------------------
 

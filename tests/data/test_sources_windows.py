@@ -8,7 +8,7 @@ import pytest
 from epochs import assert_same, make, memory_map, seen
 from helpers import labelled, parameters
 
-from fastbp import sources
+from fastbp.data import sources
 
 # --- windows of arrays ------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from helpers import PACKAGE, compilations, fitted, python_path, run, run_functio
 
 def compiling() -> None:
     """Train on one thread; print the cache's directory, the parameters' digest, and whether Numba compiled."""
-    from fastbp.kernels import compiled
+    from fastbp.engine import compiled
 
     seen = compilations()
     print(compiled.cache_directory(), fitted(n_threads=1), bool(seen))
@@ -46,7 +46,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_no_place_for_a_cache(warm, tmp_path):
     """Nowhere to write costs the time to compile and nothing else. Below a file even root cannot write."""
     copied = copy_of_package(tmp_path)
-    (tmp_path / "fastbp/kernels/__pycache__").touch()
+    (tmp_path / "fastbp/engine/__pycache__").touch()
     nowhere = str(tmp_path / "fastbp/__init__.py/x")
     homes = dict.fromkeys(("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"), nowhere)
     assert fit({**copied, **homes, "NUMBA_CACHE_DIR": ""}) == ("None", warm[1], "True")
@@ -94,13 +94,13 @@ def test_cache_key(tmp_path):
     """It changes with the sources, the target and the settings that machine code depends on."""
 
     def key(env: dict[str, str]) -> str:
-        return run("from fastbp.kernels import compiled; print(compiled.cache_directory().name)", env).stdout
+        return run("from fastbp.engine import compiled; print(compiled.cache_directory().name)", env).stdout
 
     place = {"NUMBA_CACHE_DIR": str(tmp_path)}
     copied = copy_of_package(tmp_path)
     keys = [key(place), key({**place, "NUMBA_CPU_NAME": "generic"}), key({**place, "NUMBA_BOUNDSCHECK": "1"})]
     assert key({**place, **copied}) == keys[0]
-    source = tmp_path / "fastbp/kernels/losses.py"
+    source = tmp_path / "fastbp/kernels/columns.py"
     source.write_bytes(source.read_bytes().replace(b"0.5", b"0.6", 1))
     keys.append(key({**place, **copied}))
     assert len(set(keys)) == 4

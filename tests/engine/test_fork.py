@@ -53,7 +53,7 @@ def test_fork(layer):
 
 
 def fork_clean() -> None:
-    from fastbp import threads
+    from fastbp.engine import threads
 
     assert in_child(lambda: f"{threads.allowed()} {fitted()}") == f"True {fitted()}"
 

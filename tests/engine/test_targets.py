@@ -37,14 +37,16 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="guard pages are made
 
 def fit_between_guards() -> None:
     """Fit, evaluate, predict and take gradients for every shape."""
-    from fastbp import engine, network, trainer
+    from fastbp import network
+    from fastbp.engine import parameters, plan, work, workspace
 
     rng = np.random.default_rng(0)
     fits = 0
     shapes = [[1, 1], [16, 16], [17, 1], [15, 33], [7, 8, 9], [16, 32, 2], [61, 37, 23, 7], [3, 1, 18, 5, 40]]
     for at_end in (True, False):
         allocate = lambda n, dtype, at_end=at_end: guarded(n, dtype, at_end)  # noqa: E731
-        engine.aligned = network.aligned = trainer.aligned = allocate
+        for module in (network, parameters, plan, work, workspace):
+            module.aligned = allocate
         for sizes, dtype, kind in itertools.product(
             shapes, (np.float32, np.float64), (np.uint8, np.float32, np.float64)
         ):

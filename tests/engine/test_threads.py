@@ -13,7 +13,7 @@ from helpers import run, run_function
 from numba.np.ufunc import parallel
 
 import fastbp as fb
-from fastbp import threads
+from fastbp.engine import threads
 
 # --- how many ---------------------------------------------------------------------------------------------------------
 
@@ -159,7 +159,7 @@ def test_threads_start_with_the_spins_of_their_own(tmp_path):
     parallel._launch_threads = spy
     import numpy as np
     import fastbp as fb
-    from fastbp import threads
+    from fastbp.engine import threads
     net = fb.MLP([3, 4, 2], output="softmax", seed=0)
     fb.Trainer(net, loss="cross_entropy", n_threads=2).fit(np.ones((40, 3)), np.zeros(40, int))
     assert seen[0] == threads.SPINS, seen

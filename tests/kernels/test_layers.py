@@ -18,7 +18,11 @@ from fastbp.kernels.simd.target import TILE_PANELS, TILE_ROWS
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}
 CASES = [*itertools.product(RAGGED, (1, 10, 33)), *itertools.product((5, 16), RAGGED)]
 ROWS = [1, 2, 3, TILE_ROWS, TILE_ROWS + 1, 2 * TILE_ROWS + 3]
-RULES = {"sgd": fb.SGD(0.1), "momentum": fb.SGD(0.1, momentum=0.9), "nesterov": fb.SGD(0.1, momentum=0.9, nesterov=True)}
+RULES = {
+    "sgd": fb.SGD(0.1),
+    "momentum": fb.SGD(0.1, momentum=0.9),
+    "nesterov": fb.SGD(0.1, momentum=0.9, nesterov=True),
+}
 
 
 @functools.cache

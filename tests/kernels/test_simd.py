@@ -5,8 +5,8 @@ import pytest
 from kernels.harness import compiled, elementwise
 from numba import njit
 
-from fastbp.kernels.simd import formulas, functions, memory, target, tiles
 from fastbp.kernels.panels import aligned, lanes_of
+from fastbp.kernels.simd import formulas, functions, memory, target, tiles
 
 DTYPES = [np.float32, np.float64]
 EXACT = {"exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p}

@@ -10,8 +10,8 @@ import pytest
 from helpers import labelled, parameters, same
 
 import fastbp as fb
-from fastbp import threads
 from fastbp.callbacks import Callback, Lambda, State
+from fastbp.engine import threads
 
 X, Y = labelled(120)
 rng = np.random.default_rng(1)
@@ -353,7 +353,7 @@ def other(sizes: list[int]) -> list[fb.Trainer]:
         (lambda: other([5, 3]), ValueError, "trainers must be some, of networks with the same inputs and outputs"),
         (sharing, ValueError, "trainers must have a network each, and two have the same"),
         (lambda: [member(0)] * 2, ValueError, "trainers must have a network each, and two have the same"),
-        (lambda: member(0), TypeError, "trainers must be a sequence of Trainer, got <fastbp.trainer.Trainer"),
+        (lambda: member(0), TypeError, "trainers must be a sequence of Trainer, got <fastbp.training.trainer.Trainer"),
         (lambda: [member(0), member(1).network], TypeError, "trainers must be a sequence of Trainer"),
         (lambda: (member(k) for k in range(2)), TypeError, "trainers must be a sequence of Trainer, got <generator"),
         (lambda: 3, TypeError, "trainers must be a sequence of Trainer, got 3"),

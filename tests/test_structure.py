@@ -1,0 +1,85 @@
+"""The structure of the package: imports run one way, without circles, and nothing is longer than a reader can see."""
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator
+
+import pytest
+from helpers import PACKAGE
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__"): path for path in FILES}
+MAY_IMPORT = {
+    "kernels": {"kernels"},
+    "engine": {"kernels", "engine"},
+    "data": {"kernels", "engine", "data", ""},
+    "schedules": {"schedules", ""},
+    "training": {"kernels", "engine", "data", "schedules", "training", ""},
+    "": {"kernels", "engine", "data", "schedules", ""},  # the modules beside the folders
+}
+"""folder: those that its modules may import from."""
+
+
+def imports(name: str) -> Iterator[str]:
+    """The modules of the package that a module imports, also inside functions and for type checkers alone."""
+    path = MODULES[name]
+    package = path.relative_to(PACKAGE).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*package[: len(package) - node.level + 1], *(node.module or "").split(".")]
+            base = [part for part in base if part]
+            for alias in node.names:
+                inside, package_itself = ".".join([*base, alias.name]), ".".join(base)
+                candidates = (inside, inside + ".", package_itself, package_itself + ".")
+                yield next((found for found in candidates if found in MODULES), "")
+
+
+def folder(name: str) -> str:
+    return name.partition(".")[0] if "." in name else ""
+
+
+GRAPH = {name: {other for other in imports(name) if other in MODULES and other != name} for name in MODULES}
+
+
+def test_the_graph_is_that_of_the_package():
+    assert "engine.plan" in GRAPH["network"]
+    assert "kernels.simd.vector" in GRAPH["kernels.simd.functions"]
+    assert len(GRAPH) > 40
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name])
+def test_a_folder_imports_from_those_below(name):
+    folders = {folder(other) for other in GRAPH[name]}
+    assert folders <= MAY_IMPORT[folder(name)], name
+
+
+def test_no_circles():
+    done: set[str] = set()
+    while len(done) < len(GRAPH):
+        ready = {name for name, wanted in GRAPH.items() if name not in done and wanted <= done}
+        assert ready, f"imports run in a circle among {sorted(GRAPH.keys() - done)}"
+        done |= ready
+
+
+def code_lines(source: str) -> tuple[set[int], ast.Module]:
+    """The numbers of the lines that are neither blank, comment nor docstring; and the syntax tree."""
+    tree, lines = ast.parse(source), set()
+    skip = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in skip:
+            lines |= {*range(token.start[0], token.end[0] + 1)}
+    for node in ast.walk(tree):
+        for statement in getattr(node, "body", []) if not isinstance(node, ast.Lambda | ast.IfExp) else []:
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                lines -= {*range(statement.lineno, statement.end_lineno + 1)}
+    return lines, tree
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_has_400_lines_of_code_and_a_function_50(path):
+    lines, tree = code_lines(path.read_text(encoding="utf-8"))
+    assert len(lines) <= 400
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert len(lines & {*range(node.lineno, node.end_lineno + 1)}) <= 50, node.name
