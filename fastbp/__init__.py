@@ -1,4 +1,15 @@
-"""fastbp: backpropagation for fully connected networks on CPUs."""
+"""fastbp trains fully connected neural networks by backpropagation on CPUs.
+
+Make a network with `MLP`, and train it with `Trainer`:
+
+>>> import fastbp as fb
+>>> X, y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
+>>> net = fb.MLP([1, 1], seed=0)
+>>> trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.1), seed=0)
+>>> history = trainer.fit(X, y, epochs=200)
+>>> net.predict([[3.0]]).round(1)
+array([[7.]], dtype=float32)
+"""
 
 from . import activations, callbacks, datasets, interop, losses, metrics, schedules
 from .averages import EMA, SWA

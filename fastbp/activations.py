@@ -1,8 +1,9 @@
-"""Activation functions: sigma, its derivative, and how the weights before it are drawn; one class a function.
+"""This module holds the activation functions sigma and their derivatives. Each function is a class.
 
-A network takes an activation by its name, such as ``"relu"``, or as an object, such as ``LeakyReLU(0.1)``. The formulas
-are plain functions of vectors (`fastbp.kernels.simd`): the engine compiles them when a network first uses them. A NaN
-goes through every one of them, so that a network that has diverged shows it in its loss.
+A network takes an activation function by its name, such as ``"relu"``, or as an object with parameters, such as
+``LeakyReLU(0.1)``. The formulas are plain Python functions of vectors (`fastbp.kernels.simd`); the engine compiles them
+when a network first uses them. Every function returns NaN for NaN, so that a network that has diverged has a loss of
+NaN.
 """
 
 from __future__ import annotations
@@ -21,20 +22,26 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 @dataclass(frozen=True)
 class Activation:
-    """The base class of all activation functions.
+    """`Activation` is the base class of all activation functions.
+
+    The docstring of each class below gives the formula sigma(z), the name of the function, and the number or the paper
+    of its source, such as 002. In the formulas, z is the pre-activation of one unit, and a = sigma(z) is its
+    activation. The method `value` computes sigma. The method `derivative` computes d sigma / dz, from a where that is
+    cheaper, and else from z; the attribute `of_z` says which.
 
     Attributes
     ----------
     name : str
-        The name that `fastbp.MLP` knows the function by.
-    init : str
-        How the weights of such a layer are drawn by default: "he", "glorot" or "lecun".
+        The name of the function for `MLP`.
+    init : {"he", "glorot", "lecun"}
+        The method that draws the first weights of a layer with this function, if `MLP` gets no `init`. The distribution
+        is uniform.
     of_z : bool
-        Whether `derivative` takes z. If not, it takes a = sigma(z), and z need not be kept.
+        With True, `derivative` takes z, and training must keep it. With False, `derivative` takes a = sigma(z).
     trainable : bool
-        Whether there is a derivative to train through.
+        Whether the function has a derivative to train with.
     whole_rows : bool
-        Whether an output depends on all z of its row. Only softmax does; it can only be an output.
+        Whether each output depends on all z of the sample. This is True only for softmax, which can only be an output.
 
     Examples
     --------
@@ -50,24 +57,40 @@ class Activation:
     whole_rows: ClassVar[bool] = False
 
     def value(self, z: Any, *parameters: Any) -> Any:
-        """sigma(z), of vectors."""
+        """Return sigma(z) for a vector z.
+
+        Parameters
+        ----------
+        z : vector
+            The pre-activations.
+        *parameters : vectors
+            The numbers that `parameters` returns.
+        """
         return z
 
     def derivative(self, x: Any, *parameters: Any) -> Any:
-        """d sigma / dz, of vectors; x is z if `of_z`, else a = sigma(z)."""
+        """Return d sigma / dz for a vector x.
+
+        Parameters
+        ----------
+        x : vector
+            The pre-activations z if `of_z` is True, else the activations a = sigma(z).
+        *parameters : vectors
+            The numbers that `parameters` returns.
+        """
         return x.of(1.0)
 
     def parameters(self) -> tuple[float, ...]:
-        """The numbers that the formulas take as their last arguments."""
+        """Return the numbers that `value` and `derivative` take as their last arguments."""
         return astuple(self)
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers these are."""
+        """The number of parameters of `value` and `derivative`."""
         return len(fields(self))
 
     def digest(self, dtype: Any) -> str:
-        """What tells the formulas of this function from others."""
+        """Return a string that is different for functions with different formulas. It is part of a kernel's name."""
         arity = 1 + self.parameter_count
         return digest(dtype, (self.value, arity, ()), (self.derivative, arity, ())) + "z" * self.of_z
 
@@ -93,7 +116,7 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """sigma(z) = (e^z - e^-z) / (e^z + e^-z)   (002). The name is "tanh".
 
-    It is computed as u / (u + 2) with u = e^2|z| - 1, which is precise around 0.
+    It is computed as u / (u + 2) with u = e^(2|z|) - 1 and the sign of z, which is precise around 0.
     """
 
     name, init = "tanh", "glorot"
@@ -119,10 +142,10 @@ class ReLU(Activation):
 
 
 class Threshold(Activation):
-    """sigma(z) = 1 if z >= 0 else 0, the binary threshold neuron. The name is "threshold".
+    """sigma(z) = 1 if z >= 0, else 0: the binary threshold neuron   (001). The name is "threshold".
 
-    Its derivative is 0 wherever there is one, so a network with it can predict, but cannot be trained. Sources:
-    McCulloch and Pitts (1943), 001.
+    Its derivative is 0 almost everywhere, so a network with this function can predict, but cannot be trained. Source:
+    McCulloch and Pitts (1943).
     """
 
     name, trainable = "threshold", False
@@ -133,17 +156,19 @@ class Threshold(Activation):
 
 @dataclass(frozen=True)
 class LeakyReLU(Activation):
-    """sigma(z) = z if z > 0 else slope z. The name "leaky_relu" stands for a slope of 0.01.
+    """sigma(z) = z if z > 0, else slope z. The name "leaky_relu" means the slope 0.01.
 
     Parameters
     ----------
     slope : float, default 0.01
-        The slope below 0. It must be at least 0.
+        The slope for negative z. It must be at least 0.
 
     Raises
     ------
-    ValueError, TypeError
-        If the slope is out of its range or is not a number.
+    ValueError
+        If the slope is outside its range.
+    TypeError
+        If the slope is not a number.
 
     Notes
     -----
@@ -174,17 +199,19 @@ class LeakyReLU(Activation):
 
 @dataclass(frozen=True)
 class ELU(Activation):
-    """sigma(z) = z if z > 0 else alpha (e^z - 1). The name "elu" stands for an alpha of 1.
+    """sigma(z) = z if z > 0, else alpha (e^z - 1). The name "elu" means alpha = 1.
 
     Parameters
     ----------
     alpha : float, default 1.0
-        Minus the limit far below 0. It must be above 0.
+        The limit of -sigma(z) for large negative z. It must be above 0.
 
     Raises
     ------
-    ValueError, TypeError
-        If alpha is out of its range or is not a number.
+    ValueError
+        If alpha is outside its range.
+    TypeError
+        If alpha is not a number.
 
     Notes
     -----
@@ -205,7 +232,7 @@ class ELU(Activation):
         checks.real(self.alpha, "alpha", 0, open_low=True)
 
     def value(self, z, alpha):
-        u = expm1(absolute(z))  # e^z - 1 = -u / (1 + u): precise around 0
+        u = expm1(absolute(z))  # for z < 0, e^z - 1 = -u / (1 + u), which is precise around 0
         return where(z > 0.0, z, -alpha * (u / (1.0 + u)))
 
     def derivative(self, a, alpha):
@@ -213,9 +240,10 @@ class ELU(Activation):
 
 
 class SELU(Activation):
-    """sigma(z) = lambda z if z > 0 else lambda alpha (e^z - 1), with which mean 0 and variance 1 reproduce themselves.
+    """sigma(z) = lambda z if z > 0, else lambda alpha (e^z - 1). The name is "selu".
 
-    The name is "selu". Source: Klambauer et al. (2017).
+    The constants lambda = 1.0507 and alpha = 1.6733 keep the mean 0 and the variance 1 of activations from layer to
+    layer. Source: Klambauer et al. (2017).
     """
 
     name = "selu"
@@ -228,7 +256,10 @@ class SELU(Activation):
 
 
 class Softplus(Activation):
-    """sigma(z) = ln(1 + e^z), computed as max(z, 0) + ln(1 + e^-|z|)   (Dugas et al. 2001). The name is "softplus"."""
+    """sigma(z) = ln(1 + e^z)   (Dugas et al. 2001). The name is "softplus".
+
+    It is computed as max(z, 0) + ln(1 + e^-|z|), which cannot overflow.
+    """
 
     name, init = "softplus", "he"
 
@@ -241,7 +272,7 @@ class Softplus(Activation):
 
 
 class GELU(Activation):
-    """sigma(z) = z Phi(z), where Phi is the distribution function of the standard normal. The name is "gelu".
+    """sigma(z) = z Phi(z), with Phi the distribution function of the standard normal distribution. The name is "gelu".
 
     Source: Hendrycks and Gimpel (2016).
     """
@@ -269,7 +300,7 @@ class SiLU(Activation):
 
 
 class HardSigmoid(Activation):
-    """sigma(z) = z / 6 + 1/2, cut off at 0 and 1   (Courbariaux et al. 2015). The name is "hard_sigmoid"."""
+    """sigma(z) = min(max(z / 6 + 1/2, 0), 1)   (Courbariaux et al. 2015). The name is "hard_sigmoid"."""
 
     name, init = "hard_sigmoid", "glorot"
 
@@ -283,14 +314,14 @@ class HardSigmoid(Activation):
 class Mish(Activation):
     """sigma(z) = z tanh(ln(1 + e^z))   (Misra 2020). The name is "mish".
 
-    With u = e^-|z|, tanh(ln(1 + e^z)) is (1 + 2u) / (1 + 2u + 2u^2) for z >= 0 and (u^2 + 2u) / (u^2 + 2u + 2) below:
-    nothing overflows, and small values keep their digits.
+    With u = e^-|z|, the factor tanh(ln(1 + e^z)) is (1 + 2u) / (1 + 2u + 2u^2) for z >= 0, and (2u + u^2) / (2 + 2u +
+    u^2) for z < 0. In this form nothing overflows, and small values stay precise.
     """
 
     name, init, of_z = "mish", "he", True
 
     def gate(self, z):
-        """The numerator n and the rest r of tanh(ln(1 + e^z)) = n / (n + r)."""
+        """Return n and r such that tanh(ln(1 + e^z)) = n / (n + r)."""
         u = exp(-absolute(z))
         return where(z >= 0.0, fma(u, 2.0, 1.0), u * (u + 2.0)), where(z >= 0.0, 2.0 * u * u, 2.0)
 
@@ -301,12 +332,12 @@ class Mish(Activation):
     def derivative(self, z):
         n, r = self.gate(z)
         t = n / (n + r)
-        slope = (r / (n + r)) * (1.0 + t)  # 1 - t^2, precise where t is near 1
+        slope = (r / (n + r)) * (1.0 + t)  # this form of 1 - t^2 is precise where t is near 1
         return fma(z * Sigmoid().value(z), slope, t)
 
 
 class Softmax(Activation):
-    """a_i = e^z_i / sum_k e^z_k over the outputs of a sample   (003). The name is "softmax"; it is for outputs only."""
+    """a_i = e^z_i / sum_k e^z_k, with sum_k over all outputs   (003). The name is "softmax". It is only for outputs."""
 
     name, init, whole_rows = "softmax", "glorot", True
 
@@ -316,7 +347,7 @@ _ALL = (
 )  # fmt: skip
 
 ACTIVATIONS: dict[str, Activation] = {kind.name: kind() for kind in _ALL}
-"""name: activation function of hidden layers and of outputs."""
+"""The activation functions for hidden layers and for the output, by their names."""
 
 OUTPUTS: dict[str, Activation] = {**ACTIVATIONS, "softmax": Softmax()}
-"""name: activation function of outputs."""
+"""The activation functions for the output, by their names."""

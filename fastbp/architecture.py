@@ -1,4 +1,4 @@
-"""Architecture: the settings that define a network, and how its weights are drawn."""
+"""This module holds `Architecture`, the settings that define a network, and draws the first weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ INITS = {
     "glorot": lambda n_in, n_out: 2.0 / (n_in + n_out),
     "lecun": lambda n_in, n_out: 1.0 / n_in,
 }
-"""name: variance of a weight of a layer (He et al. 2015; Glorot and Bengio 2010; LeCun et al. 1998)."""
+"""The variance of the first weights as a function of n_in and n_out, by the name of the method.
+
+Sources: He et al. (2015), Glorot and Bengio (2010), LeCun et al. (1998).
+"""
 
 DISTRIBUTIONS = {
     "uniform": lambda rng, variance, shape: rng.uniform(-1, 1, shape) * np.sqrt(3 * variance),
@@ -28,7 +31,37 @@ DISTRIBUTIONS = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """The arguments of `MLP` that define it, checked and in one form: tuples with an entry for each layer."""
+    """`Architecture` holds the checked arguments of `MLP` that define a network, in one form.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        The number of units of the input, of each hidden layer, and of the output.
+    activation : tuple of str or object
+        The activation function of each hidden layer. The constructor also takes one for all hidden layers.
+    output : str or object
+        The activation function of the output.
+    init : str or None
+        The distribution of the first weights, as for `MLP`.
+    dropout : tuple of float
+        The probability of dropout for the inputs and for each hidden layer. The constructor also takes one number for
+        all hidden layers.
+    input_noise : float
+        The standard deviation of the noise that training adds to the inputs.
+    max_norm : float or None
+        The bound for the norm of the weights that lead into one unit.
+    dtype : dtype
+        float32 or float64.
+    threshold : float, default 0.5
+        The value from which on a single output means class 1.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or is not a known name.
+    TypeError
+        If an argument has the wrong type.
+    """
 
     sizes: tuple[int, ...]
     activation: tuple[str | Activation, ...]
@@ -39,7 +72,7 @@ class Architecture:
     max_norm: float | None
     dtype: np.dtype
     threshold: float = 0.5
-    """From which value on an output that is right or wrong by itself says yes; see `fastbp.MLP.threshold`."""
+    """The value from which on a single output means class 1, see `fastbp.MLP.threshold`."""
 
     def __post_init__(self):
         sizes = _sizes(self.sizes)
@@ -60,11 +93,11 @@ class Architecture:
 
     @property
     def activations(self) -> tuple[Activation, ...]:
-        """The activation function of each layer, as an object."""
+        """The activation function of each layer, the output included, as objects."""
         return tuple(checks.resolved(value, "activation", OUTPUTS) for value in (*self.activation, self.output))
 
     def check_trainable(self) -> None:
-        """Raise ValueError if an activation function has no derivative to train through."""
+        """Raise ValueError if an activation function has no derivative, so that the network cannot be trained."""
         for sigma in self.activations:
             if not sigma.trainable:
                 raise ValueError(
@@ -72,13 +105,25 @@ class Architecture:
                 )
 
     def draw(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
-        """Yield the weights of one layer after another, of shape (n_in, n_out)."""
+        """Draw the first weights of each layer.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The source of random numbers.
+
+        Yields
+        ------
+        float64 array of shape (n_in, n_out)
+            The weights of one layer after the other.
+        """
         for sigma, shape in zip(self.activations, pairwise(self.sizes), strict=True):
             family, distribution = (self.init or f"{sigma.init}_uniform").split("_")
             yield DISTRIBUTIONS[distribution](rng, INITS[family](*shape), shape)
 
 
 def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return `sizes` as a tuple of int, or raise an error."""
     is_list = isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str | bytes)
     if not is_list or np.ndim(sizes) != 1 or not 2 <= len(sizes) <= MAX_LAYERS + 1:
         raise ValueError(f"sizes must be a sequence of 2 to {MAX_LAYERS + 1} layer widths, got {sizes!r}")
@@ -86,6 +131,7 @@ def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
 
 
 def _activation(given: str | Activation | Sequence[str | Activation], hidden: int) -> tuple[str | Activation, ...]:
+    """Return `activation` as a tuple with one entry for each hidden layer, or raise an error."""
     if not isinstance(given, Sequence) or isinstance(given, str):
         checks.resolved(given, "activation", ACTIVATIONS)
         return (given,) * hidden
@@ -97,6 +143,7 @@ def _activation(given: str | Activation | Sequence[str | Activation], hidden: in
 
 
 def _dropout(given: float | Sequence[float], layers: int) -> tuple[float, ...]:
+    """Return `dropout` as a tuple with one probability for the inputs and for each hidden layer, or raise an error."""
     if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str):
         return (0.0,) + (checks.real(given, "dropout", 0, 1),) * (layers - 1)
     if len(given) != layers:

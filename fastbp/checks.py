@@ -1,7 +1,7 @@
-"""Checks of arguments: every argument is checked once, before a kernel, which checks nothing, sees it.
+"""This module checks arguments. Each argument is checked once, before a kernel sees it: kernels check nothing.
 
-Each function returns the value in one form, or raises an error that names the argument, what it was and what it must
-be. Arrays are checked by `fastbp.data.arrays`.
+Each function returns the value in one form, or raises an error. The message names the argument, says what it must be,
+and shows what it was. The module `fastbp.data.arrays` checks arrays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,24 @@ import numpy as np
 
 
 def integer(value: object, name: str, least: int) -> int:
-    """An int that is not below `least`."""
+    """Return the value as an int, if it is an integer and at least `least`.
+
+    Parameters
+    ----------
+    value : object
+        The argument.
+    name : str
+        The name of the argument, for the message.
+    least : int
+        The smallest value that is possible.
+
+    Raises
+    ------
+    TypeError
+        If the value is not an integer. A bool is not an integer here.
+    ValueError
+        If the value is below `least`.
+    """
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}")
     if value < least:
@@ -25,7 +42,28 @@ def integer(value: object, name: str, least: int) -> int:
 
 
 def real(value: object, name: str, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False) -> float:
-    """A finite float in [low, high), or (low, high)."""
+    """Return the value as a float, if it is a finite number from `low` to `high`.
+
+    Parameters
+    ----------
+    value : object
+        The argument.
+    name : str
+        The name of the argument, for the message.
+    low : float, default -inf
+        The smallest value that is possible. With `open_low`, the value must be above `low`.
+    high : float, default inf
+        The value must be below this.
+    open_low : bool, keyword-only, default False
+        Whether `low` itself is not possible.
+
+    Raises
+    ------
+    TypeError
+        If the value is not a real number. A bool is not a number here.
+    ValueError
+        If the value is not finite, or outside the range.
+    """
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
     try:
@@ -40,14 +78,31 @@ def real(value: object, name: str, low: float = -math.inf, high: float = math.in
 
 
 def choice(value: object, name: str, among: object) -> str:
-    """One of the names of a registry."""
+    """Return the value, if it is one of the names in `among`. Raise ValueError if not."""
     if not isinstance(value, str) or value not in among:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, among))}, got {value!r}")
     return value
 
 
 def resolved(value: object, name: str, registry: Mapping[str, Any]) -> Any:
-    """The object of a registry that is given by its name, or an object of the class of one."""
+    """Return the object of a registry that the value means.
+
+    Parameters
+    ----------
+    value : object
+        A name in the registry, or an object of the same class as one of the objects in the registry.
+    name : str
+        The name of the argument, for the message.
+    registry : mapping of str to object
+        The objects by their names.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name.
+    TypeError
+        If the value is neither a name nor such an object.
+    """
     kinds = [type(entry) for entry in registry.values()]
     if type(value) in kinds:
         return value
@@ -58,25 +113,40 @@ def resolved(value: object, name: str, registry: Mapping[str, Any]) -> Any:
 
 
 def bound(value: object, name: str) -> float | None:
-    """A finite float above 0, or None."""
+    """Return the value as a float above 0, or None for None."""
     return None if value is None else real(value, name, 0, open_low=True)
 
 
 def pair(value: object, name: str) -> tuple:
-    """A pair, as a tuple."""
+    """Return a tuple or list of two values as a tuple. Raise TypeError for anything else."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise TypeError(f"{name} must be a pair of numbers, got {value!r}")
     return tuple(value)
 
 
 def flag(value: object, name: str) -> None:
-    """True or False, and nothing that only counts as one."""
+    """Raise TypeError if the value is not True or False. Numbers such as 0 and 1 are not accepted."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def direction(monitor: object, mode: object) -> int:
-    """1 if more of a score is better, -1 if less of it is: as the mode says, or the score's name if it is "auto"."""
+    """Return 1 if a larger score is better, and -1 if a smaller score is better.
+
+    Parameters
+    ----------
+    monitor : object
+        The name of the score.
+    mode : object
+        "max" gives 1 and "min" gives -1. "auto" gives -1 if the name ends in "loss", "error" or "mae", and else 1.
+
+    Raises
+    ------
+    TypeError
+        If `monitor` is not a string.
+    ValueError
+        If `mode` is not one of these three.
+    """
     if not isinstance(monitor, str):
         raise TypeError(f"monitor must be the name of a column of the history, got {monitor!r}")
     if choice(mode, "mode", ("auto", "min", "max")) == "auto":
@@ -85,12 +155,12 @@ def direction(monitor: object, mode: object) -> int:
 
 
 def threads(value: object) -> int | None:
-    """A number of threads, or None."""
+    """Return a number of threads as an int that is at least 1, or None for None."""
     return None if value is None else integer(value, "n_threads", 1)
 
 
 def dtype(value: object) -> np.dtype:
-    """float32 or float64."""
+    """Return the dtype float32 or float64. Raise ValueError for any other dtype."""
     try:
         wanted = np.dtype(value)
     except TypeError:
@@ -101,5 +171,5 @@ def dtype(value: object) -> np.dtype:
 
 
 def generator(seed: object) -> np.random.Generator:
-    """A random generator of a seed, or of none."""
+    """Return a random generator with this seed. With None, the generator has a random seed."""
     return np.random.default_rng(None if seed is None else integer(seed, "seed", 0))

@@ -1,4 +1,7 @@
-"""Files: written whole or not at all; safetensors with JSON in their metadata, nothing in which is ever executed."""
+"""This module reads and writes files in the format safetensors, with a description in JSON in their metadata.
+
+A file is written completely or not at all. Reading a file never executes anything that it contains.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ VERSION = 1
 
 
 class ModelFileError(ValueError):
-    """A file is not what this version can read. The message says why.
+    """`ModelFileError` is the ValueError for a file that this version of fastbp cannot read. The message says why.
 
     Examples
     --------
@@ -38,7 +41,22 @@ class ModelFileError(ValueError):
 
 
 def write(path: str | os.PathLike, content: bytes) -> None:
-    """Write a file whole or not at all: whoever opens it, also after a power cut, sees the old one or the new one."""
+    """Write a file completely or not at all.
+
+    Whoever opens the file sees either the old content or the new content, even after a power cut.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The path of the file. Its directory must exist.
+    content : bytes
+        The new content.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written. An old file stays as it was.
+    """
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     partial = Path(name)
@@ -50,12 +68,12 @@ def write(path: str | os.PathLike, content: bytes) -> None:
         if os.name == "posix":
             umask = os.umask(0)
             os.umask(umask)
-            partial.chmod(0o666 & ~umask)  # mkstemp's files are for their owner alone
+            partial.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner can read
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    if os.name == "posix":  # elsewhere directories cannot be opened
+    if os.name == "posix":  # other systems cannot open a directory
         directory = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)
@@ -64,7 +82,10 @@ def write(path: str | os.PathLike, content: bytes) -> None:
 
 
 def digest(description: str, tensors: Iterable[tuple[str, np.ndarray]]) -> str:
-    """Of all that a file says: a flipped bit in a weight is a number too."""
+    """Return a digest of the description and of all tensors.
+
+    It protects the weights too: a weight with a flipped bit is still a number, so nothing else would notice the damage.
+    """
     state = hashlib.sha256(description.encode())
     for name, tensor in tensors:
         state.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
@@ -73,8 +94,23 @@ def digest(description: str, tensors: Iterable[tuple[str, np.ndarray]]) -> str:
 
 
 def pack(kind: str, description: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
-    """The content of a file of a kind: tensors, and a description in JSON."""
-    # safetensors writes the memory of an array as it is.
+    """Return the content of a file.
+
+    Parameters
+    ----------
+    kind : str
+        The kind of the file: "network" or "checkpoint".
+    description : mapping
+        Values that JSON can store.
+    tensors : mapping of str to array
+        The tensors by their names.
+
+    Returns
+    -------
+    bytes
+        The content.
+    """
+    # safetensors writes the memory of an array as it is, so the array must be C-contiguous and in native byte order.
     tensors = {name: np.asarray(array, array.dtype.newbyteorder("="), order="C") for name, array in tensors.items()}
     text = json.dumps(description)
     metadata = {"format": f"fastbp {kind}", "version": str(VERSION), "description": text}
@@ -83,7 +119,27 @@ def pack(kind: str, description: Mapping[str, Any], tensors: Mapping[str, np.nda
 
 
 class Contents:
-    """Of an open file: its description and, one by one, its tensors."""
+    """`Contents` is the content of an open file. It reads the tensors one by one.
+
+    Parameters
+    ----------
+    file : safe_open
+        The open file.
+    kind : str
+        The kind that the file must have.
+
+    Attributes
+    ----------
+    description : dict
+        The description, as JSON has read it.
+    names : set of str
+        The names of the tensors.
+
+    Raises
+    ------
+    ValueError
+        If the file has another kind or version.
+    """
 
     def __init__(self, file: safe_open, kind: str):
         self._file, self._metadata = file, file.metadata() or {}
@@ -97,17 +153,30 @@ class Contents:
         self.names = set(file.keys())
 
     def kind(self, name: str) -> tuple[str, tuple[int, ...]]:
-        """What a tensor's type and shape are said to be."""
+        """Return the type and the shape that the file states for a tensor."""
         found = self._file.get_slice(name)
         return found.get_dtype(), tuple(found.get_shape())
 
     def __getitem__(self, name: str) -> np.ndarray:
+        """Read a tensor."""
         return self._file.get_tensor(name)
 
     def fit(self, shapes: Mapping[str, Sequence[int]], dtype: np.dtype, others: Collection[str] = ()) -> None:
-        """Raise ValueError unless there are these tensors, others of whatever shape, and no more.
+        """Check the names, shapes and dtypes of the tensors, before memory for them is allocated.
 
-        This comes before memory for one is allocated.
+        Parameters
+        ----------
+        shapes : mapping of str to sequence of int
+            The shape of each tensor, by its name.
+        dtype : dtype
+            The dtype of these tensors.
+        others : collection of str, default ()
+            The names of tensors that may have any shape and dtype.
+
+        Raises
+        ------
+        ValueError
+            If a tensor is missing, does not belong to the file, or has another shape or dtype.
         """
         if self.names != {*shapes, *others}:
             odd = sorted(self.names ^ {*shapes, *others})
@@ -118,7 +187,7 @@ class Contents:
                 raise ValueError(f"{name} is {kind} {list(found)}, not {dtype} {list(shape)}")
 
     def verify(self) -> None:
-        """ValueError if they are not those that were saved."""
+        """Raise ValueError if the description or a tensor differs from what was saved."""
         tensors = ((name, self[name]) for name in sorted(self.names))
         if digest(self._metadata["description"], tensors) != self._metadata["sha256"]:
             raise ValueError("its contents are not those that were saved")
@@ -126,17 +195,26 @@ class Contents:
 
 @contextlib.contextmanager
 def opened(path: str | os.PathLike, kind: str) -> Iterator[Contents]:
-    """The contents of a file. Whatever is wrong with them, there or where they are used, is a ModelFileError.
+    """Open a file, and give its contents to a with statement.
+
+    Inside the with statement, an error that damaged contents can cause becomes a ModelFileError.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The path of the file.
+    kind : str
+        The kind of the file: "network" or "checkpoint".
 
     Raises
     ------
     ModelFileError
-        If the file is damaged, of another format or version, or its contents do not fit together.
+        If the file is damaged, has another format or version, or has contents that do not fit together.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     path = Path(path)
-    with path.open("rb"):  # missing, forbidden or a directory: as everywhere else
+    with path.open("rb"):  # this raises the usual OSError if the file is missing or forbidden, or is a directory
         pass
     try:
         with safe_open(path, framework="numpy") as file:
@@ -147,7 +225,7 @@ def opened(path: str | os.PathLike, kind: str) -> Iterator[Contents]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON knows it: an object with fields is {its class: its fields}."""
+    """Return a value in a form that JSON can store. A dataclass becomes {name of its class: its fields}."""
     if dataclasses.is_dataclass(value):
         fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {type(value).__name__: fields}
@@ -159,12 +237,19 @@ def plain(value: Any) -> Any:
 
 
 def restored(value: Any, among: Mapping[str, type]) -> Any:
-    """What `plain` was given, of classes among these alone.
+    """Return the value that `plain` was given.
+
+    Parameters
+    ----------
+    value : object
+        What `plain` returned, after JSON has stored and read it.
+    among : mapping of str to class
+        The only classes that the value may contain, by their names.
 
     Raises
     ------
     ValueError, TypeError
-        If there is no such class, or it does not take such fields.
+        If the value names another class, or if a class does not accept its fields.
     """
     if isinstance(value, list):
         return [restored(item, among) for item in value]
@@ -179,5 +264,5 @@ def restored(value: Any, among: Mapping[str, type]) -> Any:
 
 
 def restored_fields(fields: Mapping[str, Any], among: Mapping[str, type]) -> dict[str, Any]:
-    """`restored` for each value of a dict."""
+    """Apply `restored` to each value of a dict."""
     return {name: restored(value, among) for name, value in fields.items()}

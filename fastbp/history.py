@@ -1,4 +1,4 @@
-"""History: what each epoch of training brought."""
+"""This module holds `History`, a table of the scores of each epoch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
 
 class History(dict[str, list[float]]):
-    """What each epoch brought: a list for each of loss, accuracy, learning rate, seconds and those of the validation.
+    """`History` is a table of training: a dict of columns with one value for each finished epoch.
 
-    The lists are of one length: an epoch without validation has NaN there. It prints as a table.
+    The columns are lists of float with the same length. `Trainer.fit` fills in the columns "loss", "learning_rate" and
+    "seconds". It adds "accuracy" if the targets are classes, and "validation_loss" and so on if there are validation
+    data. An epoch without a value for a column has NaN there. Printing a history shows the table.
 
     Examples
     --------
@@ -29,7 +31,13 @@ class History(dict[str, list[float]]):
 
     @classmethod
     def checked(cls, columns: Mapping[str, list[float]]) -> History:
-        """A history of these columns; ValueError if they cannot be one: they may come from a file."""
+        """Make a history of columns that may come from a damaged file.
+
+        Raises
+        ------
+        ValueError
+            If the columns have different lengths, or contain a value that is not a float.
+        """
         for name, column in columns.items():
             lengths = len(column), len(next(iter(columns.values())))
             if not all(isinstance(value, float) for value in column) or lengths[0] != lengths[1]:
@@ -38,11 +46,26 @@ class History(dict[str, list[float]]):
 
     @property
     def epochs(self) -> int:
-        """How many there are."""
+        """The number of epochs in the history."""
         return len(next(iter(self.values()), ()))
 
     def record(self, **values: float) -> None:
-        """Append an epoch."""
+        """Add the values of one epoch to the columns.
+
+        Parameters
+        ----------
+        **values : float
+            The value of each column, by its name. A new column gets NaN for the epochs before, and a column without a
+            value gets NaN for this epoch.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> history = fb.History(loss=[0.5])
+        >>> history.record(loss=0.25, accuracy=0.75)
+        >>> history.to_dict()
+        {'loss': [0.5, 0.25], 'accuracy': [nan, 0.75]}
+        """
         epochs = self.epochs
         for name in values:
             self.setdefault(name, [math.nan] * epochs)
@@ -50,16 +73,21 @@ class History(dict[str, list[float]]):
             column.append(values.get(name, math.nan))
 
     def to_dict(self) -> dict[str, list[float]]:
-        """A plain dict, as a copy."""
+        """Return the columns as a plain dict of lists. Both are copies."""
         return {name: list(column) for name, column in self.items()}
 
     def to_frame(self) -> pandas.DataFrame:
-        """A pandas frame with a row for each epoch, which count from 1.
+        """Return the history as a pandas DataFrame. Each row is an epoch; the first epoch has the index 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A float64 column for each column of the history.
 
         Raises
         ------
         ImportError
-            Without pandas.
+            If pandas is not installed.
 
         Examples
         --------

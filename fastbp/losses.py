@@ -1,8 +1,9 @@
-"""Losses: C(a, y) and dC/da for the outputs a and the targets y of a sample; one class a loss.
+"""This module holds the losses: functions C(a, y) of the outputs a and the targets y of a sample. Each loss is a class.
 
-A trainer takes a loss by its name, such as ``"huber"``, or as an object, such as ``Huber(2.0)``. What is minimised is
-the mean over the samples. The formulas are plain functions of vectors (`fastbp.kernels.simd`): the engine compiles them
-when a trainer first uses them. Any loss goes with any output.
+A trainer takes a loss by its name, such as ``"huber"``, or as an object with parameters, such as ``Huber(2.0)``.
+Training minimises the mean of C over the samples. Each loss works with each activation function of the output. The
+formulas are plain Python functions of vectors (`fastbp.kernels.simd`); the engine compiles them when a trainer first
+uses them.
 """
 
 from __future__ import annotations
@@ -19,20 +20,25 @@ from .kernels.simd.vector import absolute, maximum, minimum, where, with_sign
 
 @dataclass(frozen=True)
 class Loss:
-    """The base class of all losses.
+    """`Loss` is the base class of all losses.
+
+    The docstring of each class below gives the formula of C for one sample, the name of the loss, and the number of its
+    source, such as 002. In the formulas, a_i is output i of the network, y_i is target i, n_out is the number of
+    outputs, and sum_i is the sum over all outputs. The method `formula` returns the term of one output together with
+    its derivative dC/da_i, with which backpropagation starts.
 
     Attributes
     ----------
     name : str
-        The name that `fastbp.Trainer` knows the loss by.
+        The name of the loss for `Trainer`.
     targets : str
-        What its targets are: "values", "counts" (at least 0), "probabilities" (in [0, 1]), "distribution" (labels, or
-        rows of probabilities that sum to 1) or "signs" (0 and 1, or -1 and 1).
+        The kind of targets: "values" (finite numbers), "counts" (at least 0), "probabilities" (from 0 to 1),
+        "distribution" (class labels, or rows of probabilities with the sum 1) or "signs" (0 and 1, or -1 and 1).
     threshold : float
-        From which value on an output that is right or wrong by itself says yes. `fastbp.Trainer` gives it to its
-        network, so that `MLP.predict_classes` and the accuracy decide alike.
-    fused : dict
-        For some outputs, a function that is output and loss in one.
+        The value from which on a single output means class 1. `Trainer` gives it to its network, so that
+        `MLP.predict_classes` and the accuracy use the same value.
+    fused : dict of str to function
+        For some activation functions of the output, a function that computes output and loss in one step.
 
     Examples
     --------
@@ -46,57 +52,68 @@ class Loss:
     threshold: ClassVar[float] = 0.5
     fused: ClassVar[dict[str, Any]] = {}
     whole_row: ClassVar[Any] = None
-    """The function of columns, if the loss is no sum over the outputs."""
+    """The function that computes the loss of whole rows, if the loss is not a sum over the outputs."""
 
     def formula(self, a: Any, y: Any, *parameters: Any) -> tuple[Any, Any]:
-        """(C, dC/da) of one output, of vectors; the loss is the sum of C over the outputs."""
+        """Return (C, dC/da) for one output. The loss of a sample is the sum of C over its outputs.
+
+        Parameters
+        ----------
+        a, y : vectors
+            The output and the target of several samples.
+        *parameters : vectors
+            The numbers that `parameters` returns.
+        """
         raise TypeError("the base class of losses has no formula")
 
     def parameters(self, n_out: int) -> tuple[float, ...]:
-        """The numbers that the formula takes as its last arguments, for a network with n_out outputs."""
+        """Return the numbers that `formula` takes as its last arguments, for a network with n_out outputs."""
         return astuple(self)
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers these are."""
+        """The number of parameters of `formula`."""
         return len(self.parameters(1))
 
     def columns(self) -> Any:
-        """The function of columns that the kernels call; see `fastbp.kernels.columns`."""
+        """Return the function that the kernels call to compute the loss, see `fastbp.kernels.columns`."""
         return self.whole_row or columns.sum_over_outputs(self.formula)
 
     def digest(self, dtype: Any) -> str:
-        """What tells the formula of this loss from others."""
+        """Return a string that is different for losses with different formulas. It is part of the name of a kernel."""
         if self.whole_row:
             return self.whole_row.py_func.__name__
         return digest(dtype, (self.formula, 2 + self.parameter_count, ()))
 
 
 def _sign(r):
-    """1, 0 or -1; NaN of NaN."""
+    """Return the sign of r: 1, 0 or -1, and NaN for NaN."""
     return where(r > 0.0, 1.0, where(r < 0.0, -1.0, r))
 
 
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
-    """C = -sum_i y_i ln a_i, with y_i moved towards 1 / n_out. The name is "cross_entropy".
+    """C = -sum_i y_i ln a_i   (002). The name is "cross_entropy".
 
-    a is taken as the smallest normal number where it is below that. With a softmax output, C comes from z, and holds at
-    |z| = 1e4 too.
+    With label smoothing, each y_i is replaced by (1 - label_smoothing) y_i + label_smoothing / n_out. If an output is
+    below the smallest normal number of the dtype, this number is used instead, so the loss stays finite. With a softmax
+    output, C is computed from z and stays exact up to |z| = 1e4 and more.
 
     Parameters
     ----------
     label_smoothing : float, default 0.0
-        In [0, 1). y stands for (1 - label_smoothing) y + label_smoothing / n_out.
+        The strength of label smoothing. It must be at least 0 and below 1.
 
     Raises
     ------
-    ValueError, TypeError
-        If the parameter is out of its range or is not a number.
+    ValueError
+        If the parameter is outside its range.
+    TypeError
+        If the parameter is not a number.
 
     Notes
     -----
-    Sources: 002 (cross-entropy), Szegedy et al. (2016) (smoothing).
+    Sources: 002 (cross-entropy), Szegedy et al. (2016) (label smoothing).
 
     Examples
     --------
@@ -124,7 +141,7 @@ class CrossEntropy(Loss):
 class BinaryCrossEntropy(Loss):
     """C = -sum_i (y_i ln a_i + (1 - y_i) ln(1 - a_i))   (002). The name is "binary_cross_entropy".
 
-    With a sigmoid output, C comes from z, and holds at |z| = 1e4 too.
+    With a sigmoid output, C is computed from z and stays exact up to |z| = 1e4 and more.
     """
 
     name, targets = "binary_cross_entropy", "probabilities"
@@ -159,7 +176,7 @@ class MeanSquaredError(Loss):
 
 
 class AbsoluteError(Loss):
-    """C = sum_i |a_i - y_i|, whose gradient is taken as 0 at 0. The name is "absolute_error"."""
+    """C = sum_i |a_i - y_i|. The name is "absolute_error". The gradient is 0 where a_i = y_i."""
 
     name = "absolute_error"
 
@@ -170,17 +187,21 @@ class AbsoluteError(Loss):
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """C = sum_i r_i^2 / 2 where |r_i| = |a_i - y_i| <= delta, else delta (|r_i| - delta / 2). The name is "huber".
+    """C = sum_i r_i^2 / 2 where |r_i| <= delta, else delta (|r_i| - delta / 2). The name is "huber".
+
+    In the formula, r_i = a_i - y_i is the error of output i.
 
     Parameters
     ----------
     delta : float, default 1.0
-        Where the loss turns from a parabola into a line. It must be above 0.
+        The distance |r_i| from which on the parabola becomes a line. It must be above 0.
 
     Raises
     ------
-    ValueError, TypeError
-        If delta is out of its range or is not a number.
+    ValueError
+        If delta is outside its range.
+    TypeError
+        If delta is not a number.
 
     Notes
     -----
@@ -211,17 +232,20 @@ class Huber(Loss):
 class Quantile(Loss):
     """C = sum_i q (y_i - a_i) where y_i > a_i, else (1 - q) (a_i - y_i). The name is "quantile".
 
-    The output learns the q-quantile of y.
+    An output that minimises this loss is the q-quantile of its targets: a share q of the targets is below it.
 
     Parameters
     ----------
     q : float, default 0.5
-        In (0, 1). At 1/2 the loss is half the absolute error.
+        The quantile. It must be above 0 and below 1. With 0.5, the loss is half the absolute error, and the output
+        learns the median.
 
     Raises
     ------
-    ValueError, TypeError
-        If q is out of its range or is not a number.
+    ValueError
+        If q is outside its range.
+    TypeError
+        If q is not a number.
 
     Notes
     -----
@@ -249,10 +273,11 @@ class Quantile(Loss):
 
 
 class LogCosh(Loss):
-    """C = sum_i ln cosh(a_i - y_i): about r^2 / 2 near 0 and |r| - ln 2 far from it. The name is "log_cosh".
+    """C = sum_i ln cosh r_i, with r_i = a_i - y_i. The name is "log_cosh".
 
-    With t = tanh(|r| / 2), C = ln(1 + 2 t^2 / (1 - t^2)), but where |r| > 1 it is |r| + ln(1 + e^-2|r|) - ln 2: small
-    losses keep their digits, and large ones do not overflow.
+    It is about r^2 / 2 for small r, and about |r| - ln 2 for large r. To stay precise for small r, it is computed as
+    ln(1 + (e^|r| - 1)^2 / (2 e^|r|)) where |r| <= 1. To prevent overflow, it is computed as |r| + ln(1 + e^(-2|r|)) -
+    ln 2 elsewhere.
     """
 
     name = "log_cosh"
@@ -268,9 +293,9 @@ class LogCosh(Loss):
 
 
 class Poisson(Loss):
-    """C = sum_i a_i - y_i ln a_i, for Poisson distributions with the means a_i.
+    """C = sum_i (a_i - y_i ln a_i). The name is "poisson".
 
-    This is their negative log-likelihood, up to a constant. The name is "poisson".
+    Without a constant, it is the negative log-likelihood of Poisson distributions with the means a_i.
     """
 
     name, targets = "poisson", "counts"
@@ -303,13 +328,13 @@ class SquaredHinge(Loss):
 
 
 class MulticlassHinge(Loss):
-    """C = sum_(i not k) max(0, a_i - a_k + 1) for the class k of y   (001). The name is "multiclass_hinge"."""
+    """C = sum_(i != k) max(0, a_i - a_k + 1), with k the class of y   (001). The name is "multiclass_hinge"."""
 
     name, targets, whole_row = "multiclass_hinge", "distribution", staticmethod(columns.multiclass_hinge)
 
 
 class NormError(Loss):
-    """C = ||y - a||, the Euclidean distance, whose gradient is taken as 0 at 0   (000). The name is "norm_error"."""
+    """C = ||y - a||, the Euclidean distance   (000). The name is "norm_error". The gradient is 0 where a = y."""
 
     name, whole_row = "norm_error", staticmethod(columns.norm_error)
 
@@ -320,4 +345,4 @@ _ALL = (
 )  # fmt: skip
 
 LOSSES: dict[str, Loss] = {kind.name: kind() for kind in _ALL}
-"""name: loss."""
+"""All losses, by their names."""

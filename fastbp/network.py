@@ -20,7 +20,7 @@ from .data.samples import Reader, sample_weights
 from .engine import plan, threads
 from .engine.parameters import Parameters
 from .engine.work import DivergedError, Samples
-from .engine.workspace import Model
+from .engine.workspace import Model, address
 from .kernels.panels import aligned
 from .losses import LOSSES, Loss
 
@@ -438,13 +438,11 @@ class MLP:
             with self._lock:
                 work, outputs = self._work(plan.predict, len(block.array), n_threads)
                 with work.reading(Samples(block)):
-                    outputs.set(out=out[first:])
-                    work.step.set(odd=0)
+                    outputs.set(out=address(out) + first * out.strides[0])
                     work.finish()
-                    outputs.forget("out")
-                    odd = work.step["odd"]
-            if odd:
-                arrays.within(block.array, "X", self.dtype, first=first)
+                if work.step["odd"]:
+                    work.step.set(odd=0)
+                    arrays.within(block.array, "X", self.dtype, first=first)
         return out
 
     def predict_classes(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:

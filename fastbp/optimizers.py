@@ -1,7 +1,8 @@
-"""Optimizers: the rule that updates the parameters, its state, and its hyperparameters at each step; one class a rule.
+"""This module holds the optimizers: the rules that update the parameters after each minibatch. Each rule is a class.
 
-The rules are plain functions of vectors (`fastbp.kernels.simd`): the engine compiles them when a trainer first uses
-them. A hyperparameter has one name, which `hyper` gives a value and `update` reads.
+The formula of a rule, `update`, is a plain Python function of vectors (`fastbp.kernels.simd`). The engine compiles it
+when a trainer first uses it. The names of the hyperparameters connect the two methods of a rule: `hyper` computes a
+value for each name, and `update` reads the value as an attribute of h.
 """
 
 from __future__ import annotations
@@ -18,18 +19,28 @@ from .kernels.simd.vector import fma, maximum, minimum, sqrt, where
 
 
 class Optimizer(ABC):
-    """The base class of all optimizers.
+    """`Optimizer` is the base class of all optimizers.
+
+    A rule replaces the parameters theta by new ones, from the gradient g of the mean loss of a minibatch and from its
+    own state. The formulas in the classes below hold for each weight and each bias by itself. In them, eta is the
+    learning rate, t = 1, 2, ... is the number of the step, and an arrow x <- y means that x gets the value y. State
+    starts at 0 unless a class says something else.
+
+    To write your own rule, derive a frozen dataclass from this class, set `hyperparameters` and `states`, and define
+    `hyper` and `update`.
 
     Attributes
     ----------
+    learning_rate : float
+        The learning rate eta, above 0. `Trainer` multiplies it by the factor of a schedule.
     hyperparameters : tuple of str
-        The names of the hyperparameters of the rule.
+        The names of the hyperparameters that `update` uses.
     of_weights : tuple of str
-        The names of those that are 0 for biases.
+        The names of those hyperparameters that are 0 for biases.
     states : tuple of str
-        The names of the vectors of state, each like theta, that the rule keeps.
+        The names of the vectors of state. Each has one number for each parameter.
     searches : bool
-        Whether a step is a search along a line, over all samples, instead of one application of `update`.
+        True if a step is a line search over all samples, as for `LBFGS`, and not one call of `update`.
     """
 
     learning_rate: float
@@ -48,52 +59,84 @@ class Optimizer(ABC):
 
     @property
     def initial(self) -> tuple[float, ...]:
-        """What the numbers of the first vectors of state are before the first step; of the others, 0."""
+        """The first values of the first vectors of state, one number for each vector. All other vectors start at 0."""
         return ()
 
     @property
     def variant(self) -> tuple:
-        """What a vector of state belongs to: another optimizer of the same variant can go on with it."""
+        """The kind of state. An optimizer can continue with the state of another only if both variants are equal."""
         return type(self), self.states, self.state_count
 
     @abstractmethod
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
-        """The hyperparameters by name, each a number or one for each of the steps t = 1, 2, ...
+        """Return the values of the hyperparameters at some steps.
 
-        `eta` is the learning rate there, which a schedule may have changed.
+        Parameters
+        ----------
+        t : int array of shape (n,)
+            The numbers of the steps. The first step of the training is 1.
+        eta : float array of shape (n,)
+            The learning rate at each of these steps, already multiplied by the factor of the schedule.
+
+        Returns
+        -------
+        dict of str to float or array of shape (n,)
+            For each name in `hyperparameters`, one number, or one number for each step.
         """
 
     @abstractmethod
     def update(self, g: Any, theta: Any, *rest: Any) -> tuple:
-        """(theta, *states) after a step with the gradient g, of vectors; `rest` are the states and then h, whose
-        attributes are the hyperparameters."""
+        """Compute the new parameters and the new state from the gradient of a step.
+
+        All arguments and results are vectors (`fastbp.kernels.simd.vector.Vector`), and the formula holds for each
+        number in them.
+
+        Parameters
+        ----------
+        g : vector
+            The gradient.
+        theta : vector
+            The parameters.
+        *rest
+            The vectors of state, in the order of `states`, and then h, whose attributes are the hyperparameters.
+
+        Returns
+        -------
+        tuple of vectors
+            The new parameters, and then the new state in the order of `states`.
+        """
 
     def digest(self, dtype: Any) -> str:
-        """What tells the rule from others."""
+        """Return a string that is different for rules with different formulas. It is part of the name of a kernel."""
         return digest(dtype, (self.update, 2 + len(self.states), self.hyperparameters))
 
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent: theta <- theta - eta v, with v <- mu v + g.
+    """`SGD` is stochastic gradient descent, with or without momentum: theta <- theta - eta v, where v <- mu v + g.
+
+    Without momentum (mu = 0), the rule is theta <- theta - eta g and needs no state. With Nesterov momentum, it is
+    theta <- theta - eta (g + mu v).
 
     Parameters
     ----------
-    learning_rate : float
-        eta, above 0.
-    momentum : float, keyword-only
-        mu, in [0, 1). At 0 the rule is theta <- theta - eta g, and keeps no state.
-    nesterov : bool, keyword-only
-        theta <- theta - eta (g + mu v) instead; needs momentum.
+    learning_rate : float, default 0.01
+        The learning rate eta. It must be above 0.
+    momentum : float, keyword-only, default 0.0
+        The share mu of the velocity v that each step keeps. It must be at least 0 and below 1.
+    nesterov : bool, keyword-only, default False
+        Whether to use Nesterov momentum. It needs a momentum above 0.
 
     Raises
     ------
-    ValueError, TypeError
-        If a parameter is out of its range or of another type.
+    ValueError
+        If a parameter is outside its range, or if `nesterov` is True without momentum.
+    TypeError
+        If a parameter has the wrong type.
 
     Notes
     -----
-    Sources: 000, 001 and 003 (gradient descent); Polyak (1964) and Sutskever et al. (2013) (momentum).
+    Sources: 000, 001 and 003 (gradient descent), Polyak (1964) (momentum), Sutskever et al. (2013) (Nesterov momentum).
 
     Examples
     --------
@@ -137,24 +180,27 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam: theta <- theta - eta m' / (sqrt(v') + epsilon), where m and v are running means of g and g^2.
+    """`Adam` divides a running mean of the gradient by the root of a running mean of its square.
 
-    m <- beta_1 m + (1 - beta_1) g and v <- beta_2 v + (1 - beta_2) g^2 start at 0, which m' = m / (1 - beta_1^t) and
-    v' = v / (1 - beta_2^t) at step t make up for.
+    The rule is theta <- theta - eta m' / (sqrt(v') + epsilon), where m <- beta_1 m + (1 - beta_1) g and v <- beta_2 v +
+    (1 - beta_2) g^2. Because m and v start at 0, they are too small in the first steps. m' = m / (1 - beta_1^t) and v'
+    = v / (1 - beta_2^t) correct this.
 
     Parameters
     ----------
-    learning_rate : float
-        eta, above 0.
-    betas : pair of float, keyword-only
-        beta_1 and beta_2, in [0, 1).
-    epsilon : float, keyword-only
-        Above 0.
+    learning_rate : float, default 0.001
+        The learning rate eta. It must be above 0.
+    betas : pair of float, keyword-only, default (0.9, 0.999)
+        The shares beta_1 and beta_2 of m and v that each step keeps. They must be at least 0 and below 1.
+    epsilon : float, keyword-only, default 1e-8
+        A small number that prevents a division by 0. It must be above 0.
 
     Raises
     ------
-    ValueError, TypeError
-        If a parameter is out of its range or of another type.
+    ValueError
+        If a parameter is outside its range.
+    TypeError
+        If a parameter has the wrong type.
 
     Notes
     -----
@@ -186,7 +232,8 @@ class Adam(Optimizer):
         return {**named, "c": 1 / np.sqrt(1 - beta_2**t)}
 
     def update(self, g, theta, m, v, h):
-        # eta is the learning rate / (1 - beta_1^t) here, and c is 1 / sqrt(1 - beta_2^t).
+        # The corrections of m and v are in the hyperparameters: h.eta is the learning rate divided by 1 - beta_1^t, and
+        # h.c is 1 / sqrt(1 - beta_2^t).
         m = fma(1.0 - h.beta_1, g - m, m)
         v = fma(h.beta_2, v, (1.0 - h.beta_2) * g * g)
         return fma(-h.eta, m / fma(sqrt(v), h.c, h.epsilon), theta), m, v
@@ -194,18 +241,27 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay: before each step of `Adam`, W <- W - eta lambda W. Biases do not decay.
+    """`AdamW` is `Adam` with decoupled weight decay: before each step of `Adam`, W <- W - eta lambda W.
+
+    The biases do not decay.
 
     Parameters
     ----------
-    learning_rate, betas, epsilon : as for `Adam`.
-    weight_decay : float, keyword-only
-        lambda, at least 0.
+    learning_rate : float, default 0.001
+        The learning rate eta. It must be above 0.
+    betas : pair of float, keyword-only, default (0.9, 0.999)
+        The shares of the two running means that each step keeps, as for `Adam`.
+    epsilon : float, keyword-only, default 1e-8
+        A small number that prevents a division by 0. It must be above 0.
+    weight_decay : float, keyword-only, default 0.01
+        The strength lambda of the weight decay. It must be at least 0.
 
     Raises
     ------
-    ValueError, TypeError
-        If a parameter is out of its range or of another type.
+    ValueError
+        If a parameter is outside its range.
+    TypeError
+        If a parameter has the wrong type.
 
     Notes
     -----
@@ -236,25 +292,31 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """RMSprop: theta <- theta - eta g / (sqrt(v) + epsilon), where v is a running mean of g^2.
+    """`RMSprop` divides the gradient by the root of a running mean of its square.
+
+    The rule is theta <- theta - eta g / (sqrt(v) + epsilon), where v <- alpha v + (1 - alpha) g^2. With momentum, it is
+    theta <- theta - eta u, where u <- mu u + g / (sqrt(v) + epsilon). With `centered`, v is replaced by v - m^2 in the
+    root, where m <- alpha m + (1 - alpha) g.
 
     Parameters
     ----------
-    learning_rate : float
-        eta, above 0.
-    alpha : float, keyword-only
-        What v keeps of itself, in [0, 1).
-    epsilon : float, keyword-only
-        Above 0.
-    momentum : float, keyword-only
-        mu, in [0, 1): theta <- theta - eta u, where u <- mu u + g / (sqrt(v) + epsilon).
-    centered : bool, keyword-only
-        Subtract the square of a running mean of g from v.
+    learning_rate : float, default 0.01
+        The learning rate eta. It must be above 0.
+    alpha : float, keyword-only, default 0.99
+        The share of v that each step keeps. It must be at least 0 and below 1.
+    epsilon : float, keyword-only, default 1e-8
+        A small number that prevents a division by 0. It must be above 0.
+    momentum : float, keyword-only, default 0.0
+        The share mu of u that each step keeps. It must be at least 0 and below 1.
+    centered : bool, keyword-only, default False
+        Whether to divide by an estimate of the standard deviation of the gradient.
 
     Raises
     ------
-    ValueError, TypeError
-        If a parameter is out of its range or of another type.
+    ValueError
+        If a parameter is outside its range.
+    TypeError
+        If a parameter has the wrong type.
 
     Notes
     -----
@@ -306,21 +368,26 @@ class RMSprop(Optimizer):
 
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
-    """Adagrad: theta <- theta - eta_t g / (sqrt(v) + epsilon), where v is the sum of all g^2 so far.
+    """`Adagrad` divides the gradient by the root of the sum of all its squares so far.
+
+    The rule is theta <- theta - eta_t g / (sqrt(v) + epsilon), where v <- v + g^2 and eta_t = eta / (1 + (t - 1)
+    lr_decay).
 
     Parameters
     ----------
-    learning_rate : float
-        eta, above 0.
-    lr_decay : float, keyword-only
-        eta_t = eta / (1 + (t - 1) lr_decay) at step t = 1, 2, ...; at least 0.
-    epsilon : float, keyword-only
-        Above 0.
+    learning_rate : float, default 0.01
+        The learning rate eta. It must be above 0.
+    lr_decay : float, keyword-only, default 0.0
+        The speed with which the learning rate falls. It must be at least 0; with 0, the learning rate stays the same.
+    epsilon : float, keyword-only, default 1e-10
+        A small number that prevents a division by 0. It must be above 0.
 
     Raises
     ------
-    ValueError, TypeError
-        If a parameter is out of its range or of another type.
+    ValueError
+        If a parameter is outside its range.
+    TypeError
+        If a parameter has the wrong type.
 
     Notes
     -----
@@ -355,22 +422,26 @@ class Adagrad(Optimizer):
 
 @dataclass(frozen=True)
 class Adadelta(Optimizer):
-    """Adadelta: theta <- theta - eta d, d = g sqrt(u + epsilon) / sqrt(v + epsilon), where u and v are running means of
-    d^2 and g^2.
+    """`Adadelta` scales the gradient by the ratio of two running means, so that the learning rate has no unit.
+
+    The rule is theta <- theta - eta d, where v <- rho v + (1 - rho) g^2, then d = g sqrt(u + epsilon) / sqrt(v +
+    epsilon), and then u <- rho u + (1 - rho) d^2.
 
     Parameters
     ----------
-    learning_rate : float
-        eta, above 0.
-    rho : float, keyword-only
-        What u and v keep of themselves, in [0, 1).
-    epsilon : float, keyword-only
-        Above 0.
+    learning_rate : float, default 1.0
+        The learning rate eta. It must be above 0.
+    rho : float, keyword-only, default 0.9
+        The share of u and v that each step keeps. It must be at least 0 and below 1.
+    epsilon : float, keyword-only, default 1e-6
+        A small number that starts the growth of u and prevents a division by 0. It must be above 0.
 
     Raises
     ------
-    ValueError, TypeError
-        If a parameter is out of its range or of another type.
+    ValueError
+        If a parameter is outside its range.
+    TypeError
+        If a parameter has the wrong type.
 
     Notes
     -----
@@ -406,27 +477,33 @@ class Adadelta(Optimizer):
 
 @dataclass(frozen=True)
 class LBFGS(Optimizer):
-    """L-BFGS: theta <- theta + alpha d, along the quasi-Newton direction d that the last steps and gradients give.
+    """`LBFGS` is the quasi-Newton method L-BFGS: theta <- theta + alpha d, with a line search for alpha.
 
-    A step sees all samples, whatever the batch size; an epoch is a step. A line search finds alpha (strong Wolfe
-    conditions), and schedules multiply what it tries first. Needs scipy (`pip install fastbp[lbfgs]`) and samples in
-    arrays. With dropout or noise the masks of a step are fixed. It is made for what is smooth: with L1 it comes near
-    the least, but makes no weight exactly 0.
+    The direction d comes from the gradient and from the changes of the parameters and of the gradient in the last
+    steps. The line search finds a step length alpha that meets the strong Wolfe conditions. Each step uses all samples,
+    whatever the batch size, and each epoch is one step.
 
     Parameters
     ----------
-    learning_rate : float
-        What the first step length tried is, above 0.
-    memory : int, keyword-only
-        Steps that are remembered, at least 1.
+    learning_rate : float, default 1.0
+        The factor of the first step length that the line search tries. It must be above 0. A schedule multiplies it.
+    memory : int, keyword-only, default 10
+        The number of last steps that determine the direction. It must be at least 1.
 
     Raises
     ------
-    ValueError, TypeError
-        If a parameter is out of its range or of another type.
+    ValueError
+        If a parameter is outside its range. In `Trainer.fit`, if the samples come in blocks and not in arrays.
+    TypeError
+        If a parameter has the wrong type.
+    ImportError
+        In `Trainer.fit`, if scipy is not installed: ``pip install "fastbp[lbfgs]"``.
 
     Notes
     -----
+    During a step, dropout and input noise stay the same. The method is made for smooth functions. With `l1` of
+    `Trainer`, weights come close to 0, but do not become exactly 0.
+
     Sources: Liu and Nocedal (1989), Nocedal and Wright (2006).
 
     Examples
@@ -448,7 +525,7 @@ class LBFGS(Optimizer):
 
     @property
     def state_count(self) -> int:
-        return 2 * self.memory  # the differences of parameters, then those of gradients
+        return 2 * self.memory  # first the changes of the parameters, and then those of the gradient
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         return {}
@@ -459,31 +536,34 @@ class LBFGS(Optimizer):
 
 @dataclass(frozen=True)
 class Rprop(Optimizer):
-    """Rprop: a rate for each weight, that grows while its gradient keeps its sign and shrinks when it turns.
+    """`Rprop` gives each parameter a step size s of its own, and uses only the sign of the gradient.
 
-    theta <- theta - s sign(g), with s <- s eta_+ where g has the sign that it had, and s eta_- where it has the other.
-    Signs mean something only without noise: give it the full batch (`Trainer(batch_size=n)`).
+    The rule is theta <- theta - s sign(g). Before, s is multiplied by eta_+ if g has the same sign as in the last step,
+    and by eta_- if it has the opposite sign. Signs are reliable only if the gradient has no noise: use the full batch,
+    ``Trainer(..., batch_size=n)`` with n the number of samples.
 
     Parameters
     ----------
-    learning_rate : float
-        What each s starts from, above 0. Schedules do not change it.
-    etas : pair of float, keyword-only
-        eta_- in (0, 1) and eta_+ above 1.
-    step_sizes : pair of float, keyword-only
-        The bounds of s.
-    forgiving : bool, keyword-only
-        iRprop-: a weight whose gradient turned stays where it is for a step. This is what PyTorch calls Rprop. Else
-        Rprop-: it is moved in any case.
+    learning_rate : float, default 0.01
+        The first value of each s. It must be above 0. A schedule does not change it.
+    etas : pair of float, keyword-only, default (0.5, 1.2)
+        The factors eta_-, above 0 and below 1, and eta_+, above 1.
+    step_sizes : pair of float, keyword-only, default (1e-6, 50)
+        The smallest and the largest value of s. The smallest must be at least 0.
+    forgiving : bool, keyword-only, default True
+        With True, a parameter whose gradient has changed its sign stays where it is for one step (the variant iRprop-,
+        which PyTorch calls Rprop). With False, it moves in every step (the variant Rprop-).
 
     Raises
     ------
-    ValueError, TypeError
-        If a parameter is out of its range or of another type.
+    ValueError
+        If a parameter is outside its range.
+    TypeError
+        If a parameter has the wrong type.
 
     Notes
     -----
-    Sources: 001 (a rate for each connection), Riedmiller and Braun (1993), Igel and Huesken (2000) (iRprop-).
+    Sources: 001 (a learning rate for each connection), Riedmiller and Braun (1993), Igel and Huesken (2000) (iRprop-).
 
     Examples
     --------
@@ -532,4 +612,4 @@ class Rprop(Optimizer):
 
 
 OPTIMIZERS = {kind.__name__: kind for kind in (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, LBFGS, Rprop)}
-"""name: class."""
+"""All optimizers, by the names of their classes."""

@@ -3,14 +3,14 @@
 import dataclasses
 import os
 import re
+import runpy
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
 from helpers import PACKAGE, PATIENT, ROOT, python_path
-
-MARKS = re.compile(r"<!-- results -->\n.*?<!-- /results -->", re.DOTALL)
 
 
 @pytest.fixture
@@ -25,10 +25,15 @@ def benchmarks(monkeypatch):
 
 
 def test_the_readme_quotes_the_results():
-    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("benchmarks/RESULTS.md", "README.md")]
-    results, readme = (MARKS.findall(text) for text in texts)
-    assert len(results) == 1
-    assert results == readme
+    """The table of README.md and the picture have the numbers of RESULTS.md."""
+    quote = runpy.run_path(str(ROOT / "benchmarks/quote.py"))
+    names = ("README.md", "benchmarks/RESULTS.md", "benchmarks/speed.svg")
+    readme, results, picture = ((ROOT / name).read_text(encoding="utf-8") for name in names)
+    assert [match[0] for match in quote["MARKS"].finditer(readme)] == [quote["compact"](results)]
+    _, tables = quote["read"](results)
+    times = [time for rows in tables.values() for row in rows for time in row.times.values() if time != "-"]
+    assert len(times) > 40
+    assert Counter(re.findall(r">(\d+\.\d\d)<", picture)) == Counter(times)
 
 
 @pytest.mark.parametrize("name", ["XS", "T", "R", "A"])
@@ -110,4 +115,4 @@ def test_scripts_run(script, tmp_path):
 
 def test_every_script_has_a_test():
     here = {path.name for path in (ROOT / "benchmarks").glob("*.py")}
-    assert here - {"cases.py", "peers.py"} == SCRIPTS.keys()
+    assert here - {"cases.py", "peers.py", "quote.py"} == SCRIPTS.keys()

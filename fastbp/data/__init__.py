@@ -1,1 +1,1 @@
-"""Data: the checks of what users give, and how an epoch goes through it."""
+"""This folder checks the samples that users give, and goes through them in each epoch."""

@@ -1,7 +1,7 @@
-"""Arrays that users give: checked, and in a form that the kernels can read.
+"""This module checks arrays that users give, and brings them into a form that the kernels can read.
 
-Arrays that the kernels can read are passed on as they are; others are converted. A message names the argument, where
-in it the fault is, what it was and what it must be.
+An array that the kernels can read is used as it is. Any other array is converted. An error message names the argument
+and the place of the wrong value, says what the value must be, and shows what it was.
 """
 
 from __future__ import annotations
@@ -16,27 +16,45 @@ from ..kernels.simd.memory import FLOAT32, FLOAT64, UINT8
 
 KINDS = {np.dtype(np.uint8): UINT8, np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64}
 BLOCK = 1 << 20
-"""How many numbers are checked in one go: a check must not need memory of the size of the data."""
+"""The number of values that are checked together. A check must not need as much memory as the data."""
 
 LIMITS = {np.dtype(kind): np.finfo(kind).max for kind in (np.float32, np.float64)}
-"""The largest number of a dtype."""
+"""The largest finite number of each dtype."""
 
 
 def within_dtype(values: object, name: str, dtype: np.dtype) -> None:
-    """No number is beyond the largest of a dtype."""
+    """Raise ValueError if a value is larger than the largest finite number of the dtype."""
     if np.abs(values).max(initial=0) > LIMITS[dtype]:
         raise ValueError(f"{name} must be finite in {dtype}, got {values!r}")
 
 
 class Inputs(NamedTuple):
-    """An array that the kernels can read in place."""
+    """`Inputs` is an array that the kernels can read as it is.
+
+    Attributes
+    ----------
+    array : C-contiguous array
+        The array, of dtype uint8, float32 or float64.
+    kind : int
+        The number that tells the kernels the dtype: UINT8, FLOAT32 or FLOAT64.
+    """
 
     array: np.ndarray
     kind: int
 
 
 def numeric(values: object, name: str) -> np.ndarray:
-    """An array of real numbers, and of no subclass: np.matrix and masked arrays have rules of their own."""
+    """Return the values as a plain NumPy array of real numbers.
+
+    An object of a subclass, such as np.matrix, becomes a plain array, because a subclass may have other rules.
+
+    Raises
+    ------
+    TypeError
+        If the values are a masked array, or are not real numbers.
+    ValueError
+        If the values do not form an array.
+    """
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(f"{name} must be an array without a mask, got a masked array; fill or drop what is masked")
     try:
@@ -49,13 +67,13 @@ def numeric(values: object, name: str) -> np.ndarray:
 
 
 def _in_place(array: np.ndarray) -> bool:
-    """Whether the kernels can read an array where it lies."""
+    """Return whether the kernels can read an array as it is."""
     known = array.dtype == np.bool_ or (array.dtype in KINDS and array.dtype.isnative)
     return known and array.flags.c_contiguous and array.flags.aligned
 
 
 def readable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """The array itself if the kernels can read it where it lies, else a converted copy."""
+    """Return the array itself if the kernels can read it as it is, else a converted copy."""
     if _in_place(array):
         return array.view(np.uint8) if array.dtype == np.bool_ else array
     kind = array.dtype if array.dtype in KINDS and array.dtype.isnative else dtype
@@ -63,7 +81,7 @@ def readable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (first row, rows) of an array, piece by piece."""
+    """Yield the array in pieces of at most `BLOCK` values, each as (number of its first row, rows)."""
     rows = max(1, BLOCK // max(1, math.prod(array.shape[1:])))
     for start in range(0, len(array), rows):
         yield start, array[start : start + rows]
@@ -72,12 +90,31 @@ def blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 def within(
     array: np.ndarray, name: str, dtype: np.dtype, low: float = -math.inf, high: float = math.inf, first: int = 0
 ) -> None:
-    """All numbers are finite, in a dtype too, and in [low, high]; else name the first that is not."""
+    """Check that all values of an array are finite, also in the given dtype, and from `low` to `high`.
+
+    Parameters
+    ----------
+    array : array
+        The values.
+    name : str
+        The name of the argument, for the message.
+    dtype : dtype
+        The dtype in which the values must be finite: float32 or float64.
+    low, high : float
+        The smallest and the largest value that is possible.
+    first : int, default 0
+        The number of the first row of the array, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a value is not possible. The message names the first such value.
+    """
     if array.dtype.kind in "bu" and low <= 0 and high == math.inf:
         return
     limit = LIMITS[dtype] if array.dtype == np.float64 else math.inf
     for start, block in blocks(array):
-        # min and max carry NaN on, and need no memory.
+        # The minimum and the maximum of values with a NaN are NaN, and computing them needs no memory.
         least, most = block.min(), block.max()
         if not (least >= max(low, -limit) and most <= min(high, limit) and np.isfinite(least) and np.isfinite(most)):
             fine = np.isfinite(block) & (block >= max(low, -limit)) & (block <= min(high, limit))
@@ -87,14 +124,28 @@ def within(
 
 
 def refuse(block: np.ndarray, fine: np.ndarray, name: str, rule: str, first: int) -> NoReturn:
-    """Raise ValueError for the first number of a block, whose first row is row `first`, that is not fine."""
+    """Raise ValueError for the first value of a block that is not fine.
+
+    Parameters
+    ----------
+    block : array
+        The values.
+    fine : bool array of the same shape
+        Whether each value is possible.
+    name : str
+        The name of the argument, for the message.
+    rule : str
+        What the values must be, for the message.
+    first : int
+        The number of the first row of the block, for the message.
+    """
     bad = np.argwhere(~fine)[0]
     where = ", ".join(str(int(i)) for i in (bad[0] + first, *bad[1:]))
     raise ValueError(f"{name}[{where}] is {block[tuple(bad)]}; every value must be {rule}")
 
 
 def matrix(X: object, n_in: int, name: str = "X") -> np.ndarray:
-    """A matrix of numbers with n_in columns and a row at least."""
+    """Return X as a matrix of numbers with `n_in` columns and at least one row, or raise ValueError or TypeError."""
     array = numeric(X, name)
     if array.ndim != 2 or array.shape[1] != n_in:
         raise ValueError(f"{name} must have shape (n, {n_in}), a row a sample; got {array.shape}")
@@ -104,16 +155,20 @@ def matrix(X: object, n_in: int, name: str = "X") -> np.ndarray:
 
 
 def inputs(X: object, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
-    """A matrix of n_in columns that the kernels can read: C-contiguous uint8, float32 or float64 as it is."""
+    """Return a matrix with `n_in` columns as checked `Inputs`.
+
+    A C-contiguous array of dtype uint8, float32 or float64 is not copied. All values must be finite in the given dtype.
+    """
     array = readable(matrix(X, n_in, name), dtype)
     within(array, name, dtype)
     return Inputs(array, KINDS[array.dtype])
 
 
 def readable_blocks(X: np.ndarray, dtype: np.dtype) -> Iterator[tuple[int, Inputs]]:
-    """(first row, rows) of a matrix, in a form that the kernels can read: all at once if they can read it in place.
+    """Yield a matrix as (number of the first row, rows), in a form that the kernels can read.
 
-    Whether its numbers are finite is for the kernels to see; `within` then says which is not.
+    If the kernels can read the matrix as it is, it comes as one block. This function does not check whether the values
+    are finite: the kernels find out, and `within` then names the value.
     """
     for first, block in [(0, X)] if _in_place(X) else blocks(X):
         array = readable(block, dtype)

@@ -1,4 +1,4 @@
-"""Samples that users give: inputs, targets and weights, checked for a network and a loss."""
+"""This module checks the samples that users give, which are inputs, targets and weights, for a network and a loss."""
 
 from __future__ import annotations
 
@@ -15,26 +15,45 @@ from ..losses import Loss
 from .arrays import KINDS, blocks, inputs, numeric, readable, refuse, within
 
 SUM_TOLERANCE = 1e-3
-"""How far from 1 the sum of a row of probabilities may be."""
+"""The largest difference from 1 that the sum of a row of probabilities may have."""
 
 
 class Targets(NamedTuple):
-    """Targets that the kernels can read: labels (n,) int64, or rows (n, n_out) of a kind."""
+    """`Targets` holds targets that the kernels can read.
+
+    Attributes
+    ----------
+    array : int64 array of shape (n,), or array of shape (n, n_out) or (n,)
+        The class labels, or rows of targets. With one output, rows may have the shape (n,).
+    kind : int
+        The number that tells the kernels the dtype of rows: UINT8, FLOAT32 or FLOAT64.
+    labels : bool
+        Whether the array contains class labels.
+    """
 
     array: np.ndarray
     kind: int
     labels: bool
     classes: bool
-    """Whether a prediction is right or wrong, and an accuracy makes sense."""
+    """Whether the targets are classes, so that a prediction is right or wrong and there is an accuracy."""
     by_output: bool
-    """Whether it is so for each output by itself: one, or many that do not exclude each other."""
+    """Whether each output by itself is right or wrong. This is so for one output, or for classes that do not exclude
+    each other."""
 
 
 def sample_weights(values: object, n: int, name: str = "sample_weight") -> np.ndarray | None:
-    """Weights of n samples, finite and not negative, as float64; None if there are none."""
+    """Return the weights of n samples as a float64 array of shape (n,), or None for None.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or a weight is negative or not finite.
+    TypeError
+        If the values are not numeric.
+    """
     if values is None:
         return None
-    array = np.array(numeric(values, name), np.float64)  # a copy, that nobody changes meanwhile
+    array = np.array(numeric(values, name), np.float64)  # a copy, so that nobody can change it during training
     if array.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), a weight for each sample; got {array.shape}")
     within(array, name, array.dtype, 0, math.inf)
@@ -42,10 +61,28 @@ def sample_weights(values: object, n: int, name: str = "sample_weight") -> np.nd
 
 
 def class_weights(values: object, y: Targets, n_out: int, rows: np.ndarray | None = None) -> np.ndarray | None:
-    """The weight of each sample by its class: of a dict, or n / (classes present * samples of the class); None if none.
+    """Return the weight of each sample according to its class, as a float64 array of shape (n,), or None for None.
 
-    Classes that a dict does not name have weight 1. A row of probabilities has the mean of its classes' weights. Only
-    the samples in these rows are counted, if there are any.
+    If a sample has probabilities of several classes, its weight is the mean of the weights of these classes.
+
+    Parameters
+    ----------
+    values : dict of int to float, "balanced" or None
+        The weight of each class. A class that is not in the dict has weight 1. With "balanced", the weight of a class
+        is n / (number of classes that occur * number of its samples).
+    y : Targets
+        The targets.
+    n_out : int
+        The number of outputs.
+    rows : int array or None, default None
+        The numbers of the samples that "balanced" counts. With None, it counts all samples.
+
+    Raises
+    ------
+    ValueError
+        If the targets are not classes, or if a class or a weight is outside its range.
+    TypeError
+        If the values have the wrong type.
     """
     if values is None:
         return None
@@ -71,7 +108,35 @@ def class_weights(values: object, y: Targets, n_out: int, rows: np.ndarray | Non
 
 
 def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: str = "y", samples: str = "X") -> Targets:
-    """Targets of n samples for a loss: labels (n,) where there are classes, else rows of n_out."""
+    """Check the targets of n samples for a loss.
+
+    Parameters
+    ----------
+    y : object
+        The targets that the user gave, as for `Trainer.fit`.
+    n : int
+        The number of samples.
+    n_out : int
+        The number of outputs of the network.
+    loss : Loss
+        The loss, which decides which targets are possible.
+    dtype : dtype
+        The dtype of the network.
+    name, samples : str
+        The names of the targets and of the inputs, for messages.
+
+    Returns
+    -------
+    Targets
+        Class labels of shape (n,), or rows of n_out targets.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, or a value is not possible for this loss.
+    TypeError
+        If the targets are not numeric, or if labels are not integers.
+    """
     array = numeric(y, name)
     shapes = f"({n},){'' if n_out == 1 else ' of integer labels'} or ({n}, {n_out})"
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_out):
@@ -83,7 +148,7 @@ def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: st
             raise TypeError(
                 f"{name} of shape ({n},) must be integer labels for {n_out} outputs, got dtype {array.dtype}"
             )
-        # A copy: labels say where the kernels write, and nobody else may change them meanwhile.
+        # Labels must be a copy. They tell the kernels where to write, so nobody may change them during training.
         labels = np.array(array, np.int64)
         within(labels, name, dtype, 0, n_out - 1)
         return Targets(labels, FLOAT64, True, True, False)
@@ -105,7 +170,7 @@ def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: st
 
 
 def _signs(array: np.ndarray, name: str) -> None:
-    """All values are 0 or 1, or all are -1 or 1."""
+    """Raise ValueError unless all values are 0 or 1, or all values are -1 or 1."""
     least = min(block.min() for _, block in blocks(array))
     for start, block in blocks(array):
         fine = (block == 1) | (block == min(least, 0))
@@ -114,27 +179,45 @@ def _signs(array: np.ndarray, name: str) -> None:
 
 
 class Reader:
-    """Reads samples that users give, for a network and a loss.
+    """`Reader` checks samples that users give, for one network and one loss.
 
     Parameters
     ----------
-    sizes : units of the network's input, hidden layers and output.
-    dtype : of the network.
-    loss : that will see the targets.
+    sizes : tuple of int
+        The number of units of the input, of each hidden layer, and of the output.
+    dtype : dtype
+        The dtype of the network.
+    loss : Loss
+        The loss, as an object.
     """
 
     def __init__(self, sizes: tuple[int, ...], dtype: np.dtype, loss: Loss):
         self.n_in, self.n_out, self.dtype, self.loss = sizes[0], sizes[-1], dtype, loss
 
     def samples(self, X: Any, y: Any, X_name: str = "X", y_name: str = "y") -> Samples:
-        """Inputs and targets."""
+        """Return checked inputs and targets as `Samples`. The names are for error messages."""
         read = inputs(X, self.n_in, self.dtype, X_name)
         return Samples(read, targets(y, len(read.array), self.n_out, self.loss, self.dtype, y_name, X_name))
 
     def weighted(
         self, samples: Samples, sample_weight: Any, class_weight: Any = None, rows: np.ndarray | None = None
     ) -> Samples:
-        """Samples with their weights, of which those in some rows must have a sum above 0."""
+        """Return the samples with their weights.
+
+        Parameters
+        ----------
+        samples : Samples
+            The samples.
+        sample_weight, class_weight : as for `Trainer.fit`
+            The weights that the user gave.
+        rows : int array or None, default None
+            The numbers of the samples that training will use. With None, it uses all.
+
+        Raises
+        ------
+        ValueError
+            If the weights of these samples have the sum 0, or do not fit.
+        """
         found = self._weights(samples.y, sample_weight, class_weight, rows)
         if found is not None and not 0 < (total := (found if rows is None else found[rows]).sum()) < np.inf:
             raise ValueError(f"the weights must have a sum above 0 that is finite, got {total}")
@@ -148,7 +231,7 @@ class Reader:
         rows: np.ndarray | None = None,
         name: str = "sample_weight",
     ) -> np.ndarray | None:
-        """The weight of each sample, or None if all are 1."""
+        """Return the weight of each sample as a float64 array of shape (n,), or None if all weights are 1."""
         found = sample_weights(sample_weight, len(y.array), name)
         by_class = class_weights(class_weight, y, self.n_out, rows)
         if by_class is None:
@@ -156,7 +239,7 @@ class Reader:
         return by_class if found is None else found * by_class
 
     def validation(self, given: Any) -> Samples:
-        """Validation data."""
+        """Return checked validation data, which the user gave as (X, y) or (X, y, sample_weight)."""
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
             raise TypeError(
                 f"validation_data must be a pair (X, y), or (X, y, sample_weight), got {type(given).__name__}"
@@ -166,12 +249,20 @@ class Reader:
         return samples._replace(weights=sample_weights(given_weights, len(samples.X.array), "validation_data[2]"))
 
     def taken(self, samples: Samples, sample_weight: Any, rows: np.ndarray) -> Samples:
-        """Some of the samples, copied, with their own weights."""
+        """Return a copy of some of the samples, with their own weights but without class weights."""
         X, y = (part._replace(array=np.ascontiguousarray(part.array[rows])) for part in samples[:2])
         return Samples(X, y, None, None if sample_weight is None else np.asarray(sample_weight, np.float64)[rows])
 
     def blocks(self, X: Any, epochs: int) -> Iterable:
-        """An iterable of blocks."""
+        """Return X if it is an iterable of blocks that can be used for this number of epochs.
+
+        Raises
+        ------
+        TypeError
+            If X is not an iterable of blocks.
+        ValueError
+            If X is an iterator, and there is more than one epoch.
+        """
         if isinstance(X, np.ndarray | str | bytes | dict) or not isinstance(X, Iterable):
             raise TypeError(f"y must be given, unless X is an iterable of blocks (X, y); got {type(X).__name__}")
         if isinstance(X, Iterator) and epochs > 1:
@@ -182,7 +273,7 @@ class Reader:
         return X
 
     def block(self, given: Any, k: int, class_weight: Any) -> Samples | None:
-        """Block number k of an iterable; None if it has no rows."""
+        """Return block number k as checked `Samples`, or None if the block has no rows."""
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
             kind = type(given).__name__
             raise TypeError(f"block {k} of X must be a pair (X, y), or (X, y, sample_weight), got {kind}")

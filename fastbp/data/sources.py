@@ -1,7 +1,7 @@
-"""Sources: what an epoch is made of. Samples in arrays, or blocks of them that somebody hands over one by one.
+"""This module goes through the samples in each epoch. They come from arrays, or in blocks, one after another.
 
-A source gives an epoch as *segments*, each an array that the kernels read and an order of its rows. All but the last
-have a multiple of the batch size, so that minibatches are what they would be without segments.
+A source divides an epoch into *segments*. A segment is an array that the kernels can read, with an order of its rows.
+All segments except the last have a multiple of the batch size, so the minibatches are the same as without segments.
 """
 
 from __future__ import annotations
@@ -19,22 +19,28 @@ from ..engine.workspace import address
 from .samples import Targets
 
 BUFFER_BYTES, BUFFER_ROWS = 64 << 20, 1 << 16
-"""The most of the rows of blocks that are shuffled together, where nobody says how many."""
+"""The largest number of bytes and of rows of blocks that are shuffled together, if the user gives no number."""
 
 Item = TypeVar("Item")
 
 
 class Arrays:
-    """Samples in memory, or in a mapped file.
+    """`Arrays` is a source of samples in memory or in a mapped file.
 
     Parameters
     ----------
-    samples : all of them
-    rows : the numbers of those to use, in increasing order; None for all.
-    shuffle : whether an epoch has an order of its own.
-    buffer : rows, one after another in storage, that are shuffled together, rounded up to whole minibatches; None for
-        all. A file larger than memory is then read from one end of a buffer to the other, not all over.
-    batch : the batch size.
+    samples : Samples
+        All samples.
+    rows : int array or None
+        The numbers of the samples to use, in increasing order. With None, all samples are used.
+    shuffle : bool
+        Whether each epoch has a new random order.
+    buffer : int or None
+        The number of consecutive rows that are shuffled together, rounded up to whole minibatches. With None, all rows
+        are shuffled together. With a number, a file that is larger than memory is read window by window, and not in
+        single rows from everywhere.
+    batch : int
+        The number of samples in a minibatch.
     """
 
     def __init__(
@@ -52,7 +58,7 @@ class Arrays:
         self._order = np.empty(self.n if shuffle or rows is not None else 0, np.int64)
 
     def segments(self, rng: np.random.Generator) -> Iterator[Samples]:
-        """Those of an epoch."""
+        """Yield the segments of one epoch."""
         order = self._order
         if not order.size:
             yield self.samples
@@ -60,7 +66,7 @@ class Arrays:
         order[:] = np.arange(self.n) if self.rows is None else self.rows
         starts = np.arange(0, self.n, self.buffer)
         if self.shuffle:
-            rng.shuffle(starts[: self.n // self.buffer])  # a last one that is not full stays the last
+            rng.shuffle(starts[: self.n // self.buffer])  # a last window that is not full stays the last one
         for k, start in enumerate(starts):
             part = order[start : start + self.buffer]
             if k + 1 < len(starts):
@@ -72,8 +78,11 @@ class Arrays:
 
 
 def _read_ahead(array: np.ndarray, first: int, last: int) -> None:
-    """Have the system read rows of a mapped file before they are asked for, where it can; random reads of single rows
-    wait for the disk at each."""
+    """Ask the system to read rows of a mapped file before training needs them.
+
+    Without this, training would wait for the disk at each single row, because it reads the rows in random order. For an
+    array in memory, the function does nothing.
+    """
     mapped = array
     while isinstance(mapped, np.ndarray):
         mapped = mapped.base
@@ -86,21 +95,27 @@ def _read_ahead(array: np.ndarray, first: int, last: int) -> None:
 
 
 def will_need(mapped: mmap.mmap, start: int, length: int) -> None:
-    """Tell the system, if it listens, that these bytes will be asked for."""
+    """Tell the system, if it has such a call, that these bytes of a mapped file will be needed soon."""
     if hasattr(mapped, "madvise"):
         mapped.madvise(mmap.MADV_WILLNEED, start, length)
 
 
 class Blocks:
-    """Blocks of samples, shuffled inside a buffer that they are copied into.
+    """`Blocks` is a source of samples that come in blocks. It copies them into a buffer, and shuffles them there.
 
     Parameters
     ----------
-    blocks : iterable of (X, y) or (X, y, weights).
-    check : makes a `Samples` of one of these and its number, or None if it has no rows; may raise.
-    shuffle : whether rows that are in the buffer together are.
-    buffer : rows; None for as many as BUFFER_BYTES and BUFFER_ROWS allow.
-    batch : the batch size.
+    blocks : iterable of (X, y) or (X, y, sample_weight)
+        The blocks.
+    check : function
+        A function that takes a block and its number. It returns checked `Samples`, or None if the block has no rows, or
+        raises an error.
+    shuffle : bool
+        Whether to shuffle the rows that are in the buffer together.
+    buffer : int or None
+        The number of rows of the buffer. With None, it has as many as BUFFER_BYTES and BUFFER_ROWS allow.
+    batch : int
+        The number of samples in a minibatch.
     """
 
     n = None
@@ -116,7 +131,7 @@ class Blocks:
         self.blocks, self.check, self.shuffle, self.buffer, self.batch = blocks, check, shuffle, buffer, batch
 
     def segments(self, rng: np.random.Generator) -> Iterator[Samples]:
-        """Those of an epoch. While one is worked on, a thread fills the next."""
+        """Yield the segments of one epoch. While training uses one segment, another thread fills the next one."""
         count, stop = 0, threading.Event()
         try:
             for count, filled in enumerate(ahead(self._filled(stop)), 1):  # noqa: B007
@@ -130,7 +145,7 @@ class Blocks:
             raise ValueError("X must have at least one block with rows, and has none")
 
     def _filled(self, stop: threading.Event) -> Iterator[Samples]:
-        """Buffers, filled one after another; the one before the last is written over."""
+        """Yield full buffers. There are two buffers: while training uses one of them, the other one is overwritten."""
         buffers: list[Samples] = []
         turn, held = 0, 0
         for k, given in enumerate(self.blocks):
@@ -159,7 +174,7 @@ class Blocks:
             yield Samples(X, y, None, weights)
 
     def _like(self, block: Samples) -> Samples:
-        """An empty buffer for blocks like the first."""
+        """Return an empty buffer for blocks with the same dtypes and shapes as the given block."""
         row = sum(array[:1].nbytes for array in (block.X.array, block.y.array))
         rows = self.buffer or min(max(1, BUFFER_BYTES // row), BUFFER_ROWS)
         rows = -(-rows // self.batch) * self.batch
@@ -168,7 +183,7 @@ class Blocks:
         return Samples(X, y, None, None if block.weights is None else empty(block.weights))
 
     def _alike(self, first: Samples, block: Samples, k: int) -> None:
-        """A block is of the kinds of the first."""
+        """Raise ValueError if a block differs from the first one in a dtype, or in having weights."""
         for name, a, b in zip("Xy", first[:2], block[:2], strict=True):
             if a.array.dtype != b.array.dtype or a.array.ndim != b.array.ndim:
                 raise ValueError(
@@ -180,7 +195,7 @@ class Blocks:
 
 
 def _arrays(a: Samples, b: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The arrays of two segments, side by side."""
+    """Yield each array of `a` together with the same array of `b`."""
     yield a.X.array, b.X.array
     yield a.y.array, b.y.array
     if a.weights is not None:
@@ -188,7 +203,7 @@ def _arrays(a: Samples, b: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The items of an iterator; while one is worked on, a thread makes the next."""
+    """Yield the items of an iterator. While the caller uses one item, another thread makes the next one."""
     pool, end = ThreadPoolExecutor(1), object()
     try:
         future = pool.submit(next, items, end)
@@ -196,13 +211,32 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
             future = pool.submit(next, items, end)
             yield item
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for a block
+        pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C must not wait until a block is ready
 
 
 def split(y: Targets, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of samples to train with and of those held out, a random share of each class, both increasing.
+    """Choose samples for validation at random. If the targets are classes, choose the same share of each class.
 
-    ValueError if one of them would be none.
+    Parameters
+    ----------
+    y : Targets
+        The targets of all samples.
+    fraction : float
+        The share of the samples to hold out.
+    rng : numpy.random.Generator
+        The source of random numbers.
+
+    Returns
+    -------
+    rest : int array
+        The numbers of the samples for training, in increasing order.
+    held_out : int array
+        The numbers of the samples for validation, in increasing order.
+
+    Raises
+    ------
+    ValueError
+        If there would be no sample for training or for validation.
     """
     n = len(y.array)
     order = rng.permutation(n)
@@ -210,7 +244,8 @@ def split(y: Targets, fraction: float, rng: np.random.Generator) -> tuple[np.nda
         rows = y.array.reshape(n, -1)
         classes = rows.argmax(axis=1) if rows.shape[1] > 1 else rows[:, 0]
         order = order[np.argsort(classes[order], kind="stable")]
-    # Each 1 / fraction-th of them, sorted by class: of every class its share, to one sample.
+    # The samples are sorted by class here. Taking every (1 / fraction)-th of them takes the right share of each class,
+    # up to one sample.
     picked = np.diff(np.floor(np.arange(n + 1) * fraction + 1e-9)) > 0
     held_out, rest = np.sort(order[picked]), np.sort(order[~picked])
     if not held_out.size or not rest.size:

@@ -1,1 +1,1 @@
-"""The engine: parameters, memory, compiled kernels, threads, and the list of operations that a step is."""
+"""This folder is the engine: parameters, memory, compiled kernels, threads, and the list of operations of a step."""

@@ -1,8 +1,8 @@
-"""Compilation: kernels by dtype and rule, cached on disk under a key that cannot be stale.
+"""This module compiles kernels for each dtype and formula, and caches them on disk under a key that cannot be stale.
 
-Numba's own cache looks at the file of the function alone: a kernel changed elsewhere, other flags or another
-CPU would go unnoticed. The directory here is named by a digest of all of these. No cache file, whatever it
-holds, can do more than cost the time to compile.
+Numba's own cache only looks at the file of the function itself. It would not notice a change of a kernel in another
+file, other compiler flags, or another CPU. The cache directory of this module has a name that is a digest of all of
+these. A damaged cache file costs no more than the time to compile again.
 """
 
 from __future__ import annotations
@@ -36,18 +36,20 @@ DIGEST = hashlib.sha256().digest_size
 
 
 NUMBERS = iter(lambda: secrets.randbits(62), None)
-"""What tells functions of one name and type apart in the machine code, inner ones too; Numba's own count up in a
-process. Closures that different processes had compiled then had one number, and where both came from the cache, the
-linker took the first for the second: AdamW was trained as Nesterov. Drawn, they differ in forked children and threads
-that compile side by side too."""
+"""The numbers that distinguish functions of the same name and type in the machine code.
+
+Numba's own numbers count up in each process. Closures that two processes had compiled then had the same number, and
+when both came from the cache, the linker took one for the other: AdamW was trained as Nesterov. Random numbers also
+differ in forked children, and in threads that compile at the same time.
+"""
 
 _FILES = sorted(Path(loops.__file__).parent.rglob("*.py"))
 SOURCES = [(path.name, path.read_text(encoding="utf-8")) for path in _FILES]
-"""As they are when they are imported: later, the files may be those of another version."""
+"""The names and texts of the kernel files at the time of the import. Later, the files may be of another version."""
 
 
 def _digest() -> str:
-    """Of all that the machine code depends on."""
+    """Return a digest of everything that the machine code depends on."""
     parts = [sys.version, numba.__version__, llvmlite.__version__, np.__version__]
     parts += [str(config.CPU_NAME or llvmlite.binding.get_host_cpu_name()), str(config.CPU_FEATURES)]
     parts += [llvmlite.binding.get_host_cpu_features().flatten()]
@@ -61,21 +63,26 @@ def _digest() -> str:
 
 
 def _homes() -> list[Path]:
-    """Where a cache may lie, best first."""
+    """Return the directories in which the cache may lie, the best one first."""
     if config.CACHE_DIR:
         return [Path(config.CACHE_DIR)]
     system = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
     homes = [Path(system)] if system else []
-    with contextlib.suppress(RuntimeError):  # no home directory
+    with contextlib.suppress(RuntimeError):  # the user may have no home directory
         homes.append(Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache"))
     return [home / "fastbp" for home in homes] + [Path(__file__).parent / "__pycache__"]
 
 
 @functools.cache
 def cache_directory() -> Path | None:
-    """The first place that can be written, or None: then every process compiles for itself."""
+    """Return the first directory for the cache that can be written, or None if there is no such directory.
+
+    With None, every process compiles its own kernels.
+    """
     if not SOURCES or not hasattr(FunctionIdentity, "_unique_ids"):
-        return None  # in a zip file, nothing tells one version from another; or a Numba that names functions otherwise
+        # In a zip file there are no sources to compute a digest of. A Numba without `_unique_ids` names functions in
+        # another way, so that `NUMBERS` could not distinguish them.
+        return None
     digest = _digest()
     for home in _homes():
         directory = home / digest
@@ -89,33 +96,33 @@ def cache_directory() -> Path | None:
 
 
 class _Cache:
-    """What a Numba dispatcher asks of a cache, with one file for its one signature.
+    """`_Cache` is the cache of a Numba dispatcher: one file for its only signature.
 
-    Numba's own keeps an index beside it that does not heal when damaged, and believes what it reads: machine code with
-    one wrong bit ended the process in 5 of 12 trials. Here a digest stands before the code, and a file that is not
-    whole is one that is not there.
+    Numba's own cache has an index file that stays damaged once it is damaged, and it trusts what it reads: machine code
+    with one wrong bit ended the process in 5 of 12 trials. Here a digest stands before the code, and a damaged file
+    counts as a missing one.
     """
 
     def __init__(self, path: Path):
         self._path = path
 
     def load_overload(self, sig, target_context):
-        """The compiled kernel, or None."""
-        # The symbols that kernels are linked with. Numba's own caches load all that it can compile here, 0.24 s, which
-        # the compiler does by itself if there is something to compile.
+        """Return the compiled kernel, or None if there is no valid file."""
+        # This call loads the symbols that kernels are linked with. Numba's own cache loads everything that Numba can
+        # compile, which takes 0.24 s. The compiler does that by itself if there is something to compile.
         rtsys.initialize(target_context)
         try:
             content = self._path.read_bytes()
             digest, data = content[:DIGEST], content[DIGEST:]
             if hashlib.sha256(data).digest() == digest:
                 return CompileResult._rebuild(target_context, *pickle.loads(data))
-        except Exception:  # no file, or one that another Numba wrote
+        except Exception:  # there is no file, or another version of Numba wrote it
             return None
         return None
 
     def save_overload(self, sig, result):
-        """Write a compiled kernel: whole, or not at all."""
-        with contextlib.suppress(Exception):  # no space, no right, or nothing that can be pickled
+        """Write a compiled kernel to the file, completely or not at all."""
+        with contextlib.suppress(Exception):  # without space or permission, training works without the cache
             data = serialize.dumps(result._reduce())
             partial = self._path.with_suffix(f".{os.getpid()}")
             try:
@@ -126,7 +133,7 @@ class _Cache:
 
 
 def _compile(name: str, dispatcher, signature: tuple) -> CompileResult:
-    """Compile a kernel, or load it from the cache's file of that name, which alone tells one from another."""
+    """Compile a kernel, or load it from the cache. The name must be different for each kernel: it names the file."""
     if config.DISABLE_JIT:
         raise RuntimeError("NUMBA_DISABLE_JIT is set, and without a compiler there are no kernels: unset it")
     directory = cache_directory()
@@ -139,7 +146,7 @@ def _compile(name: str, dispatcher, signature: tuple) -> CompileResult:
 
 @functools.lru_cache(256)
 def _tag(option: object, dtype: np.dtype) -> str:
-    """What an argument of a factory of kernels adds to a kernel's name: objects of the upper floor have formulas."""
+    """Return what an argument of a kernel factory adds to the kernel's name: text, a bool, or a digest of formulas."""
     if isinstance(option, str):
         return option
     return str(int(option)) if isinstance(option, bool) else option.digest(dtype)
@@ -150,7 +157,7 @@ _lock = threads.lock()
 
 
 def _address(name: str, make: Callable, *signature) -> int:
-    """Where the machine code of a kernel is. It is compiled once in a process, when it is first asked for."""
+    """Return the address of the machine code of a kernel. A process compiles a kernel once, when it first needs it."""
     if name not in _addresses:
         with _lock:
             if name not in _addresses:
@@ -160,24 +167,39 @@ def _address(name: str, make: Callable, *signature) -> int:
 
 
 def names() -> dict[int, str]:
-    """The names of the kernels that this process has, by their addresses, for profiles."""
+    """Return the names of the kernels of this process by their addresses. Profiling tools use them."""
     return {address: name for name, address in _addresses.items()}
 
 
 def kernel(factory: Callable, dtype: np.dtype, *options: object) -> int:
-    """The address of the kernel `factory(dtype, *options)`, of an operation or of what follows one."""
+    """Return the address of the kernel `factory(dtype, *options)`.
+
+    Parameters
+    ----------
+    factory : function
+        A function that makes the kernel of an operation, or a kernel that follows an operation.
+    dtype : dtype
+        float32 or float64.
+    *options : str, bool or object
+        Further arguments of the factory. An object must have the method `digest`.
+
+    Returns
+    -------
+    int
+        The address of the machine code.
+    """
     name = "-".join([factory.__name__, str(dtype), *(_tag(option, dtype) for option in options)])
     return _address(name, lambda: factory(dtype.type, *options), *(I,) * 7)
 
 
 def of_any_dtype(kernel) -> int:
-    """The address of an operation that is the same for every dtype."""
+    """Return the address of a kernel that is the same for every dtype."""
     return _address(kernel.py_func.__name__, lambda: kernel, *(I,) * 7)
 
 
 @functools.cache
 def loop(parallel: bool) -> Callable:
-    """The loop over parts, with one thread or with many."""
+    """Return the compiled loop over parts, for one thread or for many."""
     dispatcher = loops.loop(parallel)
     _compile("parallel" if parallel else "serial", dispatcher, (I,) * 3)
     dispatcher.disable_compile()

@@ -1,4 +1,4 @@
-"""Parameters: theta, all weights and biases of a network in one vector, and the transposed copy of its weights."""
+"""This module holds the parameters of a network: one vector theta, and a transposed copy of the weights."""
 
 from __future__ import annotations
 
@@ -12,61 +12,81 @@ from ..kernels.simd.target import TILE_PANELS
 
 
 class Layout:
-    """Where the weights and biases of each layer lie in theta, and the transposed weights in their copy.
+    """`Layout` says where the weights and biases of each layer lie in theta, and where the transposed weights lie.
 
     Parameters
     ----------
-    sizes : units of the input, of each hidden layer and of the output.
-    dtype : float32 or float64.
+    sizes : sequence of int
+        The number of units of the input, of each hidden layer, and of the output.
+    dtype : dtype
+        float32 or float64.
+
+    Attributes
+    ----------
+    size : int
+        The number of values in theta, with padding.
+    transposed_size : int
+        The number of values in the copy with the transposed weights, with padding.
+    W, T : lists of int
+        The positions of the weights of layer l = 0, 1, ... in theta and in the copy.
     """
 
     def __init__(self, sizes: Sequence[int], dtype: np.dtype):
         self.sizes, self.dtype, self.lanes = tuple(sizes), np.dtype(dtype), lanes_of(dtype)
         self.W, self.T = [], [0]
-        self.size, self.transposed_size = 0, TILE_PANELS * self.lanes  # which begins with lines of zeros
+        self.size, self.transposed_size = 0, TILE_PANELS * self.lanes  # the copy begins with lines of zeros
         for l, (n_in, n_out) in enumerate(pairwise(sizes)):
             area = self.up(n_in) * self.up(n_out)
             self.W.append(self.size)
             self.size += area + self.up(n_out)
-            if l:  # nothing goes back through the first layer
+            if l:  # the backward pass does not use the weights of the first layer
                 self.T.append(self.transposed_size)
                 self.transposed_size += area
 
     def up(self, n: int) -> int:
-        """n, rounded up to whole lines."""
+        """Return n rounded up to whole cache lines."""
         return round_up(n, self.lanes)
 
     def panels(self, n: int) -> int:
-        """The panels of n columns."""
+        """Return the number of panels of a matrix with n columns."""
         return self.up(n) // self.lanes
 
     def matrix(self, l: int) -> slice:
-        """W^l in theta, with its padding."""
+        """Return the place of W^l in theta, with its padding."""
         return slice(self.W[l], self.W[l] + self.up(self.sizes[l]) * self.up(self.sizes[l + 1]))
 
     def bias(self, l: int) -> slice:
-        """b^l in theta, without its padding."""
+        """Return the place of b^l in theta, without its padding."""
         start = self.matrix(l).stop
         return slice(start, start + self.sizes[l + 1])
 
     @property
     def depth(self) -> int:
-        """The number of layers with weights."""
+        """The number of layers that have weights."""
         return len(self.W)
 
     @property
     def weight_count(self) -> int:
-        """The number of weights that the kernels multiply, padding included."""
+        """The number of weights that the kernels multiply, with the padding of rows."""
         return sum(self.up(n) * m for n, m in pairwise(self.sizes))
 
 
 class Parameters:
-    """All parameters of a network, and a transposed copy of the weights that knows when it is stale.
+    """`Parameters` holds all parameters of a network, and a transposed copy of the weights for the backward pass.
 
     Parameters
     ----------
-    sizes : units of the input, of each hidden layer and of the output.
-    dtype : float32 or float64.
+    sizes : sequence of int
+        The number of units of the input, of each hidden layer, and of the output.
+    dtype : dtype
+        float32 or float64.
+
+    Attributes
+    ----------
+    theta : float array of shape (layout.size,)
+        All weights and biases, with padding. After a change from outside, the transposed copy must be refreshed.
+    layout : Layout
+        The places of the layers in theta.
     """
 
     def __init__(self, sizes: Sequence[int], dtype: np.dtype):
@@ -75,7 +95,7 @@ class Parameters:
         self._transposed, self._stale = None, True
 
     def like_theta(self, count: int = 1) -> np.ndarray:
-        """`count` vectors of zeros like theta, one after another."""
+        """Return a vector of zeros with room for `count` vectors like theta, one after another."""
         return aligned(count * self.layout.size, self.layout.dtype)
 
     def assign(self, theta: np.ndarray) -> None:
@@ -84,7 +104,17 @@ class Parameters:
         self._stale = True
 
     def set_layer(self, l: int, W: np.ndarray | None = None, b: np.ndarray | None = None) -> None:
-        """Set the weights, or the biases, or both of layer l = 0, 1, ..."""
+        """Set the weights, or the biases, or both, of layer l = 0, 1, ...
+
+        Parameters
+        ----------
+        l : int
+            The number of the layer.
+        W : array of shape (n_in, n_out) or None, default None
+            The weights. With None they stay as they are.
+        b : array of shape (n_out,) or None, default None
+            The biases. With None they stay as they are.
+        """
         layout = self.layout
         if W is not None:
             pack(W.astype(layout.dtype, copy=False), self.theta[layout.matrix(l)], layout.up(layout.sizes[l]))
@@ -93,13 +123,13 @@ class Parameters:
         self._stale = True
 
     def unpack(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """The weight matrices (n_in, n_out) and biases (n_out,) of a vector like theta, as copies."""
+        """Return copies of the weights (n_in, n_out) and biases (n_out,) of all layers, from a vector like theta."""
         layout, shapes = self.layout, list(pairwise(self.layout.sizes))
         weights = [unpack(vector[layout.matrix(l)], layout.up(shape[0]), shape) for l, shape in enumerate(shapes)]
         return weights, [vector[layout.bias(l)].copy() for l in range(layout.depth)]
 
     def are_weights(self) -> np.ndarray:
-        """Which numbers of theta are weights, as booleans."""
+        """Return a bool array that is True where theta holds a weight or the padding of a weight matrix."""
         found = np.zeros(self.theta.size, bool)
         for l in range(self.layout.depth):
             found[self.layout.matrix(l)] = True
@@ -107,13 +137,16 @@ class Parameters:
 
     @property
     def transposed(self) -> np.ndarray:
-        """The transposed weights of all layers but the first, in memory that stays; see `refresh`."""
+        """The copy with the transposed weights of all layers except the first one, see `refresh`.
+
+        The copy is made when it is first needed. Its address never changes then.
+        """
         if self._transposed is None:
             self._transposed, self._stale = aligned(self.layout.transposed_size, self.layout.dtype), True
         return self._transposed
 
     def refresh(self) -> None:
-        """Bring the transposed weights up to date, which the kernels that update theta then keep so."""
+        """Bring the transposed copy up to date. The kernels that update theta keep it up to date afterwards."""
         if not self._stale:
             return
         layout, L = self.layout, self.layout.lanes

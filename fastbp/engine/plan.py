@@ -1,7 +1,7 @@
-"""Plans: what is done with a minibatch, as a list of operations.
+"""This module writes plans: lists of the operations that are done with each minibatch.
 
-`predict`, `evaluate`, `gradient` and `train` each write the list for their work. To do something else with a minibatch
-is to write another list.
+`predict`, `evaluate`, `gradient` and `train` each write the list for one job. To do something else with a minibatch,
+write another list.
 """
 
 from __future__ import annotations
@@ -21,36 +21,54 @@ from .work import Hyperparameters, Operation, Work
 from .workspace import Model, Record
 
 ROWS, TRAINING_ROWS = 256, 1024
-"""The most rows of a part: beyond, activations leave the cache."""
+"""The largest number of rows of a part. With more rows, the activations would not stay in the cache."""
 
 
 class Rule(NamedTuple):
-    """How parameters are updated: what `train` needs besides the network and the loss."""
+    """`Rule` says how parameters are updated. `train` needs it besides the network and the loss."""
 
     optimizer: Any
-    """Its formula `update`, its `states`, its `hyperparameters` and its `of_weights`; see `fastbp.optimizers`."""
+    """The optimizer, with `update`, `states`, `hyperparameters` and `of_weights`, see `fastbp.optimizers`."""
     vectors: np.ndarray
-    """The optimizer's state: vectors like theta, one after another."""
+    """The state of the optimizer: vectors like theta, one after another."""
     at: Callable[[np.ndarray], dict[str, Any]]
-    """The hyperparameters by name at an array of steps, which count from 1."""
+    """A function that takes an array of step numbers, from 1 on, and returns the hyperparameters by their names."""
     l1: float = 0.0
     l2: float = 0.0
     clip_value: float | None = None
     clip_norm: float | None = None
     stored: bool = False
-    """Whether the gradient is written to memory before the parameters are updated."""
+    """Whether the gradient is written to memory first, and the parameters are updated afterwards."""
     average: np.ndarray | None = None
-    """A vector like theta that moves towards it by `rate` at every step; None for none."""
+    """The average: a vector like theta that moves towards theta after each step. With None, there is no average."""
     rate: float = 0.0
+    """The share of the way to theta that the average moves."""
 
     @property
     def shaped(self) -> bool:
-        """Whether the gradient is changed before the optimizer sees it."""
+        """Whether clipping or regularization changes the gradient before the optimizer uses it."""
         return bool(self.l1 or self.l2 or self.clip_value or self.clip_norm)
 
 
 def predict(model: Model, batch: int, n_threads: int | None) -> tuple[Work, Record]:
-    """The outputs a^L of samples; with the OUTPUTS record, where `out` is to be set."""
+    """Plan the computation of the outputs a^L.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    batch : int
+        The number of samples in a minibatch.
+    n_threads : int or None
+        The number of threads. With None, as many as the work is worth.
+
+    Returns
+    -------
+    work : Work
+        The work.
+    out : Record
+        The OUTPUTS record. Set its field `out` to the array for the outputs before each run.
+    """
     work = Work(model, batch, ROWS, n_threads, targets=False, backward=False)
     out = Record(OUTPUTS, panels=work.memory.a[-1], columns=work.layout.sizes[-1])
     work.phase(*_inputs(work), *_forward(work, checked=True), (work.kernel(dense.scatter), out))
@@ -58,14 +76,23 @@ def predict(model: Model, batch: int, n_threads: int | None) -> tuple[Work, Reco
 
 
 def evaluate(model: Model, batch: int, n_threads: int | None, loss: Any) -> Work:
-    """The loss of samples."""
+    """Plan the computation of the loss of samples, and of the accuracy."""
     work = Work(model, batch, ROWS, n_threads, targets=True, backward=False)
     _loss(work, loss)
     return work.close()
 
 
 def gradient(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int | None) -> Work:
-    """The loss of samples and its gradient, which is written to `Work.gradient`."""
+    """Plan the computation of the loss of samples and of its gradient, which is written to `Work.gradient`.
+
+    Parameters
+    ----------
+    model, batch, n_threads : as for `predict`
+    loss : Loss
+        The loss, as an object.
+    seed : int or None
+        The seed of dropout and input noise. With None, there is neither.
+    """
     work = Work(model, batch, TRAINING_ROWS, n_threads, targets=True, backward=True, seed=seed)
     _loss(work, loss)
     _gradient(work)
@@ -73,7 +100,18 @@ def gradient(model: Model, batch: int, n_threads: int | None, loss: Any, seed: i
 
 
 def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int, rule: Rule) -> Work:
-    """Steps of training: the gradient, and the update of theta with it."""
+    """Plan steps of training: the loss, its gradient, and the update of theta.
+
+    Parameters
+    ----------
+    model, batch, n_threads : as for `predict`
+    loss : Loss
+        The loss, as an object.
+    seed : int
+        The seed of dropout and input noise.
+    rule : Rule
+        The rule that updates the parameters.
+    """
     work = Work(model, batch, TRAINING_ROWS, n_threads, targets=True, backward=True, seed=seed)
     _loss(work, loss)
     if work.parts == 1 and not rule.stored and not rule.clip_norm:
@@ -87,7 +125,19 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
 
 
 def apply(model: Model, gradient: np.ndarray, rule: Rule, n_threads: int | None = None) -> Work:
-    """A step of training with a gradient that is there already, a vector like theta; see `Work.run_once`."""
+    """Plan one step of training with a gradient that is already in memory. Run it with `Work.run_once`.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    gradient : float array of shape (size,)
+        The gradient: a vector like theta.
+    rule : Rule
+        The rule that updates the parameters.
+    n_threads : int or None, default None
+        The number of threads. With None, as many as the work is worth.
+    """
     work = Work(model, 1, 1, n_threads, targets=False, backward=True)
     _update(work).set(gradient=gradient)
     _apply(work, rule)
@@ -95,7 +145,22 @@ def apply(model: Model, gradient: np.ndarray, rule: Rule, n_threads: int | None 
 
 
 def settle(model: Model, average: np.ndarray | None, rate: float) -> Work | None:
-    """What follows an update of theta that kernels have not made; None if nothing does. See `Work.run_once`."""
+    """Plan what follows an update of theta that was not made by kernels. Run it with `Work.run_once`.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    average : float array of shape (size,) or None
+        The average: a vector like theta that moves towards theta. With None, there is no average.
+    rate : float
+        The share of the way to theta that the average moves.
+
+    Returns
+    -------
+    Work or None
+        The work, or None if nothing follows.
+    """
     if not model.max_norm and average is None:
         return None
     work = Work(model, 1, 1, 1, targets=False, backward=True)
@@ -105,7 +170,7 @@ def settle(model: Model, average: np.ndarray | None, rate: float) -> Work | None
 
 
 def _inputs(work: Work) -> list[Operation]:
-    """x' = (x - shift) * scale into a^0, and what training adds to it."""
+    """Return the operations that write x' = (x - shift) * scale to a^0, and add noise and dropout in training."""
     operations, model = [(work.kernel(inputs.gather), work.rows)], work.model
     if model.dropout[0] or model.noise:
         fields = {"columns": work.layout.sizes[0], "deviation": model.noise, "dropout": model.dropout[0]}
@@ -114,12 +179,14 @@ def _inputs(work: Work) -> list[Operation]:
 
 
 def _forward(work: Work, *, checked: bool = False, output: bool = True) -> list[Operation]:
-    """a^l = sigma(W^l a^{l-1} + b^l), layer by layer.
+    """Return the operations a^l = sigma(W^l a^{l-1} + b^l), layer by layer.
 
     Parameters
     ----------
-    checked : whether inputs that are not finite must be found.
-    output : whether sigma is applied to the last layer; else it is left with z^L.
+    checked : bool, keyword-only, default False
+        Whether the kernels must notice inputs that are not finite.
+    output : bool, keyword-only, default True
+        Whether sigma is applied to the last layer. If not, its memory holds z^L.
     """
     memory, layout, kernel = work.memory, work.layout, work.kernel(dense.product)
     theta, operations = work.model.parameters.theta, []
@@ -137,12 +204,12 @@ def _forward(work: Work, *, checked: bool = False, output: bool = True) -> list[
 
 
 def _needed(work: Work, l: int) -> bool:
-    """Whether layer l has something to apply to z: an activation other than the identity, or dropout."""
+    """Return whether something is applied to z^l of a layer: a function other than the identity, or dropout."""
     return work.model.activations[l].name != "identity" or work.memory.dropout[l] > 0
 
 
 def _activate(work: Work, l: int) -> int:
-    """The kernel a = sigma(z) of layer l."""
+    """Return the kernel that computes a = sigma(z) of a layer."""
     sigma = work.model.activations[l]
     if sigma.whole_rows:
         return work.kernel(elementwise.softmax_activate)
@@ -151,7 +218,7 @@ def _activate(work: Work, l: int) -> int:
 
 
 def _differentiate(work: Work, l: int) -> int:
-    """The kernel delta *= da/dz of layer l."""
+    """Return the kernel that computes delta *= da/dz of a layer."""
     sigma = work.model.activations[l]
     if work.memory.kept[l]:
         return work.kernel(elementwise.differentiate_kept)
@@ -161,7 +228,7 @@ def _differentiate(work: Work, l: int) -> int:
 
 
 def _loss(work: Work, loss: Any) -> None:
-    """Forward and the loss, and where deltas go back, backward: all that each thread does with its rows."""
+    """Add the forward pass and the loss. With `Work.backward`, also add the backward pass."""
     memory, output = work.memory, work.model.activations[-1]
     fused = output.name in loss.fused
     numbers = np.array(loss.parameters(work.layout.sizes[-1]), work.dtype)
@@ -169,7 +236,7 @@ def _loss(work: Work, loss: Any) -> None:
         LOSS, a=memory.a[-1], y=memory.y, delta=memory.delta[-1], columns=work.layout.sizes[-1], parameters=numbers,
         threshold=work.model.threshold, costs=memory.costs, hits=memory.hits,
     )  # fmt: skip
-    rows = [*_inputs(work), (work.kernel(inputs.gather), work.target_rows), *_forward(work, output=not fused)]
+    rows = [*_inputs(work), (work.kernel(inputs.gather), work.targets), *_forward(work, output=not fused)]
     rows.append((work.kernel(losses.loss, loss, output.name if fused else ""), work.loss))
     if work.backward:
         rows += _backward(work, fused)
@@ -179,11 +246,12 @@ def _loss(work: Work, loss: Any) -> None:
 
 
 def _backward(work: Work, fused: bool) -> list[Operation]:
-    """delta^l = sigma'(z^l) * (W^{l+1})^T delta^{l+1}, layer by layer.
+    """Return the operations delta^l = sigma'(z^l) * (W^{l+1})^T delta^{l+1}, layer by layer.
 
     Parameters
     ----------
-    fused : whether the loss has given delta^L, and not dC/da^L.
+    fused : bool
+        Whether the loss has written delta^L. If not, it has written dC/da^L.
     """
     memory, layout, kernel, operations = work.memory, work.layout, work.kernel(dense.product), []
     T = work.model.parameters.transposed
@@ -206,7 +274,7 @@ def _backward(work: Work, fused: bool) -> list[Operation]:
 
 
 def _update(work: Work, rule: Rule | None = None) -> Record:
-    """The UPDATE record, with what a rule needs."""
+    """Return the UPDATE record of the work. With a rule, write into the record what the rule needs."""
     parameters, layers = work.model.parameters, work.memory.layers
     if work.update is None:
         theta = {"theta": parameters.theta, "size": parameters.theta.size, "transposed": parameters.transposed}
@@ -219,14 +287,14 @@ def _update(work: Work, rule: Rule | None = None) -> Record:
 
 
 def _gradient(work: Work) -> None:
-    """dC/dw_ij = delta_i a_j, summed into memory."""
+    """Add the operation that sums dC/dw_ij = delta_i a_j over the samples and writes it to memory."""
     work.gradient = work.model.parameters.like_theta()
     _update(work).set(gradient=work.gradient)
     work.phase((work.kernel(update.gradient), work.update))
 
 
 def _apply(work: Work, rule: Rule) -> None:
-    """The update of theta with the gradient in memory, whose norm is bounded before."""
+    """Add the update of theta with the gradient in memory. With `clip_norm`, first bound the norm of the gradient."""
     _update(work, rule)
     if rule.clip_norm:
         count = -(-work.model.parameters.theta.size // update.NORM_CHUNK)
@@ -238,7 +306,7 @@ def _apply(work: Work, rule: Rule) -> None:
 
 
 def _after_update(work: Work, average: np.ndarray | None, rate: float) -> None:
-    """What follows the update of theta: the bound of the weights, and the average of the parameters."""
+    """Add what follows the update of theta: the bound for the norms of the weights, and the step of the average."""
     if work.model.max_norm:
         work.update.set(max_norm=work.model.max_norm)
         work.phase((work.kernel(update.bound), work.update), at_end=True)

@@ -1,4 +1,4 @@
-"""Threads: how many, and when a process may use them at all."""
+"""This module decides how many threads to use, and whether a process may use several at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _locks: weakref.WeakSet = weakref.WeakSet()
 
 
 def lock() -> threading.Lock:
-    """A lock that a forked child finds open: the thread that held it in the parent does not exist there."""
+    """Return a lock that is open in a forked child process, even if a thread of the parent held it.
+
+    The child has no such thread, so nobody would ever open the lock there.
+    """
     made = threading.Lock()
     _locks.add(made)
     return made
@@ -28,7 +31,10 @@ _turns = lock()
 
 
 def _after_fork() -> None:
-    """In a forked child: the parent's threads are gone, and GNU OpenMP would end the process that asks for them."""
+    """Open all locks in a forked child, and forbid threads there if the parent has started some.
+
+    The threads of the parent do not exist in the child, and GNU OpenMP ends a process that asks for them.
+    """
     global _serial_only
     for held in _locks:
         held._at_fork_reinit()
@@ -42,7 +48,7 @@ if hasattr(os, "register_at_fork"):
 
 @functools.cache
 def _quota() -> float:
-    """The CPUs that the process's control group may use at once; infinite without a limit."""
+    """Return the number of CPUs that the control group of the process may use, or infinity without a limit."""
     limits = []
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
@@ -64,27 +70,33 @@ def _quota() -> float:
 
 
 def available() -> int:
-    """The cores that this process may use: its affinity, its control group's quota, NUMBA_NUM_THREADS."""
+    """Return the number of cores that this process may use.
+
+    It is the smallest of the CPU affinity, the quota of the control group, and NUMBA_NUM_THREADS, and at least 1.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(min(cores, _quota(), numba.config.NUMBA_NUM_THREADS)))
 
 
 def allowed() -> bool:
-    """Whether this process may run parallel kernels."""
+    """Return whether this process may run kernels on several threads."""
     return not _serial_only
 
 
 SPINS = "2000"
-"""How often GNU OpenMP looks whether its turn has come, some 30 microseconds, before it gives its core to others. By
-default it looks for milliseconds: where others held the second core, that left 5 of 117 GFLOP/s, and this leaves 50 to
-80; where they do not, there is no difference."""
+"""How often a waiting thread of GNU OpenMP looks whether it may continue, before it gives its core to other processes.
+
+This many looks take about 30 microseconds. The default of GNU OpenMP takes milliseconds: when another process used the
+second core, that left 5 of 117 GFLOP/s, and this value leaves 50 to 80. Without other processes, there is no
+difference.
+"""
 
 
 @functools.cache
 def start() -> str:
-    """Start Numba's threads, before anything else does, and name the library that runs them."""
+    """Start the threads of Numba, and return the name of the library that runs them."""
     own = not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()
-    if own:  # read once, when the library is loaded
+    if own:  # the library reads this variable only once, when it is loaded
         os.environ["GOMP_SPINCOUNT"] = SPINS
     try:
         numba.get_num_threads()
@@ -96,9 +108,10 @@ def start() -> str:
 
 @contextlib.contextmanager
 def team(threads: int) -> Iterator[None]:
-    """Let this Python thread's parallel kernels use so many threads, while they run.
+    """Let the parallel kernels that this Python thread calls use a number of threads, inside a with statement.
 
-    Numba's own thread pool (workqueue) ends a process that enters it twice at once, so there they take turns.
+    Numba's own thread pool (workqueue) ends a process in which two Python threads use it at the same time. With this
+    pool, they take turns.
     """
     if threads == 1:
         yield

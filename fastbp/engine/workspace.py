@@ -1,4 +1,4 @@
-"""Workspace: the memory that the operations on a part work in, and the records that tell kernels where it is."""
+"""This module holds the memory in which the operations on a part work, and the records that tell kernels about it."""
 
 from __future__ import annotations
 
@@ -14,97 +14,122 @@ from .parameters import Parameters
 
 
 class Model(NamedTuple):
-    """A network as the engine knows it."""
+    """`Model` is a network in the form that the engine uses.
+
+    Attributes
+    ----------
+    parameters : Parameters
+        The weights and biases.
+    """
 
     parameters: Parameters
     shift: np.ndarray
-    """Of the inputs, padded to whole lines; so is `scale`."""
+    """The number that is subtracted from each input, padded with zeros to whole cache lines."""
     scale: np.ndarray
+    """The number that then multiplies each input, padded with zeros to whole cache lines."""
     activations: tuple[Any, ...]
-    """sigma of each layer: objects with formulas, see `fastbp.activations`."""
+    """The activation function of each layer, as objects of `fastbp.activations`."""
     dropout: tuple[float, ...]
-    """The probability of dropout of a^0 to a^{L-1} in training."""
+    """The probability of dropout for each of a^0 .. a^{L-1} in training."""
     noise: float
-    """The standard deviation of the noise that training adds to the inputs."""
+    """The standard deviation of the Gaussian noise that training adds to the inputs."""
     max_norm: float | None
-    """What training bounds the norm of the weights into each unit by."""
+    """The bound for the norm of the weights that lead into one unit, or None."""
     threshold: float
-    """From which output on an output by itself says yes."""
+    """The value from which on a single output means class 1."""
 
 
 def address(array: np.ndarray) -> int:
-    """Where an array's first number lies; `array.ctypes.data` takes three times as long."""
+    """Return the address of the first value of an array. `array.ctypes.data` takes three times as long."""
     return array.__array_interface__["data"][0]
 
 
 @functools.cache
 def _places(kind: np.dtype) -> dict[str, tuple[bool, int]]:
-    """Of each field of a record, whether it is a real number, and where it lies, in words of 8 bytes."""
+    """Return for each field of a record whether it is a real number, and its position in words of 8 bytes."""
     return {name: (field == np.float64, offset // 8) for name, (field, offset) in kind.fields.items()}
 
 
 class Record:
-    """A record of a kind in memory that kernels see (`fastbp.kernels.records`).
+    """`Record` is a record in memory that kernels can see (`fastbp.kernels.records`).
 
     Parameters
     ----------
-    kind : dtype of the record.
-    memory : array of one such record; None for new memory.
-    fields : values to begin with, as for `set`; the others are 0.
+    kind : dtype
+        The dtype of the record.
+    memory : array of one such record, or None, default None
+        The memory of the record. With None, the record gets new memory.
+    **fields : int, float or array
+        The first values of fields, as for `set`. All other fields start at 0.
+
+    Attributes
+    ----------
+    address : int
+        The address of the record.
     """
 
     def __init__(self, kind: np.dtype, memory: np.ndarray | None = None, **fields: float | np.ndarray):
         self.memory = np.zeros(1, kind) if memory is None else memory
         self.address = address(self.memory)
-        # An assignment to a field of a structured array takes three times as long as one to a vector.
-        self._views, self._place = (self.memory.view(np.int64), self.memory.view(np.float64)), _places(kind)
+        # An assignment to a field of a structured array takes six times as long, and takes reals for integers.
+        words = memoryview(self.memory.view(np.uint8))
+        views = words.cast("q"), words.cast("d")
+        self._places = {name: (views[real], place) for name, (real, place) in _places(kind).items()}
         self._kept: dict[str, np.ndarray] = {}
         self.set(**fields)
 
     def set(self, **fields: float | np.ndarray) -> None:
-        """Set fields. A vector stands for its address, and lives as long as the record refers to it."""
+        """Set fields. For an array, the field holds its address, and the record keeps the array alive."""
         for name, value in fields.items():
-            real, place = self._place[name]
+            view, place = self._places[name]
             if isinstance(value, np.ndarray):
                 self._kept[name], value = value, address(value)
-            self._views[real][place] = value
-
-    def forget(self, *names: str) -> None:
-        """Let vectors go that fields refer to: others may free their memory."""
-        for name in names:
-            self._kept.pop(name, None)
-            self._views[0][self._place[name][1]] = 0
+            view[place] = value
 
     def __getitem__(self, name: str) -> float:
-        """The value of a field."""
-        real, place = self._place[name]
-        return self._views[real][place].item()
+        """Return the value of a field."""
+        view, place = self._places[name]
+        return view[place]
 
 
 class Workspace:
-    """Memory for the rows of a part: activations, deltas and targets in panels, and the LAYER records.
+    """`Workspace` is the memory for the rows of a part: activations, deltas and targets in panels, and LAYER records.
 
     Parameters
     ----------
-    model : the network.
-    rows : the most rows of a part.
-    n_threads : the most threads that work on a part.
-    targets : whether there are any.
-    backward : whether deltas go back through the layers.
+    model : Model
+        The network.
+    rows : int
+        The largest number of rows of a part.
+    n_threads : int
+        The largest number of threads that work on a part.
+    targets : bool, keyword-only
+        Whether there are targets.
+    backward : bool, keyword-only
+        Whether there is a backward pass.
 
     Attributes
     ----------
-    a, delta, slope : lists of vectors
-        Panels of a^0 .. a^L; of delta^1 .. delta^L, of the last alone unless `backward`; and of da/dz of the layers
-        that keep it, else empty. Panels of n columns have (rows, n) numbers, padded to `stride` numbers a panel.
+    stride : int
+        The number of values from one panel to the next. A panel has `rows` rows, and padding after them.
+    a : list of L + 1 vectors
+        The panels of a^0 .. a^L.
+    y : vector
+        The panels of the targets.
+    delta : list of L vectors
+        The panels of delta^1 .. delta^L. Without a backward pass, all but the last are empty.
+    slope : list of L vectors
+        The panels of da/dz of each layer that keeps it. The others are empty.
+    costs, hits : float64 arrays of shape (rows,)
+        The loss of each row, and 1 where the prediction is right.
     """
 
     def __init__(self, model: Model, rows: int, n_threads: int, *, targets: bool, backward: bool):
         layout, sizes = model.parameters.layout, model.parameters.layout.sizes
         self.model, self.rows, self.dtype = model, rows, layout.dtype
-        # An odd number of lines: a power of two would put every panel into the same sets of the cache.
+        # The number of lines is odd. With a power of two, a row of all panels would lie in the same sets of the cache.
         self.stride = (rows | 1) * layout.lanes
-        self.dropout = *model.dropout[1:], 0.0  # of a^1 .. a^L
+        self.dropout = *model.dropout[1:], 0.0  # the probabilities for a^1 .. a^L
         self.kept = [
             backward and (rate > 0 or sigma.of_z) for rate, sigma in zip(self.dropout, model.activations, strict=True)
         ]
@@ -129,6 +154,6 @@ class Workspace:
         ]  # fmt: skip
 
     def _panels(self, sizes: list[int]) -> list[np.ndarray]:
-        """Vectors of these sizes, one after another in one piece of memory."""
+        """Return vectors of these sizes, which lie one after another in one piece of memory."""
         memory, ends = aligned(sum(sizes), self.dtype), np.cumsum(sizes)
         return [memory[end - size : end] for size, end in zip(sizes, ends, strict=True)]

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from .random import gaussian, row_key, scramble, survive, uniform
-from .records import INPUT_NOISE, LABELS, MATRIX, STEP, row_in_batch, step_number
+from .records import INPUT_NOISE, MATRIX, STEP, row_in_batch, step_number
 from .simd import INLINE, OPTIONS
 from .simd.memory import (
     FLOAT32,
@@ -73,12 +73,12 @@ def gather(dtype):
 
 
 def one_hot(dtype):
-    """The operation that writes labels as one-hot rows, with a LABELS record."""
+    """The operation that writes labels as one-hot rows, with a MATRIX record."""
 
     @njit(**OPTIONS)
     def one_hot(address, record, k, t, start, first, last):
         """Y[r, i] = 1 if labels[order[start + r]] = i else 0, for the rows r that thread t has of part k."""
-        step, m = record_at(address, STEP), record_at(record, LABELS)
+        step, m = record_at(address, STEP), record_at(record, MATRIX)
         order = order_of(step)
         labels, Y = vector_at(m.source, np.int64), vector_at(m.panels, dtype)
         L, stride = lanes(Y), step.stride

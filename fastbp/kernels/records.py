@@ -47,10 +47,8 @@ OPERATION = _record("kernel record")
 """A compiled kernel and the record that it gets."""
 
 MATRIX = _record("source kind columns shift scale panels")
-"""A row-major matrix of the user, which `gather` copies into panels: (x - shift) * scale."""
-
-LABELS = _record("source columns panels")
-"""Labels of the user, which `one_hot` turns into rows in panels."""
+"""A row-major matrix of the user, which `gather` copies into panels as (x - shift) * scale; or labels, which `one_hot`
+turns into rows in panels."""
 
 INPUT_NOISE = _record("panels columns", "deviation dropout")
 """What training adds to the inputs: Gaussian noise of a standard deviation, and dropout with a probability."""

@@ -1,1 +1,1 @@
-"""Training: the trainer, its settings and its state, a call of fit, and what goes with it."""
+"""This folder trains networks: the trainer, its settings and state, checkpoints, ensembles, and L-BFGS."""

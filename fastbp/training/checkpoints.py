@@ -1,4 +1,4 @@
-"""Checkpoints: all that training needs to go on, to the bit, after whatever ended it."""
+"""This module writes and reads checkpoints, which hold all that training needs to continue after an interruption."""
 
 from __future__ import annotations
 
@@ -30,32 +30,37 @@ CLASSES = {
     **averages.AVERAGES,
     "TopK": metrics.TopK,
 }
-"""name: class of what a trainer may be made with."""
+"""The classes that the description of a checkpoint may name, by their names."""
 
 Trained = TypeVar("Trained")
 
 
 class Checkpoint(Callback):
-    """Write checkpoints while training, for `Trainer.resume`.
+    """`Checkpoint` is a callback that writes checkpoints during training. `Trainer.resume` continues from them.
 
-    A checkpoint is written whole or not at all, and is on the disk before the ones it replaces are removed: at any
-    moment, also of a power cut, the newest one can be read.
+    Training that resumes ends with exactly the same bits as training without an interruption. A new checkpoint is safe
+    on the disk before older ones are removed. The newest one can be read at any moment, even after a power cut.
 
     Parameters
     ----------
-    directory : of the checkpoints, made if it is not there
-    every : int, keyword-only
-        Epochs, or steps, from one to the next. The last epoch of a call of fit has one anyway.
-    per : "epoch" or "step", keyword-only
-        What `every` counts.
-    keep : int, keyword-only
-        How many of the last ones stay.
+    directory : str or path-like
+        The directory of the checkpoints. `fit` creates it if it does not exist. Its files are named
+        "checkpoint-00000001.safetensors" and so on.
+    every : int, keyword-only, default 1
+        The number of epochs or steps between two checkpoints. It must be at least 1. There is always a checkpoint after
+        the last epoch of a call of `fit`.
+    per : {"epoch", "step"}, keyword-only, default "epoch"
+        The unit in which `every` counts. A step is one update of the parameters, after one minibatch.
+    keep : int, keyword-only, default 3
+        The number of checkpoints to keep, at least 1. Older ones are removed.
 
     Raises
     ------
-    ValueError, TypeError
-        If a parameter is out of its range or of another type; in `fit`, if the trainer has an optimizer or a schedule
-        that is not one of fastbp's, which a file cannot hold.
+    ValueError
+        If a parameter is outside its range. In `fit`, if the loss, the optimizer, the schedule or the average is of a
+        class of your own, which a file cannot store.
+    TypeError
+        If a parameter has the wrong type. In `fit`, if a setting cannot be stored.
     OSError
         In `fit`, if the directory cannot be written.
 
@@ -70,7 +75,7 @@ class Checkpoint(Callback):
     ['checkpoint-00000004.safetensors', 'checkpoint-00000005.safetensors']
     """
 
-    late = True  # what others keep is what they have made of the same epoch
+    late = True  # the file must hold what the other callbacks have computed at the end of the same epoch
 
     def __init__(self, directory: str | os.PathLike, *, every: int = 1, per: str = "epoch", keep: int = 3):
         self.directory, self.keep = Path(directory), checks.integer(keep, "keep", 1)
@@ -79,18 +84,21 @@ class Checkpoint(Callback):
             self.on_batch_end = self._write
 
     def on_train_begin(self, state: State) -> None:
+        """Check that the settings can be stored and that the directory can be written, before the first epoch."""
         json.dumps([_settings(state.trainer.settings), files.plain(state.network.architecture)])
         self.directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=self.directory):  # better now than after the first epoch
+        with tempfile.TemporaryFile(dir=self.directory):  # an error is better now than after the first epoch
             pass
-        for partial in self.directory.glob(f".checkpoint-*{SUFFIX}.*"):  # of one that was killed
+        for partial in self.directory.glob(f".checkpoint-*{SUFFIX}.*"):  # left by a process that was killed
             partial.unlink(missing_ok=True)
 
     def on_epoch_end(self, state: State) -> None:
+        """Write a checkpoint if it is due after this epoch, or if this epoch is the last one."""
         if state.stop or state.epoch == state.epochs or (self.per == "epoch" and state.epoch % self.every == 0):
             self._write(state)
 
     def _write(self, state: State) -> None:
+        """Write a checkpoint with the next number, and then remove those that are too old."""
         before = found(self.directory)
         number = _number(before[-1]) + 1 if before else 1
         files.write(self.directory / f"checkpoint-{number:08d}{SUFFIX}", _content(state))
@@ -99,19 +107,19 @@ class Checkpoint(Callback):
 
 
 def _number(path: Path) -> int:
-    """Of a checkpoint."""
+    """Return the number in the name of a checkpoint file."""
     return int(path.stem.rpartition("-")[2])
 
 
 def found(directory: Path) -> list[Path]:
-    """The checkpoints of a directory, the oldest first."""
+    """Return the paths of the checkpoints in a directory, the oldest first."""
     return sorted(
         (p for p in directory.glob(f"checkpoint-*{SUFFIX}") if re.fullmatch("[0-9]+", p.stem[11:])), key=_number
     )
 
 
 def _settings(settings: Settings) -> dict[str, Any]:
-    """Settings as JSON knows them; ValueError if one cannot be restored."""
+    """Return the settings as values that JSON can store. Raise ValueError if a setting cannot be restored from them."""
     described = {name: files.plain(getattr(settings, name)) for name in NAMES if name != "metrics"}
     for name, value in described.items():
         if files.restored(value, CLASSES) != getattr(settings, name):
@@ -123,7 +131,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
 
 
 def _content(state: State) -> bytes:
-    """The content of a checkpoint."""
+    """Return the bytes of a checkpoint file."""
     training, net = state.trainer.state, state.network
     described, tensors = training.save(stop=state.stop)
     tensors |= {"shift": net.shift, "scale": net.scale}
@@ -138,18 +146,24 @@ def _content(state: State) -> bytes:
 
 
 class Found:
-    """What a checkpoint holds, checked.
+    """`Found` is the checked content of a checkpoint.
 
     Parameters
     ----------
-    contents : of the open file.
+    contents : Contents
+        The content of the open file.
 
     Attributes
     ----------
     network : MLP
-        The network, whose parameters are 0 until `load_into`.
-    settings : dict
-        Those of the trainer, with the metrics that a file can hold.
+        The network. Its parameters are 0 until `load_into` is called.
+    settings : dict of str to value
+        The settings of the trainer. The metrics are those that a file can store.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        If the contents do not fit together.
     """
 
     def __init__(self, contents: files.Contents):
@@ -175,7 +189,7 @@ class Found:
         self.network = network.MLP.from_architecture(made, contents["scale"], contents["shift"])
 
     def load_into(self, state: TrainingState) -> None:
-        """Give a state what the checkpoint holds of one."""
+        """Set the state of a training, parameters included, to the state that the checkpoint holds."""
         names = self._contents.names & {"theta", "state", "average"}
         callbacks = [
             (name, which, {**values, **{key: self._contents[tensor] for key, tensor in keys.items()}})
@@ -185,7 +199,13 @@ class Found:
         state.load(described, {name: self._contents[name] for name in names})
 
     def metrics(self, given: Sequence[metrics.Metric] | None) -> Sequence[metrics.Metric]:
-        """The metrics of the trainer, those given if any; ValueError if they are not those of the checkpoint."""
+        """Return the metrics of the trainer: the given ones, or without any, those of the checkpoint.
+
+        Raises
+        ------
+        ValueError
+            If the given metrics have other names than those of the checkpoint, or if a function is missing.
+        """
         if not self._complete if given is None else list(metrics.named(given)) != self._names:
             names = self._names
             raise ValueError(f"metrics must be those of the checkpoint, {names}, with its functions; got {given!r}")
@@ -193,7 +213,24 @@ class Found:
 
 
 def newest(directory: str | os.PathLike, read: Callable[[Path], Trained]) -> Trained:
-    """What `read` makes of the newest checkpoint that it can read; see `Trainer.resume`."""
+    """Return what `read` makes of the newest checkpoint that it can read. `Trainer.resume` uses this function.
+
+    For each checkpoint that `read` cannot read, there is a warning, and the one before it is tried.
+
+    Parameters
+    ----------
+    directory : str or path-like
+        The directory of the checkpoints.
+    read : function
+        A function that takes the path of a checkpoint.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the directory has no checkpoint.
+    ModelFileError
+        If no checkpoint can be read.
+    """
     paths = found(Path(directory))
     if not paths:
         raise FileNotFoundError(f"there is no checkpoint in {directory}")

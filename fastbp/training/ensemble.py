@@ -1,4 +1,4 @@
-"""Ensemble: networks that are trained at once, one a core, and whose predictions are averaged."""
+"""This module holds `Ensemble`: several networks that are trained at the same time, and whose outputs are averaged."""
 
 from __future__ import annotations
 
@@ -16,26 +16,37 @@ from .trainer import Trainer
 
 
 class Ensemble:
-    """Trainers side by side, each with a network of its own.
+    """`Ensemble` trains several networks at the same time, one on each core, and averages their outputs.
 
     Parameters
     ----------
     trainers : sequence of Trainer
-        Of networks with the same inputs and outputs. They may differ in all else; at least in their seeds.
+        At least one trainer. Each must have a network of its own. All networks must have the same number of inputs, the
+        same number of outputs, and the same `threshold`. In everything else they may differ; they should differ at
+        least in their seeds.
+
+    Attributes
+    ----------
+    trainers : list of Trainer
+        The trainers.
 
     Raises
     ------
-    ValueError, TypeError
-        If there is none, or two share a network, or inputs or outputs differ.
+    ValueError
+        If there is no trainer, if two trainers share a network, or if the networks do not fit together.
+    TypeError
+        If `trainers` is not a sequence of trainers.
 
     Notes
     -----
-    Every network is trained by one thread, and ends with the same bits as if it were trained alone. Source: Hansen and
-    Salamon (1990).
+    Each network is trained by one thread. It ends with exactly the same bits as if it were trained alone.
+
+    Source: Hansen and Salamon (1990).
 
     Examples
     --------
     >>> import fastbp as fb
+    >>> import numpy as np
     >>> X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1.0]]), np.array([0, 1, 1, 0])
     >>> nets = [fb.MLP([2, 8, 2], activation="tanh", output="softmax", seed=seed) for seed in range(3)]
     >>> options = {"loss": "cross_entropy", "optimizer": fb.SGD(0.5, momentum=0.9), "batch_size": 4}
@@ -72,24 +83,43 @@ class Ensemble:
         callbacks: Callable[[int], Iterable[Callback]] | None = None,
         progress: bool | None = None,
     ) -> list[History]:
-        """Train all, as many at once as there are cores.
+        """Train all networks on the same samples, as many at the same time as there are cores.
 
         Parameters
         ----------
-        X, y, epochs, sample_weight, class_weight, validation_data, validation_split : as for `Trainer.fit`
-        callbacks : function, keyword-only
-            Of the number of a trainer, 0, 1, ...: the callbacks of that one.
-        progress : bool, keyword-only
-            A progress bar of the first; by default if standard error is a terminal.
+        X : array of shape (n, n_in)
+            The inputs, as for `Trainer.fit`.
+        y : array of shape (n,) or (n, n_out)
+            The targets, as for `Trainer.fit`.
+        epochs : int, keyword-only, default 1
+            The number of epochs, at least 0.
+        sample_weight : array of shape (n,) or None, keyword-only, default None
+            The weight of each sample, as for `Trainer.fit`.
+        class_weight : dict of int to float, "balanced" or None, keyword-only, default None
+            The weight of each class, as for `Trainer.fit`.
+        validation_data : tuple (X, y) or (X, y, sample_weight), or None, keyword-only, default None
+            Samples that each trainer evaluates after each epoch, as for `Trainer.fit`.
+        validation_split : float, keyword-only, default 0.0
+            The share of the samples that each trainer holds out for validation, as for `Trainer.fit`. Trainers with
+            different seeds hold different samples out.
+        callbacks : function or None, keyword-only, default None
+            A function that takes the number k = 0, 1, ... of a trainer, and returns the callbacks for this trainer.
+            Each trainer needs callbacks of its own, because all trainers run at the same time. With None there are no
+            callbacks.
+        progress : bool or None, keyword-only, default None
+            Whether to show a progress bar for the first trainer. With None, there is one if standard error is a
+            terminal.
 
         Returns
         -------
         list of History
+            The history of each trainer.
 
         Raises
         ------
         ValueError, TypeError, FloatingPointError, KeyboardInterrupt
-            As `Trainer.fit`; the others have ended by then too.
+            As for `Trainer.fit`. If one trainer raises an error, the others stop too, and the error comes when all have
+            stopped.
 
         Examples
         --------
@@ -109,7 +139,8 @@ class Ensemble:
             state.stop = state.stop or bool(ended)
 
         def train(k: int) -> History:
-            # Between calls into compiled code, which costs nothing, it is seen whether others have ended in an error.
+            # This callback stops a trainer when another one has ended in an error. With every=None it runs only when
+            # the compiled code returns to Python anyway, so it costs no time.
             watch = Lambda(train_begin=stop_if_ended, batch_end=stop_if_ended, epoch_end=stop_if_ended, every=None)
             trainer, wanted = self.trainers[k], self.trainers[k].n_threads
             trainer.n_threads = 1
@@ -132,20 +163,24 @@ class Ensemble:
                 raise
 
     def predict(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:
-        """The mean of a^L over the networks, for each row of X.
+        """Compute the mean of the outputs a^L over all networks, for each sample.
 
         Parameters
         ----------
-        X, n_threads : as for `MLP.predict`
+        X : array of shape (n, n_in)
+            The inputs, as for `MLP.predict`.
+        n_threads : int or None, keyword-only, default None
+            The number of threads, as for `MLP.predict`.
 
         Returns
         -------
         array of shape (n, n_out)
+            The mean outputs: float64 if a network has this dtype, else float32.
 
         Raises
         ------
         ValueError, TypeError
-            As `MLP.predict`.
+            As for `MLP.predict`.
 
         Examples
         --------
@@ -164,20 +199,24 @@ class Ensemble:
         return total
 
     def predict_classes(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:
-        """The class of each row of X by the mean of the networks, int64 (n,), as of `MLP.predict_classes`.
+        """Compute the class of each sample from the mean outputs of all networks.
 
         Parameters
         ----------
-        X, n_threads : as for `MLP.predict`
+        X : array of shape (n, n_in)
+            The inputs, as for `MLP.predict`.
+        n_threads : int or None, keyword-only, default None
+            The number of threads, as for `MLP.predict`.
 
         Returns
         -------
-        array of shape (n,)
+        int64 array of shape (n,)
+            The classes, as for `MLP.predict_classes`.
 
         Raises
         ------
         ValueError, TypeError
-            As `MLP.predict`.
+            As for `MLP.predict`.
 
         Examples
         --------

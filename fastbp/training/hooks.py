@@ -1,4 +1,4 @@
-"""Hooks: the callbacks of a call of fit, called in their order."""
+"""This module calls the callbacks of a call of `fit`, and saves and loads their values."""
 
 from __future__ import annotations
 
@@ -12,12 +12,26 @@ from ..callbacks import Callback, Progress, State
 
 
 class Hooks:
-    """The callbacks of a call of fit, in their order.
+    """`Hooks` holds the callbacks of one call of `fit`, and calls them in their order.
 
     Parameters
     ----------
-    callbacks : of the user.
-    progress : whether to add a bar; None, if standard error is a terminal.
+    callbacks : iterable of Callback
+        The callbacks that the user gave.
+    progress : bool or None
+        Whether to add a progress bar. With None, there is one if standard error is a terminal.
+
+    Attributes
+    ----------
+    all : list of Callback
+        The callbacks in the order in which they are called. Late callbacks come last.
+
+    Raises
+    ------
+    TypeError
+        If `callbacks` contains something else, or if its attribute `every` is not an integer.
+    ValueError
+        If the attribute `every` of a callback is below 1.
     """
 
     def __init__(self, callbacks: Iterable[Callback], progress: bool | None):
@@ -29,7 +43,7 @@ class Hooks:
                 raise TypeError(f"callbacks[{k}] must be a fastbp.callbacks.Callback, got {callback!r}")
             if callback.every is not None:
                 checks.integer(callback.every, f"callbacks[{k}].every", 1)
-        terminal = sys.stderr is not None and sys.stderr.isatty()  # None without a console
+        terminal = sys.stderr is not None and sys.stderr.isatty()  # stderr is None in a program without a console
         if terminal if progress is None else progress:
             given.append(Progress())
         self.all = sorted(given, key=lambda callback: callback.late)
@@ -40,41 +54,41 @@ class Hooks:
         self._periods = {c.every for group in self._of_batches.values() for c in group if c.every is not None}
 
     def __call__(self, hook: str, state: State) -> None:
-        """Call a hook of all."""
+        """Call one hook of all callbacks."""
         for callback in self.all:
             getattr(callback, hook)(state)
 
     def end(self, state: State) -> None:
-        """Call on_train_end of all, though one may raise."""
+        """Call `on_train_end` of all callbacks, even if one of them raises an error."""
         with contextlib.ExitStack() as stack:
             for callback in reversed(self.all):
                 stack.callback(callback.on_train_end, state)
 
     def batch(self, hook: str, state: State) -> None:
-        """Call a hook for batches of those whose turn it is after so many steps."""
+        """Call a hook for minibatches of those callbacks whose `every` divides the number of steps."""
         for callback in self._of_batches[hook]:
             if callback.every is None or state.step % callback.every == 0:
                 getattr(callback, hook)(state)
 
     def next(self, step: int) -> float:
-        """The step after which the next hook for batches is due."""
+        """Return the number of the step after which the next hook for minibatches must be called."""
         return min(((step // period + 1) * period for period in self._periods), default=float("inf"))
 
 
 def save(callbacks: list[Callback]) -> list[tuple[str, int, dict[str, Any]]]:
-    """What callbacks must keep, with their classes' names, and which of the class it is."""
+    """Return what callbacks must store: the name of the class, the number among callbacks of this class, values."""
     named = [type(callback).__name__ for callback in callbacks]
     saved = [(name, named[:k].count(name), callbacks[k].save()) for k, name in enumerate(named)]
     return [(name, which, kept) for name, which, kept in saved if kept]
 
 
 def load(callbacks: list[Callback], saved: list[tuple[str, int, dict[str, Any]]]) -> None:
-    """Give callbacks what those of an interrupted call of fit kept.
+    """Give each callback the values that the same callback saved in the interrupted call of `fit`.
 
     Raises
     ------
     ValueError
-        If one is missing.
+        If a callback with saved values is missing.
     """
     for name, which, kept in saved:
         alike = [callback for callback in callbacks if type(callback).__name__ == name]

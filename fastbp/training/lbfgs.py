@@ -1,4 +1,4 @@
-"""L-BFGS, by scipy: directions from the last pairs of differences, and a line search along them."""
+"""This module makes the steps of L-BFGS: a direction from the last steps and gradients, and a line search by scipy."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from .state import TrainingState
 
 
 class Search:
-    """The steps of a training whose optimizer is `LBFGS`.
+    """`Search` makes the steps of a training whose optimizer is `LBFGS`.
 
     Parameters
     ----------
-    settings, state : of the training.
-    work : that computes the gradient of the samples that it is reading.
+    settings : Settings
+        The settings of the training.
+    state : TrainingState
+        The state of the training.
+    work : Work
+        The work that computes the gradient of the mean loss of the samples that it reads.
 
     Notes
     -----
@@ -34,11 +38,31 @@ class Search:
         rate = settings.average.rate if settings.average else 0.0
         self._settle = plan.settle(model, state.average if rate else None, rate)
         self._seen: dict[bytes, tuple[float, np.ndarray, tuple]] = {}
-        """What the last two points were found to be: a line search asks for cost and gradient apart, and the next one
-        begins where it ended."""
+        """The results of `look` at the last two points. The line search asks for the cost and the gradient of a point
+        in two calls, and the next search begins at the point where this one ended."""
 
     def look(self, x: np.ndarray) -> tuple[float, np.ndarray, tuple]:
-        """The cost at a point with its penalties, the gradient in float64, and `Work.sums`."""
+        """Compute the cost and its gradient at a point.
+
+        Parameters
+        ----------
+        x : float64 array of shape (size,)
+            The parameters.
+
+        Returns
+        -------
+        cost : float
+            The mean loss with the terms of l1 and l2.
+        g : float64 array of shape (size,)
+            The gradient of the cost, after clipping.
+        sums : tuple of three floats
+            The `Work.sums`.
+
+        Raises
+        ------
+        DivergedError
+            If the loss is not finite.
+        """
         parameters = self.state.parameters
         parameters.assign(x)
         key = parameters.theta.tobytes()
@@ -51,7 +75,10 @@ class Search:
         return self._seen[key]
 
     def _penalised(self, cost: float) -> tuple[float, np.ndarray]:
-        """The cost and the gradient with clipping and penalties, by the formula that the kernels have for others."""
+        """Return the cost and the gradient with clipping and with the terms of l1 and l2.
+
+        The formula is the function `shape` of the kernels, so that it is the same as for all other optimizers.
+        """
         settings, g, shrink = self.settings, self.work.gradient.astype(np.float64), 1.0
         if settings.clip_norm:
             shrink = min(1.0, settings.clip_norm / (np.linalg.norm(g) + 1e-6))
@@ -60,13 +87,19 @@ class Search:
         return cost, shape(g, W, shrink, settings.clip_value or math.inf, settings.l1, settings.l2)
 
     def step(self, eta: float) -> None:
-        """theta <- theta + alpha d, with d = -H g.
+        """Make one step: theta <- theta + alpha d, with d = -H g.
 
-        H approximates the inverse of the Hessian from the pairs of differences that the optimizer's state holds,
-        starting from (s y / y y) I; alpha meets the strong Wolfe conditions, and eta is what is tried first.
+        H approximates the inverse of the Hessian matrix. It is built from the changes of parameters (s) and gradients
+        (y) of the last steps, which the state of the optimizer holds, and starts from (s y / y y) I. The step length
+        alpha meets the strong Wolfe conditions.
+
+        Parameters
+        ----------
+        eta : float
+            The factor of the first step length that the search tries.
         """
         if self._random:
-            self._seen = {}  # each step has masks of its own
+            self._seen = {}  # dropout and noise differ from step to step, so old results are not valid
         parameters = self.state.parameters
         start = parameters.theta.astype(np.float64)
         cost, g, sums = self.look(start)
@@ -75,7 +108,7 @@ class Search:
         alpha = self._search(start, cost, g, d)
         if alpha is None:
             parameters.assign(start)
-            if eta:  # no step helps: begin again with the gradient
+            if eta:  # no step makes the cost smaller: start again with the gradient as the direction
                 pairs[:] = 0
         else:
             new = (start + alpha * d).astype(parameters.theta.dtype).astype(np.float64)
@@ -88,18 +121,18 @@ class Search:
         self.work.sums = sums
 
     def _direction(self, g: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-        """-H g; where there are no pairs, a step down the gradient that is not long."""
+        """Return the direction -H g. If there are no pairs of changes yet, return -g, shortened if it is long."""
         from scipy.optimize import LbfgsInvHessProduct
 
         S, Y = (group[(pairs[0] * pairs[1]).sum(axis=1) > 0][::-1].astype(np.float64) for group in pairs)
         if not len(S):
             return -g / max(1.0, np.abs(g).sum())
-        # scipy's H starts from I, which in units of `scale` is the one that is wanted.
+        # scipy's H starts from I. In units of `scale`, I is the matrix (s y / y y) I from which H must start.
         scale = math.sqrt((S[-1] @ Y[-1]) / (Y[-1] @ Y[-1]))
         return -scale * (LbfgsInvHessProduct(S / scale, Y * scale) @ (scale * g))
 
     def _search(self, start: np.ndarray, cost: float, g: np.ndarray, d: np.ndarray) -> float | None:
-        """The length of the step along d, or None if none is found that makes the cost less."""
+        """Return the step length along d, or None if the search finds none that makes the cost smaller."""
         from scipy.optimize import line_search
 
         if not g @ d < 0:
@@ -108,7 +141,7 @@ class Search:
         def cost_at(x: np.ndarray) -> float:
             try:
                 return self.look(x)[0]
-            except DivergedError:  # too far
+            except DivergedError:  # the step is too long
                 return math.inf
 
         def gradient_at(x: np.ndarray) -> np.ndarray:
@@ -118,7 +151,7 @@ class Search:
                 return np.full(x.size, np.nan)
 
         with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")  # of a search that ends without a step
+            warnings.simplefilter("ignore")  # scipy warns when a search ends without a step, which is handled below
             alpha = line_search(cost_at, gradient_at, start, d, g, cost, maxiter=20)[0]
-        # Where cost falls without end, the last length tried comes back, whatever is there.
+        # If the cost falls without end, scipy returns the last length that it tried, so the cost there must be checked.
         return alpha if alpha is not None and cost_at(start + alpha * d) < cost else None

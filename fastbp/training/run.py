@@ -1,4 +1,4 @@
-"""Run: one call of `Trainer.fit`, its epochs and minibatches, and what comes between them."""
+"""This module holds `Run`, which carries out one call of `Trainer.fit` with its callbacks and its validation."""
 
 from __future__ import annotations
 
@@ -19,27 +19,36 @@ from .state import TrainingState
 
 
 class Trainable(Trains, Protocol):
-    """What a run needs of a trainer."""
+    """`Trainable` says what a `Run` needs of a trainer."""
 
     settings: Settings
     state: TrainingState
 
     def work(self, batch: int) -> Work:
-        """The work of steps of so many samples, with the settings as they are now."""
+        """Return the work of training steps of `batch` samples, with the present settings."""
 
     def score(self, samples: Samples, name: str) -> dict[str, float]:
-        """The scores of samples that have been checked."""
+        """Return the scores of checked samples."""
 
 
 class Run:
-    """One call of fit.
+    """`Run` carries out one call of `fit`.
 
     Parameters
     ----------
-    trainer : which gets further by it.
-    source : of samples.
-    called : the callbacks.
-    epochs : of this call, those before an interruption included.
+    trainer : Trainer
+        The trainer. The run changes its state.
+    source : Arrays or Blocks
+        The source of the samples.
+    called : Hooks
+        The callbacks.
+    epochs : int
+        The number of epochs of this call. Epochs of this call before an interruption count too.
+
+    Raises
+    ------
+    ValueError
+        If the call continues an interrupted epoch, and the number of samples is another one.
     """
 
     def __init__(self, trainer: Trainable, source: Arrays | Blocks, called: hooks.Hooks, epochs: int):
@@ -61,13 +70,13 @@ class Run:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Take the settings as they are now."""
+        """Take over the present settings of the trainer."""
         self.settings, self.work = self.trainer.settings, self.trainer.work(self.source.batch)
         searches = self.settings.optimizer.searches
         self._search = Search(self.settings, self.trainer.state, self.work) if searches else None
 
     def train(self, validation: Samples | None) -> None:
-        """Run all epochs, each with its validation."""
+        """Train all epochs. After each epoch, compute the scores of the validation samples, if there are any."""
         told, called, training = self.state, self.hooks, self.trainer.state
         try:
             called("on_train_begin", told)
@@ -88,7 +97,7 @@ class Run:
             called.end(told)
 
     def _close(self, scores: dict[str, float], validation: Samples | None) -> None:
-        """What follows an epoch, and its row of the history."""
+        """Finish an epoch: move the average, validate, and add the row to the history."""
         training, average = self.trainer.state, self.settings.average
         if average is not None:
             average.move(training.average, training.parameters.theta, training.history.epochs)
@@ -96,12 +105,23 @@ class Run:
             if validation is not None:
                 found = self.trainer.score(validation, "validation_data")
                 scores |= {f"validation_{name}": value for name, value in found.items()}
-        finally:  # the epoch has been learnt, whatever its validation says
+        finally:  # even if the validation fails, the network has learnt in this epoch
             training.history.record(**scores)
             training.end_epoch()
 
     def epoch(self) -> dict[str, float] | None:
-        """One pass over the samples: its scores, or None if a callback has stopped it halfway."""
+        """Go through the samples once.
+
+        Returns
+        -------
+        dict of str to float, or None
+            The scores of the epoch, or None if a callback has stopped it before its end.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss is not finite. The parameters are those from the beginning of the epoch again.
+        """
         training, source = self.trainer.state, self.source
         position = training.position
         before = training.snapshot()
@@ -111,29 +131,41 @@ class Run:
         with contextlib.closing(source.segments(training.rng)) as segments:
             for samples in segments:
                 steps = 1 if self.settings.optimizer.searches else -(-samples.n // source.batch)
-                if done + steps > position.steps:  # else it was done before the training was interrupted
+                if done + steps > position.steps:  # otherwise, it was finished before the interruption
                     try:
                         self._segment(samples, done, steps, start)
                     except DivergedError as error:
                         self._restore(before, done + error.part // self.work.parts + 1, whose)
                 done += steps
-                # Of blocks nobody knows which is the last.
+                # With blocks, nobody knows in advance which one is the last, so `whole` stays False.
                 whole = position.steps == done and source.n is not None and done * source.batch >= source.n
                 if self.state.stop and not whole:
                     return None
         theta = training.parameters.theta
-        if not np.isfinite((theta.min(), theta.max())).all():  # the last step's update has no loss after it
+        if not np.isfinite((theta.min(), theta.max())).all():  # no loss is computed after the last update
             self._restore(before, done, whose)
         rate = self._learning_rate(training.step)
         seconds = time.perf_counter() - start
         return {**self.work.scores(samples.y.classes), "learning_rate": rate, "seconds": seconds}
 
     def _learning_rate(self, step: int) -> float:
-        """The learning rate of a step, which count from 1."""
+        """Return the learning rate of a step. The first step is 1."""
         return float(self.settings.learning_rate(np.array([step]), self.trainer.state.history)[0])
 
     def _segment(self, samples: Samples, done: int, steps: int, start: float) -> None:
-        """Run the minibatches of a segment, with the hooks between them; `done` are those of this epoch before it."""
+        """Train on the minibatches of one segment, and call the hooks between them.
+
+        Parameters
+        ----------
+        samples : Samples
+            The segment.
+        done : int
+            The number of steps of this epoch before the segment.
+        steps : int
+            The number of steps of the segment.
+        start : float
+            The time at which the epoch began, as `time.perf_counter` gives it.
+        """
         training, told, batch = self.trainer.state, self.state, self.source.batch
         position = training.position
         self.hooks.batch("on_batch_begin", told)
@@ -141,7 +173,7 @@ class Run:
             return
         last = position.steps - done
         for reached in self._steps(samples, last, steps):
-            if reached == last:  # halfway through a large minibatch
+            if reached == last:  # the call ended inside a large minibatch
                 continue
             training.step, last = training.step + reached - last, reached
             position.steps, position.sums = done + reached, self.work.sums
@@ -155,10 +187,16 @@ class Run:
                 return
 
     def _steps(self, samples: Samples, first: int, steps: int) -> Iterator[int]:
-        """Work through minibatches [first, steps) of a segment, and yield how far it has come, at each hook's turn."""
+        """Work through the minibatches first <= k < steps of a segment.
+
+        Yields
+        ------
+        int
+            The number of finished minibatches, each time that a hook may be due.
+        """
         training = self.trainer.state
         while first < steps:
-            if self.trainer.settings is not self.settings:  # a callback has changed them
+            if self.trainer.settings is not self.settings:  # a callback has changed a setting
                 sums = self.work.sums
                 self._prepare()
                 self.work.sums = sums
@@ -176,7 +214,7 @@ class Run:
                         break
 
     def _restore(self, before: tuple[np.ndarray, np.ndarray | None], step: int, whose: str) -> NoReturn:
-        """Take an epoch back that has diverged, and say so."""
+        """Go back to the parameters from before an epoch that has diverged, and raise FloatingPointError."""
         training, optimizer = self.trainer.state, self.settings.optimizer
         training.restore(before, optimizer)
         raise FloatingPointError(

@@ -1,4 +1,4 @@
-"""Settings: how a trainer trains, checked and in one value that is never changed, only replaced."""
+"""This module holds `Settings`, the checked settings of a trainer. They never change, but can be replaced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..schedules import Schedule
 
 @dataclass(frozen=True)
 class Settings:
-    """The arguments of `Trainer` that may change between two calls of `fit`; their docstring is there."""
+    """`Settings` holds the arguments of `Trainer` that may change between two calls of `fit`, see there."""
 
     loss: str | Loss
     optimizer: Optimizer | None = None
@@ -66,14 +66,27 @@ class Settings:
 
     @property
     def scorers(self) -> dict[str, Scorer | None]:
-        """The metrics by name."""
+        """The metrics by their names. The value of "accuracy" is None, because the kernels compute it."""
         return named(self.metrics)
 
     def learning_rate(self, t: np.ndarray, history: History) -> np.ndarray:
-        """The learning rate at the steps t = 1, 2, ... of the epoch that follows those of a history."""
+        """Return the learning rate at some steps of the epoch that follows the given history.
+
+        Parameters
+        ----------
+        t : int array of shape (n,)
+            The numbers of the steps. The first step of the training is 1.
+        history : History
+            The finished epochs.
+
+        Returns
+        -------
+        float64 array of shape (n,)
+            The learning rate of the optimizer, multiplied by the factor of the schedule.
+        """
         eta = np.full(len(t), self.optimizer.learning_rate)
         return eta if self.schedule is None else eta * self.schedule.at(t - 1, history.epochs, history)
 
 
 NAMES = tuple(field.name for field in fields(Settings))
-"""The names of all settings."""
+"""The names of all settings, in their order."""

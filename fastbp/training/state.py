@@ -1,4 +1,4 @@
-"""State: where a training is, in one value that can be copied, saved, loaded and compared."""
+"""This module holds `TrainingState`, the state of a training, which can be copied, saved, loaded and compared."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from ..optimizers import Optimizer
 
 @dataclass
 class Position:
-    """Where a call of fit is."""
+    """`Position` says how far a call of `fit` has come."""
 
     first: int
-    """Epochs before the call."""
+    """The number of epochs that were finished before the call."""
     rng: dict
-    """The state of the generator of orders when this epoch began."""
+    """The state of the random generator at the beginning of this epoch."""
     steps: int = 0
-    """Steps of this epoch that are done."""
+    """The number of finished steps of this epoch."""
     sums: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Loss, hits and weights of the samples that this epoch has seen."""
+    """The sums of the loss, of right predictions and of weights, over the samples that this epoch has used."""
     seconds: float = 0.0
-    """Seconds that this epoch took so far."""
+    """The time that this epoch has taken so far."""
     stop: bool = False
     """Whether a callback has asked to stop."""
     n: int | None = None
-    """Samples of an epoch, if that is known."""
+    """The number of samples in an epoch, or None if it is not known."""
     callbacks: list[tuple[str, int, dict[str, Any]]] = field(default_factory=list)
-    """What callbacks had to keep: class, which of that class, and values."""
+    """The values that callbacks have saved: the name of the class, its number among callbacks of this class, values."""
 
     def check(self) -> None:
-        """Raise ValueError or TypeError if it cannot be one: it may come from a file."""
+        """Raise ValueError or TypeError if a value is not possible, because it may come from a damaged file."""
         for name in ("first", "steps"):
             checks.integer(getattr(self, name), name, 0)
         if self.n is not None:
@@ -50,13 +50,28 @@ class Position:
 
 
 class TrainingState:
-    """All that training changes: parameters, optimizer state, average, step, history, random generator, position.
+    """`TrainingState` holds everything that training changes.
+
+    These are the parameters, the state of the optimizer, the average, the number of steps, the history, the random
+    generator and the position.
 
     Parameters
     ----------
-    parameters : of the network; shared with it.
-    optimizer : whose state begins with its initial values.
-    seed : of the orders of the samples and of masks; None for another one each time.
+    parameters : Parameters
+        The parameters of the network. The network and the state share them.
+    optimizer : Optimizer
+        The optimizer, whose state starts with its initial values.
+    seed : int or None
+        The seed of the orders of the samples, of dropout and of input noise. With None, each state has another seed.
+
+    Attributes
+    ----------
+    vectors : float array of shape (state_count * size,)
+        The state of the optimizer: vectors like theta, one after another.
+    step : int
+        The number of finished steps.
+    average : float array of shape (size,) or None
+        The average of the parameters, or None if there is none yet.
     """
 
     def __init__(self, parameters: Parameters, optimizer: Optimizer, seed: int | None):
@@ -66,12 +81,12 @@ class TrainingState:
         self.history = History()
         self.average: np.ndarray | None = None
         self.resumed = False
-        """Whether the next call of fit goes on from `position`."""
+        """Whether the next call of `fit` continues from `position`."""
         self.position = Position(0, self.rng.bit_generator.state)
         self.begin(optimizer)
 
     def begin(self, optimizer: Optimizer) -> None:
-        """Set the optimizer's state, and the number of steps, to what they are before the first step."""
+        """Set the state of the optimizer and the number of steps to their values before the first step."""
         size = self.parameters.theta.size
         self.vectors = self.parameters.like_theta(optimizer.state_count)
         for k, value in enumerate(optimizer.initial):
@@ -79,38 +94,42 @@ class TrainingState:
         self.variant, self.step = optimizer.variant, 0
 
     def suit(self, optimizer: Optimizer, average: Average | None) -> None:
-        """Begin anew with an optimizer that cannot go on with this state; drop an average that is no more wanted."""
+        """Adapt the state to new settings.
+
+        If the optimizer cannot continue with the present state, its state starts anew. If there is no average any more,
+        it is dropped.
+        """
         if self.variant != optimizer.variant:
             self.begin(optimizer)
         if average is None:
             self.average = None
 
     def begin_average(self) -> None:
-        """Let the average begin with the parameters as they are now, unless there is one."""
+        """Start the average with the present parameters, unless there is an average already."""
         if self.average is None:
             self.average = self.parameters.like_theta()
             self.average[:] = self.parameters.theta
 
     def replace_parameters(self, parameters: Parameters, optimizer: Optimizer) -> None:
-        """Go on with another network: its optimizer state and its average begin anew."""
+        """Continue with the parameters of another network. The state of the optimizer and the average start anew."""
         self.parameters, self.average, self.resumed = parameters, None, False
         self.begin(optimizer)
 
     def begin_call(self) -> None:
-        """Begin a call of fit, unless it goes on from a checkpoint."""
+        """Set the position to the beginning of a call of `fit`, unless the call continues from a checkpoint."""
         if not self.resumed:
             self.position = Position(self.history.epochs, self.rng.bit_generator.state)
 
     def end_epoch(self) -> None:
-        """The next epoch begins here."""
+        """Set the position to the beginning of the next epoch."""
         self.position = Position(self.position.first, self.rng.bit_generator.state, n=self.position.n)
 
     def snapshot(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """Copies of the parameters and their average, for `restore`."""
+        """Return copies of the parameters and of the average, for `restore`."""
         return self.parameters.theta.copy(), None if self.average is None else self.average.copy()
 
     def restore(self, snapshot: tuple[np.ndarray, np.ndarray | None], optimizer: Optimizer) -> None:
-        """Go back to the parameters of a snapshot; the optimizer begins anew."""
+        """Set the parameters and the average to those of a snapshot. The state of the optimizer starts anew."""
         theta, average = snapshot
         self.parameters.assign(theta)
         if average is not None:
@@ -118,7 +137,13 @@ class TrainingState:
         self.begin(optimizer)
 
     def save(self, **position: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """A description that JSON knows, and vectors; `position` are fields to replace in that of the position."""
+        """Return a description that JSON can store, and the vectors by their names.
+
+        Parameters
+        ----------
+        **position : object
+            Values that replace fields of the position in the description.
+        """
         tensors = {"theta": self.parameters.theta, "state": self.vectors}
         if self.average is not None:
             tensors["average"] = self.average
@@ -132,19 +157,26 @@ class TrainingState:
         return described, tensors
 
     def load(self, described: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
-        """Become what `save` described.
+        """Set the state to the one that `save` returned.
+
+        Parameters
+        ----------
+        described : dict
+            The description, after JSON has stored and read it.
+        tensors : dict of str to array
+            The vectors. They must have the sizes of the vectors of this state.
 
         Raises
         ------
         ValueError, TypeError, KeyError
-            If this is no such description. The vectors must have the sizes of this state's.
+            If the description is not one that `save` can return.
         """
         position = Position(**described["position"])
         position.check()
         step = checks.integer(described["step"], "step", position.steps)
         seed = checks.integer(described["seed"], "seed", 0)
         history = History.checked(described["history"])
-        for state in (position.rng, described["rng"]):  # both must be ones
+        for state in (position.rng, described["rng"]):  # each assignment also checks that this is a state
             self.rng.bit_generator.state = state
         self.parameters.assign(tensors["theta"])
         self.vectors[:] = tensors["state"]
@@ -168,7 +200,7 @@ class TrainingState:
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
-        vectors, average = self.vectors, self.average  # what was copied need not be aligned
+        vectors, average = self.vectors, self.average  # copied arrays may not begin at a cache line
         self.vectors = self.parameters.like_theta(vectors.size // self.parameters.theta.size)
         self.vectors[:] = vectors
         if average is not None:

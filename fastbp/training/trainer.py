@@ -600,7 +600,7 @@ class Trainer:
         return twin
 
     def work(self, batch: int) -> Work:
-        """The work of steps of so many samples, with the network, settings and state as they are now."""
+        """Return the work of training steps of `batch` samples, with the present network, settings and state."""
         network, settings, state = self.network, self.settings, self.state
         if settings.average is not None:
             state.begin_average()
