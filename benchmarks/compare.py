@@ -1,14 +1,21 @@
 """fastbp beside PyTorch, JAX, NumPy and scikit-learn: the same data, weights, order, learning rate and arithmetic.
 
     python benchmarks/compare.py [CASE ...] [--rounds 7] [--mnist DIR]     measure, and write benchmarks/RESULTS.md
-    python benchmarks/compare.py --quote                                   copy its tables into README.md
+    python benchmarks/compare.py --quote           copy a part of it into README.md, and draw benchmarks/speed.svg
 
-Every peer has a process of its own and they work in turns, so that a noisy machine is as noisy for all. A ratio is the
-median over the rounds of seconds of the peer / seconds of fastbp in the same round; in brackets the tenth and the
-ninetieth percentile. A turn before or after which multiply-adds on all cores ran below 0.85 of their best, or threads
-took half as long again to meet, is taken again while patience lasts: others had the cores then, or a virtual machine's
-were far apart. After the first turn the loss of each peer's network is computed in float64 and must be that of
-fastbp's.
+All libraries train the same networks on the same data, from the same initial weights, with the same order of samples,
+the same learning rate and the same arithmetic. Each library runs in its own process. The processes work in turns, so
+that a disturbance of the machine hits all libraries alike.
+
+A cell of a table holds the median of the times, then the tenth and the ninetieth percentile in brackets. The number in
+bold is the ratio: how many times as long as fastbp the library takes. It is the median, over all rounds, of the time of
+the library divided by the time of fastbp in the same round.
+
+Before and after each turn, the script measures how fast all cores multiply and add, and how fast their threads meet. If
+the cores are slower than 0.85 of their best, or if the threads need 1.5 times as long as usual to meet, something else
+uses the machine, or a virtual machine's cores are far apart. The script then repeats the turn, until it has waited as
+long as `--patience` allows. After the first turn it computes the loss of each library's network in float64, and
+compares it with the loss of fastbp's network.
 """
 
 from __future__ import annotations
@@ -25,6 +32,7 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import quote
 from cases import CASES, Case
 from kernels import peak
 from numba import njit, prange
@@ -33,7 +41,9 @@ from peers import PEERS, serve
 from fastbp.engine import threads
 
 HERE = Path(__file__).parent
-RESULTS, README = HERE / "RESULTS.md", HERE.parent / "README.md"
+RESULTS, README, PICTURE = HERE / "RESULTS.md", HERE.parent / "README.md", HERE / "speed.svg"
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
+"""The marks around the tables."""
 SAME_LOSS = 0.02
 """Relative difference of final losses that rounding may make: steps of float32 in another order drift apart."""
 
@@ -50,15 +60,15 @@ TARGETS = {
 }
 """What this project wants to reach: peer / fastbp at least, and the fraction of the FMA peak of all cores."""
 
-APART = """When a host moves its virtual cores under separate L3 caches, they exchange lines in 350 ns instead of 70,
-and a step of S takes 220 to 260 us instead of 150. Tried without gain: every core gathering all inputs that it will
-sum over, and inputs written past the caches for the other core."""
-ARITHMETIC = (
-    "Both are bound by arithmetic: the ratio can be no more than one over the other's own fraction of the peak."
-)
-EPOCHS = """Epochs to 98 % scatter between 5 and 8 with rounding alone, and NumPy has nothing to compile or to load:
-of 3 s, 0.5 s are the imports and the data, and the rest epochs of 0.3 s, 0.21 of them arithmetic."""
-TANH = "Its arithmetic alone takes 1,880 us on this machine, and tanh another 100 on both cores."
+APART = """Two cores of a virtual machine exchange a cache line in 70 ns, but in 350 ns when the host has moved them
+under separate L3 caches. A step of S then takes 220 to 260 us instead of 150 us. Two changes did not help: that each
+core gathers all inputs that it will sum over, and that a core writes inputs past the caches for the other core."""
+ARITHMETIC = """Arithmetic takes most of the time of both libraries. The ratio cannot be more than one divided by the
+other library's own fraction of the peak."""
+EPOCHS = """The number of epochs to 98 % varies between 5 and 8 by rounding alone, and NumPy has nothing to compile or
+to load. Of about 3 s, the imports and the data take 0.5 s. The rest are epochs of 0.3 s, of which the arithmetic alone
+takes 0.21 s."""
+TANH = "The arithmetic alone takes 1,880 us on both cores of this machine, and tanh takes another 100 us."
 BOUNDS = {
     **dict.fromkeys(("S", "M", "D"), APART),
     **dict.fromkeys(("S, 10,000 rows", "M, 10,000 rows", "L", "A"), ARITHMETIC),
@@ -291,23 +301,25 @@ def machine() -> str:
 
 
 def missed(found: dict[str, dict[str, float]]) -> list[str]:
-    """A line for each target that was not reached."""
-    lines = []
+    """Lines for the targets that were not reached, in a group for each reason."""
+    groups: dict[str, list[str]] = {}
     for name, wanted in TARGETS.items():
         for peer, least in wanted.items():
             value = found.get(name, {}).get(peer, np.nan)
             if value < least:
-                what = "of the peak" if peer == "peak" else "x the best" if peer == "best" else f"x {peer}"
-                bound = " ".join(BOUNDS.get(name, "").split())
-                lines.append(f"- {name}: {value:.2f} {what}, wanted {least:g}. {bound}".rstrip())
-    return lines
+                time = "the fastest other library" if peer == "best" else peer
+                what = f"{value:.2f} of the peak" if peer == "peak" else f"{time} takes {value:.2f} times as long"
+                reason = " ".join(BOUNDS.get(name, "No reason is known.").split())
+                groups.setdefault(reason, []).append(f"  - {name}: {what}, and the target is {least:g}.")
+    return [line for reason, lines in groups.items() for line in (f"- {reason}", *lines)]
 
 
-def quote() -> None:
-    """Copy what lies between the marks of RESULTS.md to between those of README.md."""
-    marks = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
-    tables = marks.search(RESULTS.read_text(encoding="utf-8"))[0]
-    README.write_text(marks.sub(lambda _: tables, README.read_text(encoding="utf-8")), encoding="utf-8")
+def write(tables: list[str]) -> None:
+    """Write benchmarks/RESULTS.md. What follows its tables comes from other scripts, and stays."""
+    after = RESULTS.read_text(encoding="utf-8").partition(f"{END}\n")[2] if RESULTS.exists() else ""
+    title = "# Measurements\n\nThe tables are written by `python benchmarks/compare.py --mnist DIR`."
+    text = "\n\n".join([title, __doc__.split("\n\n", 2)[2].strip(), BEGIN, *tables, END]).replace("-->\n\n", "-->\n")
+    RESULTS.write_text(f"{text}\n{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -320,7 +332,7 @@ def main() -> None:
     parser.add_argument("--quote", action="store_true")
     options = parser.parse_args()
     if options.quote:
-        quote()
+        quote.write(RESULTS, README, PICTURE)
         return
     threads.start()
     training, inference, mnist, found, quiet = [], [], [], {}, Quiet(options.patience)
@@ -344,12 +356,11 @@ def main() -> None:
     if mnist:
         parts += ["Seconds from the start of the process to 98 % of MNIST's test digits:", table(head, mnist)]
     lines = missed(found)
-    parts.append("\n".join(["Below what was aimed at:\n", *lines]) if lines else "All targets are reached.")
+    heading = "Targets that were not reached, and why:\n"
+    parts.append("\n".join([heading, *lines]) if lines else "All targets are reached.")
     if options.case:
         return  # a part is not a result
-    text = (__doc__.split("\n\n", 2)[2].strip(), "<!-- results -->", *parts, "<!-- /results -->")
-    title = "# Beside the others\n\nWritten by `python benchmarks/compare.py --mnist DIR`."
-    RESULTS.write_text("\n\n".join([title, *text]).replace("-->\n\n", "-->\n") + "\n", encoding="utf-8")
+    write(parts)
     print("\n".join(lines))
 
 

@@ -247,7 +247,7 @@ METRICS: dict[str, Scorer | None] = {"accuracy": None, "top_5_accuracy": TopK(5)
 """
 
 
-def named(metrics: Sequence[Metric]) -> dict[str, Scorer | None]:
+def by_name(metrics: Sequence[Metric]) -> dict[str, Scorer | None]:
     """Check a list of metrics, and return their functions by name.
 
     Parameters
@@ -270,7 +270,7 @@ def named(metrics: Sequence[Metric]) -> dict[str, Scorer | None]:
     """
     if isinstance(metrics, str) or not isinstance(metrics, Sequence):
         raise TypeError(f"metrics must be a list of names and functions, got {metrics!r}")
-    by_name: dict[str, Scorer | None] = {}
+    found: dict[str, Scorer | None] = {}
     for k, metric in enumerate(metrics):
         if callable(metric):
             name = getattr(metric, "__name__", type(metric).__name__)
@@ -278,10 +278,10 @@ def named(metrics: Sequence[Metric]) -> dict[str, Scorer | None]:
             name = checks.choice(metric, f"metrics[{k}]", METRICS)
         if name in ("loss", "accuracy") and callable(metric):
             raise ValueError(f"metrics must not have a function named {name!r}, which comes with the loss")
-        if name in by_name:
+        if name in found:
             raise ValueError(f"metrics must have different names, got {name!r} twice")
-        by_name[name] = metric if callable(metric) else METRICS[name]
-    return by_name
+        found[name] = metric if callable(metric) else METRICS[name]
+    return found
 
 
 def score(function: Scorer, y: np.ndarray, a: np.ndarray, weights: np.ndarray | None) -> float:
@@ -290,7 +290,7 @@ def score(function: Scorer, y: np.ndarray, a: np.ndarray, weights: np.ndarray | 
     Parameters
     ----------
     function : function
-        A function from `named`. Only the metrics of this module get the weights. A function of the user gets y and a.
+        A function from `by_name`. Only the metrics of this module get the weights. A function of the user gets y and a.
     y : array of shape (n,) or (n, n_out)
         The targets.
     a : float array of shape (n, n_out)

@@ -96,7 +96,7 @@ def _weights(summed: bool, rule):
     """The kernel of a block of weights: its gradient is summed, or read if not `summed`; then the rule is applied, or,
     without a rule, the gradient is written."""
     applied = rule is not None
-    descend = tile_update(rule, False, shape)
+    apply_rule = tile_update(rule, False, shape)
 
     @njit(**OPTIONS)
     def weights(A, a, D, d, rows, memory, p, t, resume, stream):
@@ -132,7 +132,7 @@ def _weights(summed: bool, rule):
                     g = tile_fma(block_rows(A), 1, g, A, a + j + r, 1, D, d + r, 0)
             if applied:
                 at = p + j * L
-                descend(block_rows(A), g, memory.H, memory.h, memory.of_weights, P, at, S, at, len(P), new, j * L)
+                apply_rule(block_rows(A), g, memory.H, memory.h, memory.of_weights, P, at, S, at, len(P), new, j * L)
             else:
                 tile_store(block_rows(A), 1, g, memory.gradient, p + j * L, 0)
         if applied:
@@ -146,7 +146,7 @@ def _weights(summed: bool, rule):
 def _biases(summed: bool, rule):
     """The kernel of a panel of biases; see `_weights`."""
     applied = rule is not None
-    descend = tile_update(rule, True, shape)
+    apply_rule = tile_update(rule, True, shape)
 
     @njit(**OPTIONS)
     def biases(D, d, rows, memory, b, resume):
@@ -160,7 +160,7 @@ def _biases(summed: bool, rule):
             for r in range(d, d + rows * L, L):
                 g = (g[0] + load(D, r),)
         if applied:
-            descend(1, g, memory.H, memory.h, memory.of_biases, P, b, S, b, len(P), P, b)
+            apply_rule(1, g, memory.H, memory.h, memory.of_biases, P, b, S, b, len(P), P, b)
         else:
             tile_store(1, 1, g, memory.gradient, b, 0)
 

@@ -172,7 +172,7 @@ class Found:
         self.settings = files.restored_fields(described["trainer"], CLASSES)
         scorers, names = self.settings.pop("metrics"), self.settings.pop("metric_names")
         known = [metric for metric in scorers if metric is not None]
-        if [name for name, metric in zip(names, scorers, strict=True) if metric] != list(metrics.named(known)):
+        if [name for name, metric in zip(names, scorers, strict=True) if metric] != list(metrics.by_name(known)):
             raise ValueError(f"its metrics {scorers} are not {names}")
         self.settings["metrics"], self._names, self._complete = known, names, None not in scorers
         self._position = dict(described["position"])
@@ -206,7 +206,7 @@ class Found:
         ValueError
             If the given metrics have other names than those of the checkpoint, or if a function is missing.
         """
-        if not self._complete if given is None else list(metrics.named(given)) != self._names:
+        if not self._complete if given is None else list(metrics.by_name(given)) != self._names:
             names = self._names
             raise ValueError(f"metrics must be those of the checkpoint, {names}, with its functions; got {given!r}")
         return self.settings["metrics"] if given is None else given

@@ -206,8 +206,8 @@ class Run:
                     self._search.step(self._learning_rate(training.step + 1))
                     yield 1
                     return
-                due = first + int(min(steps - first, self.hooks.next(training.step) - training.step))
-                for reached in self.work.run(first, due):
+                until = first + int(min(steps - first, self.hooks.next(training.step) - training.step))
+                for reached in self.work.run(first, until):
                     first = reached
                     yield reached
                     if self.trainer.settings is not self.settings and self.work.parts == 1:

@@ -11,7 +11,7 @@ from .. import checks
 from ..averages import Average
 from ..history import History
 from ..losses import LOSSES, Loss
-from ..metrics import Metric, Scorer, named
+from ..metrics import Metric, Scorer, by_name
 from ..optimizers import SGD, Optimizer
 from ..schedules import Schedule
 
@@ -43,7 +43,7 @@ class Settings:
             raise TypeError(f"schedule must be one of fastbp.schedules, such as Cosine(30), got {self.schedule!r}")
         if self.average is not None and not isinstance(self.average, Average):
             raise TypeError(f"average must be an average such as EMA(0.999), got {self.average!r}")
-        named(self.metrics)
+        by_name(self.metrics)
         checked = {
             "optimizer": optimizer,
             "l1": checks.real(self.l1, "l1", 0),
@@ -67,7 +67,7 @@ class Settings:
     @property
     def scorers(self) -> dict[str, Scorer | None]:
         """The metrics by their names. The value of "accuracy" is None, because the kernels compute it."""
-        return named(self.metrics)
+        return by_name(self.metrics)
 
     def learning_rate(self, t: np.ndarray, history: History) -> np.ndarray:
         """Return the learning rate at some steps of the epoch that follows the given history.

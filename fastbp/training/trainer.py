@@ -195,6 +195,9 @@ class Trainer:
             return getattr(self.__dict__["settings"], name)
         raise AttributeError(f"a Trainer has no attribute {name!r}")
 
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *NAMES})
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in NAMES:
             object.__setattr__(self, name, value)
@@ -218,7 +221,7 @@ class Trainer:
     def network(self, network: MLP) -> None:
         check_network(network)
         _check_fit(network, self.settings)
-        with self._turn():
+        with self._turn("given another network"):
             self._network = network
             self.state.replace_parameters(network.parameters, self.settings.optimizer)
             network.decide_at(self.settings.resolved_loss.threshold)
@@ -543,10 +546,10 @@ class Trainer:
         return scores
 
     @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, done: str = "trained") -> Iterator[None]:
         """Let only one thread at a time train with this trainer. A callback of this trainer gets RuntimeError."""
         if self._owner == threading.get_ident():
-            raise RuntimeError("a trainer must not be trained by a callback of its own")  # waiting would never end
+            raise RuntimeError(f"a trainer must not be {done} by a callback of its own")  # waiting would never end
         with self._lock:
             self._owner = threading.get_ident()
             try:

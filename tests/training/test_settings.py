@@ -176,3 +176,11 @@ def test_a_copy_is_a_trainer_of_its_own():
         twin.fit(X, Y)
         assert twin.state != own.state
         assert not np.array_equal(parameters(twin.network)[0], parameters(own.network)[0])
+
+
+def test_a_callback_must_not_replace_the_network():
+    own = fb.Trainer(network(), loss="cross_entropy", seed=0)
+    swap = Lambda(epoch_end=lambda state: setattr(state.trainer, "network", network()))
+    with pytest.raises(RuntimeError, match="must not be given another network by a callback of its own"):
+        own.fit(X, Y, callbacks=[swap])
+    own.fit(X, Y)

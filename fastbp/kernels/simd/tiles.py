@@ -112,7 +112,7 @@ def tile_fma(typingctx, rows, panels, c, A, a, a_stride, W, w, w_stride):
 def tile_update(rule, for_biases: bool, shape: Callable):
     """The intrinsic that applies an update rule to a tile of the gradient, in registers.
 
-    `tile_descend(rows, g, H, h, shaping, P, p, S, s, size, Q, q)` applies the rule with the gradient tile g and the
+    `tile_apply(rows, g, H, h, shaping, P, p, S, s, size, Q, q)` applies the rule with the gradient tile g and the
     hyperparameters from H[h] on to the parameters P[p : p + rows lanes], whose state vector k is S[s + k size :]. The
     new parameters go to Q[q : q + rows lanes]. `shaping` are the last arguments of `shape`, which changes the gradient
     before the rule sees it; or it is empty.
@@ -125,7 +125,7 @@ def tile_update(rule, for_biases: bool, shape: Callable):
     """
 
     @intrinsic(prefer_literal=True)
-    def tile_descend(typingctx, rows, g, H, h, shaping, P, p, S, s, size, Q, q):
+    def tile_apply(typingctx, rows, g, H, h, shaping, P, p, S, s, size, Q, q):
         n64 = types.intp
 
         def codegen(context, builder, sig, args):
@@ -152,7 +152,7 @@ def tile_update(rule, for_biases: bool, shape: Callable):
 
         return types.none(rows, g, H, n64, shaping, P, n64, S, n64, n64, Q, n64), codegen
 
-    return tile_descend
+    return tile_apply
 
 
 @intrinsic(prefer_literal=True)
