@@ -132,9 +132,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=60)
     rounds = parser.parse_args().rounds
-    print(
-        f"{platform.processor() or platform.machine()}, numba {numba.__version__}, tile {TILE_ROWS}x{TILE_PANELS}; 128x512x512"
-    )
+    processor, tile = platform.processor() or platform.machine(), f"{TILE_ROWS}x{TILE_PANELS}"
+    print(f"{processor}, numba {numba.__version__}, tile {tile}; 128x512x512")
     for dtype in (np.float32, np.float64):
         top = peak(dtype)
         print(f"FMA peak {np.dtype(dtype)}: {np.median([top() for _ in range(15)]) / 1e9:.0f} GFLOP/s")

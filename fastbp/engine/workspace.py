@@ -121,7 +121,7 @@ class Workspace:
     slope : list of L vectors
         The panels of da/dz of each layer that keeps it. The others are empty.
     costs, hits : float64 arrays of shape (rows,)
-        The loss of each row, and 1 where the prediction is right.
+        The loss of each row, and whether its prediction is right (1 or 0), both multiplied by its weight.
     """
 
     def __init__(self, model: Model, rows: int, n_threads: int, *, targets: bool, backward: bool):

@@ -1,8 +1,11 @@
-"""Columns: as many rows as a vector has lanes, transposed, so that a vector holds one output of all of them.
+"""This module computes losses on columns: as many rows as a vector has lanes, transposed.
 
-A sum or a maximum over the outputs is a sum or a maximum of vectors then. Row by row, across the lanes, a step of
-16-32-32-2 took a third longer. The functions here take the columns of `n_out` outputs from an offset of C on: those of
-a, of the targets y, and of d, where they write dC/da.
+In columns, a vector holds one output of all these rows. A sum or a maximum over the outputs is then a sum or a maximum
+of vectors. When it was computed row by row, across the lanes, a step of 16-32-32-2 took a third longer.
+
+The functions take columns from a vector C of memory. Their arguments a, y and d are positions in C: of the outputs, of
+the targets, and of the place where they write dC/da. Output i of row r is C[a + i lanes + r], for i < n_out and r <
+lanes.
 """
 
 from __future__ import annotations
@@ -20,13 +23,16 @@ from .simd.vector import absolute, fma, maximum, sqrt, where
 
 
 def room(L: int, n_out: int) -> int:
-    """How many numbers of columns a thread works in: outputs, targets and deltas, then losses, hits and weights."""
+    """Return how many values a thread needs: columns of outputs, targets and deltas; losses, hits and weights."""
     return 3 * round_up(n_out, L) * L + 3 * L
 
 
 @njit(**OPTIONS)
 def to_columns(A, a, stride, n_out, count, C, c):
-    """C[c + i lanes + r] = A[r, i] for r < count <= lanes; row count - 1 also stands for the rows beyond it."""
+    """C[c + i lanes + r] = A[r, i] for r < count <= lanes. Row count - 1 also fills the columns of the rows after it.
+
+    A is a matrix in panels that begins at position a, with `stride` values from one panel to the next.
+    """
     L = lanes(A)
     for p in range((n_out + L - 1) // L):
         transpose_lines(A, a + p * stride, count, C, c + p * L * L, L)
@@ -34,7 +40,10 @@ def to_columns(A, a, stride, n_out, count, C, c):
 
 @njit(**OPTIONS)
 def from_columns(C, c, A, a, stride, n_out, count):
-    """A[r, i] = C[c + i lanes + r], with zeros in the padding."""
+    """A[r, i] = C[c + i lanes + r] for r < count. The padding of A becomes 0.
+
+    A is a matrix in panels that begins at position a, with `stride` values from one panel to the next.
+    """
     L = lanes(A)
     panels = (n_out + L - 1) // L
     for i in range(c + n_out * L, c + panels * L * L, L):
@@ -51,10 +60,10 @@ reciprocal = elementwise(lambda x: 1.0 / x, 1)
 
 @njit(**OPTIONS)
 def softmax(C, z, p, n_out):
-    """p_i = e^(z_i - top) / sum_k e^(z_k - top), top = max z, of columns; p may be z   (003).
+    """p_i = e^(z_i - top) / sum_k e^(z_k - top) with top = max_k z_k, in columns   (003).
 
-    Returns top and ln sum_k e^(z_k - top). They come apart, since their sum would lose the digits of a small loss of
-    large z.
+    The positions p and z may be equal. The function returns top and ln sum_k e^(z_k - top), which are vectors. It does
+    not return their sum: for large z, the sum would lose the digits of a small loss.
     """
     L, top, sums = lanes(C), load(C, z), splat(C, 0.0)
     for i in range(L, n_out * L, L):
@@ -71,7 +80,7 @@ def softmax(C, z, p, n_out):
 
 @njit(**OPTIONS)
 def softmax_back(C, a, d, n_out):
-    """d_i <- a_i (d_i - sum_k d_k a_k), of columns."""
+    """d_i <- a_i (d_i - sum_k d_k a_k), in columns. This is the product with the derivative of softmax   (003)."""
     L, dots = lanes(C), splat(C, 0.0)
     for i in range(0, n_out * L, L):
         dots += load(C, d + i) * load(C, a + i)
@@ -80,12 +89,12 @@ def softmax_back(C, a, d, n_out):
 
 
 def smooth(y, smoothing, uniform):
-    """(1 - smoothing) y + smoothing / n_out, with `uniform` = 1 / n_out; y itself, to the bit, without smoothing."""
+    """Return (1 - smoothing) y + smoothing / n_out, with `uniform` = 1 / n_out. With smoothing 0, it is exactly y."""
     return fma(y, 1.0 - smoothing, smoothing * uniform)
 
 
 def _logistic(z, y):
-    """a = sigmoid(z) and C = max(z, 0) - z y + ln(1 + e^-|z|), exact where ln a would underflow."""
+    """Return a = sigmoid(z) and C = max(z, 0) - z y + ln(1 + e^-|z|), which is exact even where a is 0."""
     u = exp(-absolute(z))
     return where(z < 0.0, u, 1.0) / (1.0 + u), maximum(z, 0.0) - z * y + log1p(u)
 
@@ -110,12 +119,18 @@ same_side = elementwise(
 
 
 def sum_over_outputs(formula):
-    """The function of columns for a loss that is a sum over the outputs: `formula(a, y, *parameters)` is (C, dC/da)."""
+    """Return the function of columns for a loss that is a sum over the outputs.
+
+    Parameters
+    ----------
+    formula : function
+        `formula(a, y, *parameters)` returns (C, dC/da) of one output, as vectors.
+    """
     term = elementwise(formula, 3, results=2)
 
     @njit(**OPTIONS)
     def sum_over_outputs(C, a, y, d, n_out, parameters):
-        """d_i = dC/da_i; returns C."""
+        """d_i = dC/da_i for each output i. Returns C, the sum over the outputs."""
         costs = splat(C, 0.0)
         for i in range(0, n_out * lanes(C), lanes(C)):
             cost, g = term(load(C, a + i), load(C, y + i), parameters)
@@ -128,7 +143,10 @@ def sum_over_outputs(formula):
 
 @njit(**OPTIONS)
 def softmax_cross_entropy(C, a, y, d, n_out, parameters):
-    """a = softmax(z), C = sum_i y_i (ln sum_k e^z_k - z_i), dC/dz = a - y; returns C. The z stand where a will."""
+    """a = softmax(z), C = sum_i y_i (ln sum_k e^z_k - z_i), d = dC/dz = a - y   (002, 003).
+
+    At first, the columns at `a` hold z; then they hold a. Returns C.
+    """
     top, log_sum = softmax(C, a, d, n_out)
     costs = splat(C, 0.0)
     for i in range(0, n_out * lanes(C), lanes(C)):
@@ -141,7 +159,10 @@ def softmax_cross_entropy(C, a, y, d, n_out, parameters):
 
 @njit(**OPTIONS)
 def sigmoid_binary_cross_entropy(C, a, y, d, n_out, parameters):
-    """a = sigmoid(z), C of binary cross-entropy, dC/dz = a - y; returns C. The z stand where a will."""
+    """a = sigmoid(z), C = -sum_i (y_i ln a_i + (1 - y_i) ln(1 - a_i)), d = dC/dz = a - y   (002).
+
+    At first, the columns at `a` hold z; then they hold a. Returns C.
+    """
     costs = splat(C, 0.0)
     for i in range(0, n_out * lanes(C), lanes(C)):
         target = load(C, y + i)
@@ -154,7 +175,7 @@ def sigmoid_binary_cross_entropy(C, a, y, d, n_out, parameters):
 
 @njit(**OPTIONS)
 def multiclass_hinge(C, a, y, d, n_out, parameters):
-    """C = sum_(i not k) max(0, a_i - a_k + 1) for the class k of y, d = dC/da   (001); returns C."""
+    """C = sum_(i != k) max(0, a_i - a_k + 1) with k the class of y, d = dC/da   (001). Returns C."""
     L = lanes(C)
     right, costs, wrong = splat(C, 0.0), splat(C, 0.0), splat(C, 0.0)
     for i in range(0, n_out * L, L):
@@ -171,7 +192,7 @@ def multiclass_hinge(C, a, y, d, n_out, parameters):
 
 @njit(**OPTIONS)
 def norm_error(C, a, y, d, n_out, parameters):
-    """C = ||y - a||, whose gradient is taken as 0 at 0   (000), d = dC/da; returns C."""
+    """C = ||y - a||, d = dC/da = (a - y) / ||y - a||, or 0 where a = y   (000). Returns C."""
     L, squares = lanes(C), splat(C, 0.0)
     for i in range(0, n_out * L, L):
         r = load(C, a + i) - load(C, y + i)
@@ -184,7 +205,7 @@ def norm_error(C, a, y, d, n_out, parameters):
 
 @njit(**OPTIONS)
 def argmax(C, a, n_out):
-    """The first i with the largest a_i; -1 if there is none (NaN)."""
+    """Return the first i with the largest a_i, as a vector of numbers. It is -1 where all a_i are NaN."""
     L, best, at = lanes(C), splat(C, -np.inf), splat(C, -1.0)
     for i in range(n_out):
         x = load(C, a + i * L)
@@ -195,8 +216,11 @@ def argmax(C, a, n_out):
 
 @njit(**OPTIONS)
 def hit(C, a, y, n_out, by_output, threshold):
-    """1 if the largest output is the target's largest; by output, the part of the outputs that are on the target's
-    side of the threshold."""
+    """Return 1 where the prediction is right, and 0 elsewhere.
+
+    A prediction is right if the largest output is the largest target. With `by_output`, the function returns the share
+    of the outputs that are on the right side: at least `threshold` if y >= 1/2, and below it if y < 1/2.
+    """
     if not by_output:
         return same(argmax(C, a, n_out), argmax(C, y, n_out))
     hits = splat(C, 0.0)

@@ -1,12 +1,13 @@
-"""Dense: the product of a minibatch's rows and a matrix of weights, forward and backward.
+"""This module multiplies the rows of a minibatch and a matrix of weights, in the forward and the backward pass.
 
-Forward, z^l = W^l a^{l-1} + b^l. Backward, (W^{l+1})^T delta^{l+1}: the same product, with the transposed copy of the
-weights and without a bias (000, 002, 004). The activation function, or its derivative, is applied to each group of
-panels as soon as it is there: after the whole layer, it cost 1 % of a step of 784-512-512-10.
+The forward pass computes z^l = W^l a^{l-1} + b^l. The backward pass computes (W^{l+1})^T delta^{l+1}, which is the same
+product with the transposed copy of the weights and without a bias (000, 002, 004). The activation function, or its
+derivative, is applied to each group of panels as soon as the group is ready. When it was applied after the whole layer,
+a step of 784-512-512-10 took 1 % longer.
 
-The loops are written out; the value in the innermost one is a tile of TILE_ROWS x TILE_PANELS vectors in registers.
-Each number is one chain of multiply-adds, the bias first and then j = 0, 1, ..., whatever the shape of the tile, so a
-row's result does not depend on its neighbours.
+The loops are written out in Python. The value in the innermost loop is a tile of TILE_ROWS x TILE_PANELS vectors in
+registers. Each value is one chain of multiply-adds that starts with the bias and goes on with j = 0, 1, ..., whatever
+the shape of the tile. So the result of a row does not depend on the rows beside it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from .simd.tiles import tile_fill, tile_fma, tile_store
 
 
 class Matrix(NamedTuple):
-    """A matrix in a vector: number (r, j) is at ``data[at + r row + j // lanes panel + j % lanes]``.
+    """`Matrix` is a matrix inside a vector: element (r, j) is ``data[at + r row + j // lanes panel + j % lanes]``.
 
-    In panels, a row is `lanes` numbers from the next. In a row-major matrix, a panel is.
+    For a matrix in panels, `row` is `lanes`, and `panel` is the stride. For a row-major matrix, `row` is the number of
+    columns, and `panel` is `lanes`.
     """
 
     data: np.ndarray
@@ -36,10 +38,11 @@ class Matrix(NamedTuple):
 
 
 def _rows(m: int, n: int, first: bool = False):
-    """The product for m rows and n panels: one tile. The first of them asks for the next panels of W."""
+    """Return the function for one tile of m rows and n panels. With `first`, it also fetches the next panels of W."""
 
     @njit(**INLINE)
     def rows(A, W, B, Z, r, n_in, ahead):
+        """Z_ri = sum_j A_rj W_ji + B_i for the m rows from row r on, j < n_in, and the n panels of one tile."""
         L = lanes(Z.data)
         a, w = A.at + r * A.row, W.at
         tile = tile_fill(m, n, B.data, B.at, B.panel)
@@ -58,14 +61,18 @@ def _rows(m: int, n: int, first: bool = False):
 
 
 def multiply(n: int):
-    """The product for n panels. Rows that fill no tile go by 2 and 1: these read W again, but waste nothing."""
+    """Return the function that multiplies any number of rows and n panels.
+
+    It takes rows in tiles of TILE_ROWS. The rows that are left over go in tiles of 2 and 1: such tiles read W again,
+    but compute nothing in vain.
+    """
     start, tall, pair, one = _rows(TILE_ROWS, n, True), _rows(TILE_ROWS, n), _rows(2, n), _rows(1, n)
 
     @njit(**OPTIONS)
     def multiply(A, W, B, Z, n_in, ahead, first, last):
-        """Z_ri = sum_j A_rj W_ji + B_i for rows first <= r < last and the panels that begin at W.at, B.at and Z.at.
+        """Z_ri = sum_j A_rj W_ji + B_i for rows first <= r < last, j < n_in, and the n panels at W.at, B.at and Z.at.
 
-        Meanwhile the panels of W that come next, at `ahead`, are fetched into the cache.
+        The first tile also fetches into the cache the panels of W that come next, which are at position `ahead`.
         """
         r = first
         if r + TILE_ROWS <= last:
@@ -88,11 +95,11 @@ multiply_many = multiply(TILE_PANELS) if TILE_PANELS > 1 else multiply_one
 
 
 def product(dtype):
-    """The operation `out = a W + b` for a dtype, with a PRODUCT record."""
+    """Return the operation out = a W + b for a dtype. It has a PRODUCT record."""
 
     @njit(**OPTIONS)
     def product(address, record, k, t, start, first, last):
-        """The rows that thread t has of part k; after each group of panels, the kernel that follows."""
+        """out = a W + b for the rows first <= r < last of part k. A follower is applied to each group of panels."""
         step, p = record_at(address, STEP), record_at(record, PRODUCT)
         W, b, out = vector_at(p.W, dtype), vector_at(p.b, dtype), vector_at(p.out, dtype)
         L = lanes(out)
@@ -117,7 +124,10 @@ def product(dtype):
 
 @njit(**INLINE)
 def all_finite(A, first, last):
-    """Whether rows first <= r < last of a panel are finite, as z^1 is if the inputs are and nothing overflows."""
+    """Return whether rows first <= r < last of a panel are finite.
+
+    The panel is the first one of z^1, which is finite if the inputs are finite and nothing overflows.
+    """
     L, odd = lanes(A), splat(A, 0.0)
     for i in range(first * L, last * L, L):
         odd += load(A, i) - load(A, i)
@@ -125,11 +135,11 @@ def all_finite(A, first, last):
 
 
 def scatter(dtype):
-    """The operation that copies panels to a row-major matrix, with an OUTPUTS record."""
+    """Return the operation that copies panels to a row-major matrix. It has an OUTPUTS record."""
 
     @njit(**OPTIONS)
     def scatter(address, record, k, t, start, first, last):
-        """out[start + r, i] = A[r, i] for the rows r that thread t has of part k, which begins with sample `start`."""
+        """out[start + r, i] = A[r, i] for the rows first <= r < last of part k, which begins with sample `start`."""
         step, o = record_at(address, STEP), record_at(record, OUTPUTS)
         A, out = vector_at(o.panels, dtype), vector_at(o.out, dtype)
         L = lanes(A)

@@ -1,8 +1,9 @@
-"""Elementwise: a = sigma(z) in place, and delta *= da/dz, for the panels of a layer.
+"""This module applies activation functions and their derivatives to the panels of a layer.
 
-The formulas of sigma come from above, as plain functions of vectors (`fastbp.activations`). A kernel is compiled when a
-network uses it, and is called as ``kernel(step, layer, k, t, first, last, i)`` for the rows first <= r < last of part k
-and TILE_PANELS panels from panel i on: as long as the product that has just written these is in the cache.
+The formulas of sigma come from the caller, as plain functions of vectors (`fastbp.activations`). A kernel is called as
+``kernel(step, layer, k, t, first, last, i)``. It works on the rows first <= r < last of part k, and on TILE_PANELS
+panels from panel i on. It is called directly after the product that has written these panels, while they are in the
+cache.
 """
 
 from __future__ import annotations
@@ -20,22 +21,26 @@ from .simd.tiles import spread
 
 
 def activate(dtype, activation, kept: bool, dropped: bool):
-    """The kernel a = sigma(z) of an activation.
+    """Return the kernel a = sigma(z) of an activation function.
 
     Parameters
     ----------
+    dtype : type
+        float32 or float64.
     activation : object
-        With the formulas `value(z, *parameters)` and `derivative(x, *parameters)`, where x is z if `of_z`, else a; and
-        `parameter_count`.
-    kept : whether da/dz is kept for the way back: where it is written in terms of z, or units are dropped.
-    dropped : whether some of the outputs are dropped   (Srivastava et al. 2014).
+        An object with the formulas `value(z, *parameters)` and `derivative(x, *parameters)`, and with `parameter_count`
+        and `of_z`. The argument x is z if `of_z` is True, else a.
+    kept : bool
+        Whether da/dz is stored for the backward pass. This is necessary if the derivative takes z, or with dropout.
+    dropped : bool
+        Whether the layer has dropout (Srivastava et al. 2014).
     """
     value, prime, of_z = elementwise(activation.value, 2), elementwise(activation.derivative, 2), activation.of_z
     count = activation.parameter_count
 
     @njit(**OPTIONS)
     def activate(address, record, k, t, first, last, i):
-        """a = sigma(z) in place; with dropout, a *= mask."""
+        """a = sigma(z) in place of z. With dropout, a = sigma(z) * mask. If `kept`, slope = da/dz."""
         step, layer = record_at(address, STEP), record_at(record, LAYER)
         A, slopes = vector_at(layer.a_out, dtype), vector_at(layer.slope, dtype)
         L, parameters = lanes(A), spread(count, vector_at(layer.parameters, dtype))
@@ -60,12 +65,12 @@ def activate(dtype, activation, kept: bool, dropped: bool):
 
 
 def differentiate(dtype, activation):
-    """The kernel delta *= sigma'(z) of an activation whose derivative is written in terms of a."""
+    """Return the kernel delta *= sigma'(z) of an activation function whose derivative takes a."""
     prime, count = elementwise(activation.derivative, 2), activation.parameter_count
 
     @njit(**OPTIONS)
     def differentiate(address, record, k, t, first, last, i):
-        """delta *= da/dz."""
+        """delta *= da/dz in place, with da/dz from a."""
         step, layer = record_at(address, STEP), record_at(record, LAYER)
         A, D = vector_at(layer.a_out, dtype), vector_at(layer.delta, dtype)
         L, parameters = lanes(A), spread(count, vector_at(layer.parameters, dtype))
@@ -78,11 +83,11 @@ def differentiate(dtype, activation):
 
 
 def differentiate_kept(dtype):
-    """The kernel delta *= da/dz of every layer that has kept da/dz on the way forward."""
+    """Return the kernel delta *= da/dz for a layer that has stored da/dz in the forward pass."""
 
     @njit(**OPTIONS)
     def differentiate_kept(address, record, k, t, first, last, i):
-        """delta *= da/dz."""
+        """delta *= da/dz in place, with the stored da/dz."""
         step, layer = record_at(address, STEP), record_at(record, LAYER)
         slopes, D = vector_at(layer.slope, dtype), vector_at(layer.delta, dtype)
         L = lanes(D)
@@ -95,11 +100,11 @@ def differentiate_kept(dtype):
 
 
 def softmax_activate(dtype):
-    """The kernel a = softmax(z). It needs whole rows, so it waits for their last panels."""
+    """Return the kernel a = softmax(z). It needs whole rows, so it works when the last panels of a layer are ready."""
 
     @njit(**OPTIONS)
     def softmax_activate(address, record, k, t, first, last, i):
-        """a = softmax(z) in place   (003)."""
+        """a_i = e^z_i / sum_k e^z_k in place of z   (003)."""
         step, layer = record_at(address, STEP), record_at(record, LAYER)
         A, C, c = vector_at(layer.a_out, dtype), vector_at(step.scratch, dtype), t * step.room
         L, n_out = lanes(A), layer.n_out
@@ -115,11 +120,14 @@ def softmax_activate(dtype):
 
 
 def softmax_differentiate(dtype):
-    """The kernel delta_i = a_i (g_i - sum_k g_k a_k) for g = dC/da and a = softmax(z), of whole rows."""
+    """Return the kernel delta_i = a_i (g_i - sum_k g_k a_k), with g = dC/da and a = softmax(z).
+
+    It needs whole rows, so it works when the last panels of a layer are ready.
+    """
 
     @njit(**OPTIONS)
     def softmax_differentiate(address, record, k, t, first, last, i):
-        """delta = (da/dz)^T dC/da in place   (003)."""
+        """delta = (da/dz)^T dC/da in place of dC/da   (003)."""
         step, layer = record_at(address, STEP), record_at(record, LAYER)
         A, D, C = vector_at(layer.a_out, dtype), vector_at(layer.delta, dtype), vector_at(step.scratch, dtype)
         L, n_out, c = lanes(A), layer.n_out, t * step.room
@@ -138,8 +146,10 @@ def softmax_differentiate(dtype):
 
 @njit(**OPTIONS)
 def follow(address, record, k, t, start, first, last):
-    """The operation that applies a layer's follower to all of its panels, with a FOLLOWER record: the derivative of
-    the output, which no product of the way back comes before."""
+    """Apply the kernel of a FOLLOWER record to all panels of a layer.
+
+    This operation is for the derivative of the output, because no product of the backward pass comes before it.
+    """
     p = record_at(record, FOLLOWER)
     for i in range(0, p.panels, TILE_PANELS):
         call(p.follower, (address, p.layer, k, t, first, last, i))

@@ -1,7 +1,7 @@
-"""Inputs: the rows of a minibatch, gathered from the user's arrays into panels.
+"""This module copies the rows of a minibatch from the user's arrays into panels.
 
-Arrays are read where they lie, in their own type: raw pixels are converted and scaled in registers, and are never
-copied to floats.
+The arrays are read in their own dtype. Raw pixels, for example, are converted and scaled in registers, and are never
+copied to floats in memory.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from .simd.memory import (
 )
 
 ROWS = 16
-"""Rows that are gathered side by side. One after another, every line went to another panel, which took half as long
-again."""
+"""The number of rows that are copied side by side. One row after another took half as long again, because each cache
+line then goes to another panel than the line before."""
 
 
 @njit(**INLINE)
 def order_of(step):
-    """The numbers of the samples of this run; empty if they are taken as they lie."""
+    """Return the numbers of the samples of this run. The vector is empty if the samples are used in their own order."""
     return array_at(step.order, step.order_size, np.int64)
 
 
 @njit(**INLINE)
 def sample(order, start, r):
-    """The number of the sample in row r of the part that begins with sample `start`."""
+    """Return the number of the sample in row r of the part that begins with sample `start`."""
     return order[start + r] if len(order) else start + r
 
 
 def gather(dtype):
-    """The operation that copies rows of a user's matrix into panels, with a MATRIX record."""
+    """Return the operation that copies rows of a matrix of the user into panels. It has a MATRIX record."""
 
     @njit(**OPTIONS)
     def gather(address, record, k, t, start, first, last):
-        """A[r] = (X[order[start + r]] - shift) * scale for the rows r that thread t has of part k."""
+        """A[r] = (X[order[start + r]] - shift) * scale for the rows first <= r < last of part k."""
         step, m = record_at(address, STEP), record_at(record, MATRIX)
         order = order_of(step)
         shift, scale, A = vector_at(m.shift, dtype), vector_at(m.scale, dtype), vector_at(m.panels, dtype)
@@ -73,11 +73,11 @@ def gather(dtype):
 
 
 def one_hot(dtype):
-    """The operation that writes labels as one-hot rows, with a MATRIX record."""
+    """Return the operation that writes labels as one-hot rows. It has a MATRIX record."""
 
     @njit(**OPTIONS)
     def one_hot(address, record, k, t, start, first, last):
-        """Y[r, i] = 1 if labels[order[start + r]] = i else 0, for the rows r that thread t has of part k."""
+        """Y[r, i] = 1 if labels[order[start + r]] = i else 0, for the rows first <= r < last of part k."""
         step, m = record_at(address, STEP), record_at(record, MATRIX)
         order = order_of(step)
         labels, Y = vector_at(m.source, np.int64), vector_at(m.panels, dtype)
@@ -92,11 +92,11 @@ def one_hot(dtype):
 
 
 def noise(dtype):
-    """The operation that adds noise to the inputs and drops some of them, with an INPUT_NOISE record."""
+    """Return the operation that adds noise and dropout to the inputs. It has an INPUT_NOISE record."""
 
     @njit(**OPTIONS)
     def noise(address, record, k, t, start, first, last):
-        """a^0 += deviation * gaussian, then dropout, for the rows that thread t has of part k."""
+        """a^0 += deviation * gaussian, and then a^0 *= mask, for the rows first <= r < last of part k."""
         step, m = record_at(address, STEP), record_at(record, INPUT_NOISE)
         A = vector_at(m.panels, dtype)
         L, deviation, rate = lanes(A), splat(A, m.deviation), splat(A, m.dropout)

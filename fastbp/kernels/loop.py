@@ -1,7 +1,8 @@
-"""The loop over parts: the operations of a step, in phases, divided over threads; the only `prange` of the project.
+"""This module has the loop over parts, which runs the operations of a step and divides them over threads.
 
-A large minibatch comes in *parts*, so that its activations stay in the cache and a call returns soon. For each part the
-loop runs all phases. Inside a phase each thread runs all operations for its share, without waiting for others.
+A large minibatch comes in *parts*, so that its activations stay in the cache, and a call returns soon. For each part,
+the loop runs all phases, and in each phase it runs all operations. In a phase, each thread runs all operations for its
+share, without waiting for the others. This is the only `prange` of the project.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from .simd.target import TILE_ROWS
 
 @njit(**OPTIONS)
 def phase_count(address):
-    """How many phases a step has."""
+    """Return the number of phases of a step."""
     return record_at(address, STEP).phase_count
 
 
 @njit(**OPTIONS)
 def team(address, p, k):
-    """How many threads phase p needs after part k: none if it is for the end of a minibatch and this is not it."""
+    """Return the number of threads that phase p needs after part k.
+
+    It is 0 if the phase belongs to the end of a minibatch, and part k is not the last one.
+    """
     step = record_at(address, STEP)
     phase = array_at(step.phases, step.phase_count, PHASE)[p]
     if phase.at_end and not rows_of(step, k)[4]:
@@ -33,7 +37,10 @@ def team(address, p, k):
 
 @njit(**OPTIONS)
 def run(address, p, k, t):
-    """The operations of phase p for what thread t has of part k: of its rows, whole tiles, but for the last."""
+    """Run the operations of phase p for the share of thread t of part k.
+
+    Each thread gets whole tiles of rows; only the last tile of the part may be smaller.
+    """
     step = record_at(address, STEP)
     phase = array_at(step.phases, step.phase_count, PHASE)[p]
     operations = array_at(step.operations, phase.last, OPERATION)
@@ -48,16 +55,22 @@ def run(address, p, k, t):
 
 @njit(**OPTIONS)
 def diverged(address):
-    """Whether the loss of the last part was not finite."""
+    """Return whether the loss of the last part is not finite."""
     return record_at(address, STEP).diverged != 0
 
 
 def loop(parallel: bool):
-    """The loop over parts first <= k < last of a STEP, `loop(address, first, last)`, with `prange` over threads or not.
+    """Return the loop `loop(address, first, last)` over the parts first <= k < last of the STEP at an address.
 
-    It returns the first part whose loss is not finite, before the parameters have seen it, else `last`.
+    The loop returns `last`. If the loss of a part is not finite, it returns the number of this part, and the parameters
+    have not changed for it.
+
+    Parameters
+    ----------
+    parallel : bool
+        Whether the loop uses `prange` over threads.
     """
-    # Fusion would merge the loops of two phases and so remove the barrier between them.
+    # Fusion would merge the loops of two phases, and the threads would not wait for each other between them.
     options = {"prange": True, "fusion": False, "reduction": False} if parallel else False
 
     @njit(parallel=options, error_model="numpy", nogil=True)

@@ -1,8 +1,8 @@
-"""Loss: C(a^L, y) of each sample, and dC/da^L; then the mean over the minibatch.
+"""This module computes the loss C(a^L, y) of each sample and dC/da^L, and the mean over the minibatch.
 
-A loss comes from above as a formula or a function of columns (`fastbp.losses`). Softmax with cross-entropy, and sigmoid
-with binary cross-entropy, are one function each: it takes z^L, and gives a^L and delta^L = a^L - y, which holds at
-|z| = 1e4 too.
+A loss comes from the caller as a formula, or as a function of columns (`fastbp.losses`). Softmax with cross-entropy,
+and sigmoid with binary cross-entropy, have one function each: it takes z^L, and computes a^L and delta^L = a^L - y. It
+stays exact up to |z| = 1e4 and more.
 """
 
 from __future__ import annotations
@@ -21,20 +21,27 @@ from .simd.tiles import spread
 
 
 def loss(dtype, loss, output: str):
-    """The operation of a loss for a dtype, with a LOSS record.
+    """Return the operation of a loss for a dtype. It has a LOSS record.
 
     Parameters
     ----------
+    dtype : type
+        float32 or float64.
     loss : object
-        With `parameter_count` and functions of columns (`columns.py`): one by itself, and in the dict `fused` those
-        which are one with an output activation.
-    output : the name of that activation, or "".
+        An object with `parameter_count`, with a method `columns` that returns its function of columns (`columns.py`),
+        and with the dict `fused`: for some activation functions of the output, the function of columns for both
+        together.
+    output : str
+        The name of the activation function that the loss includes, or "" if it includes none.
     """
     evaluate, count = loss.fused[output] if output else loss.columns(), loss.parameter_count
 
     @njit(**OPTIONS)
     def loss(address, record, k, t, start, first, last):
-        """C and hits of each row, and dC/da^L, for the rows that thread t has of part k."""
+        """costs[r] = w_r C_r, hits[r] = w_r hit_r and delta_r = dC/da^L, for the rows first <= r < last of part k.
+
+        If the loss includes the activation function, a^L also gets its values in place of z^L, and delta_r = dC/dz^L.
+        """
         step, o = record_at(address, STEP), record_at(record, LOSS)
         A, Y, D = vector_at(o.a, dtype), vector_at(o.y, dtype), vector_at(o.delta, dtype)
         C, a, L, n_out = vector_at(step.scratch, dtype), t * step.room, lanes(A), o.columns
@@ -49,7 +56,7 @@ def loss(dtype, loss, output: str):
             to_columns(A, r * L, step.stride, n_out, rows, C, a)
             to_columns(Y, r * L, step.stride, n_out, rows, C, y)
             if step.weighted:
-                for m in range(L):  # lanes beyond the last row stand for it, see `to_columns`
+                for m in range(L):  # lanes after the last row repeat it, as `to_columns` does
                     C[sums + 2 * L + m] = given[sample(order, start, r + min(m, rows - 1))]
                 weight = load(C, sums + 2 * L)
             store(C, sums, weight * evaluate(C, a, y, d, n_out, parameters))
@@ -64,11 +71,11 @@ def loss(dtype, loss, output: str):
 
 
 def average_over_batch(dtype):
-    """The operation that makes delta^L that of the minibatch's mean loss, with a LOSS record."""
+    """Return the operation that turns the delta^L of each sample into that of the mean loss. It has a LOSS record."""
 
     @njit(**OPTIONS)
     def average_over_batch(address, record, k, t, start, first, last):
-        """delta_r *= w_r / sum_s w_s for the rows that thread t has of part k; weights that are not given are 1."""
+        """delta_r *= w_r / sum_s w_s for the rows first <= r < last of part k. Without weights, each w is 1."""
         step, o = record_at(address, STEP), record_at(record, LOSS)
         D, order = vector_at(o.delta, dtype), order_of(step)
         given, weighted, L = vector_at(step.sample_weights, np.float64), step.weighted, lanes(D)
@@ -85,7 +92,10 @@ def average_over_batch(dtype):
 
 @njit(**OPTIONS)
 def weigh_batch(address, record, k, t, start, first, last):
-    """Before the first part of a minibatch: the sum of its samples' weights, in their order."""
+    """batch_weight = sum_s w_s over the samples of a minibatch, in their order; then seen += batch_weight.
+
+    This happens before the first part of a minibatch. Before the other parts, the operation does nothing.
+    """
     step = record_at(address, STEP)
     _, _, batch_rows, begins, _ = rows_of(step, k)
     if not begins:
@@ -101,7 +111,10 @@ def weigh_batch(address, record, k, t, start, first, last):
 
 @njit(**OPTIONS)
 def add_up(address, record, k, t, start, first, last):
-    """The losses and hits of part k, summed in the order of its rows; if the loss is not finite, STEP.diverged."""
+    """cost += sum_r costs[r] and hit += sum_r hits[r] over the rows of part k, in their order.
+
+    If the sum of the losses is not finite, both stay as they are, and `diverged` of the STEP becomes 1.
+    """
     step, o = record_at(address, STEP), record_at(record, LOSS)
     rows = rows_of(step, k)[1]
     costs, hits = vector_at(o.costs, np.float64), vector_at(o.hits, np.float64)

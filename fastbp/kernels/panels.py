@@ -1,13 +1,13 @@
-"""Storage: every matrix is column panels of one cache line.
+"""This module stores matrices in panels. Each row of a panel is one cache line.
 
-A matrix of rows x cols is ceil(cols / lanes) *panels*; a panel is its rows, each of `lanes` numbers (16 float32 or
-8 float64: one 64-byte line, aligned). Whatever a kernel does, it then streams contiguous lines, and zeros in
-the padding stand in for every remainder loop. Row-major arrays whose rows are a power of two apart would fall
-into the same few cache sets: 87 instead of 115 GFLOP/s at 512 columns.
+A matrix of shape (rows, cols) has ceil(cols / lanes) *panels*. A panel has all the rows, each with `lanes` values: 16
+float32 or 8 float64, which is one aligned cache line of 64 bytes. So all kernels read and write whole lines, one after
+another. Zeros fill the last panel, and no loop must treat a remainder. In a row-major array whose rows are a power of
+two apart, the rows would share few sets of the cache: at 512 columns, this ran at 87 GFLOP/s instead of 115.
 
-All parameters of a network are one flat vector theta: layer by layer W, in panels of `n_in` rows rounded up to
-whole blocks of lanes x lanes, then b. Gradients and optimizer states are vectors of the same layout. The padding of
-theta is zero and stays zero.
+All parameters of a network are one vector theta. For each layer it holds W in panels, with `n_in` rounded up to whole
+blocks of lanes x lanes values, and then b. Gradients and states of optimizers are vectors of the same layout. The
+padding of theta is zero and stays zero.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ LINE = 64
 
 
 def lanes_of(dtype: np.dtype) -> int:
-    """Numbers in a panel row: 16 for float32, 8 for float64."""
+    """Return the number of values in a row of a panel: 16 for float32, 8 for float64."""
     return LINE // np.dtype(dtype).itemsize
 
 
 def round_up(n: int, multiple: int) -> int:
-    """The smallest multiple that is not below n."""
+    """Return the smallest multiple of `multiple` that is at least n."""
     return -(-n // multiple) * multiple
 
 
 def aligned(n: int, dtype: np.dtype) -> np.ndarray:
-    """A vector of n zeros that starts at a cache line."""
+    """Return a vector of n zeros that begins at a cache line."""
     dtype = np.dtype(dtype)
     raw = np.zeros(n * dtype.itemsize + LINE, np.uint8)
     start = -raw.ctypes.data % LINE
@@ -36,7 +36,17 @@ def aligned(n: int, dtype: np.dtype) -> np.ndarray:
 
 
 def pack(matrix: np.ndarray, panels: np.ndarray, rows: int) -> None:
-    """Write a matrix into the start of a flat vector as panels of `rows` rows, zero-padded."""
+    """Write a matrix into the start of a flat vector, in panels of `rows` rows. The padding becomes 0.
+
+    Parameters
+    ----------
+    matrix : array of shape (n_rows, n_cols)
+        The matrix, with n_rows <= rows.
+    panels : array of shape (n,)
+        The vector, with at least ceil(n_cols / lanes) * rows * lanes values.
+    rows : int
+        The number of rows of each panel.
+    """
     lanes = lanes_of(panels.dtype)
     n_rows, n_cols = matrix.shape
     count = -(-n_cols // lanes)
@@ -49,10 +59,10 @@ def pack(matrix: np.ndarray, panels: np.ndarray, rows: int) -> None:
 
 
 def unpack(panels: np.ndarray, rows: int, shape: tuple[int, int]) -> np.ndarray:
-    """The matrix of a shape that `pack` wrote, as a new C-contiguous array."""
+    """Return the matrix that `pack` wrote, as a new C-contiguous array of the given shape."""
     lanes = lanes_of(panels.dtype)
     n_rows, n_cols = shape
     count = -(-n_cols // lanes)
     view = panels[: count * rows * lanes].reshape(count, rows, lanes)[:, :n_rows]
-    # Of one panel, all of these are views.
+    # With one panel, all of these are views of the vector, so a copy is necessary.
     return view.swapaxes(0, 1).reshape(n_rows, count * lanes)[:, :n_cols].copy()

@@ -1,9 +1,9 @@
-"""Records: what the compiled kernels are told, in memory that both floors can see.
+"""This module describes the records: memory in which Python tells the compiled kernels what to do.
 
-A kernel of an operation is called as ``kernel(step, record, k, t, start, first, last)``: the address of the STEP, the
-address of the operation's own record, the number of the part, the number of the thread, the first sample of the part,
-and the rows first <= r < last of the part that the thread works on. Every field of a record is a number; a field that
-says where something lies is its address in bytes.
+The kernel of an operation is called as ``kernel(step, record, k, t, start, first, last)``. The arguments are the
+address of the STEP record, the address of the operation's own record, the number k of the part, the number t of the
+thread, the number of the first sample of the part, and the rows first <= r < last of the part that the thread works on.
+Every field of a record is a number. A field for an array holds its address in bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .simd import OPTIONS
 
 
 def _record(integers: str, reals: str = "") -> np.dtype:
-    """A record of int64 fields and then float64 fields."""
+    """Return the dtype of a record with these int64 fields, and then these float64 fields."""
     return np.dtype([(name, np.int64) for name in integers.split()] + [(name, np.float64) for name in reals.split()])
 
 
@@ -27,70 +27,86 @@ STEP = _record(
     "stride scratch room odd diverged",
     "batch_weight cost hit seen",
 )
-"""What all operations share.
+"""The record that all operations share.
 
-- The samples of this run: `n` of them; `order` holds their numbers if `order_size` is above 0; `sample_weights` holds a
-  weight for each sample of the arrays if `weighted`.
-- How they are divided: `batch` samples a minibatch, `part` rows a part, `parts` parts a minibatch, `threads` threads.
-- What random numbers depend on: the `seed` and the number of steps before this run.
-- The list of operations: `phase_count` PHASE records at `phases`, which refer to the OPERATION records at `operations`.
-- `stride`: numbers from one panel of a part's rows to the next. `scratch`: `room` numbers for each thread.
-- What the kernels report: `odd` and `diverged` become 1 if an input or the loss is not finite; `batch_weight` is the
-  sum of the weights of the minibatch; `cost`, `hit` and `seen` are sums of loss, right predictions and weights.
+- The samples of this run: there are `n` samples. If `order_size` is above 0, `order` holds their numbers. If `weighted`
+  is 1, `sample_weights` holds a weight for each sample of the arrays.
+- Their division: a minibatch has `batch` samples and `parts` parts, a part has `part` rows, and there are `threads`
+  threads.
+- Random numbers depend on `seed` and on `step`, the number of steps before this run.
+- The list of operations: there are `phase_count` PHASE records at `phases`. They refer to the OPERATION records at
+  `operations`.
+- Memory: `stride` is the number of values from one panel of activations to the next. `scratch` has `room` values for
+  each thread.
+- Results: `odd` becomes 1 if an input is not finite, and `diverged` becomes 1 if the loss is not finite. `batch_weight`
+  is the sum of the weights of the minibatch. `cost`, `hit` and `seen` are the sums of the loss, of right predictions
+  and of weights.
 """
 
 PHASE = _record("first last alone at_end")
-"""Operations first <= i < last, which every thread runs for its share; or one thread for all, if `alone`. A phase that
-is `at_end` runs only after the last part of a minibatch. All threads wait for each other between two phases."""
+"""The operations first <= i < last of a phase. Each thread runs them for its share. If `alone` is 1, one thread runs
+them for all. If `at_end` is 1, they run only after the last part of a minibatch. Between two phases, all threads wait
+for each other."""
 
 OPERATION = _record("kernel record")
-"""A compiled kernel and the record that it gets."""
+"""The address of a compiled kernel, and the address of the record that it gets."""
 
 MATRIX = _record("source kind columns shift scale panels")
-"""A row-major matrix of the user, which `gather` copies into panels as (x - shift) * scale; or labels, which `one_hot`
-turns into rows in panels."""
+"""An array of the user at `source`. If it is a row-major matrix, it has numbers of type `kind`, and `gather` copies it
+into panels as (x - shift) * scale. If it holds int64 labels, `one_hot` writes them into panels as one-hot rows."""
 
 INPUT_NOISE = _record("panels columns", "deviation dropout")
-"""What training adds to the inputs: Gaussian noise of a standard deviation, and dropout with a probability."""
+"""The panels of the inputs, to which training adds Gaussian noise with the standard deviation `deviation`, and dropout
+with the probability `dropout`."""
 
 OUTPUTS = _record("panels columns out")
-"""Panels that `scatter` copies to a row-major matrix."""
+"""Panels with `columns` columns, which `scatter` copies to the row-major matrix `out`."""
 
 PRODUCT = _record("a a_row a_panel a_sample rows W w_panel next b b_panel out columns checked followed follower layer")
-"""out = a W + b: z^l = W^l a^{l-1} + b^l on the way forward, (W^{l+1})^T delta^{l+1} on the way back.
+"""The product out = a W + b. In the forward pass it is z^l = W^l a^{l-1} + b^l, in the backward pass
+(W^{l+1})^T delta^{l+1}.
 
-- `a`: the left-hand side; rows are `a_row` numbers apart, panels `a_panel`, and a part begins `a_sample` numbers
-  later for each sample before it (0 if every part uses the same memory).
-- `W`: panels of `rows` rows each, `w_panel` numbers apart; `next` is where the panels that follow the last ones lie,
-  in numbers from W; `b` is the bias, `b_panel` numbers a panel.
-- `out`: panels of `columns` columns. If `checked`, the first ones must be finite, or STEP.odd is set.
-- If `followed`, the kernel `follower` is applied to each group of panels while it is in the cache.
+- `a` is the left matrix. Its rows are `a_row` values apart, and its panels are `a_panel` values apart. For each sample
+  before a part, the part begins `a_sample` values later; this is 0 if all parts use the same memory.
+- `W` is the right matrix, in panels of `rows` rows, which are `w_panel` values apart. `next` is the position of the
+  panels that are needed after the last ones, counted in values from W. `b` is the bias; its panels are `b_panel`
+  values apart.
+- `out` is the result, in panels with `columns` columns. If `checked` is 1 and the first panel is not finite, the
+  kernel sets `odd` of the STEP.
+- If `followed` is 1, the kernel `follower` with the LAYER record `layer` is applied to each group of panels while it is
+  in the cache.
 """
 
 FOLLOWER = _record("follower layer panels")
-"""A kernel of `elementwise` that is applied to all `panels` of a layer."""
+"""A kernel of `elementwise.py`, which is applied to all panels of a layer; `panels` is their number."""
 
 LAYER = _record("number n_in n_out W T transposed a_in a_out delta slope parameters", "dropout")
-"""Layer l = `number`: where W^l lies in theta and, if `transposed`, in the transposed copy, in numbers; the panels of
-a^{l-1}, a^l, delta^l and, where it is kept, da/dz; the parameters of sigma; and the probability of dropout of a^l."""
+"""The layer l = `number`. `W` is the position of W^l in theta. If `transposed` is 1, `T` is its position in the
+transposed copy. `a_in`, `a_out` and `delta` are the panels of a^{l-1}, a^l and delta^l. If the layer keeps da/dz,
+`slope` are its panels. `parameters` are those of sigma. `dropout` is the probability of dropout for a^l."""
 
 LOSS = _record("a y delta columns by_output parameters costs hits", "threshold")
-"""The panels of a^L, y and delta^L; whether each output by itself is right or wrong, from which `threshold` on it says
-yes; the parameters of the loss; and the loss and the hits of each row."""
+"""The panels of a^L, y and delta^L, with `columns` columns. `by_output` is 1 if each output by itself is right or
+wrong; an output then means "yes" from `threshold` on. `parameters` are those of the loss. `costs` and `hits` are the
+loss and the right predictions of each row."""
 
 UPDATE = _record(
     "layers depth theta vectors gradient transposed size hyper hyper_first norms norm_count average",
     "shrink clip_value clip_norm l1 l2 max_norm rate",
 )
-"""All parameters: `depth` LAYER records; theta and its kin, `size` numbers each; the hyperparameters of the rule, a row
-for each minibatch from `hyper_first` on; and what shapes the gradient, bounds the weights and moves the average."""
+"""The update of all parameters. There are `depth` LAYER records at `layers`. `theta`, `gradient`, `average` and each of
+the `vectors` of state have `size` values; `transposed` is the copy of the weights for the backward pass. `hyper` holds
+the hyperparameters of the rule, one row for each minibatch from number `hyper_first` on. The real numbers, and the
+`norm_count` sums at `norms`, belong to clipping, regularization, the bound for weights, and the average."""
 
 
 @njit(**OPTIONS)
 def rows_of(step, k):
-    """Part k: its first sample, its rows, the rows of its minibatch, whether it is the first and the last part of it.
+    """Return five values about part k.
 
-    A smaller last minibatch has fewer parts: those left over have no rows.
+    They are its first sample, the number of its rows, the number of rows of its minibatch, whether it is the first part
+    of its minibatch, and whether it is the last one. If the last minibatch is smaller, it has fewer parts, and those
+    that are left over have no rows.
     """
     batch, part = k // step.parts, k % step.parts
     stop = min((batch + 1) * step.batch, step.n)
@@ -101,17 +117,20 @@ def rows_of(step, k):
 
 @njit(**OPTIONS)
 def divide(n, t, threads):
-    """The units first <= u < last of n that thread t works on."""
+    """Return the range first <= u < last of n units that thread t works on."""
     return n * t // threads, n * (t + 1) // threads
 
 
 @njit(**OPTIONS)
 def row_in_batch(step, k, r):
-    """Row r of part k, counted from the first of its minibatch: masks do not depend on the division into parts."""
+    """Return the number of row r of part k in its minibatch.
+
+    Random numbers depend on this number, so they do not depend on the division into parts.
+    """
     return k % step.parts * step.part + r
 
 
 @njit(**OPTIONS)
 def step_number(step, k):
-    """The number of the step that part k belongs to, over all of training."""
+    """Return the number of the step that part k belongs to, counted from the beginning of training."""
     return step.step + k // step.parts

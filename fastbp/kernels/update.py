@@ -1,15 +1,16 @@
-"""Update: dC/dw_ij = delta_i a_j summed over the minibatch, and the step that the weights take with it.
+"""This module sums the gradient dC/dw_ij = delta_i a_j over the minibatch, and updates the parameters with it.
 
-The unit of work is a block: lanes x lanes weights, the rows j .. j + lanes of one panel i of W, contiguous in memory in
-W and, transposed, in the copy that the way back reads. Its gradient is summed in registers, one chain of multiply-adds
-a weight in the order of the samples. There are three operations, and all give the same bits:
+The unit of work is a block of lanes x lanes weights. It consists of the rows j .. j + lanes - 1 of panel i of W. It is
+contiguous in W, and its transpose is contiguous in the copy for the backward pass. The gradient of a block is summed in
+registers. For each weight, this is one chain of multiply-adds in the order of the samples. There are three operations,
+and all of them give the same bits:
 
-- `learn` applies the update rule to the sum in its registers: the gradient is never written to memory;
-- `gradient` writes the sum to memory, or goes on from there when a minibatch comes in parts;
-- `apply` applies the rule to what `gradient` has written.
+- `learn` sums the gradient and applies the update rule to it in registers. The gradient is never written to memory.
+- `gradient` sums the gradient and writes it to memory. If a minibatch has several parts, it adds to what is there.
+- `apply` applies the rule to the gradient in memory.
 
-After them `norms` and `shrink` bound the gradient's norm, `bound` the weights into each unit, and `average` moves the
-average of the parameters.
+Afterwards, `norms` and `shrink` bound the norm of the gradient, `bound` bounds the weights that lead into each unit,
+and `average` moves the average of the parameters.
 """
 
 from __future__ import annotations
@@ -38,38 +39,42 @@ from .simd.tiles import (
 from .simd.vector import fma, maximum, minimum, sqrt, where
 
 NORM_CHUNK = 4096
-"""Numbers of the gradient whose squares are summed in one go: the sum does not depend on the number of threads."""
+"""The number of values of the gradient whose squares are summed together. It is fixed, so that the norm does not depend
+on the number of threads."""
 
 shrinking = elementwise(lambda square, most: where(square > most * most, most / sqrt(square), 1.0), 2)
 
 
 def shape(g, theta, shrink, clip_value, l1, l2):
-    """The gradient that a rule sees: g shrink, cut off at +-clip_value, plus l1 sign(theta) + l2 theta."""
+    """Return min(max(g shrink, -clip_value), clip_value) + l1 sign(theta) + l2 theta, the gradient for a rule."""
     g = minimum(maximum(g * shrink, -clip_value), clip_value)
     return fma(l2, theta, g) + l1 * where(theta > 0.0, 1.0, where(theta < 0.0, -1.0, theta))
 
 
 @njit(**INLINE)
 def layers_of(u):
-    """The layers of an UPDATE record."""
+    """Return the LAYER records of an UPDATE record."""
     return array_at(u.layers, u.depth, LAYER)
 
 
 @njit(**OPTIONS)
 def blocks(layer, L):
-    """The number of blocks of a layer's weights."""
+    """Return the number of blocks of a layer: ceil(n_in / lanes) ceil(n_out / lanes)."""
     return ((layer.n_in + L - 1) // L) * ((layer.n_out + L - 1) // L)
 
 
 @njit(**OPTIONS)
 def effort(layer, rows):
-    """What a block costs, in rows of its sum: the sum, the update, and the transpose of layers that have one."""
+    """Return the cost of a block, in units of the sum over one row.
+
+    It is the sum, the update, and the transpose for a layer that has one.
+    """
     return rows + (12 if layer.transposed else 4)
 
 
 @njit(**OPTIONS)
 def total_effort(layers, rows, L):
-    """What all blocks of all layers cost."""
+    """Return the cost of all blocks of all layers."""
     total = 0
     for l in range(len(layers)):
         total += blocks(layers[l], L) * effort(layers[l], rows)
@@ -77,9 +82,10 @@ def total_effort(layers, rows, L):
 
 
 class Memory(NamedTuple):
-    """What an update reads and writes: vectors like theta, and the hyperparameters of this minibatch from H[h] on.
+    """`Memory` is what an update reads and writes: vectors like theta, and the hyperparameters from H[h] on.
 
-    `of_weights` and `of_biases` are the last arguments of `shape`, or empty if the gradient is taken as it is.
+    `of_weights` and `of_biases` are the last arguments of `shape`. They are empty if the rule gets the gradient as it
+    is.
     """
 
     theta: np.ndarray
@@ -93,23 +99,40 @@ class Memory(NamedTuple):
 
 
 def _weights(summed: bool, rule):
-    """The kernel of a block of weights: its gradient is summed, or read if not `summed`; then the rule is applied, or,
-    without a rule, the gradient is written."""
+    """Return the kernel for a block of weights.
+
+    Parameters
+    ----------
+    summed : bool
+        Whether the kernel sums the gradient. If not, it reads the gradient from memory.
+    rule : Optimizer or None
+        The rule that the kernel applies. With None, it writes the gradient to memory.
+    """
     applied = rule is not None
     apply_rule = tile_update(rule, False, shape)
 
     @njit(**OPTIONS)
     def weights(A, a, D, d, rows, memory, p, t, resume, stream):
-        """dC/dW[j, i] = sum_r A[r, j] delta[r, i], and the update of W and its state with it   (000, 004).
+        """dC/dW[j, i] = sum_r A[r, j] delta[r, i] over r < rows, and the update of W and its state   (000, 004).
 
         Parameters
         ----------
-        A, D : vectors; lines `a` + r lanes hold a_j, lines `d` + r lanes delta_i, for r < rows.
-        p, t : where the block is in theta and, unless t < 0, its transpose in the transposed copy.
-        resume : whether the sum goes on from the stored gradient.
-        stream : whether other cores will read the weights next, and they go to memory past this one's caches. A core
-            that writes a line which others have read waits 7 ns for it on Zen 4, however early it asks: 15 % of a step
-            of 784-128-10 on 2 cores.
+        A, a : vector and int
+            The activations: line a + r lanes of A holds the a_j of row r.
+        D, d : vector and int
+            The deltas: line d + r lanes of D holds the delta_i of row r.
+        rows : int
+            The number of rows of the part.
+        memory : Memory
+            The vectors to read and write.
+        p, t : int
+            The position of the block in theta, and of its transpose in the copy. If t < 0, there is no transpose.
+        resume : bool
+            Whether the sum continues from the gradient in memory.
+        stream : bool
+            Whether the weights are written to memory past the caches of this core, because other cores read them next.
+            A core that writes a line which other cores have read waits 7 ns for it on Zen 4, however early it asks for
+            the line. This was 15 % of a step of 784-128-10 on 2 cores.
         """
         P, S, T, L, new = memory.theta, memory.vectors, memory.transposed, lanes(A), block(A)
         height = block_rows(A)
@@ -122,9 +145,9 @@ def _weights(summed: bool, rule):
             if summed:
                 for r in range(0, rows * L, L):
                     if applied:
-                        # What the update will touch arrives meanwhile, a line of each a turn. All at once held up the
-                        # sums, and not at all cost 5 % of a step at 2048 x 2048. To ask again for a line that is there
-                        # costs nothing, nor does an address where there is none.
+                        # The lines that the update will change are fetched during the sum, a few at a time.
+                        # Fetching all of them at once slowed the sum down, and fetching none cost 5 % of a step at
+                        # 2048 x 2048. Fetching a line again, or an address without memory, costs nothing.
                         line = j * L + (r & mask)
                         fetch_to_change(P, p + line)
                         fetch_to_change(S, p + line)
@@ -144,13 +167,13 @@ def _weights(summed: bool, rule):
 
 
 def _biases(summed: bool, rule):
-    """The kernel of a panel of biases; see `_weights`."""
+    """Return the kernel for a panel of biases. The parameters are those of `_weights`."""
     applied = rule is not None
     apply_rule = tile_update(rule, True, shape)
 
     @njit(**OPTIONS)
     def biases(D, d, rows, memory, b, resume):
-        """dC/db_i = sum_r delta[r, i] for one panel of b, and its update."""
+        """dC/db_i = sum_r delta[r, i] over r < rows, for one panel of b, and the update of b and its state with it."""
         P, S, L = memory.theta, memory.vectors, lanes(D)
         if resume:
             g = tile_load(1, 1, memory.gradient, b, 0)
@@ -168,12 +191,12 @@ def _biases(summed: bool, rule):
 
 
 def _over_blocks(dtype, summed: bool, rule=None, shaped: bool = False):
-    """The operation that goes over all blocks of weights and panels of biases, with an UPDATE record."""
+    """Return the operation that works on all blocks of weights and all panels of biases. It has an UPDATE record."""
     weights, biases, width = _weights(summed, rule), _biases(summed, rule), len(rule.hyperparameters) if rule else 0
 
     @njit(**OPTIONS)
     def over_blocks(address, record, k, t, start, first, last):
-        """The blocks that thread t has of part k."""
+        """Sum the gradient, apply the rule, or do both, for the blocks of thread t after part k."""
         step, u = record_at(address, STEP), record_at(record, UPDATE)
         rows, resume = (rows_of(step, k)[1], not rows_of(step, k)[3]) if summed else (0, True)
         L, stride, stream = lanes(vector_at(u.theta, dtype)), step.stride, step.threads > 1
@@ -195,7 +218,7 @@ def _over_blocks(dtype, summed: bool, rule=None, shaped: bool = False):
             high, panels = (layer.n_in + L - 1) // L, (layer.n_out + L - 1) // L
             n, each = high * panels, effort(layer, rows)
             for unit in range(max(-(-first // each), 0), min(-(-last // each), n)):
-                # Threads that divide the longer side read less of what others wrote.
+                # Each thread gets a range of the longer side, so it reads less of what other threads have written.
                 j, i = (unit // panels, unit % panels) if high > panels else (unit % high, unit // high)
                 p, at = layer.W + (i * high + j) * L * L, layer.T + (j * panels + i) * L * L
                 if not layer.transposed:
@@ -211,27 +234,32 @@ def _over_blocks(dtype, summed: bool, rule=None, shaped: bool = False):
 
 
 def learn(dtype, rule, shaped: bool):
-    """The operation that sums the gradient and applies a rule to it in registers; `shaped`, to what `shape` makes of
-    it."""
+    """Return the operation that sums the gradient and applies a rule to it in registers.
+
+    With `shaped`, the rule gets what `shape` makes of the gradient.
+    """
     return _over_blocks(dtype, True, rule, shaped)
 
 
 def gradient(dtype):
-    """The operation that sums the gradient and writes it."""
+    """Return the operation that sums the gradient and writes it to memory."""
     return _over_blocks(dtype, True)
 
 
 def apply(dtype, rule, shaped: bool):
-    """The operation that applies a rule to the gradient that was written."""
+    """Return the operation that applies a rule to the gradient in memory.
+
+    With `shaped`, the rule gets what `shape` makes of the gradient.
+    """
     return _over_blocks(dtype, False, rule, shaped)
 
 
 def norms(dtype):
-    """The operation that sums the squares of the gradient, with an UPDATE record."""
+    """Return the operation that sums the squares of the gradient. It has an UPDATE record."""
 
     @njit(**OPTIONS)
     def norms(address, record, k, t, start, first, last):
-        """norms[c] = sum_i gradient[i]^2 over chunk c, always in one order, for the chunks that thread t has."""
+        """norms[c] = sum_i gradient[i]^2 over chunk c, in a fixed order, for the chunks of thread t."""
         step, u = record_at(address, STEP), record_at(record, UPDATE)
         g, sums = array_at(u.gradient, u.size, dtype), vector_at(u.norms, np.float64)
         L, partial = lanes(g), block(g)
@@ -250,7 +278,7 @@ def norms(dtype):
 
 @njit(**OPTIONS)
 def shrink(address, record, k, t, start, first, last):
-    """What the gradient is multiplied by so that its norm is at most clip_norm."""
+    """shrink = min(1, clip_norm / ||gradient||), the factor that bounds the norm of the gradient."""
     u, total = record_at(record, UPDATE), 0.0
     sums = vector_at(u.norms, np.float64)
     for c in range(u.norm_count):
@@ -260,9 +288,20 @@ def shrink(address, record, k, t, start, first, last):
 
 @njit(**OPTIONS)
 def _bound_panel(W, w, n_in, most, T, t, t_stride, stream):
-    """Scale the columns of a panel of W, the weights into a unit each, whose norm is above `most`.
+    """W_:i *= min(1, most / ||W_:i||) for the columns of one panel. A column holds the weights that lead into one unit.
 
-    The panel is at `w`, of n_in rows; the transposes of its blocks are at t, t + t_stride, ..., if t >= 0.
+    Parameters
+    ----------
+    W, w : vector and int
+        The panel is at position w of W.
+    n_in : int
+        The number of its rows.
+    most : float
+        The bound.
+    T, t, t_stride : vector and ints
+        The transposes of its blocks are at positions t, t + t_stride, ... of T. If t < 0, there are none.
+    stream : bool
+        Whether the weights are written past the caches, see `_weights`.
     """
     L, b = lanes(W), block(W)
     norm = splat(W, 0.0)
@@ -278,12 +317,14 @@ def _bound_panel(W, w, n_in, most, T, t, t_stride, stream):
 
 
 def bound(dtype):
-    """The operation that bounds the norm of the weights into each unit by max_norm, with an UPDATE record
-    (Srivastava et al. 2014)."""
+    """Return the operation that bounds the norm of the weights into each unit (Srivastava et al. 2014).
+
+    It has an UPDATE record.
+    """
 
     @njit(**OPTIONS)
     def bound(address, record, k, t, start, first, last):
-        """W_:i *= min(1, max_norm / ||W_:i||) for the panels that thread t has of each layer."""
+        """W_:i *= min(1, max_norm / ||W_:i||) for the panels of thread t of each layer."""
         step, u = record_at(address, STEP), record_at(record, UPDATE)
         P, T, layers = vector_at(u.theta, dtype), vector_at(u.transposed, dtype), layers_of(u)
         L, stream = lanes(P), step.threads > 1
@@ -301,11 +342,11 @@ def bound(dtype):
 
 
 def average(dtype):
-    """The operation that moves the average of the parameters, with an UPDATE record."""
+    """Return the operation that moves the average of the parameters. It has an UPDATE record."""
 
     @njit(**OPTIONS)
     def average(address, record, k, t, start, first, last):
-        """E <- E + rate (theta - E), for what thread t has of it."""
+        """E <- E + rate (theta - E) for the share of thread t."""
         step, u = record_at(address, STEP), record_at(record, UPDATE)
         P, E = vector_at(u.theta, dtype), vector_at(u.average, dtype)
         L, rate = lanes(P), splat(P, u.rate)

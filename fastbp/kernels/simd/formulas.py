@@ -1,4 +1,4 @@
-"""Intrinsics made of formulas, with `elementwise`; and operators in kernels."""
+"""This module makes intrinsics of formulas (`elementwise`), and gives kernels the operators of vectors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .vector import VECTORS, Vector, VectorType, line_type
 
 
 def _spread(build: Callable, arity: int):
-    """An intrinsic of so many arguments; Numba wants each by name."""
+    """Return an intrinsic with `arity` arguments. Numba needs a function whose arguments have names."""
     named = {
         1: lambda typingctx, x: build(x),
         2: lambda typingctx, x, y: build(x, y),
@@ -28,6 +28,7 @@ def _spread(build: Callable, arity: int):
 
 
 def _evaluate(context, builder, formula: Callable, kinds, values, out):
+    """Emit the instructions of a formula for values of these kinds, and return its result."""
     vectors = []
     for kind, value in zip(kinds, values, strict=True):
         lines = [value] if isinstance(kind, VectorType) else cgutils.unpack_tuple(builder, value)
@@ -39,7 +40,18 @@ def _evaluate(context, builder, formula: Callable, kinds, values, out):
 
 
 def elementwise(formula: Callable, arity: int, results: int = 1):
-    """An intrinsic of one to four arguments, vectors or tuples of vectors: `formula` of all of the vectors."""
+    """Return an intrinsic that computes a formula.
+
+    Parameters
+    ----------
+    formula : function
+        A function of `Vector` objects.
+    arity : int
+        The number of arguments of the intrinsic, from one to four. Each is a vector, or a tuple of vectors, which
+        become several arguments of the formula.
+    results : int, default 1
+        The number of results of the formula. With several, the intrinsic returns a tuple.
+    """
 
     def build(*kinds):
         out = kinds[0] if results == 1 else types.UniTuple(kinds[0], results)
@@ -49,9 +61,15 @@ def elementwise(formula: Callable, arity: int, results: int = 1):
 
 
 def digest(dtype, *formulas: tuple[Callable, int, tuple[str, ...]]) -> str:
-    """What tells formulas apart: a digest of the instructions that they emit.
+    """Return a string that is different for formulas with different instructions.
 
-    Each comes as (formula, its number of vectors, names): names are the attributes of its last argument, if any.
+    Parameters
+    ----------
+    dtype : type
+        float32 or float64.
+    *formulas : tuple (formula, arity, names)
+        The formula, the number of its vectors, and the names of the attributes of its last argument. Without names,
+        there is no such argument.
     """
     state = hashlib.sha256()
     for formula, arity, names in formulas:
@@ -69,7 +87,7 @@ def digest(dtype, *formulas: tuple[Callable, int, tuple[str, ...]]) -> str:
 
 
 def choose(builder, code, cases: dict[int, Callable]):
-    """The value of cases[code](), by a branch; the first case if there is no such code."""
+    """Emit a branch, and return the value of cases[code](), or of the first case if there is no such case."""
     first, end = min(cases), builder.append_basic_block("end")
     blocks = {number: builder.append_basic_block(f"code{number}") for number in cases}
     chosen, answers = builder.switch(code, blocks[first]), []

@@ -1,6 +1,7 @@
-"""exp, log and their kin as polynomials of vectors.
+"""This module computes exp, log and similar functions of vectors, by polynomials.
 
-Numba's scalar ones are ten to twenty times slower. Errors are a few units in the last place; NaN stays NaN.
+The scalar functions of Numba are ten to twenty times slower. The errors are a few units in the last place. The result
+for NaN is NaN.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from .vector import F32, F64, MANTISSA, Vector, absolute, fma, maximum, minimum,
 
 
 def _power_of_two(t: Vector) -> Vector:
-    """2^k of the integer k in the low bits of `t` = k + 1.5 * 2^mantissa."""
+    """Return 2^k. The integer k is in the low bits of t = k + 1.5 * 2^mantissa."""
     mantissa = MANTISSA[t.type.element]
     bits = t.bits()
     bias = 127 if mantissa == 23 else 1023
@@ -23,10 +24,10 @@ def _power_of_two(t: Vector) -> Vector:
 
 
 def _expm1_parts(x: Vector) -> tuple[Vector, Vector]:
-    """(2^k, e^r - 1) with x = k ln 2 + r, |r| <= ln 2 / 2.
+    """Return (2^k, e^r - 1), with x = k ln 2 + r and |r| <= ln 2 / 2.
 
-    The Taylor sum of e^r - 1 to r^7 (float32, 5e-9 relative) or r^13 (float64, 4e-18) keeps its relative
-    precision around 0. ln 2 in two parts keeps k ln 2 exact without a fused multiply-add.
+    e^r - 1 is its Taylor sum up to r^7 (float32, relative error 5e-9) or r^13 (float64, 4e-18). It keeps its relative
+    precision around 0. ln 2 is split into two parts, so that k ln 2 is exact even without a fused multiply-add.
     """
     single = x.type.element == F32
     high, low = (0.693359375, -2.12194440054690583e-4) if single else (0.693147180369123816490, 1.90821492927058770e-10)
@@ -42,20 +43,23 @@ def _expm1_parts(x: Vector) -> tuple[Vector, Vector]:
 
 
 def exp(x: Vector) -> Vector:
-    """e^x; 0 below the smallest normal number, and finite (e^88, e^709) above that."""
+    """Return e^x.
+
+    If the result would be below the smallest normal number, it is 0. It is at most e^88 (float32) or e^709 (float64).
+    """
     low, high = (-87.0, 88.0) if x.type.element == F32 else (-708.0, 709.0)
     scale, q = _expm1_parts(minimum(maximum(x, low), high))
     return where(x < low, 0.0, fma(scale, q, scale))
 
 
 def expm1(x: Vector) -> Vector:
-    """e^x - 1 for x >= 0, precise around 0, finite above 88 or 709."""
+    """Return e^x - 1 for x >= 0. It is precise around 0, and at most e^88 (float32) or e^709 (float64)."""
     scale, q = _expm1_parts(minimum(x, 88.0 if x.type.element == F32 else 709.0))
     return fma(scale, q, scale - 1.0)
 
 
 def _atanh_twice(s: Vector, terms: int) -> Vector:
-    """2 atanh s = 2 s (1 + s^2/3 + s^4/5 + ...)."""
+    """Return 2 atanh s = 2 s (1 + s^2/3 + s^4/5 + ...), with `terms` terms after the first one."""
     square = s * s
     p = s.of(2.0 / (2 * terms + 1))
     for n in range(terms - 1, -1, -1):
@@ -64,12 +68,16 @@ def _atanh_twice(s: Vector, terms: int) -> Vector:
 
 
 def log(x: Vector) -> Vector:
-    """ln x; below the smallest normal number, that number's (-87 or -708): finite at 0. NaN of infinity and NaN."""
+    """Return ln x.
+
+    For x below the smallest normal number, also 0 and negative x, the result is the logarithm of this number: -87
+    (float32) or -708 (float64). For infinity and NaN, the result is NaN.
+    """
     b, element = x.builder, x.type.element
     mantissa = MANTISSA[element]
-    root = 0x3F3504F3 if element == F32 else 0x3FE6A09E667F3BCD  # the bits of sqrt(1/2)
+    root = 0x3F3504F3 if element == F32 else 0x3FE6A09E667F3BCD  # these are the bits of sqrt(1/2)
     x = maximum(x, x.tiny)
-    nothing = x - x  # 0, but NaN of infinity and NaN, whose bits would pass for a number
+    nothing = x - x  # 0 for a number, and NaN for infinity and NaN, whose bits would look like those of a number
     bits = x.bits()
     constant = lambda value: ir.Constant(bits.type, [value] * x.type.count)  # noqa: E731
     e = b.ashr(b.sub(bits, constant(root)), constant(mantissa))
@@ -79,12 +87,12 @@ def log(x: Vector) -> Vector:
 
 
 def log1p(u: Vector) -> Vector:
-    """ln(1 + u) for 0 <= u <= 1, precise around 0."""
+    """Return ln(1 + u) for 0 <= u <= 1. It is precise around 0."""
     return _atanh_twice(u / (u + 2.0), 7 if u.type.element == F32 else 16)
 
 
 def sine_of_half_turns(x: Vector) -> Vector:
-    """sin(pi x) for |x| <= 1/2, to 1e-9: the Taylor sum."""
+    """Return sin(pi x) for |x| <= 1/2, as its Taylor sum. The error is at most 1e-9."""
     square = x * x
     p = x.of(0.0)
     for n in range(13, 0, -2):
@@ -92,8 +100,9 @@ def sine_of_half_turns(x: Vector) -> Vector:
     return p * x
 
 
-# ln(erfc(x) e^(x^2) / t), t = 2 / (2 + x), as a polynomial of s in [-1, 1], t = (1 + low) / 2 + s (1 - low) / 2, lowest
-# power first: Chebyshev fits down to t = low, where e^(-x^2) leaves the type. Within 5e-8 and 9e-16.
+# These are the coefficients of ln(erfc(x) e^(x^2) / t) with t = 2 / (2 + x), as a polynomial of s in [-1, 1] with
+# t = (1 + low) / 2 + s (1 - low) / 2. The lowest power comes first. They are Chebyshev fits down to t = low, where
+# e^(-x^2) becomes too small for the dtype. The errors are within 5e-8 (float32) and 9e-16 (float64).
 ERFC = {
     F32: (
         0.17,
@@ -117,7 +126,7 @@ ERFC = {
 
 
 def normal_cdf(x: Vector) -> Vector:
-    """(1 + erf(x / sqrt 2)) / 2: the share of a standard normal distribution below x."""
+    """Return (1 + erf(x / sqrt 2)) / 2, the distribution function of the standard normal distribution."""
     low, coefficients = ERFC[x.type.element]
     u = minimum(absolute(x) * math.sqrt(0.5), 2.0 / low - 2.0)
     t = 2.0 / (2.0 + u)

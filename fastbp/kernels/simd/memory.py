@@ -1,4 +1,4 @@
-"""Vectors to and from memory, and between lanes."""
+"""This module moves vectors between memory and registers, and has small operations on lanes."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from .vector import (
 
 
 def element_at(context, builder, array, value, index, *steps):
-    """The address of value[index + sum of stride * count over `steps`]."""
+    """Emit the address of value[index + sum of stride * count over `steps`], and return it."""
     for stride, count in steps:
         index = builder.add(index, builder.mul(stride, I64(count)))
     return builder.gep(context.make_array(array)(context, builder, value).data, [index])
 
 
 def load_line(builder, pointer, vector: VectorType, align: int = LINE):
-    """The vector at a pointer."""
+    """Emit a load of the vector at a pointer, and return the vector."""
     value = builder.load(builder.bitcast(pointer, line_type(vector).as_pointer()))
     value.align = align
     return value
 
 
 def store_line(builder, value, pointer):
-    """Write a vector to a pointer, and return the instruction."""
+    """Emit a store of a vector to a pointer, and return the instruction."""
     written = builder.store(value, builder.bitcast(pointer, value.type.as_pointer()))
     written.align = LINE
     return written
@@ -47,14 +47,14 @@ def store_line(builder, value, pointer):
 
 @intrinsic
 def lanes(typingctx, A):
-    """The number of elements of A's dtype in a vector."""
+    """Return the number of lanes of a vector of A's dtype."""
     vector = VECTORS[A.dtype]
     return types.intp(A), lambda context, builder, sig, args: I64(vector.lanes)
 
 
 @intrinsic
 def load(typingctx, A, i):
-    """The vector A[i : i + lanes]; i a multiple of lanes."""
+    """Return the vector A[i : i + lanes]. The position i must be a multiple of lanes."""
     vector = VECTORS[A.dtype]
 
     def codegen(context, builder, sig, args):
@@ -65,7 +65,7 @@ def load(typingctx, A, i):
 
 @intrinsic
 def store(typingctx, A, i, x):
-    """A[i : i + lanes] = x; i a multiple of lanes."""
+    """A[i : i + lanes] = x. The position i must be a multiple of lanes."""
 
     def codegen(context, builder, sig, args):
         store_line(builder, args[2], element_at(context, builder, A, *args[:2]))
@@ -75,13 +75,13 @@ def store(typingctx, A, i, x):
 
 
 def to_element(builder, value, element: ir.Type):
-    """A number in the element type of a vector."""
+    """Convert a float64 number to the element type of a vector."""
     return value if value.type == element else builder.fptrunc(value, element)
 
 
 @intrinsic
 def splat(typingctx, A, x):
-    """The number x in every lane of a vector of A's dtype."""
+    """Return a vector of A's dtype with the number x in every lane."""
     vector = VECTORS[A.dtype]
 
     def codegen(context, builder, sig, args):
@@ -92,10 +92,10 @@ def splat(typingctx, A, x):
 
 @intrinsic
 def hashed(typingctx, A, key, first):
-    """Multiples of 2^-24 in [0, 1), hashes of a 64-bit key and the numbers first, first + 1, ... of the lanes.
+    """Return random numbers in [0, 1): hashes of a 64-bit key and of the number first, first + 1, ... of each lane.
 
-    Multiply, shift, exclusive or: a mixer of 32 bits found by search (Wellons 2018), with half of the key before it and
-    half within.
+    They are multiples of 2^-24. The hash multiplies, shifts, and applies exclusive or. It is a mix of 32 bits that was
+    found by search (Wellons 2018). Half of the key enters before the mix, and half inside it.
     """
     vector = VECTORS[A.dtype]
 
@@ -117,14 +117,14 @@ def hashed(typingctx, A, key, first):
 
 
 def lanes_below(builder, vector: VectorType, count):
-    """The mask of the lanes below `count`."""
+    """Emit the mask that is true for the lanes below `count`, and return it."""
     numbers = ir.Constant(ir.VectorType(I64, vector.lanes), list(range(vector.lanes)))
     return builder.icmp_signed("<", numbers, broadcast(builder, count, vector.lanes))
 
 
 @intrinsic
 def keep(typingctx, x, count, fill):
-    """x in the lanes below `count`, the number `fill` in the others."""
+    """Return x in the lanes below `count`, and the number `fill` in the others."""
 
     def codegen(context, builder, sig, args):
         other = broadcast(builder, to_element(builder, args[2], element_of(x.dtype)), x.lanes)
@@ -135,7 +135,7 @@ def keep(typingctx, x, count, fill):
 
 @intrinsic
 def holds_zeros(typingctx, x):
-    """Whether every lane is 0."""
+    """Return whether every lane of x is 0."""
 
     def codegen(context, builder, sig, args):
         same = builder.fcmp_ordered("==", args[0], ir.Constant(args[0].type, [0.0] * x.lanes))
@@ -146,14 +146,17 @@ def holds_zeros(typingctx, x):
 
 
 ENDLESS = 1 << 40
-"""The size that an array has where its kernel knows better."""
+"""The size of an array whose real size only its kernel knows."""
 
 UINT8, FLOAT32, FLOAT64 = range(3)
 INPUT_TYPES = {UINT8: I8, FLOAT32: F32, FLOAT64: F64}
 
 
 def _input(masked: bool):
-    """An intrinsic that reads `count` numbers of type `kind` at a byte address into a vector of A's dtype."""
+    """Return an intrinsic that reads `count` numbers of type `kind` at an address into a vector of A's dtype.
+
+    With `masked`, `count` may be smaller than the number of lanes, and the other lanes become 0.
+    """
 
     @intrinsic
     def load_input(typingctx, A, kind, address, count):
@@ -193,7 +196,7 @@ load_input, load_input_part = _input(masked=False), _input(masked=True)
 
 
 def _prefetch(write: bool):
-    """An intrinsic that asks for the line at A[i], wherever that is, and waits for nothing."""
+    """Return an intrinsic that fetches the cache line at A[i], without waiting for it. Any address is allowed."""
 
     @intrinsic
     def prefetch(typingctx, A, i):
@@ -210,12 +213,16 @@ def _prefetch(write: bool):
 
 
 fetch, fetch_to_change = _prefetch(False), _prefetch(True)
-"""To read, and to change: then also out of the caches of other cores."""
+"""The first one fetches a line to read it. The second one fetches it to change it, and takes it out of the caches of
+other cores."""
 
 
 @intrinsic
 def fence(typingctx):
-    """What was written before, past the caches too, is there for other cores that are told so afterwards."""
+    """Make all stores before this point visible to other cores, before they can see any later store.
+
+    This includes stores that go past the caches.
+    """
 
     def codegen(context, builder, sig, args):
         builder.fence("seq_cst")
@@ -225,8 +232,8 @@ def fence(typingctx):
 
 
 def _array(context, builder, array: types.Array, address, size):
-    """An array at an address."""
-    from numba.np.arrayobj import populate_array  # 40 ms, that `import fastbp` need not pay
+    """Return an array of `size` elements at an address."""
+    from numba.np.arrayobj import populate_array  # this import takes 40 ms, which `import fastbp` can do without
 
     out = context.make_array(array)(context, builder)
     item = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array.dtype)))
@@ -236,7 +243,7 @@ def _array(context, builder, array: types.Array, address, size):
 
 @intrinsic
 def array_at(typingctx, address, size, dtype):
-    """The vector of `size` numbers or records of a dtype at an address."""
+    """Return the vector of `size` numbers or records of a dtype at an address."""
     array = types.Array(dtype.dtype, 1, "C")
     return array(types.intp, types.intp, dtype), lambda context, builder, sig, args: _array(
         context, builder, array, *args[:2]
@@ -245,7 +252,7 @@ def array_at(typingctx, address, size, dtype):
 
 @intrinsic
 def vector_at(typingctx, address, dtype):
-    """The vector of a dtype that starts at an address; how far it goes is for the kernel to know."""
+    """Return the vector of a dtype that begins at an address. Only the kernel knows its size."""
     array = types.Array(dtype.dtype, 1, "C")
     return array(types.intp, dtype), lambda context, builder, sig, args: _array(
         context, builder, array, args[0], I64(ENDLESS)
@@ -254,7 +261,10 @@ def vector_at(typingctx, address, dtype):
 
 @intrinsic
 def record_at(typingctx, address, dtype):
-    """The record of a dtype at an address. An array of one, and its first, took a fifth of the compile time."""
+    """Return the record of a dtype at an address.
+
+    When this was done by an array with one record, it took a fifth of the compile time.
+    """
     record = dtype.dtype
     return record(types.intp, dtype), lambda context, builder, sig, args: builder.inttoptr(
         args[0], context.get_value_type(record)
@@ -263,7 +273,7 @@ def record_at(typingctx, address, dtype):
 
 @intrinsic
 def call(typingctx, address, arguments):
-    """Call the compiled kernel at an address: its code is neither linked nor compiled again into the caller."""
+    """Call the compiled kernel at an address. Its code is not linked or compiled again into the caller."""
     argtypes = arguments.types
 
     def codegen(context, builder, sig, args):

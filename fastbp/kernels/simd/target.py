@@ -1,4 +1,4 @@
-"""The machine: how wide its vector registers are, and what shape of tile they hold."""
+"""This module finds out how wide the vector registers of the machine are, and which shape of tile they can hold."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from ..panels import LINE
 
 
 def registers() -> tuple[int, int]:
-    """Width in bits and number of the vector registers of the target that Numba compiles for."""
+    """Return the width in bits, and the number, of the vector registers of the target that Numba compiles for."""
     if not config.CPU_NAME and config.CPU_FEATURES is None and config.ENABLE_AVX:
         features = llvm.get_host_cpu_features()
         if features.get("avx512f"):
             return 512, 32
         if features.get("avx2"):
             return 256, 16
-    # Another target, or no x86: let LLVM double a cache line and see which registers it names.
+    # For another target, or another machine than x86, this compiles a function that doubles a cache line. The names of
+    # the registers in its assembly show how wide they are.
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(
@@ -36,10 +37,11 @@ def registers() -> tuple[int, int]:
 
 
 def _tiles() -> tuple[int, int, int]:
-    """The rows and panels of a product's tile, and the rows of a gradient's: the most that the registers hold.
+    """Return the rows and panels of the tile of a product, and the rows of the tile of a gradient.
 
-    A product of `rows` x `panels` needs as many sums, `panels` vectors of the right-hand side and a broadcast. A tile
-    that is too large spills its sums to memory: 8 x 2 on AVX2 ran at a third of the speed of 6 x 1.
+    A tile is as large as the registers allow. A product of `rows` x `panels` needs rows * panels vectors for its sums,
+    `panels` vectors for the right matrix, and one vector for a value of the left matrix. A tile that is too large moves
+    its sums to memory: on AVX2, 8 x 2 ran at a third of the speed of 6 x 1.
     """
     bits, count = registers()
     room = (count - 1) // (8 * LINE // bits)

@@ -1,4 +1,7 @@
-"""Tiles: rows x panels vectors in registers, a tuple in row-major order, and what is done with all at once."""
+"""This module has tiles: rows x panels vectors in registers, stored as a tuple in row-major order.
+
+An element c[m, n] of a tile is a vector: row m of panel n.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,20 @@ from .vector import I32, I64, VECTORS, Vector, broadcast, element_of, fma, line_
 
 
 def _tile(rows, panels, A):
+    """Return the Numba type of a tile."""
     return types.UniTuple(VECTORS[A.dtype], rows.literal_value * panels.literal_value)
 
 
 @intrinsic
 def block_rows(typingctx, A):
-    """The rows of a gradient's tile, known at compile time: a divisor of lanes."""
+    """Return the number of rows of the tile of a gradient, as a literal. It divides the number of lanes."""
     height = min(GRADIENT_ROWS, VECTORS[A.dtype].lanes)
     return types.literal(height)(A), lambda context, builder, sig, args: I64(height)
 
 
 @intrinsic(prefer_literal=True)
 def tile_zero(typingctx, rows, panels, A):
-    """c[m, n] = 0 in A's dtype."""
+    """Return the tile c[m, n] = 0 in A's dtype."""
     tile = _tile(rows, panels, A)
 
     def codegen(context, builder, sig, args):
@@ -41,7 +45,7 @@ def tile_zero(typingctx, rows, panels, A):
 
 @intrinsic(prefer_literal=True)
 def tile_fill(typingctx, rows, panels, B, b, stride):
-    """c[m, n] = B[b + n stride : + lanes] for every row m."""
+    """Return the tile c[m, n] = B[b + n stride : + lanes], which is the same for every row m."""
     tile, n64 = _tile(rows, panels, B), types.intp
 
     def codegen(context, builder, sig, args):
@@ -56,7 +60,7 @@ def tile_fill(typingctx, rows, panels, B, b, stride):
 
 @intrinsic(prefer_literal=True)
 def tile_load(typingctx, rows, panels, C, c, stride):
-    """c[m, n] = C[c + m lanes + n stride : + lanes]."""
+    """Return the tile c[m, n] = C[c + m lanes + n stride : + lanes]."""
     tile, n64 = _tile(rows, panels, C), types.intp
 
     def codegen(context, builder, sig, args):
@@ -89,7 +93,7 @@ def tile_store(typingctx, rows, panels, c, C, i, stride):
 
 @intrinsic(prefer_literal=True)
 def tile_fma(typingctx, rows, panels, c, A, a, a_stride, W, w, w_stride):
-    """c[m, n] += A[a + m a_stride] * W[w + n w_stride : + lanes]."""
+    """Return the tile c[m, n] + A[a + m a_stride] * W[w + n w_stride : + lanes]."""
     n64 = types.intp
 
     def codegen(context, builder, sig, args):
@@ -110,18 +114,25 @@ def tile_fma(typingctx, rows, panels, c, A, a, a_stride, W, w, w_stride):
 
 
 def tile_update(rule, for_biases: bool, shape: Callable):
-    """The intrinsic that applies an update rule to a tile of the gradient, in registers.
+    """Return the intrinsic that applies an update rule to a tile of the gradient, in registers.
 
-    `tile_apply(rows, g, H, h, shaping, P, p, S, s, size, Q, q)` applies the rule with the gradient tile g and the
-    hyperparameters from H[h] on to the parameters P[p : p + rows lanes], whose state vector k is S[s + k size :]. The
-    new parameters go to Q[q : q + rows lanes]. `shaping` are the last arguments of `shape`, which changes the gradient
-    before the rule sees it; or it is empty.
+    The intrinsic is `tile_descend(rows, g, H, h, shaping, P, p, S, s, size, Q, q)`. Its arguments are:
+
+    - g is the tile of the gradient, with `rows` rows.
+    - The hyperparameters are at H[h], H[h + 1], ...
+    - The parameters are P[p : p + rows lanes]. State vector k is S[s + k size : + rows lanes], and gets its new values.
+    - The new parameters are written to Q[q : q + rows lanes].
+    - `shaping` holds the last arguments of `shape`. If it is empty, the rule gets the gradient as it is.
 
     Parameters
     ----------
     rule : object
-        With `update(g, theta, *states, h)`, the names of its `states` and of its `hyperparameters`, which are the
-        attributes of h, and `of_weights`, the names of those that are 0 for biases.
+        The rule, with `update(g, theta, *states, h)`, with the names of its `states` and of its `hyperparameters`,
+        which are the attributes of h, and with `of_weights`, the names of those that are 0 for biases.
+    for_biases : bool
+        Whether the parameters are biases.
+    shape : function
+        The function that changes the gradient before the rule gets it.
     """
 
     @intrinsic(prefer_literal=True)
@@ -157,7 +168,7 @@ def tile_update(rule, for_biases: bool, shape: Callable):
 
 @intrinsic(prefer_literal=True)
 def spread(typingctx, count, P):
-    """The first `count` numbers of P, each in every lane of a vector: a tuple, the parameters of a formula."""
+    """Return a tuple of `count` vectors. Vector k has the number P[k] in every lane."""
     vector = VECTORS[P.dtype]
     out = types.UniTuple(vector, count.literal_value) if count.literal_value else types.Tuple(())
 
@@ -170,7 +181,10 @@ def spread(typingctx, count, P):
 
 
 def _unpack(builder, x, y, block: int, unit: int):
-    """The low, and the high, half of every 16-byte block of x and of y, `unit` lanes of each in turn."""
+    """Return two vectors: the low halves, and the high halves, of every 16-byte block of x and of y.
+
+    In each half, `unit` lanes of x and `unit` lanes of y come in turn.
+    """
     halves = []
     for half in (0, block // 2):
         order = []
@@ -182,7 +196,7 @@ def _unpack(builder, x, y, block: int, unit: int):
 
 
 def _blocks(builder, x, y, first: tuple[int, int]):
-    """Two of the four 16-byte blocks of x, then the same of y."""
+    """Return two of the four 16-byte blocks of x, and then the same two blocks of y, as one vector."""
     count = x.type.count
     lanes = [lane for block in first for lane in range(block * count // 4, (block + 1) * count // 4)]
     order = ir.Constant(ir.VectorType(I32, count), lanes + [count + lane for lane in lanes])
@@ -190,10 +204,10 @@ def _blocks(builder, x, y, first: tuple[int, int]):
 
 
 def _transposed(builder, rows: list) -> list:
-    """A square of vectors, transposed: first inside the 16-byte blocks, then the 4 x 4 blocks.
+    """Return a square of vectors, transposed: first inside the 16-byte blocks, and then the 4 x 4 blocks.
 
-    Each of these exchanges is one instruction without operands of its own. A butterfly over the bits of the lane
-    number, which reads better, needs a table of lanes in a register for each, and more copies.
+    Each of these exchanges is one instruction that needs no further register. A butterfly over the bits of the lane
+    number would be easier to read, but it needs a register with a table of lanes for each exchange, and more copies.
     """
     block = len(rows) // 4
     inside = []
@@ -215,7 +229,7 @@ def _transposed(builder, rows: list) -> list:
 
 
 def _block_of(context, builder, B, block) -> list:
-    """The rows of a block."""
+    """Emit loads of the rows of a block, and return the vectors."""
     vector = VECTORS[B.dtype]
     width = I64(vector.lanes)
     return [
@@ -225,13 +239,13 @@ def _block_of(context, builder, B, block) -> list:
 
 
 def _store_block(context, builder, rows: list, array, value, start, stream):
-    """Write the rows of a block, if `stream` past the caches."""
+    """Emit stores of the rows of a block. If `stream` is true when the code runs, they go past the caches."""
     width = I64(rows[0].type.count)
     pointers = [element_at(context, builder, array, value, start, (width, m)) for m in range(len(rows))]
     nothing = ir.FunctionType(ir.VoidType(), [])
     with builder.if_else(stream) as (past, through):
         with past:
-            # Between two instructions of no code, or LLVM would make one store of this and the other, the plain one.
+            # The two empty assembly instructions keep LLVM from merging these stores with the plain ones below.
             builder.asm(nothing, "", "~{memory}", [], True)
             for row, pointer in zip(rows, pointers, strict=True):
                 written = store_line(builder, row, pointer)
@@ -244,9 +258,10 @@ def _store_block(context, builder, rows: list, array, value, start, stream):
 
 @intrinsic
 def transpose_lines(typingctx, X, x, x_count, Y, y, y_count):
-    """Y[y + i lanes + j] = X[x + j lanes + i]: `lanes` lines, each a row, to as many, each a column.
+    """Y[y + i lanes + j] = X[x + j lanes + i]: `lanes` rows become `lanes` columns.
 
-    Of fewer lines, of which there are `x_count` in X or `y_count` in Y, the last stands for all beyond it.
+    X has `x_count` lines and Y has `y_count` lines. If there are fewer than `lanes`, the last line is used for all
+    after it.
     """
     n64 = types.intp
 
@@ -268,7 +283,10 @@ def transpose_lines(typingctx, X, x, x_count, Y, y, y_count):
 
 @intrinsic
 def block(typingctx, A):
-    """A vector of lanes x lanes numbers for as long as the calling function runs, in registers where they suffice."""
+    """Return a vector of lanes x lanes numbers, in registers if there is room.
+
+    It exists until the calling function returns.
+    """
     vector, array = VECTORS[A.dtype], types.Array(A.dtype, 1, "C")
 
     def codegen(context, builder, sig, args):
@@ -284,7 +302,7 @@ def block(typingctx, A):
 
 @intrinsic
 def block_store(typingctx, B, W, w, stream):
-    """W[w : w + lanes^2] = B; if `stream`, past the caches, for others to read after a `fence`."""
+    """W[w : w + lanes^2] = B. If `stream`, the stores go past the caches; other cores may read W after a `fence`."""
 
     def codegen(context, builder, sig, args):
         rows = _block_of(context, builder, B, args[0])
@@ -296,7 +314,10 @@ def block_store(typingctx, B, W, w, stream):
 
 @intrinsic
 def block_transpose(typingctx, B, T, t, stream):
-    """T[t + i lanes + j] = B[j lanes + i]; see `block_store`. A scalar one cost a quarter of a step of 512 x 512."""
+    """T[t + i lanes + j] = B[j lanes + i]. The argument `stream` is that of `block_store`.
+
+    A transpose with scalars took a quarter of a step of 512 x 512.
+    """
 
     def codegen(context, builder, sig, args):
         rows = _transposed(builder, _block_of(context, builder, B, args[0]))

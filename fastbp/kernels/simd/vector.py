@@ -1,7 +1,7 @@
-"""Vectors of one cache line: a value type for Numba, and `Vector`, the operand of formulas.
+"""This module has vectors of one cache line: a value type for Numba, and `Vector`, the operand of formulas.
 
-A formula is a plain Python function of `Vector`s. Its operators emit LLVM instructions, so it is typed once, by
-Python, and costs Numba nothing to compile.
+A formula is a plain Python function of `Vector` objects, whose operators emit LLVM instructions. So Python itself runs
+the formula once, and Numba needs no time to compile it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MANTISSA = {F32: 23, F64: 52}
 
 
 class VectorType(types.Type):
-    """A cache line of `dtype` as a Numba value."""
+    """`VectorType` is the Numba type of a cache line of numbers of a dtype."""
 
     def __init__(self, dtype: types.Float):
         self.dtype = dtype
@@ -38,47 +38,48 @@ VECTORS = {dtype: VectorType(dtype) for dtype in (types.float32, types.float64)}
 
 
 def element_of(dtype: types.Float) -> ir.Type:
-    """The LLVM type of a dtype."""
+    """Return the LLVM type of a dtype."""
     return F32 if dtype == types.float32 else F64
 
 
 def broadcast(builder, scalar, lanes: int):
-    """A number in every lane."""
+    """Emit a vector with the number in every lane, and return it."""
     undefined = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
     first = builder.insert_element(undefined, scalar, I32(0))
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
 
 
 def emit_call(builder, name: str, result, *args):
-    """Call an LLVM intrinsic by name."""
+    """Emit a call of an LLVM intrinsic by its name, and return the result."""
     fnty = ir.FunctionType(result, [a.type for a in args])
     return builder.call(cgutils.get_or_insert_function(builder.module, fnty, name), args)
 
 
 class Mask:
-    """A lane-wise truth value, for `where`."""
+    """`Mask` is a vector of truth values, one for each lane. The function `where` uses it."""
 
     def __init__(self, builder, value):
         self.builder, self.value = builder, value
 
 
 class Vector:
-    """A vector in a formula: operators emit instructions. Numbers are broadcast."""
+    """`Vector` is a vector in a formula. Its operators emit instructions. A number is the same in every lane."""
 
     def __init__(self, builder, value):
         self.builder, self.value = builder, value
 
     @property
     def type(self) -> ir.VectorType:
+        """The LLVM type of the vector."""
         return self.value.type
 
     @property
     def tiny(self) -> float:
-        """The smallest normal number of the type."""
+        """The smallest normal number of the dtype."""
         return 2.0**-126 if self.type.element == F32 else 2.0**-1022
 
     def of(self, x: float | Vector) -> Vector:
-        """`x`, broadcast if it is a number."""
+        """Return x as a vector of this type. A number becomes a vector with the number in every lane."""
         return (
             x if isinstance(x, Vector) else Vector(self.builder, ir.Constant(self.type, [float(x)] * self.type.count))
         )
@@ -122,13 +123,16 @@ class Vector:
         return self._compare(">=", other)
 
     def bits(self):
-        """The lanes as integers of the same width."""
+        """Return the lanes as integers of the same width."""
         width = 32 if self.type.element == F32 else 64
         return self.builder.bitcast(self.value, ir.VectorType(ir.IntType(width), self.type.count))
 
 
 def where(mask: Mask, x: Vector | float, y: Vector | float) -> Vector:
-    """`x` where the mask holds, else `y`; one of them a vector. Of NumPy arrays, as NumPy does it."""
+    """Return x in the lanes where the mask is true, and y elsewhere. One of x and y must be a vector.
+
+    The function also works for NumPy arrays.
+    """
     if isinstance(mask, np.ndarray):
         return np.where(mask, x, y)
     like = x if isinstance(x, Vector) else y
@@ -136,44 +140,48 @@ def where(mask: Mask, x: Vector | float, y: Vector | float) -> Vector:
 
 
 def fma(x: Vector, y: Vector | float, z: Vector | float) -> Vector:
-    """x y + z, of NumPy arrays too. `llvm.fma` would call libm's scalar `fmaf` on a target without the instruction."""
+    """Return x y + z. The function also works for NumPy arrays.
+
+    It emits `llvm.fmuladd`, because `llvm.fma` would call the scalar `fmaf` of libm on a target without the
+    instruction.
+    """
     if isinstance(z, np.ndarray):
         return x * y + z
     return _llvm("fmuladd", x, x.of(y), x.of(z))
 
 
 def maximum(x: Vector, y: Vector | float) -> Vector:
-    """The larger one; NaN in `x` stays NaN."""
+    """Return the larger one of x and y. If x is NaN, the result is NaN."""
     return where(x < y, y, x)
 
 
 def minimum(x: Vector, y: Vector | float) -> Vector:
-    """The smaller one; NaN in `x` stays NaN."""
+    """Return the smaller one of x and y. If x is NaN, the result is NaN."""
     return where(x > y, y, x)
 
 
 def _llvm(name: str, *vectors: Vector) -> Vector:
-    """An LLVM intrinsic of vectors."""
+    """Emit a call of an LLVM intrinsic of vectors, and return the result."""
     x = vectors[0]
     tag = f"llvm.{name}.v{x.type.count}f{32 if x.type.element == F32 else 64}"
     return Vector(x.builder, emit_call(x.builder, tag, x.type, *(vector.value for vector in vectors)))
 
 
 def absolute(x: Vector) -> Vector:
-    """|x|."""
+    """Return |x|."""
     return _llvm("fabs", x)
 
 
 def with_sign(x: Vector, y: Vector) -> Vector:
-    """|x| with the sign of y."""
+    """Return |x| with the sign of y."""
     return _llvm("copysign", x, y)
 
 
 def sqrt(x: Vector) -> Vector:
-    """The square root."""
+    """Return the square root of x."""
     return _llvm("sqrt", x)
 
 
 def line_type(vector: VectorType) -> ir.VectorType:
-    """The LLVM type of a vector."""
+    """Return the LLVM type of a vector."""
     return ir.VectorType(element_of(vector.dtype), vector.lanes)
