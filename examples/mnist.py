@@ -141,17 +141,26 @@ def main() -> int:
         parser.error(str(error))
     print(net, f"{len(X)} training images, {len(Xt)} test images", sep="\n", flush=True)
 
-    history, target, interrupted = trainer.history, args.target_accuracy, False
-    try:
-        for epoch in range(1, args.epochs + 1):
-            trainer.fit(X, y, epochs=1, validation_data=(Xt, yt), progress=False)
-            last = {name: values[-1] for name, values in history.items()}
+    history, target, interrupted, shown = trainer.history, args.target_accuracy, False, 0
+
+    def show() -> None:
+        """Print the epochs that are in the history and have not been printed yet."""
+        nonlocal shown
+        while shown < history.epochs:
+            epoch = {name: values[shown] for name, values in history.items()}
             scores = "loss {loss:.4f}  training accuracy {accuracy:.4f}  test accuracy {validation_accuracy:.4f}"
-            print(f"epoch {epoch:2}  {scores.format(**last)}  {last['seconds']:.2f} s", flush=True)
-            if target is not None and last["validation_accuracy"] >= target:
+            print(f"epoch {shown + 1:2}  {scores.format(**epoch)}  {epoch['seconds']:.2f} s", flush=True)
+            shown += 1
+
+    try:
+        for _ in range(args.epochs):
+            trainer.fit(X, y, epochs=1, validation_data=(Xt, yt), progress=False)
+            show()
+            if target is not None and history["validation_accuracy"][-1] >= target:
                 break
     except KeyboardInterrupt:
         interrupted = True
+        show()  # Ctrl-C may have come after the end of an epoch and before its line
         print("interrupted", file=sys.stderr)
     except FloatingPointError as error:
         parser.error(str(error))

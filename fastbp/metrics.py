@@ -305,4 +305,6 @@ def score(function: Scorer, y: np.ndarray, a: np.ndarray, weights: np.ndarray | 
     """
     if isinstance(function, TopK) or function in METRICS.values():
         return function(y, a, weights)
-    return float(function(y, a[:, 0] if a.shape[1] == 1 and y.ndim == 1 else a))
+    y, a = y.view(), (a[:, 0] if a.shape[1] == 1 and y.ndim == 1 else a).view()
+    y.flags.writeable = a.flags.writeable = False  # the kernels read these targets again, and check nothing
+    return float(function(y, a))

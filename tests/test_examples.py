@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -105,14 +106,18 @@ def test_interrupt(mnist):
         process = start("--data", mnist, "--epochs", 10**9, "--hidden", 8)
     finally:
         signal.signal(signal.SIGINT, before)
+    late = threading.Timer(60, process.kill)
     with process:
+        late.start()
         try:
-            first = [process.stdout.readline() for _ in range(3)]
+            lines = [process.stdout.readline() for _ in range(3)]
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+            # `communicate` would lose what `readline` has read ahead: epochs that ended before the signal came.
+            lines, err = "".join([*lines, *process.stdout]).splitlines(), process.stderr.read()
+            process.wait()
         finally:
+            late.cancel()
             process.kill()
-    lines = "".join((*first, out)).splitlines()
     assert process.returncode == 130
     assert err == "interrupted\n"
     last = LAST.fullmatch(lines[-1])

@@ -75,7 +75,8 @@ def _in_place(array: np.ndarray) -> bool:
 def readable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return the array itself if the kernels can read it as it is, else a converted copy."""
     if _in_place(array):
-        return array.view(np.uint8) if array.dtype == np.bool_ else array
+        # A view: whoever changes the shape of the array later does not change what has been checked.
+        return array.view(np.uint8 if array.dtype == np.bool_ else array.dtype)
     kind = array.dtype if array.dtype in KINDS and array.dtype.isnative else dtype
     return np.require(array, kind, ["C_CONTIGUOUS", "ALIGNED"])
 

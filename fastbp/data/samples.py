@@ -171,9 +171,9 @@ def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: st
 
 def _signs(array: np.ndarray, name: str) -> None:
     """Raise ValueError unless all values are 0 or 1, or all values are -1 or 1."""
-    least = min(block.min() for _, block in blocks(array))
+    no = -1 if any(block.min() < 0 for _, block in blocks(array)) else 0
     for start, block in blocks(array):
-        fine = (block == 1) | (block == min(least, 0))
+        fine = (block == 1) | (block == no)
         if not fine.all():
             refuse(block, fine, name, "0 or 1, or -1 or 1", start)
 

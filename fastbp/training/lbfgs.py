@@ -102,6 +102,14 @@ class Search:
             self._seen = {}  # dropout and noise differ from step to step, so old results are not valid
         parameters = self.state.parameters
         start = parameters.theta.astype(np.float64)
+        try:
+            self._step(eta, start)
+        except BaseException:  # Ctrl-C must not leave the network at a point that the search has only tried
+            parameters.assign(start)
+            raise
+
+    def _step(self, eta: float, start: np.ndarray) -> None:
+        parameters = self.state.parameters
         cost, g, sums = self.look(start)
         pairs = self.state.vectors.reshape(2, -1, start.size)
         d = eta * self._direction(g, pairs)

@@ -253,8 +253,9 @@ class Trainer:
             The inputs; each row is a sample. C-contiguous arrays of dtype uint8, float32 and float64, also np.memmap,
             are read without a copy. Other arrays are converted first. A block is a pair (X, y) or a triple (X, y,
             sample_weight), with any number of rows. An epoch goes through all blocks once. A separate thread reads the
-            next blocks while training uses the last ones, so it must be possible to read them from another thread. An
-            iterator, such as a generator, can only be used for one epoch.
+            next blocks during training, so it must be possible to read them from another thread. An iterator, such as a
+            generator, can only be used for one epoch. With blocks, the parameters `sample_weight`, `validation_split`
+            and ``class_weight="balanced"``, and the optimizer `LBFGS`, are not possible.
         y : array of shape (n,) or (n, n_out), or None, default None
             The targets. The loss decides which targets are possible:
 
@@ -342,29 +343,44 @@ class Trainer:
             checks.integer(shuffle_buffer, "shuffle_buffer", 1)
         if validation_data is not None and split:
             raise ValueError(f"validation_split must be 0 with validation_data, got {split}")
-        reader = self._reader
+        with self._turn():  # from the checks on, so that nobody gives the trainer another network in between
+            source, validation = self._source(
+                X, y, epochs, sample_weight, class_weight, validation_data, split, shuffle_buffer
+            )
+            if validation is not None:
+                self._check_metrics(validation.y)
+            Run(self, source, called, epochs).train(validation)
+        return self.history
+
+    def _source(
+        self,
+        X: ArrayLike | Iterable,
+        y: ArrayLike | None,
+        epochs: int,
+        sample_weight: ArrayLike | None,
+        class_weight: dict[int, float] | str | None,
+        validation_data: tuple[ArrayLike, ...] | None,
+        split: float,
+        shuffle_buffer: int | None,
+    ) -> tuple[sources.Arrays | sources.Blocks, Samples | None]:
+        """Return the source of the samples of a call of `fit`, and the samples for validation; all are checked."""
+        reader, searches = self._reader(self.network), self.optimizer.searches
         validation = None if validation_data is None else reader.validation(validation_data)
         if y is None:
             if sample_weight is not None or split or class_weight == "balanced":
                 raise ValueError("sample_weight, validation_split and 'balanced' need samples in arrays, not blocks")
-            if self.optimizer.searches:
+            if searches:
                 raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
             blocks = reader.blocks(X, epochs)
             check = lambda block, k: reader.block(block, k, class_weight)  # noqa: E731
-            source = sources.Blocks(blocks, check, self.shuffle, shuffle_buffer, self.batch_size)
-        else:
-            samples, rows = reader.samples(X, y), None
-            if split:
-                rows, held_out = sources.split(samples.y, split, np.random.default_rng([self.state.seed, 1]))
-                validation = reader.taken(samples, sample_weight, held_out)
-            samples = reader.weighted(samples, sample_weight, class_weight, rows)
-            shuffle = self.shuffle and not self.optimizer.searches  # one step uses all samples: no order is needed
-            source = sources.Arrays(samples, rows, shuffle, shuffle_buffer, self._batch(samples.n))
-        if validation is not None:
-            self._check_metrics(validation.y)
-        with self._turn():
-            Run(self, source, called, epochs).train(validation)
-        return self.history
+            return sources.Blocks(blocks, check, self.shuffle, shuffle_buffer, self.batch_size), validation
+        samples, rows = reader.samples(X, y), None
+        if split:
+            rows, held_out = sources.split(samples.y, split, np.random.default_rng([self.state.seed, 1]))
+            validation = reader.taken(samples, sample_weight, held_out)
+        samples = reader.weighted(samples, sample_weight, class_weight, rows)
+        shuffle = self.shuffle and not searches  # one step uses all samples: no order is needed
+        return sources.Arrays(samples, rows, shuffle, shuffle_buffer, self._batch(samples.n)), validation
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
         """Train on some samples once, in their order, in minibatches. Use it when samples arrive one after another.
@@ -412,9 +428,9 @@ class Trainer:
         >>> bool(abs(net.weights[0].ravel() - [1, -2]).max() < 1e-3)
         True
         """
-        samples = self.read(X, y, sample_weight)
-        source = sources.Arrays(samples, None, False, None, self._batch(samples.n))
         with self._turn():
+            samples = self.read(X, y, sample_weight)
+            source = sources.Arrays(samples, None, False, None, self._batch(samples.n))
             self.state.resumed = False
             scores = Run(self, source, Hooks((), False), 1).epoch()
         return {name: value for name, value in scores.items() if name in ("loss", "accuracy")}
@@ -510,11 +526,12 @@ class Trainer:
         >>> fb.Trainer(net, loss="squared_error").evaluate([[0.0], [1.0]], [1.0, 5.0])
         {'loss': 1.0}
         """
-        samples = self.read(X, y, sample_weight)
+        network = self.network  # another thread may give the trainer another one
+        samples = self.read(X, y, sample_weight, network)
         self._check_metrics(samples.y)
-        return self.score(samples, "these samples")
+        return self.score(samples, "these samples", network)
 
-    def score(self, samples: Samples, name: str) -> dict[str, float]:
+    def score(self, samples: Samples, name: str, network: MLP | None = None) -> dict[str, float]:
         """Compute the scores of checked samples.
 
         Parameters
@@ -523,6 +540,8 @@ class Trainer:
             The checked samples.
         name : str
             The name of the samples in an error message.
+        network : MLP, or None, default None
+            The network that the samples were checked for. None stands for the network of the trainer.
 
         Returns
         -------
@@ -534,14 +553,14 @@ class Trainer:
         FloatingPointError
             If the loss is not finite.
         """
-        loss = self.settings.resolved_loss
+        loss, network = self.settings.resolved_loss, network or self.network
         try:
-            scores = self.network.evaluate(samples, loss, self.n_threads)
+            scores = network.evaluate(samples, loss, self.n_threads)
         except DivergedError:
             raise FloatingPointError(f"the {loss.name} of {name} is not finite") from None
         others = {name: function for name, function in self.settings.scorers.items() if function is not None}
         if others:
-            a = self.network.predict(samples.X.array, n_threads=self.n_threads)
+            a = network.predict(samples.X.array, n_threads=self.n_threads)
             scores |= {name: score(function, samples.y.array, a, samples.weights) for name, function in others.items()}
         return scores
 
@@ -563,14 +582,16 @@ class Trainer:
             name = self.settings.resolved_loss.name
             raise ValueError(f"metrics must not have 'accuracy' with {name}: its targets are no classes")
 
-    def read(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Samples:
+    def read(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, network: MLP | None = None
+    ) -> Samples:
         """Check samples of the user, and return them in the form that the kernels read."""
-        return self._reader.weighted(self._reader.samples(X, y), sample_weight)
+        reader = self._reader(network or self.network)
+        return reader.weighted(reader.samples(X, y), sample_weight)
 
-    @property
-    def _reader(self) -> Reader:
-        """The object that checks samples for this network and this loss."""
-        return Reader(self.network.sizes, self.network.dtype, self.settings.resolved_loss)
+    def _reader(self, network: MLP) -> Reader:
+        """Return the object that checks samples for a network and the loss."""
+        return Reader(network.sizes, network.dtype, self.settings.resolved_loss)
 
     def _batch(self, n: int) -> int:
         """Return the number of samples in a minibatch when there are n samples. `LBFGS` always uses all of them."""
