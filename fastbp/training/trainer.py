@@ -344,43 +344,29 @@ class Trainer:
         if validation_data is not None and split:
             raise ValueError(f"validation_split must be 0 with validation_data, got {split}")
         with self._turn():  # from the checks on, so that nobody gives the trainer another network in between
-            source, validation = self._source(
-                X, y, epochs, sample_weight, class_weight, validation_data, split, shuffle_buffer
-            )
+            reader, searches = self._reader(self.network), self.optimizer.searches
+            validation = None if validation_data is None else reader.validation(validation_data)
+            if y is None:
+                if sample_weight is not None or split or class_weight == "balanced":
+                    parts = "sample_weight, validation_split and 'balanced'"
+                    raise ValueError(f"{parts} need samples in arrays, not blocks")
+                if searches:
+                    raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
+                check = lambda block, k: reader.block(block, k, class_weight)  # noqa: E731
+                blocks = reader.blocks(X, epochs)
+                source = sources.Blocks(blocks, check, self.shuffle, shuffle_buffer, self.batch_size)
+            else:
+                samples, rows = reader.samples(X, y), None
+                if split:
+                    rows, held_out = sources.split(samples.y, split, np.random.default_rng([self.state.seed, 1]))
+                    validation = reader.taken(samples, sample_weight, held_out)
+                samples = reader.weighted(samples, sample_weight, class_weight, rows)
+                shuffle = self.shuffle and not searches  # one step uses all samples: no order is needed
+                source = sources.Arrays(samples, rows, shuffle, shuffle_buffer, self._batch(samples.n))
             if validation is not None:
                 self._check_metrics(validation.y)
             Run(self, source, called, epochs).train(validation)
         return self.history
-
-    def _source(
-        self,
-        X: ArrayLike | Iterable,
-        y: ArrayLike | None,
-        epochs: int,
-        sample_weight: ArrayLike | None,
-        class_weight: dict[int, float] | str | None,
-        validation_data: tuple[ArrayLike, ...] | None,
-        split: float,
-        shuffle_buffer: int | None,
-    ) -> tuple[sources.Arrays | sources.Blocks, Samples | None]:
-        """Return the source of the samples of a call of `fit`, and the samples for validation; all are checked."""
-        reader, searches = self._reader(self.network), self.optimizer.searches
-        validation = None if validation_data is None else reader.validation(validation_data)
-        if y is None:
-            if sample_weight is not None or split or class_weight == "balanced":
-                raise ValueError("sample_weight, validation_split and 'balanced' need samples in arrays, not blocks")
-            if searches:
-                raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
-            blocks = reader.blocks(X, epochs)
-            check = lambda block, k: reader.block(block, k, class_weight)  # noqa: E731
-            return sources.Blocks(blocks, check, self.shuffle, shuffle_buffer, self.batch_size), validation
-        samples, rows = reader.samples(X, y), None
-        if split:
-            rows, held_out = sources.split(samples.y, split, np.random.default_rng([self.state.seed, 1]))
-            validation = reader.taken(samples, sample_weight, held_out)
-        samples = reader.weighted(samples, sample_weight, class_weight, rows)
-        shuffle = self.shuffle and not searches  # one step uses all samples: no order is needed
-        return sources.Arrays(samples, rows, shuffle, shuffle_buffer, self._batch(samples.n)), validation
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
         """Train on some samples once, in their order, in minibatches. Use it when samples arrive one after another.

@@ -10,6 +10,7 @@ from numba import njit
 from fastbp.engine.workspace import Record
 from fastbp.kernels.panels import aligned, lanes_of, pack, unpack
 from fastbp.kernels.records import STEP
+from fastbp.kernels.simd.memory import call
 
 RAGGED = [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 61]
 
@@ -23,10 +24,18 @@ def compiled(kernel):
     )  # an inlined kernel takes no *args
 
 
+@njit
+def call_kernel(kernel, step, record, part, rows):
+    """A kernel by its address, for all rows of a part."""
+    call(kernel, (step, record, part, 0, 0, 0, rows))
+
+
 def operation(kernel):
-    """A kernel of an operation as a function of a STEP, its own record, its rows, and the number of the part."""
-    run = compiled(kernel)
-    return lambda step, record, rows, part=0: run(step.address, record.address, part, 0, 0, 0, rows)
+    """A kernel of the engine's as a function of a STEP, its own record, its rows, and the number of the part.
+
+    The engine compiles each once, and keeps it in its cache: functions of one line here took minutes more.
+    """
+    return lambda step, record, rows, part=0: call_kernel(kernel, step.address, record.address, part, rows)
 
 
 def step(rows, dtype, **fields):

@@ -9,6 +9,7 @@ import reference
 from kernels.harness import RAGGED, from_panels, operation, step, to_panels
 
 import fastbp as fb
+from fastbp.engine import compiled
 from fastbp.engine.workspace import Record
 from fastbp.kernels import dense, update
 from fastbp.kernels.panels import aligned, lanes_of, round_up
@@ -27,7 +28,7 @@ RULES = {
 
 @functools.cache
 def kernel(factory, dtype, *options):
-    return operation(factory(dtype, *options))
+    return operation(compiled.kernel(factory, np.dtype(dtype), *options))
 
 
 def layer(n_in, n_out, dtype, seed=0):

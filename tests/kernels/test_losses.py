@@ -9,6 +9,7 @@ import reference
 from kernels.harness import from_panels, operation, step, to_panels
 
 from fastbp.activations import OUTPUTS
+from fastbp.engine import compiled
 from fastbp.engine.workspace import Record
 from fastbp.kernels import elementwise, loss
 from fastbp.kernels.columns import room
@@ -19,14 +20,12 @@ from fastbp.losses import LOSSES
 
 @functools.cache
 def loss_kernel(name, fused, dtype):
-    return operation(loss.loss(dtype, LOSSES[name], fused))
+    return operation(compiled.kernel(loss.loss, np.dtype(dtype), LOSSES[name], fused))
 
 
 @functools.cache
 def followers(output, dtype):
     """The addresses of sigma and of delta *= da/dz, as the engine compiles them."""
-    from fastbp.engine import compiled
-
     sigma, dtype = OUTPUTS[output], np.dtype(dtype)
     if sigma.whole_rows:
         factories = (elementwise.softmax_activate,), (elementwise.softmax_differentiate,)
@@ -37,7 +36,9 @@ def followers(output, dtype):
     return tuple(compiled.kernel(factory, dtype, *options) for factory, *options in factories)
 
 
-follow = operation(elementwise.follow)
+@functools.cache
+def follow():
+    return operation(compiled.of_any_dtype(elementwise.follow))
 
 
 def evaluate(name, output, z, y, dtype=np.float64, by_output=False):
@@ -58,10 +59,10 @@ def evaluate(name, output, z, y, dtype=np.float64, by_output=False):
     )  # fmt: skip
     activate, differentiate = followers(output, dtype)
     if not fused:
-        follow(now, Record(FOLLOWER, follower=activate, **after), rows)
+        follow()(now, Record(FOLLOWER, follower=activate, **after), rows)
     loss_kernel(name, fused, dtype)(now, made, rows)
     if not fused:
-        follow(now, Record(FOLLOWER, follower=differentiate, **after), rows)
+        follow()(now, Record(FOLLOWER, follower=differentiate, **after), rows)
     return from_panels(A, rows, z.shape), costs, from_panels(D, rows, z.shape), hits
 
 

@@ -1,0 +1,185 @@
+"""Doors that callbacks and threads can open while a trainer works: none leads to a crash or to another result."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from helpers import labelled, parameters, run_function, same
+
+import fastbp as fb
+from fastbp.callbacks import Lambda
+from fastbp.engine import plan
+
+X, Y = labelled(96, n_in=6, n_out=3)
+
+
+def network(*hidden: int, **options) -> fb.MLP:
+    return fb.MLP([6, *hidden, 3], output="softmax", seed=0, **options)
+
+
+def test_an_exception_while_memory_is_made_leaves_the_trainer_as_it_was(monkeypatch):
+    """The next fit trains with the settings that it has, not with those before."""
+    own, twin = (fb.Trainer(network(), loss="cross_entropy", shuffle=False) for _ in range(2))
+    for each in (own, twin):
+        each.fit(X, Y)
+        each.l2 = 10.0
+    make = plan.train
+    monkeypatch.setattr(plan, "train", lambda *_: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(MemoryError):
+        own.fit(X, Y)
+    monkeypatch.setattr(plan, "train", make)
+    for each in (own, twin):
+        each.fit(X, Y)
+    assert same(parameters(own), parameters(twin))
+
+
+def test_a_metric_cannot_change_the_targets():
+    def vandal(y: np.ndarray, a: np.ndarray) -> float:
+        y[y == 0] = -1
+        return 0.0
+
+    trainer = fb.Trainer(network(), loss="cross_entropy", metrics=[vandal])
+    before = Y.copy()
+    with pytest.raises(ValueError, match="read-only"):
+        trainer.evaluate(X, Y)
+    with pytest.raises(ValueError, match="read-only"):
+        trainer.fit(X, Y, validation_data=(X, Y))
+    assert (before == Y).all()
+
+
+def reshaped() -> None:
+    """A callback gives the arrays another shape while they are read."""
+    inputs, targets = X.astype(np.float32), np.eye(3, dtype=np.float32)[Y]
+
+    def change(state: fb.callbacks.State) -> None:
+        inputs.shape, targets.shape = (-1,), (-1,)
+
+    nets = [network(4), network(4)]
+    callbacks = [[Lambda(batch_end=change)], []]
+    for net, called in zip(nets, callbacks, strict=True):
+        own = fb.Trainer(net, loss="cross_entropy", batch_size=8, shuffle=False)
+        own.fit(inputs.reshape(96, 6) if not called else inputs, targets.reshape(96, 3), epochs=3, callbacks=called)
+    assert same(parameters(nets[0]), parameters(nets[1]))
+
+
+def test_arrays_that_change_their_shape():
+    run_function(reshaped)
+
+
+class Lazy:
+    """An array that is made when it is asked for, and does something else first."""
+
+    def __init__(self, array: np.ndarray, first):
+        self.array, self.first = array, first
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        self.first()
+        return self.array
+
+
+def swapped() -> None:
+    """While samples are checked, somebody gives the trainer a network that they do not fit."""
+    own = fb.Trainer(network(), loss="cross_entropy")
+    other = fb.MLP([600, 300], output="softmax", seed=0)
+    with pytest.raises(RuntimeError, match="must not be given another network"):
+        own.fit(Lazy(X, lambda: setattr(own, "network", other)), Y)
+    scores = own.evaluate(Lazy(X, lambda: setattr(own, "network", other)), Y)
+    assert scores.keys() == {"loss", "accuracy"}
+    assert own.network is other
+
+
+def test_a_network_that_is_swapped_in_during_the_checks():
+    run_function(swapped)
+
+
+def test_weights_of_a_call_that_was_interrupted_are_not_read_again():
+    """The next `evaluate` without weights has none."""
+    trainer = fb.Trainer(network(), loss="cross_entropy")
+    wanted = trainer.evaluate(X, Y)
+    work = trainer.network._work(plan.evaluate, 96, None, trainer.settings.resolved_loss)
+    weights = np.full(96, 1e6)
+    with pytest.raises(KeyboardInterrupt), work.reading(trainer.read(X, Y, weights)):
+        raise KeyboardInterrupt
+    assert trainer.evaluate(X, Y) == wanted
+
+
+def test_an_interrupted_line_search_goes_back(monkeypatch):
+    pytest.importorskip("scipy")
+    own = fb.Trainer(network(5), loss="cross_entropy", optimizer=fb.LBFGS(), seed=0)
+    own.fit(X, Y, epochs=3)
+    before, looks = parameters(own), []
+    from fastbp.training.lbfgs import Search
+
+    look = Search.look
+
+    def interrupted(self, x):
+        looks.append(x)
+        if len(looks) == 3:
+            look(self, x)
+            raise KeyboardInterrupt
+        return look(self, x)
+
+    monkeypatch.setattr(Search, "look", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        own.fit(X, Y)
+    assert same(before, parameters(own))
+
+
+@pytest.mark.parametrize("y", [[-0.37, 1.0], [-1.0, 0.0], [0.5, 1.0]])
+def test_signs_are_signs(y):
+    with pytest.raises(ValueError, match="every value must be 0 or 1, or -1 or 1"):
+        fb.Trainer(fb.MLP([1, 1]), loss="hinge").evaluate([[0.0], [1.0]], y)
+
+
+def test_a_trainer_that_is_dropped_is_gone():
+    """Without a collection of garbage: the memory of large trainers must not wait for one."""
+    gc.collect()
+    gc.disable()
+    try:
+        own = fb.Trainer(network(9), loss="cross_entropy", optimizer=fb.Adam(), average=fb.EMA(0.9))
+        own.fit(X, Y, validation_split=0.2)
+        own.evaluate(X, Y)
+        references = [weakref.ref(own), weakref.ref(own.network), weakref.ref(own.state)]
+        del own
+        assert [reference() for reference in references] == [None, None, None]
+    finally:
+        gc.enable()
+
+
+def test_an_optimizer_with_another_number_of_states_is_refused():
+    class Wrong(fb.SGD):
+        states = ("v", "w")
+
+    class More(fb.Adam):
+        def update(self, g, theta, m, v, h):
+            return *super().update(g, theta, m, v, h), v
+
+    for optimizer in (Wrong(momentum=0.9), More()):
+        with pytest.raises((ValueError, TypeError)):
+            fb.Trainer(network(), loss="cross_entropy", optimizer=optimizer).fit(X, Y)
+
+
+def test_sizes_and_dtype_of_a_network_cannot_be_set():
+    net = network()
+    for name, value in (("sizes", (6, 300)), ("dtype", np.dtype(np.float64)), ("threshold", 0.0)):
+        with pytest.raises(AttributeError):
+            setattr(net, name, value)
+
+
+def test_networks_of_threads_are_swapped_between_fits_only():
+    """A thread that gives the trainer another network waits for the end of a fit."""
+    own, order = fb.Trainer(network(), loss="cross_entropy"), []
+    other, inside = network(7), threading.Event()
+
+    def swap() -> None:
+        inside.wait()
+        own.network = other
+        order.append("swapped")
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    own.fit(X, Y, epochs=3, callbacks=[Lambda(epoch_end=lambda state: (inside.set(), order.append(state.epoch)))])
+    thread.join()
+    assert order == [1, 2, 3, "swapped"]
