@@ -149,8 +149,8 @@ def main() -> int:
         while shown < history.epochs:
             epoch = {name: values[shown] for name, values in history.items()}
             scores = "loss {loss:.4f}  training accuracy {accuracy:.4f}  test accuracy {validation_accuracy:.4f}"
-            print(f"epoch {shown + 1:2}  {scores.format(**epoch)}  {epoch['seconds']:.2f} s", flush=True)
-            shown += 1
+            shown += 1  # before the line is out: whoever sees it may press Ctrl-C at once
+            print(f"epoch {shown:2}  {scores.format(**epoch)}  {epoch['seconds']:.2f} s", flush=True)
 
     try:
         for _ in range(args.epochs):
