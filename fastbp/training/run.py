@@ -67,12 +67,18 @@ class Run:
             epoch_samples=source.n,
             stop=state.position.stop,
         )
+        self.settings = trainer.settings
         self._prepare()
 
     def _prepare(self) -> None:
         """Take over the present settings of the trainer."""
-        self.settings, self.work = self.trainer.settings, self.trainer.work(self.source.batch)
+        before, self.settings = self.settings, self.trainer.settings
         searches = self.settings.optimizer.searches
+        if searches != before.optimizer.searches:
+            raise ValueError(
+                "optimizer must not change to or from LBFGS during a call of fit, which has its minibatches"
+            )
+        self.work = self.trainer.work(self.source.batch)
         self._search = Search(self.settings, self.trainer.state, self.work) if searches else None
 
     def train(self, validation: Samples | None) -> None:
@@ -98,8 +104,8 @@ class Run:
 
     def _close(self, scores: dict[str, float], validation: Samples | None) -> None:
         """Finish an epoch: move the average, validate, and add the row to the history."""
-        training, average = self.trainer.state, self.settings.average
-        if average is not None:
+        training, average = self.trainer.state, self.trainer.settings.average
+        if average is not None and training.average is not None:  # a callback may have set another one just now
             average.move(training.average, training.parameters.theta, training.history.epochs)
         try:
             if validation is not None:

@@ -132,7 +132,7 @@ class TrainingState:
         """Set the parameters and the average to those of a snapshot. The state of the optimizer starts anew."""
         theta, average = snapshot
         self.parameters.assign(theta)
-        if average is not None:
+        if average is not None and self.average is not None:
             self.average[:] = average
         self.begin(optimizer)
 

@@ -178,6 +178,26 @@ def test_a_copy_is_a_trainer_of_its_own():
         assert not np.array_equal(parameters(twin.network)[0], parameters(own.network)[0])
 
 
+@pytest.mark.parametrize("average", [None, fb.EMA(0.5), fb.SWA()])
+@pytest.mark.parametrize("before", [fb.SWA(), fb.EMA(0.9), None])
+def test_a_callback_changes_the_average(before, average):
+    """At the last minibatch of an epoch too; the new one counts from the next minibatch on."""
+    own = fb.Trainer(network(), loss="cross_entropy", average=before, batch_size=48, seed=0)
+    change = Lambda(batch_end=lambda state: state.step == 2 and setattr(state.trainer, "average", average))
+    own.fit(X, Y, epochs=3, callbacks=[change])
+    assert own.average is average
+    if average is not None:
+        assert np.isfinite(own.averaged.predict(X)).all()
+
+
+def test_a_callback_must_not_change_to_a_search():
+    own = fb.Trainer(network(), loss="cross_entropy", batch_size=16, seed=0)
+    change = Lambda(batch_end=lambda state: setattr(state.trainer, "optimizer", fb.LBFGS()))
+    with pytest.raises(ValueError, match="optimizer must not change to or from LBFGS during a call of fit"):
+        own.fit(X, Y, callbacks=[change])
+    own.fit(X, Y)
+
+
 def test_a_callback_must_not_replace_the_network():
     own = fb.Trainer(network(), loss="cross_entropy", seed=0)
     swap = Lambda(epoch_end=lambda state: setattr(state.trainer, "network", network()))
