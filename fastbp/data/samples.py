@@ -14,6 +14,9 @@ from ..kernels.simd.memory import FLOAT64
 from ..losses import Loss
 from .arrays import KINDS, blocks, inputs, numeric, readable, refuse, within
 
+LEAST_WEIGHT, MOST_WEIGHT = 1e-30, 1e30
+"""The smallest weight above 0, and the largest. Beyond, products with losses leave the range of float32."""
+
 SUM_TOLERANCE = 1e-3
 """The largest difference from 1 that the sum of a row of probabilities may have."""
 
@@ -47,7 +50,8 @@ def sample_weights(values: object, n: int, name: str = "sample_weight") -> np.nd
     Raises
     ------
     ValueError
-        If the shape is another, or a weight is negative or not finite.
+        If the shape is another, or a weight is negative, not finite, or so small or large that the sums of float32
+        would lose it.
     TypeError
         If the values are not numeric.
     """
@@ -57,6 +61,10 @@ def sample_weights(values: object, n: int, name: str = "sample_weight") -> np.nd
     if array.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), a weight for each sample; got {array.shape}")
     within(array, name, array.dtype, 0, math.inf)
+    above = array[array > 0]
+    if above.size and not LEAST_WEIGHT <= above.min() <= above.max() <= MOST_WEIGHT:
+        found = f"{above.min():g} to {above.max():g}"
+        raise ValueError(f"{name} must be 0 or between {LEAST_WEIGHT:g} and {MOST_WEIGHT:g}, got {found}")
     return array
 
 
@@ -246,12 +254,14 @@ class Reader:
             )
         samples = self.samples(*given[:2], "validation_data[0]", "validation_data[1]")
         given_weights = given[2] if len(given) == 3 else None
-        return samples._replace(weights=sample_weights(given_weights, len(samples.X.array), "validation_data[2]"))
+        found = sample_weights(given_weights, len(samples.X.array), "validation_data[2]")
+        return _that_count(samples._replace(weights=found), "validation_data[2]")
 
     def taken(self, samples: Samples, sample_weight: Any, rows: np.ndarray) -> Samples:
         """Return a copy of some of the samples, with their own weights but without class weights."""
         X, y = (part._replace(array=np.ascontiguousarray(part.array[rows])) for part in samples[:2])
-        return Samples(X, y, None, None if sample_weight is None else np.asarray(sample_weight, np.float64)[rows])
+        found = None if sample_weight is None else np.asarray(sample_weight, np.float64)[rows]
+        return _that_count(Samples(X, y, None, found), "the sample_weight of the samples of validation_split")
 
     def blocks(self, X: Any, epochs: int) -> Iterable:
         """Return X if it is an iterable of blocks that can be used for this number of epochs.
@@ -282,3 +292,10 @@ class Reader:
         samples = self.samples(*given[:2], f"X of block {k}", f"y of block {k}")
         sample_weight, name = given[2] if len(given) == 3 else None, f"sample_weight of block {k}"
         return samples._replace(weights=self._weights(samples.y, sample_weight, class_weight, name=name))
+
+
+def _that_count(samples: Samples, name: str) -> Samples:
+    """Return the samples; raise ValueError if all of their weights are 0, because a mean over them says nothing."""
+    if samples.weights is not None and not samples.weights.any():
+        raise ValueError(f"{name} must have a sum above 0, got only zeros")
+    return samples

@@ -183,3 +183,35 @@ def test_networks_of_threads_are_swapped_between_fits_only():
     own.fit(X, Y, epochs=3, callbacks=[Lambda(epoch_end=lambda state: (inside.set(), order.append(state.epoch)))])
     thread.join()
     assert order == [1, 2, 3, "swapped"]
+
+
+@pytest.mark.parametrize("weight", [1e-46, 1e-42, 1e-31, 1e31, 1e37])
+def test_weights_that_float32_would_lose_are_refused(weight):
+    trainer = fb.Trainer(network(), loss="cross_entropy")
+    weights = np.full(96, weight)
+    for call in (trainer.evaluate, trainer.fit, trainer.partial_fit):
+        with pytest.raises(ValueError, match=r"sample_weight must be 0 or between 1e-30 and 1e\+30, got"):
+            call(X, Y, sample_weight=weights)
+    with pytest.raises(ValueError, match="sample_weight must be 0 or between"):
+        trainer.network.gradients(X, Y, loss="cross_entropy", sample_weight=weights)
+
+
+@pytest.mark.parametrize("weight", [1e-30, 1e-10, 1e30])
+def test_weights_of_any_scale_weigh_alike(weight):
+    trainer = fb.Trainer(network(), loss="cross_entropy")
+    wanted = trainer.evaluate(X, Y)
+    found = trainer.evaluate(X, Y, sample_weight=np.full(96, weight))
+    assert found["loss"] == pytest.approx(wanted["loss"], rel=1e-6)
+    assert found["accuracy"] == pytest.approx(wanted["accuracy"])
+
+
+def test_validation_weights_that_are_all_0_are_refused():
+    """Their mean loss would be 0, the best there is."""
+    trainer = fb.Trainer(network(), loss="cross_entropy", metrics=["mae"])
+    with pytest.raises(ValueError, match=r"validation_data\[2\] must have a sum above 0"):
+        trainer.fit(X, Y, validation_data=(X, Y, np.zeros(96)))
+    weights = np.zeros(96)
+    weights[0] = 1.0
+    with pytest.raises(ValueError, match="must have a sum above 0"):
+        trainer.fit(X, Y, sample_weight=weights, validation_split=0.5)
+    assert trainer.history.epochs == 0
