@@ -272,9 +272,9 @@ class Trainer:
         epochs : int, keyword-only, default 1
             The number of epochs of this call, at least 0. After `resume`, the epochs before the interruption count too.
         sample_weight : array of shape (n,) or None, keyword-only, default None
-            The weight of each sample, at least 0. The loss of a minibatch is the weighted mean over its samples: weight
-            2 counts like two equal samples in the minibatch, and weight 0 counts like no sample. With None, all weights
-            are 1.
+            The weight of each sample: 0, or a number from 1e-30 to 1e30. The loss of a minibatch is the weighted mean
+            over its samples: weight 2 counts like two equal samples in the minibatch, and weight 0 counts like no
+            sample. With None, all weights are 1.
         class_weight : dict of int to float, "balanced" or None, keyword-only, default None
             The weight of each class, which multiplies the weights of its samples. A class that is not in the dict has
             weight 1. With "balanced", the samples of each class have the same sum of weights. With None, all weights
