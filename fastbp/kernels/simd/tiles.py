@@ -116,7 +116,8 @@ def tile_fma(typingctx, rows, panels, c, A, a, a_stride, W, w, w_stride):
 def tile_update(rule, for_biases: bool, shape: Callable):
     """Return the intrinsic that applies an update rule to a tile of the gradient, in registers.
 
-    The intrinsic is `tile_apply(rows, g, H, h, shaping, P, p, S, s, size, Q, q)`. Its arguments are:
+    The intrinsic is `tile_apply(rows, g, H, h, shaping, P, p, S, s, size, Q, q)`. It has twelve arguments because it
+    reads and writes five vectors, each with its place. Its arguments are:
 
     - g is the tile of the gradient, with `rows` rows.
     - The hyperparameters are at H[h], H[h + 1], ...
