@@ -193,8 +193,8 @@ class MLP:
     def _set_up(self, architecture: Architecture, scale: ArrayLike, shift: ArrayLike) -> None:
         """Set all attributes. The weights and biases start at 0."""
         self.architecture = architecture
-        self._shift, self._scale = self._per_feature(shift, "shift"), self._per_feature(scale, "scale")
         self.parameters = Parameters(architecture.sizes, architecture.dtype)
+        self._shift, self._scale = self._per_feature(shift, "shift"), self._per_feature(scale, "scale")
         self._works: dict[tuple, Any] = {}
         self._lock = threads.lock()
 
@@ -206,8 +206,7 @@ class MLP:
         if not np.isfinite(array).all():
             raise ValueError(f"{name} must be finite, got {value!r}")
         arrays.within_dtype(array, name, self.dtype)
-        line = 64 // self.dtype.itemsize
-        out = aligned(-(-n_in // line) * line, self.dtype)
+        out = aligned(self.parameters.layout.up(n_in), self.dtype)
         out[:n_in] = array
         return out
 

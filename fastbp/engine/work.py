@@ -198,7 +198,7 @@ class Work:
         memory, which others may free, so nothing must run then.
         """
         self._samples = X, y, order, weights = samples
-        self._n = len(X.array) if order is None else order.size
+        self._n = samples.n
         self.step.set(n=self._n, order_size=0 if order is None else self._n, weighted=weights is not None)
         if order is not None:
             self.step.set(order=address(order))

@@ -126,7 +126,7 @@ class Workspace:
 
     def __init__(self, model: Model, rows: int, n_threads: int, *, targets: bool, backward: bool):
         layout, sizes = model.parameters.layout, model.parameters.layout.sizes
-        self.model, self.rows, self.dtype = model, rows, layout.dtype
+        self.dtype = layout.dtype
         # The number of lines is odd. With a power of two, a row of all panels would lie in the same sets of the cache.
         self.stride = (rows | 1) * layout.lanes
         self.dropout = *model.dropout[1:], 0.0  # the probabilities for a^1 .. a^L

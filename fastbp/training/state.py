@@ -195,9 +195,6 @@ class TrainingState:
 
     __hash__ = None
 
-    def __getstate__(self) -> dict:
-        return dict(self.__dict__)
-
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         vectors, average = self.vectors, self.average  # copied arrays may not begin at a cache line
