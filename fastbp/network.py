@@ -433,6 +433,7 @@ class MLP:
         X = arrays.matrix(X, self.sizes[0])
         n_threads = checks.threads(n_threads)
         out = np.empty((len(X), self.sizes[-1]), self.dtype)
+        threads.check_entry(self._lock)
         for first, block in arrays.readable_blocks(X, self.dtype):
             with self._lock:
                 work, outputs = self._work(plan.predict, len(block.array), n_threads)
@@ -543,6 +544,7 @@ class MLP:
         samples = samples._replace(weights=sample_weights(sample_weight, samples.n))
         seed = None if seed is None else checks.integer(seed, "seed", 0)
         n_threads = checks.threads(n_threads)
+        threads.check_entry(self._lock)
         with self._lock:
             work = self._work(plan.gradient, samples.n, n_threads, loss, seed)
             with work.reading(samples):
@@ -576,6 +578,7 @@ class MLP:
         DivergedError
             If the loss is not finite.
         """
+        threads.check_entry(self._lock)
         with self._lock:
             work = self._work(plan.evaluate, samples.n, n_threads, loss)
             with work.reading(samples):

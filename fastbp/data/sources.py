@@ -7,19 +7,24 @@ All segments except the last have a multiple of the batch size, so the minibatch
 from __future__ import annotations
 
 import mmap
+import os
+import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
 
+from ..engine import threads
 from ..engine.work import Samples
 from ..engine.workspace import address
 from .samples import Targets
 
 BUFFER_BYTES, BUFFER_ROWS = 64 << 20, 1 << 16
 """The largest number of bytes and of rows of blocks that are shuffled together, if the user gives no number."""
+
+WAIT = 0.2
+"""The number of seconds after which a wait for a block looks whether a signal has come, such as that of Ctrl-C."""
 
 Item = TypeVar("Item")
 
@@ -204,14 +209,36 @@ def _arrays(a: Samples, b: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
     """Yield the items of an iterator. While the caller uses one item, another thread makes the next one."""
-    pool, end = ThreadPoolExecutor(1), object()
+    wanted, made = queue.SimpleQueue(), queue.SimpleQueue()
+    end, process = object(), os.getpid()
+
+    def make() -> None:
+        while wanted.get():
+            try:
+                made.put((next(items, end), None))
+            except BaseException as error:
+                made.put((end, error))
+
     try:
-        future = pool.submit(next, items, end)
-        while (item := future.result()) is not end:
-            future = pool.submit(next, items, end)
+        # Neither Ctrl-C nor the end of the process waits until a block is ready. It would with an executor of Python.
+        threads.helper(make)
+        wanted.put(True)
+        while True:
+            try:
+                # A wait without an end misses a signal that comes just before it, and on Windows every signal.
+                item, error = made.get(timeout=WAIT)
+            except queue.Empty:
+                continue
+            if error is not None:
+                raise error
+            if item is end:
+                return
+            wanted.put(True)
             yield item
+            if os.getpid() != process:
+                raise RuntimeError("fit must not continue in a forked child: the thread that reads blocks is not there")
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C must not wait until a block is ready
+        wanted.put(False)
 
 
 def split(y: Targets, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

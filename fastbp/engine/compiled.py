@@ -13,8 +13,10 @@ import hashlib
 import os
 import pickle
 import secrets
+import stat
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,16 +85,40 @@ def cache_directory() -> Path | None:
         # In a zip file there are no sources to compute a digest of. A Numba without `_unique_ids` names functions in
         # another way, so that `NUMBERS` could not distinguish them.
         return None
-    digest = _digest()
+    # Each user has a directory, also where several users share a home or NUMBA_CACHE_DIR.
+    name = f"{_digest()}-{os.geteuid()}" if hasattr(os, "geteuid") else _digest()
+    refused = []
     for home in _homes():
-        directory = home / digest
+        directory = home / name
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            home.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(0o700, exist_ok=True)
+            if not _trusted(directory.lstat(), stat.S_IFDIR):
+                refused.append(directory)
+                continue
             with tempfile.TemporaryFile(dir=directory):
                 return directory
         except OSError:
             continue
+    if refused:
+        warnings.warn(
+            f"each process compiles its own kernels, because the directory {refused[0]} for compiled kernels must "
+            "belong to you, and nobody else may write to it: remove it, or set NUMBA_CACHE_DIR to another directory",
+            stacklevel=2,
+        )
     return None
+
+
+def _trusted(status: os.stat_result, kind: int) -> bool:
+    """Return whether a file of this kind belongs to the user of this process, and nobody else can write to it.
+
+    The kernels of a cache run as machine code. Without this test, whoever can write a file could run code as the user.
+    """
+    if stat.S_IFMT(status.st_mode) != kind:
+        return False
+    if not hasattr(os, "geteuid"):  # Windows: the directory for local data of a user is closed to other users
+        return True
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 class _Cache:
@@ -106,13 +132,22 @@ class _Cache:
     def __init__(self, path: Path):
         self._path = path
 
+    def _content(self) -> bytes:
+        """Read the file, if it is a regular file that can be trusted, else raise OSError."""
+        # Links are not followed. With O_NONBLOCK, opening a pipe does not wait for somebody who writes.
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(self._path, flags), "rb") as file:
+            if not _trusted(os.fstat(file.fileno()), stat.S_IFREG):
+                raise PermissionError(f"{self._path} can be written by others")
+            return file.read()
+
     def load_overload(self, sig, target_context):
         """Return the compiled kernel, or None if there is no valid file."""
         # This call loads the symbols that kernels are linked with. Numba's own cache loads everything that Numba can
         # compile, which takes 0.24 s. The compiler does that by itself if there is something to compile.
         rtsys.initialize(target_context)
         try:
-            content = self._path.read_bytes()
+            content = self._content()
             digest, data = content[:DIGEST], content[DIGEST:]
             if hashlib.sha256(data).digest() == digest:
                 return CompileResult._rebuild(target_context, *pickle.loads(data))
@@ -124,9 +159,11 @@ class _Cache:
         """Write a compiled kernel to the file, completely or not at all."""
         with contextlib.suppress(Exception):  # without space or permission, training works without the cache
             data = serialize.dumps(result._reduce())
-            partial = self._path.with_suffix(f".{os.getpid()}")
+            handle, name = tempfile.mkstemp(dir=self._path.parent)  # a new file, which only the user can open
+            partial = Path(name)
             try:
-                partial.write_bytes(hashlib.sha256(data).digest() + data)
+                with open(handle, "wb") as file:
+                    file.write(hashlib.sha256(data).digest() + data)
                 partial.replace(self._path)
             finally:
                 partial.unlink(missing_ok=True)
@@ -153,17 +190,22 @@ def _tag(option: object, dtype: np.dtype) -> str:
 
 
 _addresses: dict[str, int] = {}
-_lock = threads.lock()
 
 
 def _address(name: str, make: Callable, *signature) -> int:
     """Return the address of the machine code of a kernel. A process compiles a kernel once, when it first needs it."""
     if name not in _addresses:
-        with _lock:
-            if name not in _addresses:
-                result = _compile(name, make(), signature)
-                _addresses[name] = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+        # An exception in the middle, such as that of Ctrl-C, can leave Numba unable to compile, or holding a lock.
+        threads.undisturbed(_add, name, make, signature)
     return _addresses[name]
+
+
+def _add(name: str, make: Callable, signature: tuple) -> None:
+    """Compile a kernel or load it from the cache, unless another thread has done so just now."""
+    with threads.compiler:
+        if name not in _addresses:
+            result = _compile(name, make(), signature)
+            _addresses[name] = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
 
 def names() -> dict[int, str]:
@@ -201,6 +243,6 @@ def of_any_dtype(kernel) -> int:
 def loop(parallel: bool) -> Callable:
     """Return the compiled loop over parts, for one thread or for many."""
     dispatcher = loops.loop(parallel)
-    _compile("parallel" if parallel else "serial", dispatcher, (I,) * 3)
+    threads.undisturbed(_compile, "parallel" if parallel else "serial", dispatcher, (I,) * 3)
     dispatcher.disable_compile()
     return dispatcher

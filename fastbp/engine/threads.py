@@ -1,4 +1,4 @@
-"""This module decides how many threads to use, and whether a process may use several at all."""
+"""This module holds what concerns threads: how many a process may use, its locks, and its forks."""
 
 from __future__ import annotations
 
@@ -8,42 +8,117 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numba
+from llvmlite.binding import ffi
+from numba.core.compiler_lock import global_compiler_lock as compiler
+
+Result = TypeVar("Result")
 
 _serial_only = False
 _locks: weakref.WeakSet = weakref.WeakSet()
 
 
-def lock() -> threading.Lock:
-    """Return a lock that is open in a forked child process, even if a thread of the parent held it.
+def lock() -> threading.RLock:
+    """Return a lock that a forked child process can use.
 
-    The child has no such thread, so nobody would ever open the lock there.
+    If another thread of the parent held the lock, the lock is open in the child: the child has no such thread, so
+    nobody would ever open it there. If the thread that forks held the lock, for example because a callback forks, it
+    holds the lock in the child too.
     """
-    made = threading.Lock()
+    made = threading.RLock()
     _locks.add(made)
     return made
+
+
+def check_entry(held: threading.RLock) -> None:
+    """Raise RuntimeError if this thread holds the lock: a signal handler has interrupted what the lock protects."""
+    if held._is_owned():
+        raise RuntimeError("a network must not compute in the handler of a signal that interrupted its computation")
 
 
 _turns = lock()
 
 
 def _after_fork() -> None:
-    """Open all locks in a forked child, and forbid threads there if the parent has started some.
+    """Open the locks of other threads in a forked child, and forbid threads there if the parent has started some.
 
     The threads of the parent do not exist in the child, and GNU OpenMP ends a process that asks for them.
     """
     global _serial_only
     for held in _locks:
-        held._at_fork_reinit()
+        if not held._is_owned():
+            held._at_fork_reinit()
     parallel = sys.modules.get("numba.np.ufunc.parallel")
     _serial_only = _serial_only or bool(parallel and parallel._is_initialized)
 
 
+def _stop_compilers() -> None:
+    """Wait until no other thread compiles, and prevent that one begins.
+
+    A child that is forked while another thread is in the middle of Numba or LLVM hangs when it compiles something.
+    """
+    compiler.acquire()
+    ffi.lib._lock.__enter__()
+
+
+def _restart_compilers() -> None:
+    """Let threads compile again."""
+    ffi.lib._lock.__exit__()
+    compiler.release()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_stop_compilers, after_in_parent=_restart_compilers, after_in_child=_restart_compilers)
+
+
+def undisturbed(function: Callable[..., Result], *arguments: object) -> Result:
+    """Return `function(*arguments)`, which runs in a thread of its own, so that no signal can interrupt it.
+
+    Python runs the handlers of signals in the main thread only. Ctrl-C therefore interrupts the wait for the result,
+    and the function still runs to its end.
+    """
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            results.append(function(*arguments))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=body, name="fastbp")
+    try:
+        thread.start()
+    except RuntimeError:  # Python cannot start threads when the process ends, or when there are too many of them
+        return function(*arguments)
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+_local = threading.local()
+
+
+def idents() -> tuple[int, ...]:
+    """Return the identifier of this thread, and then those of the threads that it works for, see `helper`."""
+    return threading.get_ident(), *getattr(_local, "served", ())
+
+
+def helper(function: Callable[[], None]) -> None:
+    """Start a thread that works for this one. The process may end before the function returns."""
+    served = idents()
+
+    def body() -> None:
+        _local.served = served
+        function()
+
+    threading.Thread(target=body, name="fastbp reader", daemon=True).start()
 
 
 @functools.cache

@@ -294,6 +294,9 @@ class Work:
         count = self.threads
         self._set_off(count)
         while part < end:
+            if count > 1 and not threads.allowed():  # a callback has forked, and this is the child
+                count = 1
+                self._set_off(count)
             stop = min(end, part + max(1, int(self._parts_a_call)))
             if self.hyperparameters:
                 first = part // self.parts

@@ -317,7 +317,8 @@ class Trainer:
         KeyboardInterrupt
             If you press Ctrl-C. Training ends within a fraction of a second, and the network keeps what it has learnt.
         RuntimeError
-            If a callback calls `fit` of the trainer that is calling it.
+            If a callback, or a generator of blocks, calls `fit` of the trainer that is calling it. If a callback forks
+            while samples come in blocks, and the child continues: the thread that reads blocks is not in the child.
 
         Examples
         --------
@@ -552,9 +553,9 @@ class Trainer:
 
     @contextlib.contextmanager
     def _turn(self, done: str = "trained") -> Iterator[None]:
-        """Let only one thread at a time train with this trainer. A callback of this trainer gets RuntimeError."""
-        if self._owner == threading.get_ident():
-            raise RuntimeError(f"a trainer must not be {done} by a callback of its own")  # waiting would never end
+        """Let only one thread at a time train with this trainer. A callback or block of its own gets RuntimeError."""
+        if self._owner in threads.idents():  # waiting would never end
+            raise RuntimeError(f"a trainer must not be {done} by a callback or a block of its own call of fit")
         with self._lock:
             self._owner = threading.get_ident()
             try:

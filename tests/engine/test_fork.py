@@ -99,3 +99,75 @@ def fork_while_predicting() -> None:
 def test_fork_while_another_thread_predicts():
     """The thread that holds the network's lock does not exist in the child, so the lock must be a new one."""
     run_function(fork_while_predicting)
+
+
+def fork_in_a_callback(every: int | None, blocks: bool) -> None:
+    """The child goes on with the training that it was forked from, and ends with the parent's bits."""
+    import fastbp as fb
+
+    X, y = pixels(500, 30)
+    own, pids = pixel_trainer(), []
+
+    def fork_once(state: fb.callbacks.State) -> None:
+        if state.step and not pids:
+            pids.append(os.fork())
+
+    read, write = os.pipe()
+    samples = ([(X[k : k + 100], y[k : k + 100]) for k in range(0, 500, 100)],) if blocks else (X, y)
+    answer, status = "", 0
+    try:
+        own.fit(*samples, epochs=50, callbacks=[fb.callbacks.Lambda(batch_end=fork_once, every=every)])
+        answer = digest(own)
+    except RuntimeError as error:
+        answer = str(error)
+    except BaseException:
+        status = 1
+        raise
+    finally:
+        if pids == [0]:
+            os.write(write, answer.encode())
+            os._exit(status)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        forked = pipe.read()
+    assert os.waitpid(pids[0], 0)[1] == 0
+    assert forked == answer if not blocks else "must not continue in a forked child" in forked
+
+
+@needs_fork
+@pytest.mark.parametrize("every", [1, None])
+def test_fork_in_a_callback(layer, every):
+    run_function(fork_in_a_callback, every, False, env=layer)
+
+
+@needs_fork
+def test_fork_in_a_callback_of_blocks():
+    """The thread that reads blocks does not exist in the child, which gets an error and does not wait for it."""
+    run_function(fork_in_a_callback, 1, True, timeout=30)
+
+
+def fork_while_compiling() -> None:
+    from numba.core import event
+
+    compiling, answers = threading.Event(), []
+
+    class Listener(event.Listener):
+        def on_start(self, event: event.Event) -> None:
+            compiling.set()
+
+        def on_end(self, event: event.Event) -> None:
+            pass
+
+    event.register("numba:compile", Listener())
+    other = threading.Thread(target=lambda: answers.append(fitted(0, 1)))
+    other.start()
+    assert compiling.wait(30)
+    forked = in_child(lambda: fitted(0, 1), seconds=60)
+    other.join()
+    assert answers == [forked]
+
+
+@needs_fork
+def test_fork_while_another_thread_compiles(tmp_path):
+    """The thread that holds the lock of the compiler does not exist in the child."""
+    run_function(fork_while_compiling, env={"NUMBA_CACHE_DIR": str(tmp_path)})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import queue
 import signal
 import threading
 import time
@@ -14,6 +16,10 @@ import pytest
 from helpers import digest, parameters, pixel_trainer, pixels, run_function
 
 import fastbp as fb
+
+needs_threads_with_signals = pytest.mark.skipif(
+    not hasattr(signal, "pthread_kill"), reason="this platform sends no signals to threads"
+)
 
 
 def interrupts() -> None:
@@ -82,3 +88,65 @@ def test_calls_adapt(monkeypatch):
     """When a part suddenly takes 30 times as long, the call that it happens in is too long, and at most the next."""
     lengths = calls(monkeypatch, lambda k: 1e-4 if k < 5000 else 3e-3, 10_000)
     assert sum(length > 0.1 for length in lengths) <= 2
+
+
+def interrupted_compiler() -> None:
+    """Interrupt the first compilation inside a generator of Numba, and then compile again."""
+    import sys
+
+    from helpers import fitted
+
+    sent = []
+
+    def trace(frame: types.FrameType, event: str, argument: object) -> object:
+        if frame.f_code.co_name != "stream_list":
+            return None
+        if event == "line" and not sent:
+            sent.append(frame.f_lineno)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        return trace
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.settrace(trace)
+    sys.settrace(trace)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(n_threads=1)
+    sys.settrace(None)
+    threading.settrace(None)
+    assert sent
+    expected = fitted(n_threads=1)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # another thread, because a lock may be left behind
+        assert pool.submit(fitted, 0, 1).result(60) == expected
+
+
+@needs_threads_with_signals
+def test_an_interrupted_compiler_compiles_again(tmp_path):
+    """An exception in this generator ends it, and with it Numba's list of what can be compiled."""
+    run_function(interrupted_compiler, env={"NUMBA_CACHE_DIR": str(tmp_path)})
+
+
+def waiting_blocks() -> None:
+    """Blocks come from a queue that stays empty, and Ctrl-C comes."""
+    trainer, waiting = pixel_trainer(n_threads=1), threading.Event()
+
+    def blocks() -> object:
+        yield pixels(200, 30)
+        yield pixels(200, 30)
+        waiting.set()
+        queue.Queue().get()
+
+    def interrupt() -> None:
+        waiting.wait()
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    other = threading.Thread(target=interrupt)
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(blocks(), shuffle_buffer=200)
+    other.join()
+
+
+@needs_threads_with_signals
+def test_a_process_ends_while_blocks_wait():
+    run_function(waiting_blocks, timeout=30)

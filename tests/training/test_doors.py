@@ -1,6 +1,7 @@
 """Doors that callbacks and threads can open while a trainer works: none leads to a crash or to another result."""
 
 import gc
+import signal
 import threading
 import weakref
 
@@ -92,6 +93,55 @@ def swapped() -> None:
 
 def test_a_network_that_is_swapped_in_during_the_checks():
     run_function(swapped)
+
+
+def blocks_that_train() -> None:
+    """The blocks of a trainer come from a generator that trains with the same trainer."""
+    own, other = (fb.Trainer(network(k + 1), loss="cross_entropy", seed=0) for k in range(2))
+
+    def blocks(of: fb.Trainer):
+        of.fit(X, Y)
+        yield X, Y
+
+    with pytest.raises(RuntimeError, match="must not be trained by a callback or a block of its own"):
+        own.fit(blocks(own))
+    with pytest.raises(RuntimeError, match="must not be trained by a callback or a block of its own"):
+        own.fit((X, Y) for _ in range(2) if other.fit(blocks(own)))
+    assert own.fit(blocks(other)).epochs == other.history.epochs == 1
+
+
+def test_blocks_that_train():
+    """Each thread would wait for the other one."""
+    run_function(blocks_that_train, timeout=30)
+
+
+def predicting_handler() -> None:
+    """The handler of a signal predicts with the network that it has interrupted."""
+    own, errors, answers = network(), [], []
+    expected = own.predict(X)
+
+    def handler(*_: object) -> None:
+        try:
+            answers.append(own.predict(X))
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+    for _ in range(20_000):
+        assert (own.predict(X) == expected).all()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    assert all((answer == expected).all() for answer in answers)
+    assert errors
+    assert {error.split("must")[1] for error in errors} == {
+        " not compute in the handler of a signal that interrupted its computation"
+    }
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this platform has no interval timers")
+def test_a_handler_that_predicts():
+    """It gets an error or the right answer, and so does what it interrupted."""
+    run_function(predicting_handler)
 
 
 def test_weights_of_a_call_that_was_interrupted_are_not_read_again():

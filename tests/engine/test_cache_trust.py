@@ -1,0 +1,151 @@
+"""The cache of compiled kernels runs what it reads, so it reads only what its user alone can have written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers import fitted, run_function
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this platform has other rules for files")
+
+
+def training(warns: bool) -> None:
+    """Train on one thread, and print the directory of the cache and the digest of the parameters."""
+    import warnings
+
+    from fastbp.engine import compiled
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        bits = fitted(n_threads=1)
+    print(compiled.cache_directory(), bits)
+    messages = [str(warning.message) for warning in caught]
+    assert any("must belong to you, and nobody else may write to it" in text for text in messages) == warns, messages
+
+
+def train(home: Path, *, warns: bool = False, **env: str) -> list[str]:
+    return run_function(training, warns, env={"NUMBA_CACHE_DIR": str(home), **env}, timeout=60).stdout.split()
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The directory of a cache with the kernels of a training, and the digest of its parameters."""
+    home = tmp_path_factory.mktemp("home")
+    old = os.umask(0)
+    try:
+        directory, bits = train(home)
+    finally:
+        os.umask(old)
+    return Path(directory), bits
+
+
+@pytest.fixture
+def cache(warm, tmp_path) -> Path:
+    """A copy of the warm directory. Its parent is the NUMBA_CACHE_DIR to use."""
+    return shutil.copytree(warm[0], tmp_path / warm[0].name)
+
+
+def test_only_the_user_can_open_the_cache(warm):
+    """Even with an umask of 0."""
+    assert stat.S_IMODE(warm[0].stat().st_mode) == 0o700
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in warm[0].iterdir()}
+    assert modes == {0o600}
+
+
+class Planted:
+    """An object that makes a file when it is unpickled."""
+
+    def __init__(self, marker: Path):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (self.marker,)
+
+
+def plant(cache: Path, marker: Path) -> list[Path]:
+    """Replace all kernels by files with the right digest that run code when they are read."""
+    data = pickle.dumps(Planted(marker))
+    files = sorted(cache.iterdir())
+    for file in files:
+        file.write_bytes(hashlib.sha256(data).digest() + data)
+    return files
+
+
+def everybody(cache: Path, files: list[Path]) -> None:
+    for file in files:
+        file.chmod(0o666)
+
+
+def group(cache: Path, files: list[Path]) -> None:
+    for file in files:
+        file.chmod(0o660)
+
+
+def links(cache: Path, files: list[Path]) -> None:
+    elsewhere = cache.parent / "elsewhere"
+    elsewhere.mkdir()
+    for file in files:
+        file.rename(elsewhere / file.name)
+        file.symlink_to(elsewhere / file.name)
+
+
+def another(cache: Path, files: list[Path]) -> None:
+    for file in files:
+        os.chown(file, 12345, 12345)
+
+
+needs_root = pytest.mark.skipif(
+    hasattr(os, "geteuid") and os.geteuid() != 0, reason="only root can give files to another user"
+)
+
+
+@pytest.mark.parametrize("planted", [everybody, group, links, pytest.param(another, marks=needs_root)])
+def test_planted_files_are_not_read(warm, cache, planted: Callable[[Path, list[Path]], None]):
+    marker = cache.parent / "marker"
+    planted(cache, plant(cache, marker))
+    assert train(cache.parent) == [str(cache), warm[1]]
+    assert not marker.exists()
+    again = train(cache.parent)
+    assert again == [str(cache), warm[1]]
+    assert all(stat.S_ISREG(file.lstat().st_mode) and file.stat().st_uid == os.geteuid() for file in cache.iterdir())
+
+
+def test_a_planted_file_would_run(cache):
+    """Else the tests here would show nothing: the user's own files are believed."""
+    marker = cache.parent / "marker"
+    plant(cache, marker)
+    train(cache.parent)
+    assert marker.exists()
+
+
+def test_pipes_do_not_hang(warm, cache):
+    for file in sorted(cache.iterdir()):
+        file.unlink()
+        os.mkfifo(file)
+    assert train(cache.parent) == [str(cache), warm[1]]
+
+
+@pytest.mark.parametrize("kind", ["writable", "link", "pipe", pytest.param("another's", marks=needs_root)])
+def test_a_directory_of_others_is_not_used(warm, cache, kind):
+    """A warning says what to do, and the kernels are compiled."""
+    marker = cache.parent / "marker"
+    plant(cache, marker)
+    if kind == "writable":
+        cache.chmod(0o777)
+    elif kind == "another's":
+        os.chown(cache, 12345, 12345)
+    elif kind == "pipe":
+        shutil.rmtree(cache)
+        os.mkfifo(cache)
+    else:
+        cache.rename(cache.parent / "elsewhere")
+        cache.symlink_to(cache.parent / "elsewhere")
+    assert train(cache.parent, warns=kind != "pipe") == ["None", warm[1]]
+    assert not marker.exists()
