@@ -7,19 +7,39 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
+import math
 import os
-import tempfile
+import secrets
+import stat
+import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from . import checks
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None
+
 VERSION = 1
+
+PARTIAL_NAME = 32
+"""The number of characters of a file name that the name of its partial file repeats. A whole one may be too long."""
+
+MOST_HEADER = 100_000_000
+"""The largest number of bytes of a header, as in the library safetensors."""
+
+TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1"}
+TYPES |= {"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?"}
+"""The NumPy dtype for each type of the format safetensors that NumPy has."""
 
 
 class ModelFileError(ValueError):
@@ -43,7 +63,9 @@ class ModelFileError(ValueError):
 def write(path: str | os.PathLike, content: bytes) -> None:
     """Write a file completely or not at all.
 
-    Whoever opens the file sees either the old content or the new content, even after a power cut.
+    Whoever opens the file sees either the old content or the new content, even after a power cut. If there is an old
+    file, the new one has its permissions and its owner. If the path is a link, the file that it leads to is replaced. A
+    device or a pipe is not replaced: the content goes into it.
 
     Parameters
     ----------
@@ -57,39 +79,106 @@ def write(path: str | os.PathLike, content: bytes) -> None:
     OSError
         If the file cannot be written. An old file stays as it was.
     """
-    path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    partial = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        old = Path(path).stat()
+    except FileNotFoundError:
+        old = None
+    if old is not None and not stat.S_ISREG(old.st_mode):
+        Path(path).write_bytes(content)
+        return
+    if old is not None and not os.access(path, os.W_OK):  # replacing the file would be possible all the same
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(f".{target.name[:PARTIAL_NAME]}.{secrets.token_hex(8)}")
+    try:
+        with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o600 if old else 0o666)) as file:
             file.write(content)
             file.flush()
+            if old is not None and os.name == "posix":
+                for owner in ((-1, old.st_gid), (old.st_uid, -1)):
+                    with contextlib.suppress(OSError):  # only root can give files to others
+                        os.fchown(file.fileno(), *owner)
+                os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
             os.fsync(file.fileno())
-        if os.name == "posix":
-            umask = os.umask(0)
-            os.umask(umask)
-            partial.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner can read
-        partial.replace(path)
+        partial.replace(target)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
     if os.name == "posix":  # other systems cannot open a directory
-        directory = os.open(path.parent, os.O_RDONLY)
+        directory = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(directory)
         finally:
             os.close(directory)
 
 
-def digest(description: str, tensors: Iterable[tuple[str, np.ndarray]]) -> str:
-    """Return a digest of the description and of all tensors.
+class Claim:
+    """`Claim` is the claim of one training to a directory. It ends with `release`, or with the process.
 
-    It protects the weights too: a weight with a flipped bit is still a number, so nothing else would notice the damage.
+    Windows and some network file systems have no locks of directories. There, everybody can claim every directory.
+
+    Parameters
+    ----------
+    directory : str or path-like
+        The path of the directory, which must exist.
+
+    Raises
+    ------
+    RuntimeError
+        If another training, of this process or another one, has claimed the directory.
     """
-    state = hashlib.sha256(description.encode())
+
+    def __init__(self, directory: str | os.PathLike):
+        self._process, self._handle = os.getpid(), None
+        if fcntl is None:
+            return
+        self._handle = os.open(directory, os.O_RDONLY)
+        _claims.add(self)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            raise RuntimeError(
+                f"directory must belong to one training at a time, and another one uses {os.fspath(directory)!r} now"
+            ) from None
+        except OSError:  # this file system has no locks
+            self.release()
+
+    def check(self) -> None:
+        """Raise RuntimeError if this process is a forked child of the one that made the claim."""
+        if os.getpid() != self._process:
+            raise RuntimeError("directory must belong to one training: a forked child must not use that of its parent")
+
+    def release(self) -> None:
+        """Give the claim up."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
+
+
+_claims: weakref.WeakSet[Claim] = weakref.WeakSet()
+
+if hasattr(os, "register_at_fork"):
+    # A child that lives on would keep the claim of a parent that was killed.
+    os.register_at_fork(after_in_child=lambda: [claim.release() for claim in _claims])
+
+
+def _hashed(state: Any, tensors: Iterable[tuple[str, np.ndarray]]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the tensors, and add each one to the state of a digest.
+
+    The digest protects weights: a weight with a flipped bit is still a number, so nothing else would notice the damage.
+    """
     for name, tensor in tensors:
         state.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
         state.update(np.ascontiguousarray(tensor).data)
+        yield name, tensor
+
+
+def digest(description: str, tensors: Iterable[tuple[str, np.ndarray]]) -> str:
+    """Return a digest of the description and of all tensors."""
+    state = hashlib.sha256(description.encode())
+    for _ in _hashed(state, tensors):
+        pass
     return state.hexdigest()
 
 
@@ -121,9 +210,12 @@ def pack(kind: str, description: Mapping[str, Any], tensors: Mapping[str, np.nda
 class Contents:
     """`Contents` is the content of an open file. It reads the tensors one by one.
 
+    The reader of the library safetensors maps a file into memory. If another process shortens a mapped file, whoever
+    reads it ends with the signal SIGBUS. This class reads the bytes, and each byte only once.
+
     Parameters
     ----------
-    file : safe_open
+    file : binary file
         The open file.
     kind : str
         The kind that the file must have.
@@ -132,17 +224,23 @@ class Contents:
     ----------
     description : dict
         The description, as JSON has read it.
-    names : set of str
-        The names of the tensors.
 
     Raises
     ------
     ValueError
-        If the file has another kind or version.
+        If the file is not one of safetensors, or has another kind or version.
     """
 
-    def __init__(self, file: safe_open, kind: str):
-        self._file, self._metadata = file, file.metadata() or {}
+    def __init__(self, file: BinaryIO, kind: str):
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        if length > min(MOST_HEADER, size - 8):
+            raise ValueError("it is not a complete file of the format safetensors")
+        header = json.loads(file.read(length))
+        if not isinstance(header, dict) or not isinstance(header.get("__metadata__"), dict):
+            raise ValueError("it has no metadata")
+        self._metadata = header.pop("__metadata__")
+        self._file, self._entries, self._start, self._end = file, header, 8 + length, size
         if self._metadata.get("format") != f"fastbp {kind}":
             raise ValueError(f"its format is {self._metadata.get('format')!r}, not 'fastbp {kind}'")
         if self._metadata.get("version") != str(VERSION):
@@ -150,16 +248,16 @@ class Contents:
         self.description = json.loads(self._metadata["description"])
         if not isinstance(self.description, dict):
             raise ValueError("its description is not an object")
-        self.names = set(file.keys())
 
-    def kind(self, name: str) -> tuple[str, tuple[int, ...]]:
-        """Return the type and the shape that the file states for a tensor."""
-        found = self._file.get_slice(name)
-        return found.get_dtype(), tuple(found.get_shape())
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        """Read a tensor."""
-        return self._file.get_tensor(name)
+    def _entry(self, name: str) -> tuple[np.dtype, tuple[int, ...], int]:
+        """Return the dtype, the shape and the position in the file that the header states for a tensor."""
+        entry = self._entries[name]
+        dtype, shape, (first, last) = np.dtype(TYPES[entry["dtype"]]), tuple(entry["shape"]), entry["data_offsets"]
+        for number in (*shape, first):
+            checks.integer(number, f"the header of {name}", 0)
+        if last - first != math.prod(shape) * dtype.itemsize or last > self._end - self._start:
+            raise ValueError(f"{name} has not the bytes that its header states")
+        return dtype, shape, self._start + first
 
     def fit(self, shapes: Mapping[str, Sequence[int]], dtype: np.dtype, others: Collection[str] = ()) -> None:
         """Check the names, shapes and dtypes of the tensors, before memory for them is allocated.
@@ -178,19 +276,45 @@ class Contents:
         ValueError
             If a tensor is missing, does not belong to the file, or has another shape or dtype.
         """
-        if self.names != {*shapes, *others}:
-            odd = sorted(self.names ^ {*shapes, *others})
+        if self._entries.keys() != {*shapes, *others}:
+            odd = sorted(self._entries.keys() ^ {*shapes, *others})
             raise ValueError(f"tensors that are missing or that do not belong: {', '.join(odd[:5])}")
+        entries = {name: self._entry(name) for name in self._entries}
+        if sum(math.prod(shape) * kind.itemsize for kind, shape, _ in entries.values()) != self._end - self._start:
+            raise ValueError("it has not the bytes that its header states")
         for name, shape in shapes.items():
-            kind, found = self.kind(name)
-            if {"F32": np.float32, "F64": np.float64}.get(kind) != dtype or found != tuple(shape):
-                raise ValueError(f"{name} is {kind} {list(found)}, not {dtype} {list(shape)}")
+            kind, found, _ = entries[name]
+            if kind != dtype or found != tuple(shape):
+                raise ValueError(f"{name} is {self._entries[name]['dtype']} {list(found)}, not {dtype} {list(shape)}")
 
-    def verify(self) -> None:
-        """Raise ValueError if the description or a tensor differs from what was saved."""
-        tensors = ((name, self[name]) for name in sorted(self.names))
-        if digest(self._metadata["description"], tensors) != self._metadata["sha256"]:
+    def tensors(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Read the tensors one after another, sorted by their names.
+
+        Yields
+        ------
+        name : str
+            The name of a tensor.
+        tensor : array
+            The tensor.
+
+        Raises
+        ------
+        ValueError
+            After the last tensor, if the description or a tensor differs from what was saved.
+        """
+        state = hashlib.sha256(self._metadata["description"].encode())
+        yield from _hashed(state, ((name, self._read(name)) for name in sorted(self._entries)))
+        if state.hexdigest() != self._metadata["sha256"]:
             raise ValueError("its contents are not those that were saved")
+
+    def _read(self, name: str) -> np.ndarray:
+        """Read a tensor."""
+        dtype, shape, position = self._entry(name)
+        tensor = np.empty(shape, dtype)
+        self._file.seek(position)
+        if self._file.readinto(tensor) != tensor.nbytes:
+            raise ValueError(f"it ends in the middle of {name}")
+        return tensor.astype(dtype.newbyteorder("="), copy=False)
 
 
 @contextlib.contextmanager
@@ -213,15 +337,12 @@ def opened(path: str | os.PathLike, kind: str) -> Iterator[Contents]:
     OSError
         If the file cannot be read.
     """
-    path = Path(path)
-    with path.open("rb"):  # this raises the usual OSError if the file is missing or forbidden, or is a directory
-        pass
-    try:
-        with safe_open(path, framework="numpy") as file:
+    with Path(path).open("rb") as file:
+        try:
             yield Contents(file, kind)
-    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-        reason = f"it has no {error}" if isinstance(error, KeyError) else error
-        raise ModelFileError(f"{path} is not a {kind} that can be read: {reason}") from None
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else error
+            raise ModelFileError(f"{path} is not a {kind} that can be read: {reason}") from None
 
 
 def plain(value: Any) -> Any:

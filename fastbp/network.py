@@ -649,12 +649,12 @@ def load(path: str | os.PathLike) -> MLP:
         for l, shape in enumerate(pairwise(made.sizes), 1):
             shapes |= {f"W{l}": shape, f"b{l}": shape[1:]}
         contents.fit(shapes, made.dtype)
-        contents.verify()
-        network = MLP.from_architecture(made, contents["scale"], contents["shift"])
-        # The loop reads one tensor at a time, so that a large network is in memory once, and not three times.
-        for l in range(len(made.sizes) - 1):
-            for name, kind in ((f"W{l + 1}", "W"), (f"b{l + 1}", "b")):
-                tensor = contents[name]
+        network = MLP.from_architecture(made, 1.0, 0.0)
+        # The loop holds one tensor at a time, so that a large network is in memory once, and not three times.
+        for name, tensor in contents.tensors():
+            if name in ("shift", "scale"):
+                setattr(network, f"_{name}", network._per_feature(tensor, name))
+            else:
                 arrays.within(tensor, name, made.dtype)
-                network.parameters.set_layer(l, **{kind: tensor})
+                network.parameters.set_layer(int(name[1:]) - 1, **{name[0]: tensor})
         return network

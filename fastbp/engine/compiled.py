@@ -136,7 +136,7 @@ class _Cache:
         """Read the file, if it is a regular file that can be trusted, else raise OSError."""
         # Links are not followed. With O_NONBLOCK, opening a pipe does not wait for somebody who writes.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(self._path, flags), "rb") as file:
+        with os.fdopen(os.open(self._path, flags), "rb") as file:
             if not _trusted(os.fstat(file.fileno()), stat.S_IFREG):
                 raise PermissionError(f"{self._path} can be written by others")
             return file.read()
@@ -162,7 +162,7 @@ class _Cache:
             handle, name = tempfile.mkstemp(dir=self._path.parent)  # a new file, which only the user can open
             partial = Path(name)
             try:
-                with open(handle, "wb") as file:
+                with os.fdopen(handle, "wb") as file:
                     file.write(hashlib.sha256(data).digest() + data)
                 partial.replace(self._path)
             finally:

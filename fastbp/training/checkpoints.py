@@ -63,6 +63,9 @@ class Checkpoint(Callback):
         If a parameter has the wrong type. In `fit`, if a setting cannot be stored.
     OSError
         In `fit`, if the directory cannot be written.
+    RuntimeError
+        In `fit`, if another training uses the directory at the same time, or if a child process continues that a
+        callback has forked.
 
     Examples
     --------
@@ -80,6 +83,7 @@ class Checkpoint(Callback):
     def __init__(self, directory: str | os.PathLike, *, every: int = 1, per: str = "epoch", keep: int = 3):
         self.directory, self.keep = Path(directory), checks.integer(keep, "keep", 1)
         self.every, self.per = checks.integer(every, "every", 1), checks.choice(per, "per", schedules.UNITS)
+        self._claim: files.Claim | None = None
         if per == "step":
             self.on_batch_end = self._write
 
@@ -87,6 +91,7 @@ class Checkpoint(Callback):
         """Check that the settings can be stored and that the directory can be written, before the first epoch."""
         json.dumps([_settings(state.trainer.settings), files.plain(state.network.architecture)])
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._claim = files.Claim(self.directory)
         with tempfile.TemporaryFile(dir=self.directory):  # an error is better now than after the first epoch
             pass
         for partial in self.directory.glob(f".checkpoint-*{SUFFIX}.*"):  # left by a process that was killed
@@ -97,8 +102,15 @@ class Checkpoint(Callback):
         if state.stop or state.epoch == state.epochs or (self.per == "epoch" and state.epoch % self.every == 0):
             self._write(state)
 
+    def on_train_end(self, state: State) -> None:
+        """Let other trainings use the directory."""
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            claim.release()
+
     def _write(self, state: State) -> None:
         """Write a checkpoint with the next number, and then remove those that are too old."""
+        self._claim.check()
         before = found(self.directory)
         number = _number(before[-1]) + 1 if before else 1
         files.write(self.directory / f"checkpoint-{number:08d}{SUFFIX}", _content(state))
@@ -167,8 +179,7 @@ class Found:
     """
 
     def __init__(self, contents: files.Contents):
-        contents.verify()
-        self._contents, described = contents, contents.description
+        self._described = described = contents.description
         self.settings = files.restored_fields(described["trainer"], CLASSES)
         scorers, names = self.settings.pop("metrics"), self.settings.pop("metric_names")
         known = [metric for metric in scorers if metric is not None]
@@ -186,17 +197,18 @@ class Found:
         shapes |= {"average": [size]} if self.settings["average"] else {}
         shapes |= {"shift": made.sizes[:1], "scale": made.sizes[:1]}
         contents.fit(shapes, made.dtype, [tensor for *_, keys in self._callbacks for tensor in keys.values()])
-        self.network = network.MLP.from_architecture(made, contents["scale"], contents["shift"])
+        self._tensors = dict(contents.tensors())
+        self.network = network.MLP.from_architecture(made, self._tensors["scale"], self._tensors["shift"])
 
     def load_into(self, state: TrainingState) -> None:
         """Set the state of a training, parameters included, to the state that the checkpoint holds."""
-        names = self._contents.names & {"theta", "state", "average"}
         callbacks = [
-            (name, which, {**values, **{key: self._contents[tensor] for key, tensor in keys.items()}})
+            (name, which, {**values, **{key: self._tensors[tensor] for key, tensor in keys.items()}})
             for name, which, values, keys in self._callbacks
         ]
-        described = {**self._contents.description, "position": {**self._position, "callbacks": callbacks}}
-        state.load(described, {name: self._contents[name] for name in names})
+        described = {**self._described, "position": {**self._position, "callbacks": callbacks}}
+        names = self._tensors.keys() & {"theta", "state", "average"}
+        state.load(described, {name: self._tensors[name] for name in names})
 
     def metrics(self, given: Sequence[metrics.Metric] | None) -> Sequence[metrics.Metric]:
         """Return the metrics of the trainer: the given ones, or without any, those of the checkpoint.
