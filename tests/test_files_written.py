@@ -125,7 +125,11 @@ def test_a_device_is_written_and_not_replaced(tmp_path):
     assert stat.S_ISCHR(null.stat().st_mode)
 
 
-@pytest.mark.parametrize("name", ["n" * 250, "n" * 255, "\u00fc" * 127, "\U0001d6d4" * 63])
+@pytest.mark.parametrize(
+    "name",
+    ["n" * 250, "n" * 255, "\u00fc" * 127, "\U0001d6d4" * 63],
+    ids=["250", "255", "2 bytes each", "4 bytes each"],
+)
 def test_long_names(tmp_path, name):
     """The name of the partial file must not be longer than names may be."""
     for content in (b"old", b"new"):

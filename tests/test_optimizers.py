@@ -86,6 +86,31 @@ def test_adam_follows_torch():
     assert got == pytest.approx(torch.cat([w, b]).detach().numpy(), rel=1e-10)
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        fb.Adam(0.01, betas=(0.9, 1 - 1e-7)),
+        fb.Adam(0.01, betas=(0.9, 1 - 1e-8)),
+        fb.Adam(0.01, betas=(1 - 1e-7, 0.999)),
+        fb.RMSprop(1e-6, alpha=1 - 1e-8),
+        fb.RMSprop(1e-6, alpha=1 - 1e-8, centered=True),
+        fb.Adadelta(0.1, rho=1 - 1e-8),
+    ],
+)
+def test_means_over_very_many_steps(optimizer):
+    """The share of a new gradient is not formed in float32, where 1 - 1e-8 is 1. 200 steps in both dtypes agree.
+
+    The tolerance is 100 times the rounding of a float32 parameter of about 1: errors of 200 steps add up.
+    """
+    X, y = labelled(103, 7, 4)
+    nets = [fb.MLP([7, 9, 4], output="softmax", dtype=np.float64, seed=0)]
+    nets.append(nets[0].astype("float32"))
+    for net in nets:
+        fb.Trainer(net, loss="cross_entropy", optimizer=optimizer, shuffle=False).fit(X, y, epochs=50)
+    for wide, narrow in zip(parameters(nets[0]), parameters(nets[1]), strict=True):
+        assert abs(wide - narrow).max() < 1.2e-5
+
+
 def test_another_optimizer_takes_over():
     """Momentum that was not there before begins at 0; the network goes on from where it is."""
     X, y = labelled(103, 7, 4)
