@@ -141,7 +141,8 @@ def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> floa
     ImportError
         If scikit-learn is not installed.
     ValueError
-        If for some output all targets, or none of them, belong to its class. The area is not defined then.
+        If for some output all targets, or none of them, belong to its class. The area is not defined then. Samples
+        with weight 0 do not count.
 
     Notes
     -----
@@ -163,6 +164,8 @@ def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> floa
     from sklearn.metrics import roc_auc_score
 
     right, a = _rows(y, a) > 0.5, a.astype(np.float64)
+    if weights is not None:
+        right, a, weights = (values[weights > 0] for values in (right, a, weights))
     missing = np.flatnonzero(right.all(axis=0) | ~right.any(axis=0))
     if missing.size:
         raise ValueError(f"auc needs targets of a class and of others, which it lacks for outputs {missing.tolist()}")

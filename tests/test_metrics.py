@@ -168,6 +168,15 @@ def test_auc_without_a_class(y, a, missing):
         fb.metrics.auc(y, a)
 
 
+@pytest.mark.parametrize(("kind", "missing"), [("two labels", r"\[0, 1\]"), ("binary (n,)", r"\[0\]")])
+def test_auc_of_a_class_without_weight(kind, missing):
+    """Its samples count like none: NaN, or an area of the other classes alone, would look like a result."""
+    pytest.importorskip("sklearn", reason="auc needs scikit-learn")
+    own, weights = trainer(kind, ["auc"]), np.where(BINARY == 1, 0.0, WEIGHTS)
+    with pytest.raises(ValueError, match=f"auc needs targets of a class and of others, .* {missing}"):
+        own.evaluate(X, BINARY, sample_weight=weights)
+
+
 def test_auc_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
     with pytest.raises(ImportError, match="sklearn"):
