@@ -41,7 +41,7 @@ CHECKSUMS = {
 """The MD5 checksum of each file after decompression, because mirrors compress the same content differently."""
 
 LIMIT = 64 << 20
-"""The largest number of bytes that a download may have, compressed or not: 64 MiB. MNIST needs at most 47 million."""
+"""The largest number of bytes that a file of MNIST may have, compressed or not: 64 MiB. MNIST needs 47 million."""
 
 CHUNK = 1 << 20
 """The number of bytes that one call reads from a file or from the network: 1 MiB."""
@@ -50,13 +50,16 @@ DAMAGED = (gzip.BadGzipFile, zlib.error, EOFError)
 """The errors that Python raises when it reads a damaged gzip file."""
 
 
-def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
+def read_idx(path: str | os.PathLike[str], *, limit: int | None = 1 << 30) -> np.ndarray:
     """Read the array in an IDX file. The file may be compressed with gzip, whatever its name is.
 
     Parameters
     ----------
     path : str or path-like
         The path of the file.
+    limit : int or None, keyword-only, default 1073741824
+        The largest number of bytes that the values may have, at least 0. The default is 1 GiB. A compressed file of 1
+        MB can hold 1 GB of values, so give a larger limit only for a file that you trust. With None there is no limit.
 
     Returns
     -------
@@ -70,7 +73,10 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
         If there is no such file.
     ValueError
         If the file is not an IDX file, if it is damaged, or if its size is not the one that its header states. If the
-        header states a huge size, the function still uses memory only for the bytes that the file really has.
+        header states a huge size, the function still uses memory only for the bytes that the file really has. If the
+        header states more bytes than `limit`, the function reads none of them.
+    TypeError
+        If `limit` is neither an integer nor None.
 
     Notes
     -----
@@ -91,13 +97,17 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     ...     fb.datasets.read_idx(path)
     array([5, 0, 4], dtype=uint8)
     """
-    path = Path(path)
+    path, limit = Path(path), None if limit is None else checks.integer(limit, "limit", 0)
     try:
         with path.open("rb") as file:
             packed = file.peek(2).startswith(b"\x1f\x8b")
             stream = gzip.GzipFile(fileobj=file) if packed else file
             dtype, shape = _header(stream)
             size = math.prod(shape) * dtype.itemsize
+            promised = f"{size}" if size < 1 << 63 else "2**63 or more"
+            if limit is not None and size > limit:
+                reason = f"its header promises {promised} bytes of values, and the limit is {limit}"
+                raise ValueError(f"{reason}; read_idx(path, limit=...) with a larger limit, or with None, reads them")
             there = None if packed else os.fstat(file.fileno()).st_size - file.tell()
             if there in (None, size):
                 # Read one byte more than the header states. This shows whether the stream ends where it should, and it
@@ -105,7 +115,6 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
                 content = _read(stream, size + 1)
                 there = len(content)
         if there != size:
-            promised = f"{size}" if size < 1 << 63 else "2**63 or more"
             found = f"more than {size}" if packed and there > size else there
             raise ValueError(f"its header promises {promised} bytes of values, it holds {found}")
         # NumPy raises ValueError here if the file has more dimensions than an array can have.
@@ -143,7 +152,8 @@ def load_mnist(root: str | os.PathLike[str], split: str = "train") -> tuple[np.n
     FileNotFoundError
         If a file is missing.
     ValueError
-        If `split` is unknown, if a file is damaged, or if the files do not hold images and labels of MNIST.
+        If `split` is unknown, if a file is damaged or holds more than 64 MiB, or if the files do not hold images and
+        labels of MNIST.
 
     Examples
     --------
@@ -161,7 +171,7 @@ def load_mnist(root: str | os.PathLike[str], split: str = "train") -> tuple[np.n
     ((2, 784), array([7, 2]))
     """
     paths = [_find(Path(root), name) for name in SPLITS[checks.choice(split, "split", SPLITS)]]
-    (images, labels), (images_path, labels_path) = map(read_idx, paths), paths
+    (images, labels), (images_path, labels_path) = (read_idx(path, limit=LIMIT) for path in paths), paths
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
         raise ValueError(f"{images_path} must hold uint8 (n, 28, 28), got {images.dtype} {images.shape}")
     if labels.dtype != np.uint8 or labels.ndim != 1:

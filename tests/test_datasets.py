@@ -128,12 +128,39 @@ def test_oversized_gzip_is_not_unpacked(tmp_path):
         fb.datasets.read_idx(path)
 
 
-def peak_of(path: Path) -> int:
+def test_limit(tmp_path):
+    """1.1 GB of zeros are 1 MB of gzip: who means to read so much says so."""
+    zeros = gzip.compress(bytes(10 << 20)) * 105
+    path = tmp_path / "bomb"
+    path.write_bytes(gzip.compress(idx(np.zeros(0, "u1"), (105, 10 << 20))) + zeros)
+    assert peak_of(path) < 4 * datasets.CHUNK
+    with pytest.raises(
+        ValueError, match=r"promises 1101004800 bytes of values, .* 1073741824; .* larger limit"
+    ) as caught:
+        fb.datasets.read_idx(path)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("limit", [12, 13, 1 << 70, None])
+def test_another_limit(write, limit):
+    """Of bytes, and the largest that is possible."""
+    path = write(idx(np.array([1, 2, 3], ">i4")))
+    assert fb.datasets.read_idx(path, limit=limit).tolist() == [1, 2, 3]
+    assert peak_of(path, limit=11) < datasets.CHUNK
+
+
+@pytest.mark.parametrize(("limit", "error"), [(-1, ValueError), (1.5, TypeError), ("1", TypeError), (True, TypeError)])
+def test_bad_limit(write, limit, error):
+    with pytest.raises(error, match=r"^limit must be"):
+        fb.datasets.read_idx(write(labels(1)), limit=limit)
+
+
+def peak_of(path: Path, **options: object) -> int:
     """Most bytes allocated while a file is refused."""
     tracemalloc.start()
     try:
         with pytest.raises(ValueError, match="promises"):
-            fb.datasets.read_idx(path)
+            fb.datasets.read_idx(path, **options)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -218,6 +245,13 @@ def test_load_mnist_is_read_in_place(tmp_path):
     X, y = fb.datasets.load_mnist(tmp_path)
     assert arrays.inputs(X, 784, np.dtype(np.float32)).array.ctypes.data == X.ctypes.data
     assert (samples.targets(y, 3, 10, LOSSES["cross_entropy"], np.dtype(np.float32)).array == y).all()
+
+
+def test_load_mnist_has_a_limit(tmp_path):
+    """MNIST has 47 million pixels."""
+    store(tmp_path, idx(np.zeros(0, "u1"), (85_600, 28, 28)), labels(1))
+    with pytest.raises(ValueError, match="promises 67110400 bytes of values, and the limit is 67108864"):
+        fb.datasets.load_mnist(tmp_path)
 
 
 def test_load_mnist_of_an_empty_set(tmp_path):
