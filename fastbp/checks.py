@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 
-def integer(value: object, name: str, least: int) -> int:
-    """Return the value as an int, if it is an integer and at least `least`.
+def integer(value: object, name: str, least: int, below: float = 2**63) -> int:
+    """Return the value as an int, if it is an integer, at least `least`, and below `below`.
 
     Parameters
     ----------
@@ -26,19 +26,24 @@ def integer(value: object, name: str, least: int) -> int:
         The name of the argument, for the message.
     least : int
         The smallest value that is possible.
+    below : int or inf, default 2**63
+        The value must be below this. The default is the first number that an int64 cannot hold.
 
     Raises
     ------
     TypeError
         If the value is not an integer. A bool is not an integer here.
     ValueError
-        If the value is below `least`.
+        If the value is outside the range.
     """
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return int(value)
+    value = int(value)
+    if not least <= value < below:
+        # Python refuses to write integers of thousands of digits.
+        found = value if value.bit_length() < 1000 else f"an integer of {value.bit_length()} bits"
+        raise ValueError(f"{name} must be {f'at least {least}' if value < least else f'below {below}'}, got {found}")
+    return value
 
 
 def real(value: object, name: str, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False) -> float:
@@ -170,6 +175,11 @@ def dtype(value: object) -> np.dtype:
     return wanted
 
 
-def generator(seed: object) -> np.random.Generator:
+def seed(value: object) -> int | None:
+    """Return a seed as an int of any size that is at least 0, or None for None."""
+    return None if value is None else integer(value, "seed", 0, math.inf)
+
+
+def generator(value: object) -> np.random.Generator:
     """Return a random generator with this seed. With None, the generator has a random seed."""
-    return np.random.default_rng(None if seed is None else integer(seed, "seed", 0))
+    return np.random.default_rng(seed(value))

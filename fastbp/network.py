@@ -542,7 +542,7 @@ class MLP:
         reader = Reader(self.sizes, self.dtype, loss)
         samples = reader.samples(X, y)
         samples = samples._replace(weights=sample_weights(sample_weight, samples.n))
-        seed = None if seed is None else checks.integer(seed, "seed", 0)
+        seed = checks.seed(seed)
         n_threads = checks.threads(n_threads)
         threads.check_entry(self._lock)
         with self._lock:

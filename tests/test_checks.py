@@ -189,6 +189,54 @@ def test_adam(options, error, message):
     assert message in str(caught.value)
 
 
+HUGE = 2**63
+INTEGERS = {
+    "batch_size": lambda n: fb.Trainer(fb.MLP([3, 4]), loss="cross_entropy", batch_size=n),
+    "n_threads": lambda n: fb.Trainer(fb.MLP([3, 4]), loss="cross_entropy", n_threads=n),
+    "epochs": lambda n: fb.Trainer(fb.MLP([3, 4]), loss="cross_entropy").fit(X, Y, epochs=n),
+    "shuffle_buffer": lambda n: fb.Trainer(fb.MLP([3, 4]), loss="cross_entropy").fit(X, Y, shuffle_buffer=n),
+    "sizes[1]": lambda n: fb.MLP([3, n]),
+    "memory": lambda n: fb.LBFGS(memory=n),
+    "k": lambda n: fb.metrics.TopK(n),
+    "start": lambda n: fb.SWA(n),
+    "patience": lambda n: fb.EarlyStopping(patience=n),
+    "every": lambda n: fb.callbacks.Lambda(every=n),
+    "growth": lambda n: fb.schedules.WarmRestarts(3, growth=n),
+    "milestones[0]": lambda n: fb.schedules.MultiStep([n]),
+}
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_integers_that_no_machine_counts_to(name):
+    with pytest.raises(ValueError, match=re.escape(f"{name} must be below {HUGE}, got {HUGE}")):
+        INTEGERS[name](HUGE)
+    with pytest.raises(ValueError, match=re.escape(f"{name} must be below {HUGE}, got an integer of 16610 bits")):
+        INTEGERS[name](10**5000)  # Python does not write so many digits
+
+
+@pytest.mark.parametrize("seed", [HUGE - 1, HUGE, 2**64 + 1, 10**40])
+def test_any_seed(seed):
+    """Of weights, of orders, of the split, of dropout: it works, and gives the same each time."""
+    nets = [fb.MLP([3, 5, 4], output="softmax", dropout=0.5, seed=seed) for _ in range(2)]
+    assert same(*map(parameters, nets))
+    options = {"loss": "cross_entropy", "seed": seed}
+    first, second = (net.gradients(X, Y, **options) for net in nets)
+    assert same(first[1], second[1])
+    for net in nets:
+        fb.Trainer(net, batch_size=2, **options).fit(X, Y, epochs=3, validation_split=0.3)
+    assert same(*map(parameters, nets))
+
+
+def test_a_seed_in_a_checkpoint(tmp_path):
+    nets = [fb.MLP([3, 5, 4], output="softmax", dropout=0.5, seed=0) for _ in range(2)]
+    for net, epochs in zip(nets, (3, 1), strict=True):
+        trainer = fb.Trainer(net, loss="cross_entropy", batch_size=2, seed=HUGE + 5)
+        trainer.fit(X, Y, epochs=epochs, callbacks=[fb.Checkpoint(tmp_path)])
+    resumed = fb.Trainer.resume(tmp_path)
+    resumed.fit(X, Y, epochs=3)
+    assert same(*map(parameters, (nets[0], resumed)))
+
+
 def test_other_arguments_of_fit():
     net = fb.MLP([3, 5, 4], output="softmax", seed=0)
     trainer = fb.Trainer(net, loss="cross_entropy", seed=0)

@@ -140,7 +140,7 @@ class Work:
         self.n_threads, self.most_threads = n_threads, min(n_threads or threads.available(), MOST_THREADS)
         self.memory = Workspace(model, self.part, self.most_threads, targets=targets, backward=backward)
         self.step = self.memory.step
-        self.step.set(batch=batch, part=self.part, parts=self.parts, seed=seed or 0)
+        self.step.set(batch=batch, part=self.part, parts=self.parts, seed=(seed or 0) % 2**63)
         self.rows = Record(MATRIX, columns=n_in, shift=model.shift, scale=model.scale, panels=self.memory.a[0])
         """The record of the operation that copies X into a^0."""
         self.first_product = Record(PRODUCT, a=self.memory.a[0], a_row=layout.lanes, a_panel=self.memory.stride)
