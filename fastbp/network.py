@@ -126,6 +126,8 @@ class MLP:
         If an argument is outside its range, has the wrong shape, or is not a known name.
     TypeError
         If an argument has the wrong type.
+    MemoryError
+        If there is no memory for the parameters.
 
     Notes
     -----

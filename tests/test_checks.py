@@ -1,5 +1,6 @@
 """Bad input: ValueError or TypeError that names the argument, the value and the rule, and a network left as it was."""
 
+import copy
 import re
 
 import numpy as np
@@ -8,6 +9,7 @@ from helpers import parameters, same
 
 import fastbp as fb
 from fastbp.data import arrays
+from fastbp.engine.parameters import Parameters
 
 X, Y = np.ones((6, 3)), np.array([0, 1, 2, 3, 0, 1])
 ONE_HOT = np.eye(4)[Y]
@@ -235,6 +237,38 @@ def test_a_seed_in_a_checkpoint(tmp_path):
     resumed = fb.Trainer.resume(tmp_path)
     resumed.fit(X, Y, epochs=3)
     assert same(*map(parameters, (nets[0], resumed)))
+
+
+@pytest.mark.parametrize("sizes", [[10**10, 10**10], [10**9, 10**9], [10**18, 2], [2, 2**63 - 1]])
+def test_sizes_for_which_there_is_no_memory(sizes):
+    with pytest.raises(MemoryError, match=re.escape(f"for sizes {tuple(sizes)}")):
+        fb.MLP(sizes)
+
+
+@pytest.mark.parametrize("memory", [10**13, 2**63 - 1])
+def test_an_optimizer_for_whose_state_there_is_no_memory(memory):
+    """The trainer, with all of its settings, stays as it was."""
+    net, adam = fb.MLP([3, 5, 4], output="softmax", seed=0), fb.Adam(0.01)
+    with pytest.raises(MemoryError, match=rf"for sizes \(3, 5, 4\), or for {2 * memory} vectors of state"):
+        fb.Trainer(net, loss="cross_entropy", optimizer=fb.LBFGS(memory=memory))
+    own, twin = (fb.Trainer(copy.copy(net), loss="cross_entropy", optimizer=adam, seed=0) for _ in range(2))
+    own.fit(X, Y)
+    with pytest.raises(MemoryError, match="vectors of state"):
+        own.optimizer = fb.LBFGS(memory=memory)
+    assert own.optimizer is adam
+    own.fit(X, Y)
+    twin.fit(X, Y, epochs=2)
+    assert same(parameters(own), parameters(twin))
+
+
+def test_a_network_for_whose_state_there_is_no_memory(monkeypatch):
+    own = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", optimizer=fb.Adam())
+    before, other = (own.network, own.state.parameters, own.state.vectors), fb.MLP([2, 1], seed=0)
+    monkeypatch.setattr(Parameters, "like_theta", lambda *_: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(MemoryError):
+        own.network = other
+    after = own.network, own.state.parameters, own.state.vectors
+    assert all(one is other for one, other in zip(before, after, strict=True))
 
 
 def test_other_arguments_of_fit():

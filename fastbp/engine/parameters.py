@@ -91,12 +91,22 @@ class Parameters:
 
     def __init__(self, sizes: Sequence[int], dtype: np.dtype):
         self.layout = Layout(sizes, dtype)
-        self.theta = aligned(self.layout.size, self.layout.dtype)
+        self.theta = self.like_theta()
         self._transposed, self._stale = None, True
 
     def like_theta(self, count: int = 1) -> np.ndarray:
-        """Return a vector of zeros with room for `count` vectors like theta, one after another."""
-        return aligned(count * self.layout.size, self.layout.dtype)
+        """Return a vector of zeros with room for `count` vectors like theta, one after another.
+
+        Raises
+        ------
+        MemoryError
+            If there is no memory for it.
+        """
+        try:
+            return aligned(count * self.layout.size, self.layout.dtype)
+        except (MemoryError, ValueError, OverflowError) as error:  # the last two for sizes that no address can have
+            which = f"sizes {self.layout.sizes}" + f", or for {count} vectors of state" * (count > 1)
+            raise MemoryError(f"there is no memory for {which}: {error}") from None
 
     def assign(self, theta: np.ndarray) -> None:
         """Set all parameters from a vector like theta."""

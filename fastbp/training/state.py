@@ -75,7 +75,6 @@ class TrainingState:
     """
 
     def __init__(self, parameters: Parameters, optimizer: Optimizer, seed: int | None):
-        self.parameters = parameters
         self.rng = checks.generator(seed)
         self.seed = (np.random.SeedSequence().entropy if seed is None else int(seed)) % 2**63
         self.history = History()
@@ -83,15 +82,25 @@ class TrainingState:
         self.resumed = False
         """Whether the next call of `fit` continues from `position`."""
         self.position = Position(0, self.rng.bit_generator.state)
-        self.begin(optimizer)
+        self.begin(optimizer, parameters)
 
-    def begin(self, optimizer: Optimizer) -> None:
-        """Set the state of the optimizer and the number of steps to their values before the first step."""
-        size = self.parameters.theta.size
-        self.vectors = self.parameters.like_theta(optimizer.state_count)
+    def begin(self, optimizer: Optimizer, parameters: Parameters | None = None) -> None:
+        """Set the state of the optimizer and the number of steps to their values before the first step.
+
+        If there is no memory for the state, nothing changes.
+
+        Parameters
+        ----------
+        optimizer : Optimizer
+            The optimizer.
+        parameters : Parameters or None, default None
+            The parameters to continue with. With None, they stay the same.
+        """
+        parameters = parameters or self.parameters
+        size, vectors = parameters.theta.size, parameters.like_theta(optimizer.state_count)
         for k, value in enumerate(optimizer.initial):
-            self.vectors[k * size : (k + 1) * size] = value
-        self.variant, self.step = optimizer.variant, 0
+            vectors[k * size : (k + 1) * size] = value
+        self.parameters, self.vectors, self.variant, self.step = parameters, vectors, optimizer.variant, 0
 
     def suit(self, optimizer: Optimizer, average: Average | None) -> None:
         """Adapt the state to new settings.
@@ -112,8 +121,8 @@ class TrainingState:
 
     def replace_parameters(self, parameters: Parameters, optimizer: Optimizer) -> None:
         """Continue with the parameters of another network. The state of the optimizer and the average start anew."""
-        self.parameters, self.average, self.resumed = parameters, None, False
-        self.begin(optimizer)
+        self.begin(optimizer, parameters)
+        self.average, self.resumed = None, False
 
     def begin_call(self) -> None:
         """Set the position to the beginning of a call of `fit`, unless the call continues from a checkpoint."""

@@ -204,8 +204,8 @@ class Trainer:
             return
         settings = dataclasses.replace(self.settings, **{name: value})
         _check_fit(self.network, settings)
-        self.settings = settings
         self.state.suit(settings.optimizer, settings.average)
+        self.settings = settings
         self.network.decide_at(settings.resolved_loss.threshold)
 
     @property
@@ -222,8 +222,8 @@ class Trainer:
         check_network(network)
         _check_fit(network, self.settings)
         with self._turn("given another network"):
-            self._network = network
             self.state.replace_parameters(network.parameters, self.settings.optimizer)
+            self._network = network
             network.decide_at(self.settings.resolved_loss.threshold)
 
     @property
