@@ -26,6 +26,9 @@ BUFFER_BYTES, BUFFER_ROWS = 64 << 20, 1 << 16
 WAIT = 0.2
 """The number of seconds after which a wait for a block looks whether a signal has come, such as that of Ctrl-C."""
 
+BATCH_BYTES = 16 << 30
+"""The largest number of bytes that a minibatch of blocks may have. Two minibatches are in memory at the same time."""
+
 Item = TypeVar("Item")
 
 
@@ -181,6 +184,11 @@ class Blocks:
     def _like(self, block: Samples) -> Samples:
         """Return an empty buffer for blocks with the same dtypes and shapes as the given block."""
         row = sum(array[:1].nbytes for array in (block.X.array, block.y.array))
+        if self.batch * row > BATCH_BYTES:
+            raise ValueError(
+                f"batch_size must be smaller with blocks, of which a whole minibatch is in memory: {self.batch} samples"
+                f" of {row} bytes are more than {BATCH_BYTES >> 30} GiB; to train on all samples at once, give arrays"
+            )
         rows = self.buffer or min(max(1, BUFFER_BYTES // row), BUFFER_ROWS)
         rows = -(-rows // self.batch) * self.batch
         empty = lambda array: np.empty((rows, *array.shape[1:]), array.dtype)  # noqa: E731

@@ -91,7 +91,8 @@ class Trainer:
         says more.
     batch_size : int, keyword-only, default 32
         The number of samples in a minibatch, at least 1. With 1, training is online learning. With the number of
-        samples or more, each step uses the full batch.
+        samples or more, each step uses the full batch. If the samples come in blocks, a minibatch may have at most 16
+        GiB.
     shuffle : bool, keyword-only, default True
         With True, each epoch goes through the samples in a new random order.
     seed : int or None, keyword-only, default None

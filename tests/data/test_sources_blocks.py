@@ -315,3 +315,19 @@ def test_blocks_are_not_held():
         tracemalloc.stop()
     assert 2 * size < peak - before < 6 * size  # of 60
     assert after - before < size / 4
+
+
+@pytest.mark.parametrize("batch_size", [10**10, 2**63 - 1])
+def test_a_minibatch_for_which_there_is_no_memory(batch_size):
+    """Of blocks, it must be in memory; of arrays, it is all samples."""
+    X, y = labelled()
+    blocks, arrays, whole = (make(batch_size=size) for size in (batch_size, batch_size, N))
+    before = parameters(blocks)
+    with pytest.raises(ValueError, match=f"^batch_size must be smaller with blocks.* {batch_size} samples .*arrays"):
+        blocks.fit(cut([N], X, y))
+    assert same(before, parameters(blocks))
+    assert blocks.history.epochs == 0
+    for trainer in (blocks, arrays, whole):
+        trainer.fit(X, y, epochs=2)
+    assert_same(arrays, whole)
+    assert_same(blocks, whole)
