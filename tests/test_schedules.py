@@ -1,5 +1,7 @@
 """Schedules: their values, what training makes of them, and composition."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,37 @@ def test_composition():
     assert per_epoch(chain, 12) == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize("count", [2, 33, 64, 200])
+def test_long_chains(count):
+    """One of each length is as good as any: NumPy's `choose` ends at 32 or 64."""
+    chain = s.Chain([s.Constant(float(k)) for k in range(count)], [2] * (count - 1))
+    assert chain.factor(np.arange(2.0 * count + 3), {}) == pytest.approx(
+        [*np.repeat(range(count), 2), *[count - 1] * 3]
+    )
+    assert chain.factor(2.0 * count, {}) == count - 1
+    endless = s.Chain([s.Constant(0.5), s.Constant(0.1), s.Constant(0.2)], [2**63 - 1] * 2)
+    assert endless.factor(np.array([0.0, 1e18, 1e19, 1e20]), {}).tolist() == [0.5, 0.5, 0.1, 0.2]
+
+
+NEST = {
+    "product": lambda inner: s.Constant(0.5) * inner,
+    "chain": lambda inner: s.Chain([s.Warmup(2), inner], [2]),
+}
+
+
+@pytest.mark.parametrize("kind", NEST)
+def test_nested_schedules(kind, tmp_path):
+    """As deep as Python can follow them, also into a checkpoint; no deeper."""
+    schedule = s.Constant()
+    for _ in range(s.base.DEEPEST):
+        schedule = NEST[kind](schedule)
+    trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", schedule=schedule)
+    trainer.fit([[1.0]], [1.0], epochs=2, callbacks=[fb.Checkpoint(tmp_path)])
+    assert fb.Trainer.resume(tmp_path).schedule == copy.deepcopy(schedule)
+    with pytest.raises(ValueError, match=f"nested at most {s.base.DEEPEST} deep, got {s.base.DEEPEST + 1}"):
+        NEST[kind](schedule)
+
+
 def test_plateau():
     """Down after more than `patience` epochs without an improvement of more than min_delta, and not below `least`."""
     schedule = s.ReduceOnPlateau("validation_loss", gamma=0.5, patience=1, min_delta=0.01, least=0.2)
@@ -112,6 +145,9 @@ def test_a_plateau_in_training():
         (lambda: s.Exponential(0.0), ValueError, "gamma must be"),
         (lambda: s.Chain([s.Warmup(5)], [5]), ValueError, "lengths must be one fewer than the 1 schedules"),
         (lambda: s.Chain([s.Warmup(5), 0.1], [5]), TypeError, r"schedules\[1\] must be a schedule, got 0.1"),
+        (lambda: s.Product(s.Warmup(3), 7), TypeError, "b must be a schedule, got 7"),
+        (lambda: s.Product("Warmup", s.Warmup(3)), TypeError, "a must be a schedule, got 'Warmup'"),
+        (lambda: s.Product(s.Warmup(3), s.Warmup), TypeError, "b must be a schedule, got <class"),
         (lambda: s.MultiStep((5, 4)), ValueError, r"milestones\[1\] must be at least 5, got 4"),
         (lambda: s.ReduceOnPlateau(per="step"), ValueError, "per must be 'epoch'"),
         (lambda: s.Warmup(3) * 2, TypeError, "unsupported operand"),

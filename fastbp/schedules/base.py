@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from .. import checks
 
 UNITS = ("epoch", "step")
 """The units in which a schedule can count. A step is one update of the parameters, after one minibatch."""
+
+DEEPEST = 50
+"""How deep schedules may be nested in each other. Python cannot follow much more than that into a file and back."""
 
 Scores = Mapping[str, Sequence[float]]
 """The history of training: the name of each column, and for each finished epoch one value."""
@@ -52,11 +56,22 @@ class Schedule(ABC):
     [0.4, 0.2, 0.1]
     """
 
+    _depth: ClassVar[int] = 0
     _: KW_ONLY
     per: str = "epoch"
 
     def __post_init__(self):
         checks.choice(self.per, "per", UNITS)
+
+    def _combine(self, parts: Mapping[str, object]) -> None:
+        """Check that the parts of a schedule, by their names, are schedules and are not nested too deep."""
+        for name, part in parts.items():
+            if not isinstance(part, Schedule):
+                raise TypeError(f"{name} must be a schedule, got {part!r}")
+        depth = 1 + max(part._depth for part in parts.values())
+        if depth > DEEPEST:
+            raise ValueError(f"schedules must be nested at most {DEEPEST} deep, got {depth}")
+        object.__setattr__(self, "_depth", depth)
 
     @abstractmethod
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
@@ -128,7 +143,9 @@ class Product(Schedule):
     Raises
     ------
     ValueError
-        If `per` is neither "epoch" nor "step".
+        If `per` is neither "epoch" nor "step", or if schedules are nested more than 50 deep.
+    TypeError
+        If `a` or `b` is not a schedule.
 
     Examples
     --------
@@ -145,6 +162,10 @@ class Product(Schedule):
 
     a: Schedule
     b: Schedule
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._combine({"a": self.a, "b": self.b})
 
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
         """Return the product of both factors at the same x. The method `at` gives each schedule its own x instead."""
@@ -173,7 +194,8 @@ class Chain(Schedule):
     Raises
     ------
     ValueError
-        If there is not exactly one length less than there are schedules, or if a parameter is outside its range.
+        If there is not exactly one length less than there are schedules, if a parameter is outside its range, or if
+        schedules are nested more than 50 deep.
     TypeError
         If `schedules` or `lengths` is not a sequence, or if one of their elements has the wrong type.
 
@@ -197,20 +219,16 @@ class Chain(Schedule):
             if not isinstance(getattr(self, name), Sequence):
                 raise TypeError(f"{name} must be a sequence, got {getattr(self, name)!r}")
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for k, schedule in enumerate(self.schedules):
-            if not isinstance(schedule, Schedule):
-                raise TypeError(f"schedules[{k}] must be a schedule, got {schedule!r}")
         if len(self.lengths) != len(self.schedules) - 1:
             raise ValueError(f"lengths must be one fewer than the {len(self.schedules)} schedules, got {self.lengths}")
         for k, length in enumerate(self.lengths):
             checks.integer(length, f"lengths[{k}]", 1)
+        self._combine({f"schedules[{k}]": schedule for k, schedule in enumerate(self.schedules)})
 
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
         """Return, for each x, the factor of the schedule that runs at this x, see `Schedule.factor`."""
-        starts = np.concatenate([[0], np.cumsum(self.lengths)])
-        which = np.searchsorted(starts, x, side="right") - 1
-        pieces = [
-            schedule.factor(np.maximum(x - start, 0), scores)
-            for schedule, start in zip(self.schedules, starts, strict=True)
-        ]
-        return np.choose(which, pieces)
+        factor, start = self.schedules[0].factor(x, scores), 0.0
+        for schedule, length in zip(self.schedules[1:], self.lengths, strict=True):
+            start += length
+            factor = np.where(x < start, factor, schedule.factor(np.maximum(x - start, 0), scores))
+        return factor
