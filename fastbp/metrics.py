@@ -307,7 +307,8 @@ def score(function: Scorer, y: np.ndarray, a: np.ndarray, weights: np.ndarray | 
         The value of the metric.
     """
     if isinstance(function, TopK) or function in METRICS.values():
-        return function(y, a, weights)
+        with np.errstate(all="ignore"):
+            return function(y, a, weights)
     y, a = y.view(), (a[:, 0] if a.shape[1] == 1 and y.ndim == 1 else a).view()
     y.flags.writeable = a.flags.writeable = False  # the kernels read these targets again, and check nothing
     return float(function(y, a))

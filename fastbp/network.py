@@ -209,7 +209,8 @@ class MLP:
             raise ValueError(f"{name} must be finite, got {value!r}")
         arrays.within_dtype(array, name, self.dtype)
         out = aligned(self.parameters.layout.up(n_in), self.dtype)
-        out[:n_in] = array
+        with np.errstate(all="ignore"):
+            out[:n_in] = array
         return out
 
     @property
@@ -377,7 +378,7 @@ class MLP:
                 array = arrays.numeric(array, f"{name}[{l}]")
                 if array.shape != shape:
                     raise ValueError(f"{name}[{l}] must have shape {shape}, got {array.shape}")
-                with np.errstate(over="ignore"):
+                with np.errstate(all="ignore"):
                     array = array.astype(self.dtype)
                 if not np.isfinite(array).all():
                     raise ValueError(f"{name}[{l}] must be finite in {self.dtype}, and is not")

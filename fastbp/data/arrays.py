@@ -78,7 +78,8 @@ def readable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
         # A view: whoever changes the shape of the array later does not change what has been checked.
         return array.view(np.uint8 if array.dtype == np.bool_ else array.dtype)
     kind = array.dtype if array.dtype in KINDS and array.dtype.isnative else dtype
-    return np.require(array, kind, ["C_CONTIGUOUS", "ALIGNED"])
+    with np.errstate(all="ignore"):  # a tiny number may become 0, whatever np.seterr says
+        return np.require(array, kind, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -244,7 +244,8 @@ class Reader:
         by_class = class_weights(class_weight, y, self.n_out, rows)
         if by_class is None:
             return found
-        return by_class if found is None else found * by_class
+        with np.errstate(all="ignore"):
+            return by_class if found is None else found * by_class
 
     def validation(self, given: Any) -> Samples:
         """Return checked validation data, which the user gave as (X, y) or (X, y, sample_weight)."""

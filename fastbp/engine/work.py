@@ -91,9 +91,11 @@ class Hyperparameters:
 
     def lay_down(self, first: int, last: int) -> None:
         """Write the rows of the steps first < t <= last."""
-        values = self.at(np.arange(first + 1, last + 1))
-        for column, name in enumerate(self.names):
-            self.memory.reshape(MOST_STEPS, -1)[: last - first, column] = values[name]
+        # Powers such as 0.9^t become 0 after many steps, which must not be an error, whatever np.seterr says.
+        with np.errstate(all="ignore"):
+            values = self.at(np.arange(first + 1, last + 1))
+            for column, name in enumerate(self.names):
+                self.memory.reshape(MOST_STEPS, -1)[: last - first, column] = values[name]
 
 
 class Work:

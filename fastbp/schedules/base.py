@@ -120,7 +120,8 @@ class Schedule(ABC):
         array([0.0625  , 0.03125 , 0.015625])
         """
         x = steps.astype(np.float64) if self.per == "step" else np.full(len(steps), float(epoch))
-        return np.broadcast_to(np.asarray(self.factor(x, scores), np.float64), x.shape)
+        with np.errstate(all="ignore"):  # a factor that becomes 0 is no error, whatever np.seterr says
+            return np.broadcast_to(np.asarray(self.factor(x, scores), np.float64), x.shape)
 
     def __mul__(self, other: Schedule) -> Schedule:
         """Return the `Product` of this schedule and `other`. Python raises TypeError if `other` is not a schedule."""
@@ -173,7 +174,8 @@ class Product(Schedule):
 
     def at(self, steps: np.ndarray, epoch: int, scores: Scores) -> np.ndarray:
         """Return the product of both factors for each step, see `Schedule.at`."""
-        return self.a.at(steps, epoch, scores) * self.b.at(steps, epoch, scores)
+        with np.errstate(all="ignore"):
+            return self.a.at(steps, epoch, scores) * self.b.at(steps, epoch, scores)
 
 
 @dataclass(frozen=True)

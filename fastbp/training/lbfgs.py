@@ -103,7 +103,8 @@ class Search:
         parameters = self.state.parameters
         start = parameters.theta.astype(np.float64)
         try:
-            self._step(eta, start)
+            with np.errstate(all="ignore"):  # a line search also tries points that are too far
+                self._step(eta, start)
         except BaseException:  # Ctrl-C must not leave the network at a point that the search has only tried
             parameters.assign(start)
             raise
@@ -158,7 +159,7 @@ class Search:
             except DivergedError:
                 return np.full(x.size, np.nan)
 
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # scipy warns when a search ends without a step, which is handled below
             alpha = line_search(cost_at, gradient_at, start, d, g, cost, maxiter=20)[0]
         # If the cost falls without end, scipy returns the last length that it tried, so the cost there must be checked.

@@ -106,7 +106,8 @@ class Run:
         """Finish an epoch: move the average, validate, and add the row to the history."""
         training, average = self.trainer.state, self.trainer.settings.average
         if average is not None and training.average is not None:  # a callback may have set another one just now
-            average.move(training.average, training.parameters.theta, training.history.epochs)
+            with np.errstate(all="ignore"):
+                average.move(training.average, training.parameters.theta, training.history.epochs)
         try:
             if validation is not None:
                 found = self.trainer.score(validation, "validation_data")

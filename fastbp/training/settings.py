@@ -85,7 +85,10 @@ class Settings:
             The learning rate of the optimizer, multiplied by the factor of the schedule.
         """
         eta = np.full(len(t), self.optimizer.learning_rate)
-        return eta if self.schedule is None else eta * self.schedule.at(t - 1, history.epochs, history)
+        if self.schedule is None:
+            return eta
+        with np.errstate(all="ignore"):
+            return eta * self.schedule.at(t - 1, history.epochs, history)
 
 
 NAMES = tuple(field.name for field in fields(Settings))
