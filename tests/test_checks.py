@@ -191,6 +191,39 @@ def test_adam(options, error, message):
     assert message in str(caught.value)
 
 
+class Tensor:
+    """What requires a gradient in torch, as NumPy sees it."""
+
+    shape, ndim = (6, 3), 2
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+
+
+def test_a_tensor_that_requires_a_gradient():
+    net = fb.MLP([3, 5, 4], output="softmax", seed=0)
+    trainer = fb.Trainer(net, loss="cross_entropy", seed=0)
+    doors = {
+        "X": [lambda: trainer.fit(Tensor(), Y), lambda: net.predict(Tensor()), lambda: trainer.fit([(Tensor(), Y)])],
+        "y": [lambda: trainer.fit(X, Tensor()), lambda: net.gradients(X, Tensor(), loss="cross_entropy")],
+        "validation_data[0]": [lambda: trainer.fit(X, Y, validation_data=(Tensor(), Y))],
+        "sample_weight": [lambda: trainer.evaluate(X, Y, sample_weight=[Tensor()] * 6)],
+        "weights[0]": [lambda: net.set_weights([Tensor(), np.ones((5, 4))], net.biases)],
+    }
+    for name, calls in doors.items():
+        for call in calls:
+            assert_unchanged(net, call, TypeError, f"give {name}.detach()")
+
+
+def test_another_error_of_an_array_comes_through():
+    class Broken:
+        def __array__(self, dtype=None, copy=None):
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        fb.MLP([3, 4]).predict(Broken())
+
+
 HUGE = 2**63
 INTEGERS = {
     "batch_size": lambda n: fb.Trainer(fb.MLP([3, 4]), loss="cross_entropy", batch_size=n),

@@ -47,6 +47,17 @@ def test_optimizers(optimizer, make):
         assert reference.relative(got.T, wanted.detach().numpy()) < 1e-5
 
 
+def test_tensors():
+    """Are read as arrays; those that require a gradient are refused."""
+    net, X, y = fb.MLP([3, 2], output="softmax", seed=0), torch.ones(4, 3), torch.tensor([0, 1, 0, 1])
+    trainer = fb.Trainer(net, loss="cross_entropy")
+    assert trainer.evaluate(X, y) == trainer.evaluate(X.numpy(), y.numpy())
+    for samples in (X.requires_grad_(), list(X)):
+        with pytest.raises(TypeError, match=r"give X\.detach\(\)"):
+            trainer.fit(samples, y)
+    trainer.fit(X.detach(), y)
+
+
 ACTIVATIONS = {
     "identity": lambda z: z,
     "sigmoid": torch.sigmoid,

@@ -51,7 +51,7 @@ def numeric(values: object, name: str) -> np.ndarray:
     Raises
     ------
     TypeError
-        If the values are a masked array, or are not real numbers.
+        If the values are a masked array, are a tensor of PyTorch that requires a gradient, or are not real numbers.
     ValueError
         If the values do not form an array.
     """
@@ -61,6 +61,11 @@ def numeric(values: object, name: str) -> np.ndarray:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name} must be an array of real numbers: {error}") from None
+    except RuntimeError as error:
+        if "detach()" not in str(error):
+            raise
+        tensor = name.partition(" ")[0]
+        raise TypeError(f"{name} must not require a gradient, as this tensor does: give {tensor}.detach()") from None
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
     return array
