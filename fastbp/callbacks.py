@@ -298,7 +298,8 @@ class Callback:
 
         `fit` calls this method after `on_train_begin` when training resumes from a checkpoint that has values of this
         callback. It finds the callback by the name of its class. If several callbacks have the same class, their order
-        must be the same as before. If there is no such callback, `fit` raises ValueError.
+        must be the same as before. If there is no such callback, or if this method raises ValueError, TypeError or
+        KeyError, `fit` raises ValueError, and the trainer stays as it was.
 
         Parameters
         ----------
@@ -441,10 +442,12 @@ class EarlyStopping(Callback):
         checks.flag(restore_best, "restore_best")
         self.restore_best = restore_best
         self.best_score, self.best_epoch, self._best = math.nan, 0, np.empty(0)
+        self._kind: tuple[np.dtype, tuple[int, ...]] = self._best.dtype, self._best.shape
 
     def on_train_begin(self, state: State) -> None:
         """Forget the best score and the best parameters of an earlier call of `fit`."""
         self.best_score, self.best_epoch, self._best = math.nan, state.epoch, np.empty(0)
+        self._kind = state.network.parameters.theta.dtype, state.network.parameters.theta.shape
 
     def on_epoch_end(self, state: State) -> None:
         """Compare the score of this epoch with the best one, and stop training if the patience is used up."""
@@ -468,7 +471,15 @@ class EarlyStopping(Callback):
 
     def load(self, kept: dict[str, Any]) -> None:
         """Continue with the best score, its epoch and its parameters from a checkpoint, see `Callback.load`."""
-        self.best_score, self.best_epoch, self._best = kept["best_score"], kept["best_epoch"], kept["best"]
+        score, best = kept["best_score"], np.asarray(kept["best"])
+        epoch = checks.integer(kept["best_epoch"], "best_epoch", 0, self.best_epoch + 1)
+        if not isinstance(score, float):
+            raise TypeError(f"best_score must be a float, got {score!r}")
+        if best.size and (best.dtype, best.shape) != self._kind:
+            raise ValueError(f"best must be {self._kind[0]} of shape {self._kind[1]}, got {best.dtype} {best.shape}")
+        if not np.isfinite(best).all():
+            raise ValueError("best must be finite, and is not")
+        self.best_score, self.best_epoch, self._best = score, epoch, best
 
 
 class CSVLogger(Callback):

@@ -88,10 +88,17 @@ def load(callbacks: list[Callback], saved: list[tuple[str, int, dict[str, Any]]]
     Raises
     ------
     ValueError
-        If a callback with saved values is missing.
+        If a callback with saved values is missing, or cannot load them.
     """
+    found = []
     for name, which, kept in saved:
         alike = [callback for callback in callbacks if type(callback).__name__ == name]
         if len(alike) <= which:
             raise ValueError(f"callbacks must have the {name} that the interrupted call of fit had")
-        alike[which].load(kept)
+        found.append((alike[which], name, kept))
+    for callback, name, kept in found:
+        try:
+            callback.load(kept)
+        except (ValueError, TypeError, KeyError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else error
+            raise ValueError(f"the checkpoint does not fit {name}: {reason}") from error

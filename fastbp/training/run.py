@@ -84,6 +84,7 @@ class Run:
     def train(self, validation: Samples | None) -> None:
         """Train all epochs. After each epoch, compute the scores of the validation samples, if there are any."""
         told, called, training = self.state, self.hooks, self.trainer.state
+        before = training.parameters.theta.copy() if training.resumed else None
         try:
             called("on_train_begin", told)
             hooks.load(called.all, training.position.callbacks)
@@ -100,7 +101,11 @@ class Run:
                 told.scores = {name: column[-1] for name, column in training.history.items()}
                 called("on_epoch_end", told)
         finally:
-            called.end(told)
+            try:
+                called.end(told)
+            finally:
+                if training.resumed:  # the callbacks have not begun, so the checkpoint still counts
+                    training.parameters.assign(before)
 
     def _close(self, scores: dict[str, float], validation: Samples | None) -> None:
         """Finish an epoch: move the average, validate, and add the row to the history."""

@@ -44,6 +44,10 @@ class Position:
         checks.flag(self.stop, "stop")
         for value in (*self.sums, self.seconds):
             checks.real(value, "sums and seconds")
+        for name, which, values in self.callbacks:
+            if not isinstance(name, str) or not isinstance(values, dict):
+                raise TypeError(f"callbacks must be names with values, got {name!r} with {values!r}")
+            checks.integer(which, "callbacks", 0)
         self.sums = tuple(self.sums)
         if len(self.sums) != 3:
             raise ValueError(f"sums must be 3 numbers, got {self.sums}")

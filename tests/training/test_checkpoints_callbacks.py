@@ -108,6 +108,30 @@ def test_a_callback_is_missing(tmp_path):
     assert outcome(EVERYTHING.train(trainer)) == uninterrupted("everything")[0]
 
 
+class Fails(fb.callbacks.Callback):
+    """Has kept something that it cannot load."""
+
+    def save(self):
+        return {"kept": 1}
+
+    def load(self, kept):
+        self.other = kept["other"]
+
+
+def test_a_callback_that_cannot_load(tmp_path):
+    """Another one, which has loaded its best parameters, must not give them to the network then."""
+    case, stopping = MOMENTUM, lambda: fb.EarlyStopping("accuracy", mode="min", patience=99)
+    with pytest.raises(InterruptedFit):
+        case.train(case.made(), stopping(), Fails(), fb.Checkpoint(tmp_path, every=4, per="step"), Cut(17))
+    trainer = fb.Trainer.resume(tmp_path)
+    before = outcome(trainer)
+    with pytest.raises(ValueError, match=r"^the checkpoint does not fit Fails: it has no 'other'"):
+        case.train(trainer, stopping(), Fails())
+    with pytest.raises(ValueError, match="callbacks must have the Fails"):
+        case.train(trainer, stopping())
+    assert outcome(trainer) == before
+
+
 def test_csv_goes_on(tmp_path):
     """A row for each epoch, as if nothing had happened."""
     case, path = MOMENTUM, tmp_path / "history.csv"

@@ -256,6 +256,10 @@ LIES = {
     "history of two lengths": lambda d, t: d["history"]["loss"].append(1.0),
     "history of text": lambda d, t: d["history"].update(loss=["a"]),
     "callbacks that are none": lambda d, t: d["position"].update(callbacks=[3]),
+    "a callback without a name": lambda d, t: d["position"]["callbacks"][0].__setitem__(0, None),
+    "a callback before the first": lambda d, t: d["position"]["callbacks"][0].__setitem__(1, -1),
+    "a callback that is text": lambda d, t: d["position"]["callbacks"][0].__setitem__(1, "first"),
+    "values that are text": lambda d, t: d["position"]["callbacks"][0].__setitem__(2, "values"),
 }
 
 
@@ -274,6 +278,47 @@ def test_lies(tmp_path, lie):
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
+
+
+def values(**changes: object) -> Callable[[dict, dict], object]:
+    """A lie: a callback has kept something else."""
+    return lambda d, t: d["position"]["callbacks"][0][2].update(changes)
+
+
+STOPPING_LIES = {
+    "no 'best_score'": lambda d, t: d["position"]["callbacks"][0][2].pop("best_score"),
+    "no 'best_epoch'": lambda d, t: d["position"]["callbacks"][0][2].pop("best_epoch"),
+    "best_score must be a float, got 'high'": values(best_score="high"),
+    "best_score must be a float, got None": values(best_score=None),
+    "best_epoch must be an integer, got 0.5": values(best_epoch=0.5),
+    "best_epoch must be at least 0, got -1": values(best_epoch=-1),
+    "best_epoch must be below 2, got 1000000": values(best_epoch=10**6),
+    "best must be ": lambda d, t: t.update({"callback 0 best": t["callback 0 best"][:-1]}),
+    "best must be finite": lambda d, t: t["callback 0 best"].__setitem__(3, np.nan),
+    "got <U": lambda d, t: (
+        t.pop("callback 0 best"),
+        d["position"]["callbacks"][0].__setitem__(3, []),
+        values(best="x")(d, t),
+    ),
+    "got float64": lambda d, t: t.update({"callback 0 best": t["callback 0 best"].astype(np.float64)}),
+}
+
+
+@pytest.mark.parametrize("lie", STOPPING_LIES)
+def test_lies_about_a_callback(tmp_path, lie):
+    """Only the callback can know; then nothing has changed, and training goes on when the right file is there."""
+    interrupted(EVERYTHING, tmp_path, 8, every=7, per="step")
+    path = tmp_path / checkpoints(1)[0]
+    right = path.read_bytes()
+    rewrite(path, STOPPING_LIES[lie])
+    trainer, steps = fb.Trainer.resume(tmp_path), Steps()
+    before = outcome(trainer)
+    with pytest.raises(ValueError, match=rf"^the checkpoint does not fit EarlyStopping: .*{re.escape(lie)}"):
+        EVERYTHING.train(trainer, steps)
+    assert outcome(trainer) == before
+    assert not steps.numbers
+    path.write_bytes(right)
+    assert outcome(EVERYTHING.train(fb.Trainer.resume(tmp_path))) == uninterrupted("everything")[0]
 
 
 # --- a full disk ------------------------------------------------------------------------------------------------------
