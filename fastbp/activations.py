@@ -19,6 +19,13 @@ from .kernels.simd.vector import absolute, fma, maximum, minimum, where, with_si
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
+LOWEST = -1000.0
+"""The smallest z that silu and mish use. Every smaller z counts as this one.
+
+The smallest 1 / (1 + e^-z) that `exp` can give is 6e-39 (float32) or 1e-308 (float64). A z of -3e38 would multiply it
+to -1.8, where the right value is 0.
+"""
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -292,9 +299,11 @@ class SiLU(Activation):
     name, init, of_z = "silu", "he", True
 
     def value(self, z):
+        z = maximum(z, LOWEST)
         return z / (1.0 + exp(-z))
 
     def derivative(self, z):
+        z = maximum(z, LOWEST)
         s = Sigmoid().value(z)
         return fma(z * s, 1.0 - s, s)
 
@@ -330,6 +339,7 @@ class Mish(Activation):
         return z * (n / (n + r))
 
     def derivative(self, z):
+        z = maximum(z, LOWEST)
         n, r = self.gate(z)
         t = n / (n + r)
         slope = (r / (n + r)) * (1.0 + t)  # this form of 1 - t^2 is precise where t is near 1

@@ -29,6 +29,10 @@ def _normal_cdf(z):
     return 0.5 * erfc(-np.asarray(z, float) / math.sqrt(2))
 
 
+def _sech(z):
+    return 2 * np.exp(-np.abs(z)) / (1 + np.exp(-2 * np.abs(z)))
+
+
 ACTIVATIONS = {
     "identity": lambda z: z,
     "sigmoid": _sigmoid,
@@ -56,7 +60,7 @@ DERIVATIVES = {
     "gelu": lambda z: _normal_cdf(z) + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi),
     "silu": lambda z: _sigmoid(z) * (1 + z * _sigmoid(-z)),
     "hard_sigmoid": lambda z: np.where(np.abs(z) < 3, 1 / 6, 0.0),
-    "mish": lambda z: np.tanh(np.logaddexp(z, 0)) + z * _sigmoid(z) / np.cosh(np.minimum(np.logaddexp(z, 0), 300)) ** 2,
+    "mish": lambda z: np.tanh(np.logaddexp(z, 0)) + z * _sigmoid(z) * _sech(np.logaddexp(z, 0)) ** 2,
 }
 
 

@@ -64,6 +64,34 @@ def test_extremes(name, dtype):
     assert a[:3] == pytest.approx(reference.ACTIVATIONS[name](z[:3].astype(float)), rel=rounding, abs=1e-30)
 
 
+ENDS = (0, 20, 90, 700, 1e30)
+
+
+@pytest.mark.parametrize("dtype", EPS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_whole_range(name, dtype):
+    """Up to the largest number, by which what is left of e^z, 1e-38 or 1e-308, must not be multiplied."""
+    limits, row = np.finfo(dtype), ACTIVATIONS[name]
+    z = np.array([limits.smallest_subnormal, limits.tiny, 1, *ENDS, limits.max], dtype)
+    z = np.concatenate([-z, z])
+    a, x = SIGMA[name](z), z.astype(float)
+    with np.errstate(all="ignore"):
+        value = reference.ACTIVATIONS[name](x)
+        slope = reference.DERIVATIVES[name](x) if row.trainable else None
+        rounding = EPS[dtype] * (1 + x**2 / 2 if name == "gelu" else 2)
+    tiny = {np.float32: 1e-35, np.float64: 1e-304}[dtype]
+    assert_near(a, value, rounding, tiny)
+    if row.trainable:  # from the output, it is relative to the largest derivative
+        assert_near(PRIME[name](z if row.of_z else a), slope, rounding, tiny if row.of_z else EPS[dtype])
+
+
+def assert_near(got, wanted, relative, absolute):
+    """Infinite where what is wanted is too large for the dtype, as 1.05 times the largest number for selu."""
+    with np.errstate(all="ignore"):
+        near = np.abs(got - wanted) <= np.maximum(relative * np.abs(wanted), absolute)
+        assert (near | (got == wanted.astype(got.dtype))).all()
+
+
 def test_every_activation_has_a_reference():
     assert reference.ACTIVATIONS.keys() == ACTIVATIONS.keys()
     assert reference.DERIVATIVES.keys() == PRIME.keys()

@@ -128,7 +128,7 @@ ERFC = {
 def normal_cdf(x: Vector) -> Vector:
     """Return (1 + erf(x / sqrt 2)) / 2, the distribution function of the standard normal distribution."""
     low, coefficients = ERFC[x.type.element]
-    u = minimum(absolute(x) * math.sqrt(0.5), 2.0 / low - 2.0)
+    u = minimum(absolute(x) * math.sqrt(0.5), 2.0 / low - 1.5)  # there `exp` gives 0, which no x multiplies to more
     t = 2.0 / (2.0 + u)
     s = fma(t, 2.0 / (1.0 - low), -(1.0 + low) / (1.0 - low))
     p = s.of(coefficients[-1])
