@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -372,6 +371,8 @@ class Lambda(Callback):
 class EarlyStopping(Callback):
     """`EarlyStopping` ends training when a score has stopped improving, and restores the best parameters.
 
+    You can change a parameter later: assign the attribute with its name, for example ``stopping.patience = 20``.
+
     Parameters
     ----------
     monitor : str, default "validation_loss"
@@ -427,6 +428,12 @@ class EarlyStopping(Callback):
     True
     """
 
+    monitor = checks.Checked(checks.column)
+    patience = checks.Checked(lambda value, name: checks.integer(value, name, 1))
+    min_delta = checks.Checked(lambda value, name: checks.real(value, name, 0))
+    mode = checks.Checked(lambda value, name: checks.choice(value, name, checks.MODES))
+    restore_best = checks.Checked(checks.flag)
+
     def __init__(
         self,
         monitor: str = "validation_loss",
@@ -436,11 +443,8 @@ class EarlyStopping(Callback):
         mode: str = "auto",
         restore_best: bool = True,
     ):
-        self.monitor, self.patience = monitor, checks.integer(patience, "patience", 1)
-        self.min_delta = checks.real(min_delta, "min_delta", 0)
-        self.sign = checks.direction(monitor, mode)
-        checks.flag(restore_best, "restore_best")
-        self.restore_best = restore_best
+        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+        self.mode, self.restore_best = mode, restore_best
         self.best_score, self.best_epoch, self._best = math.nan, 0, np.empty(0)
         self._kind: tuple[np.dtype, tuple[int, ...]] = self._best.dtype, self._best.shape
 
@@ -452,8 +456,9 @@ class EarlyStopping(Callback):
     def on_epoch_end(self, state: State) -> None:
         """Compare the score of this epoch with the best one, and stop training if the patience is used up."""
         score = state.scores[checks.choice(self.monitor, "monitor", state.scores)]
+        sign = checks.direction(self.monitor, self.mode)
         first = math.isnan(self.best_score) and not math.isnan(score)
-        if first or self.sign * (score - self.best_score) > self.min_delta:
+        if first or sign * (score - self.best_score) > self.min_delta:
             self.best_score, self.best_epoch = score, state.epoch
             if self.restore_best:
                 self._best = state.network.parameters.theta.copy()
@@ -513,8 +518,10 @@ class CSVLogger(Callback):
     ['epoch', '1', '2']
     """
 
+    path = checks.Checked(checks.path)
+
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+        self.path = path
         self._columns: list[str] = []
 
     def _lines(self, history: History, first: int) -> str:
@@ -583,8 +590,10 @@ class TensorBoard(Callback):
     1 file
     """
 
+    directory = checks.Checked(checks.path)
+
     def __init__(self, directory: str | os.PathLike):
-        self.directory = Path(directory)
+        self.directory = directory
         self._writer: Any = None
 
     def on_train_begin(self, state: State) -> None:

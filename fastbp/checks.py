@@ -9,10 +9,36 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Mapping
-from typing import Any
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+
+Value = TypeVar("Value")
+
+
+class Checked(Generic[Value]):
+    """`Checked` is an attribute of a class. Each value that is assigned to it is checked first.
+
+    Parameters
+    ----------
+    check : function
+        A function that takes the value and the name of the attribute. It returns the value to keep, or raises an error.
+    """
+
+    def __init__(self, check: Callable[[Any, str], Value]):
+        self._check = check
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Value:
+        return instance.__dict__[self._name]
+
+    def __set__(self, instance: object, value: object) -> None:
+        instance.__dict__[self._name] = self._check(value, self._name)
 
 
 def integer(value: object, name: str, least: int, below: float = 2**63) -> int:
@@ -129,10 +155,29 @@ def pair(value: object, name: str) -> tuple:
     return tuple(value)
 
 
-def flag(value: object, name: str) -> None:
-    """Raise TypeError if the value is not True or False. Numbers such as 0 and 1 are not accepted."""
+def flag(value: object, name: str) -> bool:
+    """Return the value, if it is True or False. Raise TypeError if not: numbers such as 0 and 1 are not accepted."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def path(value: object, name: str) -> Path:
+    """Return a string or a path-like object as a path. Raise TypeError for anything else."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, got {value!r}")
+    return Path(value)
+
+
+def column(value: object, name: str) -> str:
+    """Return the value, if it is a string, as each name of a column of the history is. Raise TypeError if not."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be the name of a column of the history, got {value!r}")
+    return value
+
+
+MODES = ("auto", "min", "max")
+"""What says whether a larger or a smaller score is better, see `direction`."""
 
 
 def direction(monitor: object, mode: object) -> int:
@@ -152,9 +197,8 @@ def direction(monitor: object, mode: object) -> int:
     ValueError
         If `mode` is not one of these three.
     """
-    if not isinstance(monitor, str):
-        raise TypeError(f"monitor must be the name of a column of the history, got {monitor!r}")
-    if choice(mode, "mode", ("auto", "min", "max")) == "auto":
+    monitor = column(monitor, "monitor")
+    if choice(mode, "mode", MODES) == "auto":
         return -1 if monitor.endswith(("loss", "error", "mae")) else 1
     return -1 if mode == "min" else 1
 

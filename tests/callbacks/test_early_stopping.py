@@ -144,6 +144,37 @@ def test_the_best_is_forgotten():
     assert same(before, parameters(own))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "error", "message"),
+    [
+        ("patience", 0, ValueError, "patience must be at least 1, got 0"),
+        ("patience", "a", TypeError, "patience must be an integer, got 'a'"),
+        ("min_delta", -1, ValueError, "min_delta must be a finite number at least 0, got -1"),
+        ("mode", "best", ValueError, "mode must be one of 'auto', 'min', 'max', got 'best'"),
+        ("monitor", 5, TypeError, "monitor must be the name of a column of the history, got 5"),
+        ("restore_best", "no", TypeError, "restore_best must be True or False, got 'no'"),
+    ],
+)
+def test_nonsense_is_refused(name, value, error, message):
+    """By the constructor, and by the attribute, which stays as it was."""
+    with pytest.raises(error, match=message):
+        fb.EarlyStopping(**{name: value})
+    stopping = fb.EarlyStopping()
+    before = getattr(stopping, name)
+    with pytest.raises(error, match=message):
+        setattr(stopping, name, value)
+    assert getattr(stopping, name) == before
+
+
+def test_another_monitor_has_a_direction_of_its_own():
+    stopping = fb.EarlyStopping("validation_loss", patience=2)
+    stopping.monitor = "validation_score"
+    own = scored([1, 3, 2, 2, 9])
+    after = stopped(own, stopping)
+    assert own.history.epochs == 4
+    assert same(parameters(own), after[1])
+
+
 def test_a_monitor_that_is_not_there():
     own = trainer()
     with pytest.raises(ValueError, match=r"monitor must be one of 'loss', .*'seconds', got 'validation_loss'"):

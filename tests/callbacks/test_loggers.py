@@ -50,6 +50,20 @@ def test_csv(tmp_path):
     assert [found.name for found in tmp_path.iterdir()] == ["history.csv"]
 
 
+@pytest.mark.parametrize("kind", [CSVLogger, TensorBoard])
+def test_another_path(tmp_path, kind):
+    """As text, as the constructor takes it; nonsense is refused when it is assigned."""
+    logger, own, name = kind(tmp_path / "first"), trainer(), "path" if kind is CSVLogger else "directory"
+    setattr(logger, name, str(tmp_path / "second"))
+    assert getattr(logger, name) == tmp_path / "second"
+    for call in (lambda: setattr(logger, name, 5), lambda: kind(5)):
+        with pytest.raises(TypeError, match=f"{name} must be a path, got 5"):
+            call()
+    if kind is CSVLogger:
+        own.fit(X, Y, epochs=2, callbacks=[logger])
+        assert_written(tmp_path / "second", own.history)
+
+
 def test_csv_of_columns_that_come_later(tmp_path):
     """The epochs before have NaN there; those without, afterwards, too."""
     path, own = tmp_path / "history.csv", trainer()
