@@ -75,9 +75,15 @@ class MLP:
     output : str or object, keyword-only, default "identity"
         The activation function of the output: one of the names or objects above, or "softmax".
     init : str or None, keyword-only, default None
-        The distribution of the first weights: "he_uniform", "he_normal", "glorot_uniform", "glorot_normal",
-        "lecun_uniform" or "lecun_normal". With None, each layer gets the uniform distribution that suits its activation
-        function; the attribute `init` of its class in `fastbp.activations` says which one.
+        The distribution of the first weights of all layers: "he_uniform", "he_normal", "glorot_uniform",
+        "glorot_normal", "lecun_uniform" or "lecun_normal". With None, the activation function of each layer decides:
+
+        - "relu", "leaky_relu", "elu", "softplus", "gelu", "silu" and "mish" get "he_uniform".
+        - "sigmoid", "tanh", "hard_sigmoid" and "softmax" get "glorot_uniform".
+        - "identity", "selu" and "threshold" get "lecun_uniform".
+
+        All of these distributions have the mean 0. For a layer with n_in inputs and n_out outputs, the variance is
+        2 / n_in for He, 2 / (n_in + n_out) for Glorot, and 1 / n_in for LeCun.
     scale : float or array of shape (sizes[0],), keyword-only, default 1.0
         The number that multiplies each input after `shift` is subtracted: the first layer sees x' = (x - shift) *
         scale. An array has one number for each input. With ``scale=1/255``, for example, raw pixels in uint8 can be

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -99,6 +100,12 @@ def test_copies_are_networks_of_their_own(duplicate):
     twin.set_weights([W * 2 for W in twin.weights], twin.biases)
     assert (net.predict(X) == before).all()
     assert (twin.predict(X) != before).any()
+
+
+def test_the_docstring_says_which_distribution_each_layer_gets():
+    lines = re.findall(r'- (.*) get "(\w+)_uniform"', fb.MLP.__doc__)
+    said = {name: method for names, method in lines for name in re.findall(r'"(\w+)"', names)}
+    assert said == {name: sigma.init for name, sigma in OUTPUTS.items()}
 
 
 def test_repr():
