@@ -414,7 +414,7 @@ class MLP:
         X : array of shape (n, sizes[0])
             The inputs; each row is a sample. There must be at least one row. C-contiguous arrays of dtype uint8,
             float32 and float64, also np.memmap, are read without a copy. Other arrays are converted one block after
-            another.
+            another. Nobody may shorten the file of an np.memmap during the call: the system would then end the process.
         n_threads : int or None, keyword-only, default None
             The number of threads, at least 1. With None, fastbp uses as many as the work is worth, of the cores that
             the process may use. The number of threads never changes a result.

@@ -252,7 +252,8 @@ class Trainer:
         ----------
         X : array of shape (n, n_in), or iterable of blocks
             The inputs; each row is a sample. C-contiguous arrays of dtype uint8, float32 and float64, also np.memmap,
-            are read without a copy. Other arrays are converted first. A block is a pair (X, y) or a triple (X, y,
+            are read without a copy. Other arrays are converted first. Nobody may shorten the file of an np.memmap
+            during training: the system would then end the process. A block is a pair (X, y) or a triple (X, y,
             sample_weight), with any number of rows. An epoch goes through all blocks once. A separate thread reads the
             next blocks during training, so it must be possible to read them from another thread. An iterator, such as a
             generator, can only be used for one epoch. With blocks, the parameters `sample_weight`, `validation_split`
