@@ -121,7 +121,7 @@ class SGD(Optimizer):
     Parameters
     ----------
     learning_rate : float, default 0.01
-        The learning rate eta. It must be above 0.
+        The learning rate eta. It must be above 0. PyTorch has another default, 0.001.
     momentum : float, keyword-only, default 0.0
         The share mu of the velocity v that each step keeps. It must be at least 0 and below 1.
     nesterov : bool, keyword-only, default False
