@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import operator
 import re
 from itertools import chain
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from helpers import ROOT, same
 
+import fastbp
 from fastbp.activations import OUTPUTS
 from fastbp.averages import AVERAGES
 from fastbp.losses import LOSSES
@@ -70,7 +72,10 @@ def test_set_up_lines():
     assert [line.rpartition(" && ")[2] for line in lines] == ["python examples/mnist.py", "python -m pytest"]
 
 
-@pytest.mark.parametrize("page", ["README.md", "benchmarks/RESULTS.md", "benchmarks/ROOFLINE.md"])
+PAGES = ["README.md", ".github/SECURITY.md", "benchmarks/RESULTS.md", "benchmarks/ROOFLINE.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     headings = [heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.*)", text, re.MULTILINE)]
@@ -79,6 +84,16 @@ def test_links(page):
             assert target[1:] in headings
         elif not target.startswith("https://"):
             assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_security():
+    """The names that the page gives are those of the package, and README has its link."""
+    page = (ROOT / ".github" / "SECURITY.md").read_text(encoding="utf-8")
+    assert "](.github/SECURITY.md)" in TEXT
+    names = re.findall(r"`fastbp\.([\w.]+)`", page)
+    assert len(names) >= 4
+    for name in names:
+        operator.attrgetter(name)(fastbp)
 
 
 def test_every_choice_is_named():
