@@ -8,7 +8,7 @@ import numpy as np
 
 from . import checks
 from .losses import Loss
-from .network import MLP
+from .network import MLP, check_network
 
 STEP = 5e-4
 """The step h of the numerical derivatives. It balances two errors: the formula has an error of the order h^4 = 6e-14,
@@ -103,6 +103,7 @@ def check_gradients(
     >>> max(max(layer) for layer in errors) < 1e-7
     True
     """
+    check_network(network)
     most = checks.integer(most, "most", 1)
     options = {"loss": loss, "sample_weight": sample_weight, "seed": seed}
     _, *gradients = network.gradients(X, y, **options)

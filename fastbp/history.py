@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -69,8 +70,9 @@ class History(dict[str, list[float]]):
         epochs = self.epochs
         for name in values:
             self.setdefault(name, [math.nan] * epochs)
-        for name, column in self.items():
-            column.append(values.get(name, math.nan))
+        row = [values.get(name, math.nan) for name in self]
+        # This runs in C, so Ctrl-C cannot come in between and leave columns of different lengths.
+        deque(map(list.append, self.values(), row), maxlen=0)
 
     def to_dict(self) -> dict[str, list[float]]:
         """Return the columns as a plain dict of lists. Both are copies."""

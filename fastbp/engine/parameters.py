@@ -110,6 +110,7 @@ class Parameters:
 
     def assign(self, theta: np.ndarray) -> None:
         """Set all parameters from a vector like theta."""
+        self._stale = True  # before, because Ctrl-C may come in the middle, and after, because another thread may train
         self.theta[:] = theta
         self._stale = True
 
@@ -125,7 +126,7 @@ class Parameters:
         b : array of shape (n_out,) or None, default None
             The biases. With None they stay as they are.
         """
-        layout = self.layout
+        layout, self._stale = self.layout, True
         if W is not None:
             pack(W.astype(layout.dtype, copy=False), self.theta[layout.matrix(l)], layout.up(layout.sizes[l]))
         if b is not None:

@@ -98,21 +98,28 @@ class TrainingState:
         optimizer : Optimizer
             The optimizer.
         parameters : Parameters or None, default None
-            The parameters to continue with. With None, they stay the same.
+            The parameters of another network, whose average starts anew too. With None, the parameters stay the same.
         """
+        average = self.average if parameters is None else None
         parameters = parameters or self.parameters
         size, vectors = parameters.theta.size, parameters.like_theta(optimizer.state_count)
         for k, value in enumerate(optimizer.initial):
             vectors[k * size : (k + 1) * size] = value
-        self.parameters, self.vectors, self.variant, self.step = parameters, vectors, optimizer.variant, 0
+        variant, initial = optimizer.variant, optimizer.initial
+        # There is no call here, so Ctrl-C cannot come in between: vectors of another size let kernels write anywhere.
+        self.parameters, self.vectors, self.average, self.step = parameters, vectors, average, 0
+        self.variant, self.initial = variant, initial
 
-    def suit(self, optimizer: Optimizer, average: Average | None) -> None:
-        """Adapt the state to new settings.
+    def suit(self, parameters: Parameters, optimizer: Optimizer, average: Average | None) -> None:
+        """Adapt the state to the network and to the settings, where they have changed.
 
-        If the optimizer cannot continue with the present state, its state starts anew. If there is no average any more,
-        it is dropped.
+        If the optimizer cannot continue with the present state, its state starts anew. So it does, with the average, if
+        the parameters are those of another network. If there is no average in the settings any more, it is dropped.
         """
-        if self.variant != optimizer.variant:
+        if self.parameters is not parameters:
+            self.resumed = False
+            self.begin(optimizer, parameters)
+        elif self.variant != optimizer.variant or (self.step == 0 and self.initial != optimizer.initial):
             self.begin(optimizer)
         if average is None:
             self.average = None
@@ -120,13 +127,9 @@ class TrainingState:
     def begin_average(self) -> None:
         """Start the average with the present parameters, unless there is an average already."""
         if self.average is None:
-            self.average = self.parameters.like_theta()
-            self.average[:] = self.parameters.theta
-
-    def replace_parameters(self, parameters: Parameters, optimizer: Optimizer) -> None:
-        """Continue with the parameters of another network. The state of the optimizer and the average start anew."""
-        self.begin(optimizer, parameters)
-        self.average, self.resumed = None, False
+            average = self.parameters.like_theta()
+            average[:] = self.parameters.theta
+            self.average = average
 
     def begin_call(self) -> None:
         """Set the position to the beginning of a call of `fit`, unless the call continues from a checkpoint."""

@@ -205,7 +205,7 @@ class Trainer:
             return
         settings = dataclasses.replace(self.settings, **{name: value})
         _check_fit(self.network, settings)
-        self.state.suit(settings.optimizer, settings.average)
+        self.state.suit(self.network.parameters, settings.optimizer, settings.average)
         self.settings = settings
         self.network.decide_at(settings.resolved_loss.threshold)
 
@@ -222,8 +222,9 @@ class Trainer:
     def network(self, network: MLP) -> None:
         check_network(network)
         _check_fit(network, self.settings)
-        with self._turn("given another network"):
-            self.state.replace_parameters(network.parameters, self.settings.optimizer)
+        self._check_turn("given another network")
+        with self._lock, self._turn():
+            self.state.suit(network.parameters, self.settings.optimizer, self.settings.average)
             self._network = network
             network.decide_at(self.settings.resolved_loss.threshold)
 
@@ -343,10 +344,11 @@ class Trainer:
         called = Hooks(callbacks, progress)
         split = checks.real(validation_split, "validation_split", 0, 1)
         if shuffle_buffer is not None:
-            checks.integer(shuffle_buffer, "shuffle_buffer", 1)
+            shuffle_buffer = checks.integer(shuffle_buffer, "shuffle_buffer", 1)
         if validation_data is not None and split:
             raise ValueError(f"validation_split must be 0 with validation_data, got {split}")
-        with self._turn():  # from the checks on, so that nobody gives the trainer another network in between
+        self._check_turn()
+        with self._lock, self._turn():  # from the checks on, so that nobody gives the trainer another network
             reader, searches = self._reader(self.network), self.optimizer.searches
             validation = None if validation_data is None else reader.validation(validation_data)
             if y is None:
@@ -417,7 +419,8 @@ class Trainer:
         >>> bool(abs(net.weights[0].ravel() - [1, -2]).max() < 1e-3)
         True
         """
-        with self._turn():
+        self._check_turn()
+        with self._lock, self._turn():
             samples = self.read(X, y, sample_weight)
             source = sources.Arrays(samples, None, False, None, self._batch(samples.n))
             self.state.resumed = False
@@ -553,17 +556,22 @@ class Trainer:
             scores |= {name: score(function, samples.y.array, a, samples.weights) for name, function in others.items()}
         return scores
 
-    @contextlib.contextmanager
-    def _turn(self, done: str = "trained") -> Iterator[None]:
-        """Let only one thread at a time train with this trainer. A callback or block of its own gets RuntimeError."""
-        if self._owner in threads.idents():  # waiting would never end
+    def _check_turn(self, done: str = "trained") -> None:
+        """Raise RuntimeError if this thread, or one that it works for, is in the turn of this trainer already."""
+        if self._lock._is_owned() or self._owner in threads.idents()[1:]:  # waiting would never end
             raise RuntimeError(f"a trainer must not be {done} by a callback or a block of its own call of fit")
-        with self._lock:
-            self._owner = threading.get_ident()
-            try:
-                yield
-            finally:
-                self._owner = None
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Note whose turn it is, inside the lock.
+
+        The lock is not in here: Ctrl-C between the start of a generator and its with statement would leave it closed.
+        """
+        self._owner = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._owner = None
 
     def _check_metrics(self, y: Targets) -> None:
         """Raise ValueError if a metric cannot be computed for targets of this kind."""
@@ -615,6 +623,7 @@ class Trainer:
     def work(self, batch: int) -> Work:
         """Return the work of training steps of `batch` samples, with the present network, settings and state."""
         network, settings, state = self.network, self.settings, self.state
+        state.suit(network.parameters, settings.optimizer, settings.average)  # an assignment may have been interrupted
         if settings.average is not None:
             state.begin_average()
         parts = network, settings, state.vectors, state.average

@@ -79,7 +79,10 @@ def test_the_state_belongs_to_the_optimizer():
     size = state.parameters.theta.size
     assert (state.vectors[:size] == 0).all()
     assert (state.vectors[size:] == np.float32(0.5)).all()
-    state.suit(fb.Rprop(0.1), None)
-    assert (state.vectors[size:] == np.float32(0.5)).all()
-    state.suit(fb.SGD(0.1), None)
+    state.suit(state.parameters, fb.Rprop(0.1), None)  # no step has been made
+    assert (state.vectors[size:] == np.float32(0.1)).all()
+    state.step = 1
+    state.suit(state.parameters, fb.Rprop(0.2), None)
+    assert (state.vectors[size:] == np.float32(0.1)).all()
+    state.suit(state.parameters, fb.SGD(0.1), None)
     assert state.vectors.size == 0
