@@ -50,3 +50,8 @@ def test_errors():
         fb.check_gradients(net, X, y, "cross_entropy", most=0)
     with pytest.raises(ValueError, match="loss must be one of"):
         fb.check_gradients(net, X, y, "guess")
+
+
+def test_something_that_is_no_network():
+    with pytest.raises(TypeError, match="network must be an MLP, got NoneType"):
+        fb.check_gradients(None, [[1.0]], [1.0], "squared_error")

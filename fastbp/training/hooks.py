@@ -41,8 +41,8 @@ class Hooks:
         for k, callback in enumerate(given):
             if not isinstance(callback, Callback):
                 raise TypeError(f"callbacks[{k}] must be a fastbp.callbacks.Callback, got {callback!r}")
-            if callback.every is not None:
-                checks.integer(callback.every, f"callbacks[{k}].every", 1)
+            if callback.every is not None:  # NumPy's integers overflow when they meet the number of a step
+                callback.every = checks.integer(callback.every, f"callbacks[{k}].every", 1)
         terminal = sys.stderr is not None and sys.stderr.isatty()  # stderr is None in a program without a console
         if terminal if progress is None else progress:
             given.append(Progress())

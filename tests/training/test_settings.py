@@ -204,3 +204,19 @@ def test_a_callback_must_not_replace_the_network():
     with pytest.raises(RuntimeError, match="must not be given another network by a callback or a block of its own"):
         own.fit(X, Y, callbacks=[swap])
     own.fit(X, Y)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int64, np.uint64])
+def test_integers_of_numpy(kind):
+    """They count like Python's, and do not overflow where they meet larger ones."""
+    X, y = labelled(300)
+    seen, histories = [[], []], []
+    for numbers, steps in ((int, seen[0]), (kind, seen[1])):
+        watch = fb.callbacks.Lambda(batch_end=lambda state, steps=steps: steps.append(state.step))
+        watch.every = numbers(100)
+        net = fb.MLP([numbers(6), numbers(5), numbers(3)], output="softmax", seed=numbers(0))
+        trainer = fb.Trainer(net, loss="cross_entropy", batch_size=numbers(2), seed=numbers(1), n_threads=numbers(1))
+        trainer.fit(X, y, epochs=numbers(3), shuffle_buffer=numbers(100), callbacks=[watch])
+        histories.append(trainer.history["loss"])
+    assert seen[0] == seen[1] == [100, 200, 300, 400]
+    assert histories[0] == histories[1]
