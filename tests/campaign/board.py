@@ -1,0 +1,68 @@
+"""What a campaign has done and found, as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+KINDS = ("crash", "hang", "difference", "unclean")
+"""The kinds of findings: a process that ends by itself or stays silent, results that are not those that were promised,
+and errors that are not among the documented ones."""
+
+
+@dataclass
+class Finding:
+    """What a player has found, and the seed that leads there again."""
+
+    player: str
+    seed: int
+    kind: str
+    text: str
+
+
+@dataclass
+class Score:
+    """What a player has done in all of its child processes."""
+
+    player: str
+    rounds: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    warm_up: float = 0.0
+    findings: list[Finding] = field(default_factory=list)
+    skipped: str = ""
+    """The reason why the player cannot play here, or nothing."""
+
+    def __add__(self, other: Score) -> Score:
+        return Score(
+            self.player,
+            self.rounds + other.rounds,
+            self.counts + other.counts,
+            self.seconds + other.seconds,
+            self.warm_up + other.warm_up,
+            self.findings + other.findings,
+            self.skipped or other.skipped,
+        )
+
+
+def described(finding: Finding) -> str:
+    """A finding with the command that repeats it. In a repetition, hypothesis also looks for a shorter example."""
+    again = f"python -m pytest tests/campaign --player {finding.player} --seed {finding.seed} --minutes 0"
+    return f"{finding.kind} by {finding.player} with seed {finding.seed}\n  {again}\n{finding.text.rstrip()}"
+
+
+def table(scores: list[Score], seed: int) -> str:
+    """A row for each player, and their sum."""
+    total = sum(scores, Score("total"))
+    rows = [("player", "rounds", "seconds", "warm-up", *(f"{kind[:10]}" for kind in KINDS), "done")]
+    rows += [_row(score) for score in (*scores, total)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join([*lines, f"base seed {seed}"])
+
+
+def _row(score: Score) -> tuple[str, ...]:
+    found = Counter(finding.kind for finding in score.findings)
+    done = ", ".join(f"{count:,} {name}" for name, count in score.counts.items())
+    times = f"{score.seconds:.0f}", f"{score.warm_up:.0f}"
+    return score.player, f"{score.rounds:,}", *times, *(str(found[kind]) for kind in KINDS), score.skipped or done

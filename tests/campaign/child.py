@@ -1,0 +1,51 @@
+"""The child's side of the campaign: it lets one player play, and tells the parent what happens.
+
+A player is a module with two functions. `prepare()` does once what takes long, such as the first call of kernels.
+`play(seed)` plays a round, in which everything comes from the seed, and returns how often it did what. It raises
+AssertionError for a result that is not as promised. Any other exception is one that no caller should ever see.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+import warnings
+
+_out = sys.stdout
+
+
+def say(**message: object) -> None:
+    """Tell the parent: `warm`, the seconds of the preparation; `seed`, the number of the round that begins; `done`, what
+    the round did; `finding`, its kind and its description; `alive` from time to time in a long round; and `end`."""
+    _out.write(json.dumps(message) + "\n")
+    _out.flush()
+
+
+def main(player: str, seed: int, stride: int, seconds: float, most_findings: int) -> None:
+    """Play rounds until the time is over, but at least one."""
+    global _out
+    _out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what anything prints must not come between the messages
+    warnings.simplefilter("error")  # fastbp gives no warning that a player does not expect
+    module, start, findings = importlib.import_module(f"campaign.{player}"), time.monotonic(), 0
+    module.prepare()
+    say(warm=time.monotonic() - start)
+    end = time.monotonic() + seconds
+    while True:
+        say(seed=seed)
+        try:
+            say(done=module.play(seed))
+        except AssertionError:
+            findings += 1
+            say(finding=["difference", traceback.format_exc()])
+        except Exception:
+            findings += 1
+            say(finding=["unclean", traceback.format_exc()])
+        seed += stride
+        if time.monotonic() >= end or findings >= most_findings:
+            break
+    say(end=True)

@@ -1,0 +1,104 @@
+"""Networks whose samples, and in half of the rounds all other memory too, lie next to pages that nobody may touch.
+
+A kernel that reads or writes one byte too many ends the process. What a network computes there must also have the same
+bits as elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import unittest.mock
+from collections.abc import Iterator
+
+import numpy as np
+from campaign import draws
+from campaign.draws import choose
+from helpers import free_guards, guarded, guarded_copy, parameters, same
+
+import fastbp as fb
+from fastbp import network
+from fastbp.engine import parameters as engine_parameters
+from fastbp.engine import plan, work, workspace
+
+NETWORKS = 10
+"""The number of networks of a round."""
+
+
+def prepare() -> None:
+    """Nothing takes long here but kernels, and each network needs others."""
+
+
+def play(seed: int) -> dict[str, int]:
+    """Train, evaluate and predict with several networks."""
+    for k in range(NETWORKS):
+        _network(np.random.default_rng([seed, k]))
+    return {"guarded networks": NETWORKS}
+
+
+def _network(rng: np.random.Generator) -> None:
+    """One network, in memory of its own and in guarded memory."""
+    kind, at_end, (loss, output) = choose(rng, draws.KINDS), bool(rng.integers(2)), choose(rng, draws.PAIRS)
+    sizes = [int(size) for size in rng.integers(1, 71, rng.integers(2, 5))]
+    n = int(rng.integers(1, 71))
+    given = draws.samples(rng, n, sizes, loss, kind)
+    made = {
+        "activation": [choose(rng, draws.ACTIVATIONS) for _ in sizes[1:-1]],
+        "output": output,
+        "scale": draws.scale_for(kind),
+        "dtype": choose(rng, (np.float32, np.float64)),
+        "dropout": choose(rng, (0.0, 0.0, 0.3, [0.2, *(0.0 for _ in sizes[1:-1])])),
+        "max_norm": choose(rng, (None, 1.5)),
+        "seed": 0,
+    }
+    options = {
+        "loss": loss,
+        "optimizer": choose(rng, draws.OPTIMIZERS),
+        "batch_size": int(rng.integers(1, n + 3)),
+        "gradient": choose(rng, ("fused", "stored")),
+        "clip_norm": choose(rng, (None, None, 1.0)),
+        "average": choose(rng, draws.AVERAGES),
+        "n_threads": int(rng.integers(1, 3)),
+        "seed": 0,
+    }
+    wanted = _results(sizes, made, options, given)
+    with _guarded_memory(at_end) if rng.random() < 0.5 else contextlib.nullcontext():
+        guards = draws.Samples(*(part if part is None else _copy(part, at_end) for part in given))
+        found = _results(sizes, made, options, guards)
+    free_guards()
+    assert same(found, wanted), f"{sizes} {made} {options} differ next to guard pages"
+
+
+def _copy(array: np.ndarray, at_end: bool) -> np.ndarray:
+    """The same array in guarded memory, with the same strides if it is not contiguous."""
+    if array.flags.c_contiguous or not array.flags.f_contiguous:
+        return guarded_copy(array, at_end)
+    return guarded_copy(array.T, at_end).T
+
+
+def _results(sizes: list[int], made: dict, options: dict, given: draws.Samples) -> list[np.ndarray]:
+    """All that comes of a network that is trained, and that fits in arrays."""
+    net = fb.MLP(sizes, **made)
+    trainer = fb.Trainer(net, **options)
+    trainer.fit(given.X, given.y, epochs=2, sample_weight=given.weights)
+    trainer.partial_fit(given.X[:1], given.y[:1])
+    scores = trainer.evaluate(given.X, given.y, sample_weight=given.weights)
+    loss, dW, db = net.gradients(given.X, given.y, loss=options["loss"], sample_weight=given.weights)
+    return [*parameters(net), *dW, *db, np.array([loss, *scores.values()]), net.predict(given.X)]
+
+
+@contextlib.contextmanager
+def _guarded_memory(at_end: bool) -> Iterator[None]:
+    """Let the memory of networks and of their training lie next to guard pages, and the outputs of `predict` too."""
+    empty = np.empty
+
+    def outputs(shape: object, dtype: object = float, **options: object) -> np.ndarray:
+        if not isinstance(shape, tuple) or len(shape) != 2:
+            return empty(shape, dtype, **options)
+        return guarded(shape[0] * shape[1], np.dtype(dtype), at_end).reshape(shape)
+
+    with contextlib.ExitStack() as stack:
+        for module in (network, engine_parameters, plan, work, workspace):
+            aligned = lambda n, dtype: guarded(n, dtype, at_end)  # noqa: E731
+            stack.enter_context(unittest.mock.patch.object(module, "aligned", aligned))
+        stack.enter_context(unittest.mock.patch.object(network.np, "empty", outputs))
+        yield

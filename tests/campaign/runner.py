@@ -1,0 +1,134 @@
+"""The parent's side of the campaign: it starts the players in child processes, and watches them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from campaign.board import Finding, Score
+from helpers import PACKAGE, PATIENT, python_path
+
+PLAYERS = {"guards": 1.0}
+"""The players, with the share of the time that each of them gets. The names are those of the modules."""
+POSIX = {"guards": "guard pages are made with mprotect"}
+"""What the players need that only POSIX has."""
+WORKERS = 2
+PATIENCE, WARM_PATIENCE = 60.0, 600.0
+"""How long a child may say nothing, in seconds: while it plays, and before, when it may have to compile kernels."""
+MOST_FINDINGS = 5
+"""After so many findings of a player in one process, it plays no more: most of them have one cause."""
+
+
+def campaign(names: list[str], seed: int, seconds: float) -> list[Score]:
+    """Let the players play one after another, each in two child processes. With 0 seconds, each plays one round."""
+    scores, total = [], sum(PLAYERS[name] for name in names)
+    workers = WORKERS if seconds else 1
+    with ThreadPoolExecutor(workers) as pool:
+        for name in names:
+            if name in POSIX and os.name != "posix":
+                scores.append(Score(name, skipped=POSIX[name]))
+                continue
+            share = seconds * PLAYERS[name] / total
+            parts = [pool.submit(play, name, seed + k, workers, share) for k in range(workers)]
+            scores.append(sum((part.result() for part in parts), Score(name)))
+    return scores
+
+
+def play(name: str, seed: int, stride: int, seconds: float) -> Score:
+    """Let a player play with the seeds seed, seed + stride and so on. A child that has crashed or hangs gets a successor."""
+    score = Score(name)
+    while True:
+        with Child(name, seed, stride, seconds - score.seconds) as child:
+            wrong = child.watch(score)
+        if wrong is None:
+            return score
+        score.findings.append(wrong)
+        seed = wrong.seed + stride
+        if score.seconds >= seconds or len(score.findings) >= MOST_FINDINGS:
+            return score
+
+
+class Child:
+    """A process in which a player plays. Its messages come as lines of JSON; `child.py` says what they mean."""
+
+    def __init__(self, name: str, seed: int, stride: int, seconds: float):
+        self.name, self.seed, self._lines = name, seed, queue.SimpleQueue()
+        self._errors = tempfile.TemporaryFile("w+")
+        arguments = f"{name!r}, {seed}, {stride}, {seconds}, {MOST_FINDINGS}"
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-X", "faulthandler", "-c", f"from campaign import child; child.main({arguments})"],
+            env={**PATIENT, **os.environ, **python_path(PACKAGE.parent)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            start_new_session=True,  # so that what it has forked can be ended with it
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def _messages(self) -> Iterator[dict]:
+        """What the child says, up to its end. Raises queue.Empty if it says nothing for too long."""
+        patience = WARM_PATIENCE
+        while (line := self._lines.get(timeout=patience)) is not None:
+            message = json.loads(line)
+            patience = PATIENCE
+            yield message
+
+    def watch(self, score: Score) -> Finding | None:
+        """Add what the child does to the score. Returns a finding if it crashes or hangs, and None if it ends well."""
+        start = None
+        try:
+            for message in self._messages():
+                if "warm" in message:
+                    start, score.warm_up = time.monotonic(), score.warm_up + message["warm"]
+                elif "seed" in message:
+                    self.seed = message["seed"]
+                elif "done" in message:
+                    score.rounds += 1
+                    score.counts.update(message["done"])
+                elif "finding" in message:
+                    score.findings.append(Finding(self.name, self.seed, *message["finding"]))
+                elif "end" in message:
+                    return None
+            return self._finding("crash", f"the child ended with status {self._process.wait()}")
+        except queue.Empty:
+            self._process.send_signal(signal.SIGABRT)  # faulthandler then writes where its threads are
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
+            return self._finding("hang", f"the child said nothing for {PATIENCE:.0f} s")
+        finally:
+            score.seconds += 0.0 if start is None else time.monotonic() - start
+
+    def _finding(self, kind: str, text: str) -> Finding:
+        self._errors.seek(0)
+        return Finding(self.name, self.seed, kind, f"{text}\n{self._errors.read()[-8000:]}")
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        self._process.stdout.close()
+        self._errors.close()
