@@ -75,7 +75,10 @@ def log_softmax(z):
 
 
 def costs(loss, output, z, y):
-    """C of each sample, and dC/da for all but softmax with cross-entropy, where it is (None)."""
+    """C of each sample, and dC/da for all but softmax with cross-entropy, where it is (None).
+
+    The loss is a name, or a function of a and y that returns both.
+    """
     a = softmax(z) if output == "softmax" else ACTIVATIONS[output](z)
     if loss == "cross_entropy" and output == "softmax":
         return a, -(y * log_softmax(z)).sum(axis=1), None
@@ -85,7 +88,7 @@ def costs(loss, output, z, y):
         return a, -(y * np.log(a)).sum(axis=1), -y / a
     if loss == "binary_cross_entropy":
         return a, -(y * np.log(a) + (1 - y) * np.log(1 - a)).sum(axis=1), (a - y) / (a * (1 - a))
-    return a, *LOSSES[loss](a, y)
+    return a, *(loss if callable(loss) else LOSSES[loss])(a, y)
 
 
 def _by_output(cost, slope):
@@ -144,20 +147,23 @@ LOSSES = {
 """name: (C of each sample, dC/da)."""
 
 
-def forward(X, weights, biases, activations, output):
-    """z^l and a^l of every layer."""
+def forward(X, weights, biases, activations, output, kept=None):
+    """z^l and a^l of every layer. Of hidden layers, `kept` multiplies the units, with 0 for those that are dropped."""
     a, zs, activated = X, [], [X]
     for W, b, name in zip(weights, biases, [*activations, output], strict=True):
         z = a @ W + b
         a = softmax(z) if name == "softmax" else ACTIVATIONS[name](z)
+        if kept is not None and len(zs) < len(kept):
+            a = a * kept[len(zs)]
         zs.append(z)
         activated.append(a)
     return zs, activated
 
 
-def gradients(X, y, weights, biases, activations, output, loss):
-    """The mean loss and its gradient; X and y in float64, y as rows."""
-    zs, a = forward(X, weights, biases, activations, output)
+def gradients(X, y, weights, biases, activations, output, loss, sample_weight=None, kept=None):
+    """The mean loss and its gradient; X and y in float64, y as rows; `kept` as for `forward`."""
+    share = np.full(len(X), 1 / len(X)) if sample_weight is None else sample_weight / sample_weight.sum()
+    zs, a = forward(X, weights, biases, activations, output, kept)
     prediction, cost, g = costs(loss, output, zs[-1], y)
     if g is None:
         delta = prediction - y
@@ -165,14 +171,15 @@ def gradients(X, y, weights, biases, activations, output, loss):
         delta = prediction * (g - (g * prediction).sum(axis=1, keepdims=True))
     else:
         delta = g * DERIVATIVES[output](zs[-1])
-    delta = delta / len(X)
+    delta = delta * share[:, None]
     dW, db = [], []
     for l in range(len(weights) - 1, -1, -1):
         dW.insert(0, a[l].T @ delta)
         db.insert(0, delta.sum(axis=0))
         if l:
             delta = DERIVATIVES[activations[l - 1]](zs[l - 1]) * (delta @ weights[l].T)
-    return cost.mean(), dW, db
+            delta = delta if kept is None else delta * kept[l - 1]
+    return cost @ share, dW, db
 
 
 def update(optimizer, theta, state, g, t):

@@ -19,8 +19,11 @@ _out = sys.stdout
 
 
 def say(**message: object) -> None:
-    """Tell the parent: `warm`, the seconds of the preparation; `seed`, the number of the round that begins; `done`, what
-    the round did; `finding`, its kind and its description; `alive` from time to time in a long round; and `end`."""
+    """Tell the parent something.
+
+    The messages are `warm`, the seconds of the preparation; `seed`, the number of the round that begins; `done`, what
+    the round did; `finding`, its kind and its description; `alive`, from time to time in a long round; and `end`.
+    """
     _out.write(json.dumps(message) + "\n")
     _out.flush()
 

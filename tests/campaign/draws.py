@@ -1,7 +1,7 @@
 """What the players draw: networks, settings and samples, from lists that are short enough for the kernels to be cached.
 
-A kernel belongs to one activation, one loss with its output, or one optimizer, each with a dtype. The lists have each of
-them once or twice, and the players combine them freely.
+A kernel belongs to one activation, one loss with its output, or one optimizer, each with a dtype. The lists have each
+of them once or twice, and the players combine them freely.
 """
 
 from __future__ import annotations

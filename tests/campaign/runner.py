@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from campaign.board import Finding, Score
 from helpers import PACKAGE, PATIENT, python_path
 
-PLAYERS = {"guards": 1.0}
+PLAYERS = {"machine": 0.5, "guards": 0.1}
 """The players, with the share of the time that each of them gets. The names are those of the modules."""
 POSIX = {"guards": "guard pages are made with mprotect"}
 """What the players need that only POSIX has."""
@@ -45,7 +45,10 @@ def campaign(names: list[str], seed: int, seconds: float) -> list[Score]:
 
 
 def play(name: str, seed: int, stride: int, seconds: float) -> Score:
-    """Let a player play with the seeds seed, seed + stride and so on. A child that has crashed or hangs gets a successor."""
+    """Let a player play with the seeds seed, seed + stride and so on.
+
+    A child that has crashed or hangs gets a successor, which begins with the seed after.
+    """
     score = Score(name)
     while True:
         with Child(name, seed, stride, seconds - score.seconds) as child:
@@ -63,7 +66,7 @@ class Child:
 
     def __init__(self, name: str, seed: int, stride: int, seconds: float):
         self.name, self.seed, self._lines = name, seed, queue.SimpleQueue()
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it is closed with the child)
         arguments = f"{name!r}, {seed}, {stride}, {seconds}, {MOST_FINDINGS}"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-X", "faulthandler", "-c", f"from campaign import child; child.main({arguments})"],
@@ -103,6 +106,7 @@ class Child:
                     score.rounds += 1
                     score.counts.update(message["done"])
                 elif "finding" in message:
+                    score.rounds += 1
                     score.findings.append(Finding(self.name, self.seed, *message["finding"]))
                 elif "end" in message:
                     return None

@@ -22,4 +22,5 @@ def test_campaign(pytestconfig: pytest.Config, record_property):
     record_property("scoreboard", board.table(scores, seed))
     wrong = [board.described(finding) for score in scores for finding in score.findings]
     wrong += [f"{score.player} did nothing" for score in scores if not score.skipped and not score.rounds]
-    assert not wrong, "\n\n".join(wrong)
+    if wrong:
+        pytest.fail("\n\n".join(wrong), pytrace=False)
