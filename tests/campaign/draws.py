@@ -90,10 +90,10 @@ def choose(rng: np.random.Generator, among: tuple) -> object:
     return among[rng.integers(len(among))]
 
 
-def inputs(rng: np.random.Generator, n: int, n_in: int, kind: str) -> np.ndarray:
-    """Inputs of a dtype. Those of two bytes and more are not always contiguous."""
+def inputs(rng: np.random.Generator, n: int, n_in: int, kind: str, below: int = 100) -> np.ndarray:
+    """Inputs of a dtype, integers below a bound or normal. Those of two bytes and more are not always contiguous."""
     if np.dtype(kind).kind in "bui":
-        X = rng.integers(0, 2 if kind == "?" else 100, (n, n_in)).astype(kind)
+        X = rng.integers(0, 2 if kind == "?" else below, (n, n_in)).astype(kind)
     else:
         X = rng.normal(size=(n, n_in)).astype(kind)
     if X.dtype.itemsize > 1 and rng.random() < 0.2:
@@ -137,10 +137,15 @@ def weights(rng: np.random.Generator, n: int) -> np.ndarray | None:
 
 
 def samples(
-    rng: np.random.Generator, n: int, sizes: list[int], loss: str | fb.losses.Loss, kind: str = "f8"
+    rng: np.random.Generator,
+    n: int,
+    sizes: list[int],
+    loss: str | fb.losses.Loss,
+    kind: str = "f8",
+    below: int = 100,
 ) -> Samples:
     """Samples for a network with these sizes and for a loss."""
-    return Samples(inputs(rng, n, sizes[0], kind), *targets(rng, n, sizes[-1], name_of(loss)), weights(rng, n))
+    return Samples(inputs(rng, n, sizes[0], kind, below), *targets(rng, n, sizes[-1], name_of(loss)), weights(rng, n))
 
 
 def scale_for(kind: str) -> float:

@@ -25,7 +25,7 @@ POSIX = {"guards": "guard pages are made with mprotect"}
 WORKERS = 2
 PATIENCE, WARM_PATIENCE = 60.0, 600.0
 """How long a child may say nothing, in seconds: while it plays, and before, when it may have to compile kernels."""
-MOST_FINDINGS = 5
+MOST_FINDINGS = 500
 """After so many findings of a player in one process, it plays no more: most of them have one cause."""
 
 

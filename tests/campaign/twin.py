@@ -19,8 +19,19 @@ Arrays = list[np.ndarray]
 """All weights W^1 .. W^L, and then all biases b^1 .. b^L."""
 
 
-def formula(loss: fb.losses.Loss, rows: np.ndarray) -> tuple[object, np.ndarray]:
-    """What `reference.costs` calls a loss with parameters, and the targets that it then takes."""
+TINY = np.finfo(np.float64).tiny
+
+
+def binary_cross_entropy(a: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The loss with any output, whose values count as at least TINY, and as that far from 1."""
+    p, q = np.maximum(a, TINY), np.maximum(1 - a, TINY)
+    return -(y * np.log(p) + (1 - y) * np.log(q)).sum(axis=1), (1 - y) / q - y / p
+
+
+def formula(loss: fb.losses.Loss, output: object, rows: np.ndarray) -> tuple[object, np.ndarray]:
+    """What `reference.costs` calls a loss with this output, and the targets that it then takes."""
+    if loss.name == "binary_cross_entropy" and output != "sigmoid":
+        return binary_cross_entropy, rows
     if isinstance(loss, fb.losses.CrossEntropy):
         return loss.name, (1 - loss.label_smoothing) * rows + loss.label_smoothing / rows.shape[1]
     if isinstance(loss, fb.losses.Huber):
@@ -93,7 +104,7 @@ class Twin:
     ) -> tuple[float, Arrays]:
         """The mean loss and its gradient, with dropout if the multipliers of the hidden units are given."""
         depth, made = len(self.theta) // 2, self.network.architecture
-        loss, rows = formula(self.settings.resolved_loss, rows)
+        loss, rows = formula(self.settings.resolved_loss, made.output, rows)
         parameters = self.theta[:depth], self.theta[depth:]
         found = reference.gradients(self.inputs(X), rows, *parameters, made.activation, made.output, loss, w, kept)
         return found[0], [*found[1], *found[2]]
@@ -162,25 +173,25 @@ class Twin:
         history: fb.History,
         buffer: int | None = None,
         blocks: bool = False,
-        after: Callable[[int], bool] = lambda step: False,
+        after: Callable[[], str] = lambda: "",
     ) -> list[float]:
         """The losses of the finished epochs of a call of fit, whose whole history the schedules need.
 
-        `after(step)` is called after each step, may assign settings, and says whether fit stops there.
+        `after()` is called after each step, may assign settings, and says "stop" or "interrupt" if fit ends there.
         """
         losses, n, batch, shuffle = [], len(given.X), self.settings.batch_size, self.settings.shuffle
         self.begin()
         for epoch in range(self.epochs, self.epochs + epochs):
             past = fb.History({name: column[:epoch] for name, column in history.items()})
-            loss, used, stop = self.epoch(given, self.orders(n, buffer, blocks, batch, shuffle), past, after)
-            if stop and (blocks or used < n):
+            loss, used, end = self.epoch(given, self.orders(n, buffer, blocks, batch, shuffle), past, after)
+            if end == "interrupt" or (end and (blocks or used < n)):
                 break
             losses.append(loss)
             average = self.settings.average
             if isinstance(average, fb.SWA) and self.average is not None:
                 self.move(1 / max(1, epoch - average.start + 1))
             self.epochs = epoch + 1
-            if stop:
+            if end:
                 break
         return losses
 
@@ -189,9 +200,9 @@ class Twin:
         given: object,
         orders: Iterable[np.ndarray],
         past: fb.History,
-        after: Callable[[int], bool] = lambda step: False,
-    ) -> tuple[float, int, bool]:
-        """The mean loss of the minibatches of an epoch, the number of their samples, and whether `after` said stop."""
+        after: Callable[[], str] = lambda: "",
+    ) -> tuple[float, int, str]:
+        """The mean loss of the minibatches of an epoch, the number of their samples, and what `after` said last."""
         total = seen = used = 0.0
         for rows in orders:
             w = None if given.weights is None else given.weights[rows]
@@ -205,6 +216,6 @@ class Twin:
                 g = [np.zeros_like(array) for array in self.theta]
             self.update(g, eta)
             seen, used = seen + share, used + len(rows)
-            if after(self.step):
-                return total / (seen or 1.0), used, True
-        return total / (seen or 1.0), used, False
+            if end := after():
+                return total / (seen or 1.0), used, end
+        return total / (seen or 1.0), used, ""
