@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,15 @@ def trained(trainer: fb.Trainer, given: draws.Samples, epochs: int = 1, *callbac
     except FloatingPointError as error:
         return str(error)
     return checks.digest(trainer)
+
+
+def alone(seconds: float = 20.0) -> None:
+    """Wait for the other threads of this process, such as one that reads blocks ahead and is about to end."""
+    for thread in threading.enumerate():
+        # Python itself keeps a thread without a number whose start was interrupted.
+        if thread is not threading.current_thread() and thread.ident is not None:
+            thread.join(seconds)
+            assert not thread.is_alive(), f"{thread} is left"
 
 
 def forked(work: Callable[[], str]) -> str:

@@ -18,9 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from campaign.board import Finding, Score
 from helpers import PACKAGE, PATIENT, python_path
 
-PLAYERS = {"machine": 0.5, "guards": 0.1}
+PLAYERS = {"machine": 0.45, "storm": 0.15, "kills": 0.1, "guards": 0.1}
 """The players, with the share of the time that each of them gets. The names are those of the modules."""
-POSIX = {"guards": "guard pages are made with mprotect"}
+POSIX = {
+    "guards": "guard pages are made with mprotect",
+    "kills": "this platform does not fork",
+    "storm": "an interval timer is needed",
+}
 """What the players need that only POSIX has."""
 WORKERS = 2
 PATIENCE, WARM_PATIENCE = 60.0, 600.0

@@ -1,0 +1,112 @@
+"""Trainings with checkpoints that end by SIGKILL at random moments, and that are resumed until they are finished.
+
+The player forks each training, which takes some milliseconds. It has one thread itself, as threads do not survive a
+fork. A training that was killed any number of times must end with the bits of one that was not, every checkpoint must
+be readable, and no unfinished file may be left.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import select
+import signal
+import tempfile
+import time
+import traceback
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from campaign.calls_of import alone
+from interrupted import CASES, Case, outcome
+
+import fastbp as fb
+
+FILES_ON_DISK = os.fsync
+
+
+def prepare() -> None:
+    """Compile or load all kernels, so that no child does."""
+    for name in CASES:
+        _whole(name, 0, 1)
+
+
+@functools.cache
+def _whole(name: str, seed: int, epochs: int) -> tuple[tuple[str, str], float]:
+    """What a case comes to without an interruption, and how long that takes."""
+    case, start = _case(name, epochs), time.monotonic()
+    made = case.train(case.made(seed=seed))
+    return outcome(made), time.monotonic() - start
+
+
+def _case(name: str, epochs: int) -> Case:
+    """A case with this number of epochs, but not more of those that take longest."""
+    return replace(CASES[name], epochs=min(epochs, 3) if "parts" in name else epochs)
+
+
+def _newest(directory: Path) -> fb.Trainer | None:
+    """The trainer of the newest checkpoint, or None if there is none. One that cannot be read is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return fb.Trainer.resume(directory)
+        except FileNotFoundError:
+            return None
+
+
+def play(seed: int) -> dict[str, int]:
+    """Train once, with some kills."""
+    rng = np.random.default_rng(seed)
+    name, epochs, kills = str(rng.choice(sorted(CASES))), int(rng.integers(1, 12)), 0
+    case, at = _case(name, epochs), int(rng.integers(3))
+    wanted, seconds = _whole(name, at, epochs)
+    per = str(rng.choice(["step", "epoch"]))
+    options = {"per": per, "every": int(rng.integers(1, 9 if per == "step" else 3)), "keep": int(rng.integers(1, 4))}
+    with tempfile.TemporaryDirectory() as place:
+        directory = Path(place) / "run"
+        begun = lambda: _newest(directory) or case.made(seed=at)  # noqa: E731
+        for _ in range(int(rng.integers(1, 5))):
+            trainer = begun()
+            trainer.n_threads = None if rng.random() < 0.2 else 1
+            durable = bool(rng.random() < 0.2)
+            # With its checkpoints, a training takes longer than without.
+            delay = float(rng.uniform(0, 1.5 * seconds + 0.02))
+            kills += _killed(lambda t=trainer, d=durable: _train(case, t, directory, options, d), delay)
+        trainer = begun()
+        trainer.n_threads = 1
+        _train(case, trainer, directory, options, False)
+        assert outcome(trainer) == wanted, f"{name}, {epochs} epochs, {options}: other bits after {kills} kills"
+        assert not list(directory.glob(".*")), "a file of a killed process is left"
+        assert outcome(_newest(directory)) == outcome(trainer) or case.patience is not None
+    return {"kills": kills, "resumed trainings": 1}
+
+
+def _train(case: Case, trainer: fb.Trainer, directory: Path, options: dict, durable: bool) -> fb.Trainer:
+    """Train with checkpoints; those that are durable wait for the disk."""
+    os.fsync = FILES_ON_DISK if durable else lambda handle: None
+    return case.train(trainer, fb.Checkpoint(directory, **options))
+
+
+def _killed(work: object, delay: float) -> int:
+    """Call work() in a forked child, and kill it after a delay. Returns 1 if the kill has ended it, and 0 if not."""
+    alone()
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            work()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        select.select([pipe], [], [], delay)  # its other end is closed when the child ends
+    os.kill(pid, signal.SIGKILL)
+    status = os.waitpid(pid, 0)[1]
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the child has ended with an error"
+    return int(os.WIFSIGNALED(status))
