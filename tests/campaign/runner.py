@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from campaign.board import Finding, Score
 from helpers import PACKAGE, PATIENT, python_path
 
-PLAYERS = {"machine": 0.45, "storm": 0.15, "kills": 0.1, "guards": 0.1}
+PLAYERS = {"machine": 0.45, "storm": 0.15, "kills": 0.1, "guards": 0.1, "mutants": 0.1, "wrong": 0.1}
 """The players, with the share of the time that each of them gets. The names are those of the modules."""
 POSIX = {
     "guards": "guard pages are made with mprotect",
@@ -29,7 +29,7 @@ POSIX = {
 WORKERS = 2
 PATIENCE, WARM_PATIENCE = 60.0, 600.0
 """How long a child may say nothing, in seconds: while it plays, and before, when it may have to compile kernels."""
-MOST_FINDINGS = 500
+MOST_FINDINGS = 100
 """After so many findings of a player in one process, it plays no more: most of them have one cause."""
 
 
@@ -61,7 +61,7 @@ def play(name: str, seed: int, stride: int, seconds: float) -> Score:
             return score
         score.findings.append(wrong)
         seed = wrong.seed + stride
-        if score.seconds >= seconds or len(score.findings) >= MOST_FINDINGS:
+        if not child.warm or score.seconds >= seconds or len(score.findings) >= MOST_FINDINGS:
             return score
 
 
@@ -69,7 +69,7 @@ class Child:
     """A process in which a player plays. Its messages come as lines of JSON; `child.py` says what they mean."""
 
     def __init__(self, name: str, seed: int, stride: int, seconds: float):
-        self.name, self.seed, self._lines = name, seed, queue.SimpleQueue()
+        self.name, self.seed, self.warm, self._lines = name, seed, False, queue.SimpleQueue()
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it is closed with the child)
         arguments = f"{name!r}, {seed}, {stride}, {seconds}, {MOST_FINDINGS}"
         self._process = subprocess.Popen(
@@ -103,6 +103,7 @@ class Child:
         try:
             for message in self._messages():
                 if "warm" in message:
+                    self.warm = True
                     start, score.warm_up = time.monotonic(), score.warm_up + message["warm"]
                 elif "seed" in message:
                     self.seed = message["seed"]
