@@ -38,7 +38,7 @@ class Turned(np.ndarray):
     """An array that shows something else when it is indexed."""
 
     def __getitem__(self, key: object) -> object:
-        return 0.0
+        return -super().__getitem__(key)
 
 
 class Length:
