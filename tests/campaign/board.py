@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 KINDS = ("crash", "hang", "difference", "unclean")
 """The kinds of findings: a process that ends by itself or stays silent, results that are not those that were promised,
@@ -17,7 +17,10 @@ class Finding:
     player: str
     seed: int
     kind: str
+    cause: str
+    """Where it happened. Findings of one cause are counted, and only the first is described."""
     text: str
+    count: int = 1
 
 
 @dataclass
@@ -33,22 +36,33 @@ class Score:
     skipped: str = ""
     """The reason why the player cannot play here, or nothing."""
 
+    def add(self, finding: Finding) -> None:
+        """Add a finding, or count it if its cause is known."""
+        for known in self.findings:
+            if (known.player, known.kind, known.cause) == (finding.player, finding.kind, finding.cause):
+                known.count += finding.count
+                return
+        self.findings.append(finding)
+
     def __add__(self, other: Score) -> Score:
-        return Score(
+        total = Score(
             self.player,
             self.rounds + other.rounds,
             self.counts + other.counts,
             self.seconds + other.seconds,
             self.warm_up + other.warm_up,
-            self.findings + other.findings,
-            self.skipped or other.skipped,
+            skipped=self.skipped or other.skipped,
         )
+        for finding in (*self.findings, *other.findings):
+            total.add(replace(finding))
+        return total
 
 
 def described(finding: Finding) -> str:
     """A finding with the command that repeats it. In a repetition, hypothesis also looks for a shorter example."""
     again = f"python -m pytest tests/campaign --player {finding.player} --seed {finding.seed} --minutes 0"
-    return f"{finding.kind} by {finding.player} with seed {finding.seed}\n  {again}\n{finding.text.rstrip()}"
+    times = f", {finding.count} times" if finding.count > 1 else ""
+    return f"{finding.kind} by {finding.player} with seed {finding.seed}{times}\n  {again}\n{finding.text.rstrip()}"
 
 
 def table(scores: list[Score], seed: int) -> str:
@@ -62,7 +76,9 @@ def table(scores: list[Score], seed: int) -> str:
 
 
 def _row(score: Score) -> tuple[str, ...]:
-    found = Counter(finding.kind for finding in score.findings)
+    found = Counter()
+    for finding in score.findings:
+        found[finding.kind] += finding.count
     done = ", ".join(f"{count:,} {name}" for name, count in score.counts.items())
     times = f"{score.seconds:.0f}", f"{score.warm_up:.0f}"
     return score.player, f"{score.rounds:,}", *times, *(str(found[kind]) for kind in KINDS), score.skipped or done

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import sys
 import time
 import traceback
@@ -28,13 +29,19 @@ def say(**message: object) -> None:
     _out.flush()
 
 
-def main(player: str, seed: int, stride: int, seconds: float, most_findings: int) -> None:
+def cause(error: Exception) -> str:
+    """Where an error was raised, and its message without what differs from seed to seed: names and numbers."""
+    last, message = traceback.extract_tb(error.__traceback__)[-1], re.sub("'[^']*'|[0-9]+", "", str(error))
+    return f"{last.filename}:{last.lineno} {type(error).__name__} {message[:60]}"
+
+
+def main(player: str, seed: int, stride: int, seconds: float) -> None:
     """Play rounds until the time is over, but at least one."""
     global _out
     _out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what anything prints must not come between the messages
     warnings.simplefilter("error")  # fastbp gives no warning that a player does not expect
-    module, start, findings = importlib.import_module(f"campaign.{player}"), time.monotonic(), 0
+    module, start = importlib.import_module(f"campaign.{player}"), time.monotonic()
     module.prepare()
     say(warm=time.monotonic() - start)
     end = time.monotonic() + seconds
@@ -42,13 +49,11 @@ def main(player: str, seed: int, stride: int, seconds: float, most_findings: int
         say(seed=seed)
         try:
             say(done=module.play(seed))
-        except AssertionError:
-            findings += 1
-            say(finding=["difference", traceback.format_exc()])
-        except Exception:
-            findings += 1
-            say(finding=["unclean", traceback.format_exc()])
+        except AssertionError as error:
+            say(finding=["difference", cause(error), traceback.format_exc()])
+        except Exception as error:
+            say(finding=["unclean", cause(error), traceback.format_exc()])
         seed += stride
-        if time.monotonic() >= end or findings >= most_findings:
+        if time.monotonic() >= end:
             break
     say(end=True)

@@ -37,6 +37,7 @@ def play(seed: int) -> dict[str, int]:
 
 def _network(rng: np.random.Generator) -> None:
     """One network, in memory of its own and in guarded memory."""
+    free_guards()
     kind, at_end, (loss, output) = choose(rng, draws.KINDS), bool(rng.integers(2)), choose(rng, draws.PAIRS)
     sizes = [int(size) for size in rng.integers(1, 71, rng.integers(2, 5))]
     n = int(rng.integers(1, 71))
@@ -64,7 +65,6 @@ def _network(rng: np.random.Generator) -> None:
     with _guarded_memory(at_end) if rng.random() < 0.5 else contextlib.nullcontext():
         guards = draws.Samples(*(part if part is None else _copy(part, at_end) for part in given))
         found = _results(sizes, made, options, guards)
-    free_guards()
     assert same(found, wanted), f"{sizes} {made} {options} differ next to guard pages"
 
 
@@ -79,8 +79,11 @@ def _results(sizes: list[int], made: dict, options: dict, given: draws.Samples) 
     """All that comes of a network that is trained, and that fits in arrays."""
     net = fb.MLP(sizes, **made)
     trainer = fb.Trainer(net, **options)
-    trainer.fit(given.X, given.y, epochs=2, sample_weight=given.weights)
-    trainer.partial_fit(given.X[:1], given.y[:1])
+    try:
+        trainer.fit(given.X, given.y, epochs=2, sample_weight=given.weights)
+        trainer.partial_fit(given.X[:1], given.y[:1])
+    except FloatingPointError:  # it takes the parameters back, and what follows compares them
+        pass
     scores = trainer.evaluate(given.X, given.y, sample_weight=given.weights)
     loss, dW, db = net.gradients(given.X, given.y, loss=options["loss"], sample_weight=given.weights)
     return [*parameters(net), *dW, *db, np.array([loss, *scores.values()]), net.predict(given.X)]

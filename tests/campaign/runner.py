@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from campaign.board import Finding, Score
 from helpers import PACKAGE, PATIENT, python_path
 
-PLAYERS = {"machine": 0.45, "storm": 0.15, "kills": 0.1, "guards": 0.1, "mutants": 0.1, "wrong": 0.1}
+PLAYERS = {"machine": 0.4, "storm": 0.2, "guards": 0.15, "kills": 0.1, "mutants": 0.07, "wrong": 0.08}
 """The players, with the share of the time that each of them gets. The names are those of the modules."""
 POSIX = {
     "guards": "guard pages are made with mprotect",
@@ -29,8 +29,8 @@ POSIX = {
 WORKERS = 2
 PATIENCE, WARM_PATIENCE = 60.0, 600.0
 """How long a child may say nothing, in seconds: while it plays, and before, when it may have to compile kernels."""
-MOST_FINDINGS = 100
-"""After so many findings of a player in one process, it plays no more: most of them have one cause."""
+MOST_ENDS = 5
+"""After so many crashes and hangs of a player in one of its two places, it plays no more there."""
 
 
 def campaign(names: list[str], seed: int, seconds: float) -> list[Score]:
@@ -53,15 +53,15 @@ def play(name: str, seed: int, stride: int, seconds: float) -> Score:
 
     A child that has crashed or hangs gets a successor, which begins with the seed after.
     """
-    score = Score(name)
+    score, ends = Score(name), 0
     while True:
         with Child(name, seed, stride, seconds - score.seconds) as child:
             wrong = child.watch(score)
         if wrong is None:
             return score
-        score.findings.append(wrong)
-        seed = wrong.seed + stride
-        if not child.warm or score.seconds >= seconds or len(score.findings) >= MOST_FINDINGS:
+        score.add(wrong)
+        seed, ends = wrong.seed + stride, ends + 1
+        if not child.warm or score.seconds >= seconds or ends >= MOST_ENDS:
             return score
 
 
@@ -71,7 +71,7 @@ class Child:
     def __init__(self, name: str, seed: int, stride: int, seconds: float):
         self.name, self.seed, self.warm, self._lines = name, seed, False, queue.SimpleQueue()
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it is closed with the child)
-        arguments = f"{name!r}, {seed}, {stride}, {seconds}, {MOST_FINDINGS}"
+        arguments = f"{name!r}, {seed}, {stride}, {seconds}"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-X", "faulthandler", "-c", f"from campaign import child; child.main({arguments})"],
             env={**PATIENT, **os.environ, **python_path(PACKAGE.parent)},
@@ -112,7 +112,7 @@ class Child:
                     score.counts.update(message["done"])
                 elif "finding" in message:
                     score.rounds += 1
-                    score.findings.append(Finding(self.name, self.seed, *message["finding"]))
+                    score.add(Finding(self.name, self.seed, *message["finding"]))
                 elif "end" in message:
                     return None
             return self._finding("crash", f"the child ended with status {self._process.wait()}")
@@ -126,7 +126,7 @@ class Child:
 
     def _finding(self, kind: str, text: str) -> Finding:
         self._errors.seek(0)
-        return Finding(self.name, self.seed, kind, f"{text}\n{self._errors.read()[-8000:]}")
+        return Finding(self.name, self.seed, kind, text, f"{text}\n{self._errors.read()[-8000:]}")
 
     def __enter__(self) -> Child:
         return self
