@@ -70,8 +70,9 @@ def table(scores: list[Score], seed: int) -> str:
     total = sum(scores, Score("total"))
     rows = [("player", "rounds", "seconds", "warm-up", *(f"{kind[:10]}" for kind in KINDS), "done")]
     rows += [_row(score) for score in (*scores, total)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]  # the last column is as long as it is
+    cells = [[cell.rjust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True)] for row in rows]
+    lines = ["  ".join((*row, last[-1])) for row, last in zip(cells, rows, strict=True)]
     return "\n".join([*lines, f"base seed {seed}"])
 
 

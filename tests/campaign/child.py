@@ -17,6 +17,8 @@ import traceback
 import warnings
 
 _out = sys.stdout
+repeats = False
+"""Whether this is one round only, which repeats a finding: a player may then take time to explain it."""
 
 
 def say(**message: object) -> None:
@@ -37,7 +39,8 @@ def cause(error: Exception) -> str:
 
 def main(player: str, seed: int, stride: int, seconds: float) -> None:
     """Play rounds until the time is over, but at least one."""
-    global _out
+    global _out, repeats
+    repeats = not seconds
     _out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what anything prints must not come between the messages
     warnings.simplefilter("error")  # fastbp gives no warning that a player does not expect

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import hypothesis
 import numpy as np
-from campaign import calls_of, checks, draws
-from campaign.child import say
+from campaign import calls_of, checks, child, draws
 from campaign.twin import Twin
 from helpers import parameters, same
 from hypothesis import strategies as st
@@ -270,7 +269,7 @@ class Machine(RuleBasedStateMachine):
         self._settled()
 
     def teardown(self):
-        say(alive=done["sequences"])
+        child.say(alive=done["sequences"])
 
 
 def prepare() -> None:
@@ -281,7 +280,7 @@ def prepare() -> None:
 def play(seed: int) -> dict[str, int]:
     """Let hypothesis invent sequences from a seed."""
     before = dict(done)
-    phases = [hypothesis.Phase.generate]
+    phases = [hypothesis.Phase.generate, *[hypothesis.Phase.shrink] * child.repeats]
     options = hypothesis.settings(
         max_examples=SEQUENCES, stateful_step_count=CALLS, database=None, deadline=None, derandomize=False,
         phases=phases, suppress_health_check=list(hypothesis.HealthCheck), print_blob=False,
