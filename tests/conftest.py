@@ -6,6 +6,9 @@ import pytest
 
 pytest.register_assert_rewrite("helpers", "watched", "epochs", "interrupted")
 
+# A script that `test_types.py` runs in a directory of its own: pytest, which looks for doctests, would run it in this one.
+collect_ignore = ["typed_script.py"]
+
 
 @pytest.fixture(params=["omp", "workqueue"])
 def layer(request: pytest.FixtureRequest) -> dict[str, str]:

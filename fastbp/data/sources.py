@@ -6,10 +6,12 @@ All segments except the last have a multiple of the batch size, so the minibatch
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -218,14 +220,18 @@ def _arrays(a: Samples, b: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
     """Yield the items of an iterator. While the caller uses one item, another thread makes the next one."""
     wanted, made = queue.SimpleQueue(), queue.SimpleQueue()
-    end, process = object(), os.getpid()
+    end, process, reader = object(), os.getpid(), weakref.ref(made)
 
     def make() -> None:
-        while wanted.get():
-            try:
-                made.put((next(items, end), None))
-            except BaseException as error:
-                made.put((end, error))
+        while (answers := reader()) is not None:  # Ctrl-C may keep the caller from saying that it is done
+            with contextlib.suppress(queue.Empty):
+                if not wanted.get(timeout=WAIT):
+                    return
+                try:
+                    answers.put((next(items, end), None))
+                except BaseException as error:
+                    answers.put((end, error))
+            del answers
 
     try:
         # Neither Ctrl-C nor the end of the process waits until a block is ready. It would with an executor of Python.

@@ -1,5 +1,6 @@
 """How a training with blocks ends: by what is wrong with them, by an error, or by a stop."""
 
+import queue
 import threading
 
 import numpy as np
@@ -9,6 +10,7 @@ from epochs import N_IN, N_OUT, N, assert_same, cut, linear, make
 from helpers import labelled, parameters, run_function, same
 
 import fastbp as fb
+from fastbp.data import sources
 
 # --- what is wrong with blocks ----------------------------------------------------------------------------------------
 
@@ -239,3 +241,21 @@ def test_a_callback_sees_every_minibatch_of_blocks():
     assert [step for step, _, _ in log] == [*range(1, 31)]
     assert [samples for _, samples, _ in log] == 2 * [*range(7, 103, 7), 103]
     assert log[0][2] is None
+
+
+def test_an_interrupted_end_leaves_no_thread(monkeypatch):
+    """Ctrl-C comes just when the thread that reads blocks is told to end."""
+
+    class Interrupted(queue.SimpleQueue):
+        def put(self, item):
+            if item is False:
+                raise KeyboardInterrupt
+            super().put(item)
+
+    monkeypatch.setattr(sources.queue, "SimpleQueue", Interrupted)
+    threads = {*threading.enumerate()}
+    with pytest.raises(KeyboardInterrupt):
+        make().fit(cut([21] * 3, *labelled(63)))
+    for thread in {*threading.enumerate()} - threads:
+        thread.join(30)
+        assert not thread.is_alive()
