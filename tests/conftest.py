@@ -6,7 +6,7 @@ import pytest
 
 pytest.register_assert_rewrite("helpers", "watched", "epochs", "interrupted")
 
-# A script that `test_types.py` runs in a directory of its own: pytest, which looks for doctests, would run it in this one.
+# `test_types.py` runs this script in a directory of its own. Pytest, which looks for doctests, would run it in any.
 collect_ignore = ["typed_script.py"]
 
 
