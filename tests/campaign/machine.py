@@ -68,14 +68,13 @@ class Machine(RuleBasedStateMachine):
     @initialize(
         dtype=st.sampled_from(("float32", "float64", "float64")),
         seed=SEEDS,
-        **{"network": st.fixed_dictionaries(NETWORKS)},
+        network=st.fixed_dictionaries(NETWORKS),
+        settings=st.fixed_dictionaries({name: st.sampled_from(values) for name, values in SETTINGS.items()}),
     )
-    def begin(self, dtype: str, seed: int, network: dict) -> None:
+    def begin(self, dtype: str, seed: int, network: dict, settings: dict) -> None:
         done["sequences"] += 1
         self.dtype, self.pair = dtype, network["pair"]
-        self.trainer = fb.Trainer(
-            self._network(network), loss=self.pair[0], batch_size=7, seed=seed % 1000, n_threads=1
-        )
+        self.trainer = fb.Trainer(self._network(network), loss=self.pair[0], seed=seed % 1000, **settings)
 
     def _network(self, drawn: dict) -> fb.MLP:
         sizes = [drawn["n_in"], *drawn["hidden"], drawn["n_out"]]
