@@ -2,7 +2,8 @@
 
 The player forks each training, which takes some milliseconds. It has one thread itself, as threads do not survive a
 fork. A training that was killed any number of times must end with the bits of one that was not, every checkpoint must
-be readable, and no unfinished file may be left.
+be readable, and no unfinished file may be left. A seed decides which training is killed and after which time. What it
+does at that time depends on the machine, so a repetition plays the round many times.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from campaign import child
 from campaign.calls_of import alone
 from interrupted import CASES, Case, outcome
 
@@ -58,6 +60,13 @@ def _newest(directory: Path) -> fb.Trainer | None:
 
 def play(seed: int) -> dict[str, int]:
     """Train once, with some kills."""
+    for _ in range(50 * child.repeats):
+        child.say(alive=_round(seed))
+    return {"kills": _round(seed), "resumed trainings": 1}
+
+
+def _round(seed: int) -> int:
+    """Train, kill and resume. Returns the number of kills."""
     rng = np.random.default_rng(seed)
     name, epochs, kills = str(rng.choice(sorted(CASES))), int(rng.integers(1, 12)), 0
     case, at = _case(name, epochs), int(rng.integers(3))
@@ -80,7 +89,7 @@ def play(seed: int) -> dict[str, int]:
         assert outcome(trainer) == wanted, f"{name}, {epochs} epochs, {options}: other bits after {kills} kills"
         assert not list(directory.glob(".*")), "a file of a killed process is left"
         assert outcome(_newest(directory)) == outcome(trainer) or case.patience is not None
-    return {"kills": kills, "resumed trainings": 1}
+    return kills
 
 
 def _train(case: Case, trainer: fb.Trainer, directory: Path, options: dict, durable: bool) -> fb.Trainer:

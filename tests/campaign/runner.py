@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from campaign.board import Finding, Score
 from helpers import PACKAGE, PATIENT, python_path
 
-PLAYERS = {"machine": 0.4, "storm": 0.2, "guards": 0.15, "kills": 0.1, "mutants": 0.07, "wrong": 0.08}
+PLAYERS = {"machine": 0.5, "storm": 0.15, "guards": 0.1, "kills": 0.1, "mutants": 0.08, "wrong": 0.07}
 """The players, with the share of the time that each of them gets. The names are those of the modules."""
 POSIX = {
     "guards": "guard pages are made with mprotect",
@@ -117,9 +117,10 @@ class Child:
                     return None
             return self._finding("crash", f"the child ended with status {self._process.wait()}")
         except queue.Empty:
-            self._process.send_signal(signal.SIGABRT)  # faulthandler then writes where its threads are
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(5)
+            if os.name == "posix":
+                self._process.send_signal(signal.SIGABRT)  # faulthandler then writes where its threads are
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(5)
             return self._finding("hang", f"the child said nothing for {PATIENCE:.0f} s")
         finally:
             score.seconds += 0.0 if start is None else time.monotonic() - start

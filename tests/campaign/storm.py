@@ -2,7 +2,8 @@
 
 Whatever instruction it hits, the trainer and the network must fit together afterwards, no lock may stay closed, no file
 may be half written, no thread may be left, and from a known state the next training must come to the bits that it comes
-to elsewhere.
+to elsewhere. A seed decides which call is interrupted and after which time. At which instruction that is depends on the
+machine, so a repetition makes more interrupts.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from campaign import checks, draws
+from campaign import checks, child, draws
 from campaign.calls_of import alone
 from helpers import same
 
@@ -207,9 +208,10 @@ def play(seed: int) -> dict[str, int]:
         start = time.perf_counter()
         _set_up(world, place)[name]()
         duration = time.perf_counter() - start
-        for _ in range(INTERRUPTS):
+        for _ in range(INTERRUPTS * (50 if child.repeats else 1)):
             call, mask = _set_up(world, place)[name], _umask()
             interrupts += timer.interrupted(call, float(rng.uniform(0, 1.2 * duration)))
+            child.say(alive=interrupts)
             alone()
             assert _umask() == mask, f"{name}: the umask has changed"
             _check_files(place, name)
