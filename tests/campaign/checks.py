@@ -86,6 +86,9 @@ def fitted(trainer: fb.Trainer, twin: Twin, plan: object) -> None:
     state(trainer, twin, TIGHT)
     assert trainer.history.epochs == twin.epochs
     np.testing.assert_allclose(trainer.history.get("loss", [])[before:], losses, rtol=TIGHT, atol=TIGHT)
+    if plan.validated and losses and len(losses) == plan.epochs:  # otherwise, steps may have followed the last epoch
+        loss, _ = twin.gradients(plan.given.X, plan.given.rows, None)
+        np.testing.assert_allclose(trainer.history["validation_loss"][-1], loss, rtol=TIGHT, atol=TIGHT)
     if not (plan.blocks and plan.how):  # of blocks, those that are read ahead draw nothing
         assert trainer.state.rng.bit_generator.state == twin.rng.bit_generator.state
 
