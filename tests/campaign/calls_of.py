@@ -29,11 +29,14 @@ class Cut(fb.callbacks.Callback):
 
 
 def trained(trainer: fb.Trainer, given: draws.Samples, epochs: int = 1, *callbacks: fb.callbacks.Callback) -> str:
-    """The digest of a trainer after a call of fit."""
+    """The digest of a trainer after a call of fit, or that it has diverged.
+
+    Where the parameters are after that depends on the checkpoint from which the trainer was resumed.
+    """
     try:
         trainer.fit(given.X, given.y, sample_weight=given.weights, epochs=epochs, callbacks=callbacks)
-    except FloatingPointError as error:
-        return str(error)
+    except FloatingPointError:
+        return "diverged"
     return checks.digest(trainer)
 
 

@@ -79,14 +79,13 @@ def _results(sizes: list[int], made: dict, options: dict, given: draws.Samples) 
     """All that comes of a network that is trained, and that fits in arrays."""
     net = fb.MLP(sizes, **made)
     trainer = fb.Trainer(net, **options)
-    try:
+    scores, gradients = {}, [[], []]
+    with contextlib.suppress(FloatingPointError):  # what has been reached before is compared
         trainer.fit(given.X, given.y, epochs=2, sample_weight=given.weights)
         trainer.partial_fit(given.X[:1], given.y[:1])
-    except FloatingPointError:  # it takes the parameters back, and what follows compares them
-        pass
-    scores = trainer.evaluate(given.X, given.y, sample_weight=given.weights)
-    loss, dW, db = net.gradients(given.X, given.y, loss=options["loss"], sample_weight=given.weights)
-    return [*parameters(net), *dW, *db, np.array([loss, *scores.values()]), net.predict(given.X)]
+        scores = trainer.evaluate(given.X, given.y, sample_weight=given.weights)
+        gradients = net.gradients(given.X, given.y, loss=options["loss"], sample_weight=given.weights)[1:]
+    return [*parameters(net), *gradients[0], *gradients[1], np.array([*scores.values()]), net.predict(given.X)]
 
 
 @contextlib.contextmanager

@@ -251,7 +251,7 @@ def play(seed: int) -> dict[str, int]:
     phases = [hypothesis.Phase.generate, *[hypothesis.Phase.shrink] * child.repeats]
     options = hypothesis.settings(
         max_examples=SEQUENCES, stateful_step_count=CALLS, database=None, deadline=None, derandomize=False,
-        phases=phases, suppress_health_check=list(hypothesis.HealthCheck), print_blob=False,
+        phases=phases, report_multiple_bugs=False, suppress_health_check=list(hypothesis.HealthCheck), print_blob=False,
     )  # fmt: skip
     hypothesis.seed(seed)(Machine)
     run_state_machine_as_test(Machine, settings=options)

@@ -99,6 +99,13 @@ class Twin:
         parameters = self.theta[:depth], self.theta[depth:]
         return reference.forward(self.inputs(X), *parameters, made.activation, made.output)[1][-1]
 
+    def largest_sum(self, X: np.ndarray) -> float:
+        """The largest sum_j |w_ij a_j| of a unit: rounding errors are relative to this, not to the sum that is left."""
+        depth, made = len(self.theta) // 2, self.network.architecture
+        parameters = self.theta[:depth], self.theta[depth:]
+        activated = reference.forward(self.inputs(X), *parameters, made.activation, made.output)[1]
+        return max(float((abs(a) @ abs(W)).max()) for a, W in zip(activated[:-1], self.theta[:depth], strict=True))
+
     def gradients(
         self, X: np.ndarray, rows: np.ndarray, w: np.ndarray | None, kept: Arrays | None = None
     ) -> tuple[float, Arrays]:
