@@ -1,7 +1,7 @@
 """What the machine compares: the bits of two trainers, and the numbers of a trainer with those of its twin.
 
 The twin sums in another order, so each number of a step in float64 differs by some roundings of 1.1e-16 relative to
-the largest summand. The sums have at most 70 terms, a network has 3 layers, and a call has at most 140 steps from equal
+the largest summand. The sums have at most 70 terms, a network has 3 layers, and a call has at most 24 steps from equal
 parameters. A step amplifies what the steps before have brought by less than 2. The weights are bounded, and each
 epsilon is at least 1e-4, so that no quotient amplifies the rounding of a gradient by more than that. TIGHT leaves room
 for about 1e6 roundings.

@@ -57,6 +57,10 @@ class Machine(RuleBasedStateMachine):
         net.set_weights(net.weights, [rng.uniform(-0.5, 0.5, b.shape) for b in net.biases])
         return net
 
+    def _few(self, n: int) -> int:
+        """A number of samples that takes few steps: each step amplifies the rounding of those before."""
+        return min(n, 12 * self.trainer.batch_size)
+
     def _samples(self, seed: int, n: int, kind: str = "f8") -> draws.Samples:
         sizes = list(self.trainer.network.sizes)
         return draws.samples(np.random.default_rng(seed), n, sizes, self.pair[0], kind, below=4)
@@ -101,7 +105,7 @@ class Machine(RuleBasedStateMachine):
     )  # fmt: skip
     def fit(self, seed, n, epochs, kind, buffer, blocks, validated, changes, end, how):
         """Whole epochs, with callbacks that change settings and that stop or interrupt the call."""
-        given = self._samples(seed, n, kind)
+        given = self._samples(seed, self._few(n), kind)
         searches = self.trainer.optimizer.searches
         plan = calls_of.Fit(
             given, epochs, buffer, blocks and not searches, validated, [] if searches else changes, end, how, seed
@@ -114,7 +118,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(seed=SEEDS, n=st.integers(1, 40))
     def partial_fit(self, seed, n):
-        given, twin = self._samples(seed, n), Twin(self.trainer)
+        given, twin = self._samples(seed, self._few(n)), Twin(self.trainer)
         scores = []
         self._copies(lambda trainer: scores.append(trainer.partial_fit(given.X, given.y, sample_weight=given.weights)))
         if scores and checks.comparable(self.trainer, [self.trainer.optimizer]):
