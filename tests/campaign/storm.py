@@ -84,21 +84,21 @@ class World:
         return checks.digest(self.trainer) + repr(scores["loss"])
 
     def check(self) -> None:
-        """The parts of the trainer fit together, and the network computes what another one with its weights does."""
+        """The network computes what another one with its weights does, and after a step, all parts fit together."""
         trainer, given = self.trainer, self.given
         net, state = trainer.network, trainer.state
-        assert state.parameters is net.parameters, "the state is that of another network"
-        assert state.variant == trainer.optimizer.variant, "the state is that of another optimizer"
-        assert state.vectors.size == trainer.optimizer.state_count * net.parameters.theta.size
-        assert state.average is None or trainer.average is not None, "an average is left"
         assert len({len(column) for column in trainer.history.values()}) <= 1, "the columns of the history differ"
         twin = fb.MLP(self.sizes, **self.made)
         twin.set_weights(net.weights, net.biases)
         calls = [each.gradients(given.X, given.y, loss=trainer.loss) for each in (net, twin)]
         assert same([*calls[0][1], *calls[0][2]], [*calls[1][1], *calls[1][2]]), "the weights are not those it uses"
         assert (net.predict(given.X) == twin.predict(given.X)).all()
-        if not trainer.optimizer.searches:
-            trainer.partial_fit(given.X, given.y)
+        step = trainer.fit if trainer.optimizer.searches else trainer.partial_fit
+        step(given.X, given.y)
+        assert state.parameters is net.parameters, "the state is that of another network"
+        assert state.variant == trainer.optimizer.variant, "the state is that of another optimizer"
+        assert state.vectors.size == trainer.optimizer.state_count * net.parameters.theta.size
+        assert (state.average is None) == (trainer.average is None), "an average is left, or there is none"
 
 
 def calls(world: World, place: Path) -> dict[str, Callable[[], object]]:
@@ -152,10 +152,7 @@ class Timer:
             signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
             call()
             self.armed = False
-        except (KeyboardInterrupt, RuntimeError) as error:
-            # An interrupt in the middle of Python's own conditions, on which futures wait, becomes a RuntimeError.
-            if not any(isinstance(each, KeyboardInterrupt) for each in (error, error.__context__)):
-                raise
+        except KeyboardInterrupt as error:
             sys.last_value = error
             return True
         finally:

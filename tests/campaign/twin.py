@@ -58,7 +58,7 @@ class Twin:
     def __init__(self, trainer: fb.Trainer):
         net, state = trainer.network, trainer.state
         self.network, self.settings, self.step = net, trainer.settings, state.step
-        self.variant, self.epochs = state.variant, state.history.epochs
+        self.variant, self.initial, self.epochs = state.variant, state.initial, state.history.epochs
         size = net.parameters.theta.size
         self.theta = self._unpacked(net.parameters.theta)
         self.vectors = [self._unpacked(state.vectors[k : k + size]) for k in range(0, state.vectors.size, size)]
@@ -75,10 +75,11 @@ class Twin:
         """Change a setting. The state of another kind of optimizer starts anew, with the number of steps."""
         self.settings = dataclasses.replace(self.settings, **{name: value})
         optimizer = self.settings.optimizer
-        if optimizer.variant != self.variant:
+        anew = not self.step and optimizer.initial != self.initial
+        if optimizer.variant != self.variant or anew:
             first = [*optimizer.initial, *[0.0] * (optimizer.state_count - len(optimizer.initial))]
             self.vectors = [[np.full(array.shape, value) for array in self.theta] for value in first]
-            self.variant, self.step = optimizer.variant, 0
+            self.variant, self.initial, self.step = optimizer.variant, optimizer.initial, 0
         if self.settings.average is None:
             self.average = None
 
