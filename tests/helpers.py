@@ -83,6 +83,26 @@ def _kill(process: subprocess.Popen[str]) -> None:
             process.kill()
 
 
+def in_child(work: Callable[[], str], seconds: int = 30) -> str:
+    """What `work` returns in a forked child; it must return, and the child exit with 0."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        signal.alarm(seconds)  # ends a child that waits for ever
+        status = 1
+        try:
+            os.write(write, work().encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        answer = pipe.read()
+    status = os.waitpid(pid, 0)[1]
+    assert status == 0, f"the child ended with wait status {status}"
+    return answer
+
+
 def run_function(
     function: Callable, *arguments: object, env: dict[str, str] | None = None, timeout: float = 90
 ) -> subprocess.CompletedProcess[str]:

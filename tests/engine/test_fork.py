@@ -5,34 +5,12 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-import signal
 import threading
-from collections.abc import Callable
 
 import pytest
-from helpers import digest, fitted, pixel_trainer, pixels, run_function
+from helpers import digest, fitted, in_child, pixel_trainer, pixels, run_function
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
-
-
-def in_child(work: Callable[[], str], seconds: int = 30) -> str:
-    """What `work` returns in a forked child; it must return, and the child exit with 0."""
-    read, write = os.pipe()
-    pid = os.fork()
-    if not pid:
-        signal.alarm(seconds)  # ends a child that waits for ever
-        status = 1
-        try:
-            os.write(write, work().encode())
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        answer = pipe.read()
-    status = os.waitpid(pid, 0)[1]
-    assert status == 0, f"the child ended with wait status {status}"
-    return answer
 
 
 def fork() -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
+import os
 import queue
 import signal
+import sys
 import threading
 import time
 import types
 import unittest.mock
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,8 +96,6 @@ def test_calls_adapt(monkeypatch):
 
 def interrupted_compiler() -> None:
     """Interrupt the first compilation inside a generator of Numba, and then compile again."""
-    import sys
-
     from helpers import fitted
 
     sent = []
@@ -123,6 +125,46 @@ def interrupted_compiler() -> None:
 def test_an_interrupted_compiler_compiles_again(tmp_path):
     """An exception in this generator ends it, and with it Numba's list of what can be compiled."""
     run_function(interrupted_compiler, env={"NUMBA_CACHE_DIR": str(tmp_path)})
+
+
+def interrupted_load(wanted: int, function: str) -> str:
+    """Interrupt the load of kernels, in a line of Numba, llvmlite or this package, and then load them in a thread."""
+    from helpers import fitted
+
+    lines, places = itertools.count(), ("numba", "llvmlite", "engine")
+
+    def trace(frame: types.FrameType, event: str, argument: object) -> object:
+        if not {*places} & {*Path(frame.f_code.co_filename).parts}:
+            return None
+        if event == "line" and function in ("", frame.f_code.co_name) and next(lines) == wanted:
+            signal.raise_signal(signal.SIGINT)
+        return trace
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.settrace(trace)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(n_threads=1)
+    sys.settrace(None)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(fitted, 0, 1).result(20)
+
+
+def interrupted_loads() -> None:
+    from helpers import fitted, in_child
+
+    import fastbp  # noqa: F401 (so that each child finds it imported, but no kernel)
+
+    expected = in_child(lambda: fitted(n_threads=1))
+    # In a with statement of llvmlite, the first line closes a lock, and the second one is inside it.
+    cases = [(1, "__enter__"), (201, "__enter__"), *((int(k), "") for k in np.geomspace(10, 10_000, 16))]
+    for wanted, function in cases:
+        assert in_child(lambda k=wanted, name=function: interrupted_load(k, name)) == expected, (wanted, function)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+def test_an_interrupted_load_leaves_no_lock():
+    """Kernels are loaded from the cache in the main thread, where Ctrl-C can come at any instruction."""
+    run_function(interrupted_loads, timeout=180)
 
 
 def waiting_blocks() -> None:
