@@ -6,8 +6,9 @@ import pytest
 
 pytest.register_assert_rewrite("helpers", "watched", "epochs", "interrupted")
 
-# `test_types.py` runs this script in a directory of its own. Pytest, which looks for doctests, would run it in any.
-collect_ignore = ["typed_script.py"]
+# `test_types.py` runs this script in a directory of its own. Pytest, which looks for doctests, would run it in any. The
+# campaign has a command of its own.
+collect_ignore = ["typed_script.py", "campaign"]
 
 
 @pytest.fixture(params=["omp", "workqueue"])
