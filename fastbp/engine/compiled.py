@@ -170,9 +170,6 @@ class _Cache:
                 partial.unlink(missing_ok=True)
 
 
-_lock = threads.lock()
-
-
 def _compiled(name: str, dispatcher, signature: tuple) -> CompileResult:
     """Compile a kernel, or load it from the cache. The name must be different for each kernel: it names the file."""
     if config.DISABLE_JIT:
@@ -198,10 +195,9 @@ def _load(dispatcher, signature: tuple) -> CompileResult | None:
 
 def _compile(dispatcher, signature: tuple) -> CompileResult:
     """Compile the kernel of a dispatcher, and write it to the cache."""
-    with _lock:
-        FunctionIdentity._unique_ids = NUMBERS
-        dispatcher.compile(signature)
-        return dispatcher.overloads[signature]
+    FunctionIdentity._unique_ids = NUMBERS
+    dispatcher.compile(signature)
+    return dispatcher.overloads[signature]
 
 
 @functools.lru_cache(256)

@@ -56,8 +56,9 @@ def _after_fork() -> None:
     _serial_only = _serial_only or bool(parallel and parallel._is_initialized)
 
 
-COMPILERS = [getattr(global_compiler_lock, "_lock", None), getattr(getattr(ffi.lib, "_lock", None), "_lock", None)]
-"""The locks that Numba and llvmlite hold while they work. A version without one of them has None in its place."""
+_KEEPERS = (global_compiler_lock, getattr(ffi.lib, "_lock", None))
+COMPILERS = [keeper._lock for keeper in _KEEPERS if hasattr(keeper, "_lock")]
+"""The locks that Numba and llvmlite hold while they work. Another version may keep them elsewhere, or have none."""
 
 
 def _stop_compilers() -> None:
@@ -66,15 +67,13 @@ def _stop_compilers() -> None:
     A child that is forked while another thread is in the middle of Numba or LLVM hangs when it compiles something.
     """
     for held in COMPILERS:
-        if held is not None:
-            held.acquire()
+        held.acquire()
 
 
 def _restart_compilers() -> None:
     """Let threads compile again."""
     for held in reversed(COMPILERS):
-        if held is not None:
-            held.release()
+        held.release()
 
 
 if hasattr(os, "register_at_fork"):
@@ -92,7 +91,7 @@ def opening(function: Callable[..., Result], *arguments: object) -> Result:
         return function(*arguments)
     except BaseException:
         for held in COMPILERS:
-            while held is not None and held._is_owned():
+            while held._is_owned():
                 held.release()
         raise
 
