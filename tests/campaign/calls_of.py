@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
-import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,26 +43,6 @@ def alone(seconds: float = 20.0) -> None:
         if thread is not threading.current_thread() and thread.ident is not None:
             thread.join(seconds)
             assert not thread.is_alive(), f"{thread} is left"
-
-
-def forked(work: Callable[[], str]) -> str:
-    """What `work` returns in a forked child."""
-    read, write = os.pipe()
-    pid = os.fork()
-    if not pid:
-        signal.alarm(50)  # ends a child that waits for ever
-        try:
-            os.write(write, work().encode())
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        answer = pipe.read()
-    status = os.waitpid(pid, 0)[1]
-    assert status == 0, f"the forked child ended with wait status {status}"
-    return answer
 
 
 @dataclass

@@ -19,7 +19,7 @@ import numpy as np
 from campaign import calls_of, checks, child, draws
 from campaign.strategies import CHANGES, IN_CALLBACK, NETWORKS, SEEDS, SETTINGS
 from campaign.twin import Twin
-from helpers import parameters, same
+from helpers import in_child, parameters, same
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from interrupted import InterruptedFit, names
@@ -197,7 +197,7 @@ class Machine(RuleBasedStateMachine):
         given = self._samples(seed, n)
         train = lambda trainer: calls_of.trained(trainer, given)  # noqa: E731
         if way == "fork" and hasattr(os, "fork"):
-            found = calls_of.forked(lambda: train(self.trainer))
+            found = in_child(lambda: train(self.trainer))
         else:
             with self._unchanged():
                 ways = {"copy": copy.copy, "pickle": lambda trainer: pickle.loads(pickle.dumps(trainer))}
