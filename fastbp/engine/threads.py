@@ -113,7 +113,7 @@ def undisturbed(function: Callable[..., Result], *arguments: object) -> Result:
 
     thread = threading.Thread(target=body, name="fastbp")
     try:
-        thread.start()
+        _start(thread)
     except RuntimeError:  # Python cannot start threads when the process ends, or when there are too many of them
         return function(*arguments)
     thread.join()
@@ -138,7 +138,21 @@ def helper(function: Callable[[], None]) -> None:
         _local.served = served
         function()
 
-    threading.Thread(target=body, name="fastbp reader", daemon=True).start()
+    _start(threading.Thread(target=body, name="fastbp reader", daemon=True))
+
+
+def _start(thread: threading.Thread) -> None:
+    """Start a thread.
+
+    If a signal handler raises an exception just then, such as KeyboardInterrupt, Python may replace it by a
+    RuntimeError about a lock. This function raises the exception of the handler.
+    """
+    try:
+        thread.start()
+    except RuntimeError as error:
+        if error.__context__ is not None:
+            raise error.__context__ from None
+        raise
 
 
 @functools.cache

@@ -20,6 +20,7 @@ import pytest
 from helpers import digest, parameters, pixel_trainer, pixels, run_function
 
 import fastbp as fb
+from fastbp.engine import threads
 
 needs_threads_with_signals = pytest.mark.skipif(
     not hasattr(signal, "pthread_kill"), reason="this platform sends no signals to threads"
@@ -192,3 +193,26 @@ def waiting_blocks() -> None:
 @needs_threads_with_signals
 def test_a_process_ends_while_blocks_wait():
     run_function(waiting_blocks, timeout=30)
+
+
+def test_an_interrupt_while_a_thread_starts_is_an_interrupt(monkeypatch):
+    """Python may replace KeyboardInterrupt by a RuntimeError there, as if no thread could start."""
+
+    def start(thread: threading.Thread) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("release unlocked lock")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    for function in (threads.undisturbed, threads.helper):
+        with pytest.raises(KeyboardInterrupt):
+            function(lambda: None)
+
+
+def test_where_no_thread_can_start_the_function_runs_here(monkeypatch):
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert threads.undisturbed(lambda: threading.get_ident()) == threading.get_ident()
