@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
+import select
+import signal
+import traceback
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -166,3 +172,38 @@ def alone(directory: Path, number: int) -> Path:
     new.mkdir()
     (new / checkpoints(number)[0]).write_bytes((directory / checkpoints(number)[0]).read_bytes())
     return new
+
+
+# --- kills ------------------------------------------------------------------------------------------------------------
+
+
+def newest(directory: Path) -> fb.Trainer | None:
+    """The trainer of the newest checkpoint, which must be one that can be read; None if there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return fb.Trainer.resume(directory)
+        except FileNotFoundError:
+            return None
+
+
+def killed(work: Callable[[], object], seconds: float) -> bool:
+    """Whether a SIGKILL after some seconds ended work() in a forked child, rather than its own end."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            work()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        select.select([pipe], [], [], seconds)  # its other end is closed when the child ends
+    os.kill(pid, signal.SIGKILL)
+    status = os.waitpid(pid, 0)[1]
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "an error in the child"
+    return os.WIFSIGNALED(status)

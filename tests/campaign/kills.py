@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import functools
 import os
-import select
-import signal
 import tempfile
 import time
-import traceback
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from campaign import child
 from campaign.calls_of import alone
-from interrupted import CASES, Case, outcome
+from interrupted import CASES, Case, killed, newest, outcome
 
 import fastbp as fb
 
@@ -48,16 +44,6 @@ def _case(name: str, epochs: int) -> Case:
     return replace(CASES[name], epochs=min(epochs, 3) if "parts" in name else epochs)
 
 
-def _newest(directory: Path) -> fb.Trainer | None:
-    """The trainer of the newest checkpoint, or None if there is none. One that cannot be read is an error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            return fb.Trainer.resume(directory)
-        except FileNotFoundError:
-            return None
-
-
 def play(seed: int) -> dict[str, int]:
     """Train once, with some kills."""
     for _ in range(50 * child.repeats):
@@ -75,20 +61,21 @@ def _round(seed: int) -> int:
     options = {"per": per, "every": int(rng.integers(1, 9 if per == "step" else 3)), "keep": int(rng.integers(1, 4))}
     with tempfile.TemporaryDirectory() as place:
         directory = Path(place) / "run"
-        begun = lambda: _newest(directory) or case.made(seed=at)  # noqa: E731
+        begun = lambda: newest(directory) or case.made(seed=at)  # noqa: E731
         for _ in range(int(rng.integers(1, 5))):
             trainer = begun()
             trainer.n_threads = None if rng.random() < 0.2 else 1
             durable = bool(rng.random() < 0.2)
             # With its checkpoints, a training takes longer than without.
             delay = float(rng.uniform(0, 1.5 * seconds + 0.02))
-            kills += _killed(lambda t=trainer, d=durable: _train(case, t, directory, options, d), delay)
+            alone()
+            kills += killed(lambda t=trainer, d=durable: _train(case, t, directory, options, d), delay)
         trainer = begun()
         trainer.n_threads = 1
         _train(case, trainer, directory, options, False)
         assert outcome(trainer) == wanted, f"{name}, {epochs} epochs, {options}: other bits after {kills} kills"
         assert not list(directory.glob(".*")), "a file of a killed process is left"
-        assert outcome(_newest(directory)) == outcome(trainer) or case.patience is not None
+        assert outcome(newest(directory)) == outcome(trainer) or case.patience is not None
     return kills
 
 
@@ -96,26 +83,3 @@ def _train(case: Case, trainer: fb.Trainer, directory: Path, options: dict, dura
     """Train with checkpoints; those that are durable wait for the disk."""
     os.fsync = FILES_ON_DISK if durable else lambda handle: None
     return case.train(trainer, fb.Checkpoint(directory, **options))
-
-
-def _killed(work: object, delay: float) -> int:
-    """Call work() in a forked child, and kill it after a delay. Returns 1 if the kill has ended it, and 0 if not."""
-    alone()
-    read, write = os.pipe()
-    pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            work()
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        select.select([pipe], [], [], delay)  # its other end is closed when the child ends
-    os.kill(pid, signal.SIGKILL)
-    status = os.waitpid(pid, 0)[1]
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the child has ended with an error"
-    return int(os.WIFSIGNALED(status))

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import mmap
 import os
-import signal
 import time
-import traceback
-import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import run_function
-from interrupted import EVERYTHING, Case, outcome
+from interrupted import EVERYTHING, Case, killed, newest, outcome
 
 import fastbp as fb
 from fastbp.schedules import Cosine, ReduceOnPlateau
@@ -29,35 +25,6 @@ KILLED = Case(
     epochs=40,
     patience=4,
 )
-
-
-def newest(directory: Path) -> fb.Trainer | None:
-    """The trainer of the newest checkpoint, which must be one that can be read; None if there is none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            return fb.Trainer.resume(directory)
-        except FileNotFoundError:
-            return None
-
-
-def killed(work: Callable[[], object], seconds: float) -> bool:
-    """Whether a SIGKILL after some seconds ended work() in a forked child, rather than its own end."""
-    pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            work()
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    time.sleep(seconds)
-    os.kill(pid, signal.SIGKILL)
-    status = os.waitpid(pid, 0)[1]
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "an error in the child"
-    return os.WIFSIGNALED(status)
 
 
 def kills(place: str, every: int, per: str, n: int, durable: bool) -> None:
