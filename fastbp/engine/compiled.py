@@ -174,7 +174,7 @@ def _compiled(name: str, dispatcher, signature: tuple) -> CompileResult:
     """Compile a kernel, or load it from the cache. The name must be different for each kernel: it names the file."""
     if config.DISABLE_JIT:
         raise RuntimeError("NUMBA_DISABLE_JIT is set, and without a compiler there are no kernels: unset it")
-    directory = cache_directory()
+    directory = threads.opening(cache_directory)  # it asks LLVM for the processor, behind a lock
     if directory:
         dispatcher._cache = _Cache(directory / f"{name}.kernel")
         loaded = threads.opening(_load, dispatcher, signature)
