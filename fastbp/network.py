@@ -16,7 +16,7 @@ from . import checks, files
 from .activations import OUTPUTS, Activation
 from .architecture import Architecture
 from .data import arrays
-from .data.samples import Reader, sample_weights
+from .data.samples import Reader, input_blocks, sample_weights
 from .engine import plan, threads
 from .engine.parameters import Parameters
 from .engine.work import DivergedError, Samples
@@ -411,10 +411,11 @@ class MLP:
 
         Parameters
         ----------
-        X : array of shape (n, sizes[0])
+        X : array or sparse matrix of shape (n, sizes[0])
             The inputs; each row is a sample. There must be at least one row. C-contiguous arrays of dtype uint8,
             float32 and float64, also np.memmap, are read without a copy. Other arrays are converted one block after
             another. Nobody may shorten the file of an np.memmap during the call: the system would then end the process.
+            Sparse matrices are possible as for `Trainer.fit`.
         n_threads : int or None, keyword-only, default None
             The number of threads, at least 1. With None, fastbp uses as many as the work is worth, of the cores that
             the process may use. The number of threads never changes a result.
@@ -439,11 +440,11 @@ class MLP:
         >>> a.shape, a.dtype, bool(abs(a.sum(axis=1) - 1).max() < 1e-6)
         ((2, 3), dtype('float32'), True)
         """
-        X = arrays.matrix(X, self.sizes[0])
+        n, blocks = input_blocks(X, self.sizes[0], self.dtype)
         n_threads = checks.threads(n_threads)
-        out = np.empty((len(X), self.sizes[-1]), self.dtype)
+        out = np.empty((n, self.sizes[-1]), self.dtype)
         threads.check_entry(self._lock)
-        for first, block in arrays.readable_blocks(X, self.dtype):
+        for first, block in blocks:
             with self._lock:
                 work, outputs = self._work(plan.predict, len(block.array), n_threads)
                 with work.reading(Samples(block)):
@@ -451,7 +452,8 @@ class MLP:
                     work.finish()
                 if work.step["odd"]:
                     work.step.set(odd=0)
-                    arrays.within(block.array, "X", self.dtype, first=first)
+                    if not block.sparse:  # the values of a sparse matrix have been checked
+                        arrays.within(block.array, "X", self.dtype, first=first)
         return out
 
     def predict_classes(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
@@ -463,7 +465,7 @@ class MLP:
 
         Parameters
         ----------
-        X : array of shape (n, sizes[0])
+        X : array or sparse matrix of shape (n, sizes[0])
             The inputs, as for `predict`.
         n_threads : int or None, keyword-only, default None
             The number of threads, as for `predict`.
@@ -502,7 +504,7 @@ class MLP:
 
         Parameters
         ----------
-        X : array of shape (n, sizes[0])
+        X : array or sparse matrix of shape (n, sizes[0])
             The inputs, as for `Trainer.fit`.
         y : array of shape (n,) or (n, sizes[-1])
             The targets, as for `Trainer.fit`.
@@ -548,7 +550,7 @@ class MLP:
         """
         loss = checks.resolved(loss, "loss", LOSSES)
         self.architecture.check_trainable()
-        reader = Reader(self.sizes, self.dtype, loss)
+        reader = Reader(self.model, loss)
         samples = reader.samples(X, y)
         samples = samples._replace(weights=sample_weights(sample_weight, samples.n))
         seed = checks.seed(seed)

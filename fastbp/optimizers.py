@@ -63,6 +63,11 @@ class Optimizer(ABC):
         return ()
 
     @property
+    def still(self) -> bool:
+        """Whether a parameter stays as it is if its gradient is 0."""
+        return False
+
+    @property
     def variant(self) -> tuple:
         """The kind of state. An optimizer can continue with the state of another only if both variants are equal."""
         return type(self), self.states, self.state_count
@@ -162,6 +167,10 @@ class SGD(Optimizer):
     @property
     def states(self) -> tuple[str, ...]:
         return ("v",) if self.momentum else ()
+
+    @property
+    def still(self) -> bool:
+        return type(self) is SGD and not self.momentum
 
     @property
     def variant(self) -> tuple:
@@ -416,6 +425,10 @@ class Adagrad(Optimizer):
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         return {"eta": eta / (1 + (t - 1) * self.lr_decay), "epsilon": self.epsilon}
+
+    @property
+    def still(self) -> bool:
+        return type(self) is Adagrad
 
     def update(self, g, theta, v, h):
         v = fma(g, g, v)

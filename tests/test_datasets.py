@@ -13,7 +13,7 @@ from helpers import MAGICS, idx, images, labels, run
 
 import fastbp as fb
 from fastbp import datasets
-from fastbp.data import arrays, samples
+from fastbp.data import samples
 from fastbp.losses import LOSSES
 
 SHAPES = [(), (0,), (1,), (7,), (3, 5), (0, 5), (2, 3, 4), (1, 2, 1, 3, 2)]
@@ -243,7 +243,7 @@ def test_load_mnist_is_read_in_place(tmp_path):
     """Pixels need no copy on their way into the kernels; labels, 8 bytes each, are copied for safety."""
     store(tmp_path, idx(images(3)), labels(1, 2, 3))
     X, y = fb.datasets.load_mnist(tmp_path)
-    assert arrays.inputs(X, 784, np.dtype(np.float32)).array.ctypes.data == X.ctypes.data
+    assert samples.inputs(X, 784, np.dtype(np.float32)).array.ctypes.data == X.ctypes.data
     assert (samples.targets(y, 3, 10, LOSSES["cross_entropy"], np.dtype(np.float32)).array == y).all()
 
 

@@ -111,6 +111,30 @@ def test_means_over_very_many_steps(optimizer):
         assert abs(wide - narrow).max() < 1.2e-5
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        fb.SGD(0.1, momentum=0.5),
+        fb.Adam(0.01, betas=(0.5, 0.6)),
+        fb.RMSprop(0.01, alpha=0.5, momentum=0.4, centered=True),
+        fb.Adadelta(rho=0.5),
+    ],
+)
+def test_running_means_do_not_become_subnormal(optimizer, dtype):
+    """Where a gradient stays 0, they come down to 0. A processor needs 150 cycles for a number on the way."""
+    net = fb.MLP([9, 5, 1], dtype=dtype, seed=0)
+    trainer = fb.Trainer(net, loss="squared_error", optimizer=optimizer, shuffle=False, batch_size=1)
+    X = np.zeros((2200, 9))
+    X[0] = 1
+    trainer.fit(X, np.zeros(2200))
+    mean = trainer.state.vectors.reshape(-1, net.parameters.theta.size)[0, : net.parameters.layout.matrix(0).stop]
+    assert not mean.any()
+    steps = {"f4": 140, "f8": 1060}[dtype]
+    trainer.fit(X[:steps], np.zeros(steps))
+    assert (abs(trainer.state.vectors[trainer.state.vectors != 0]) >= np.finfo(dtype).tiny).all()
+
+
 def test_another_optimizer_takes_over():
     """Momentum that was not there before begins at 0; the network goes on from where it is."""
     X, y = labelled(103, 7, 4)

@@ -83,3 +83,16 @@ def test_a_file_has_400_lines_of_code_and_a_function_50(path):
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert len(lines & {*range(node.lineno, node.end_lineno + 1)}) <= 50, node.name
+
+
+def test_factories_of_kernels_have_different_names():
+    """A kernel has the name of its factory, in this process and in the cache."""
+    found = [
+        node.name
+        for path in FILES
+        if path.parent.name == "kernels"
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.args.args and node.args.args[0].arg == "dtype"
+    ]
+    assert len(found) > 10
+    assert len(found) == len({*found})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -29,18 +29,23 @@ def within_dtype(values: object, name: str, dtype: np.dtype) -> None:
 
 
 class Inputs(NamedTuple):
-    """`Inputs` is an array that the kernels can read as it is.
+    """`Inputs` is an array, or a sparse matrix, that the kernels can read as it is.
 
     Attributes
     ----------
-    array : C-contiguous array
-        The array, of dtype uint8, float32 or float64.
+    array : C-contiguous array, or Rows
+        The array or the sparse matrix, of dtype uint8, float32 or float64.
     kind : int
         The number that tells the kernels the dtype: UINT8, FLOAT32 or FLOAT64.
     """
 
-    array: np.ndarray
+    array: Any
     kind: int
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the array is a sparse matrix."""
+        return not isinstance(self.array, np.ndarray)
 
 
 def numeric(values: object, name: str) -> np.ndarray:
@@ -71,17 +76,21 @@ def numeric(values: object, name: str) -> np.ndarray:
     return array
 
 
-def _in_place(array: np.ndarray) -> bool:
+def in_place(array: np.ndarray) -> bool:
     """Return whether the kernels can read an array as it is."""
     known = array.dtype == np.bool_ or (array.dtype in KINDS and array.dtype.isnative)
     return known and array.flags.c_contiguous and array.flags.aligned
 
 
+def as_it_is(array: np.ndarray) -> np.ndarray:
+    """Return an array that the kernels can read as it is, as a view: whoever changes its shape does not change this."""
+    return array.view(np.uint8 if array.dtype == np.bool_ else array.dtype)
+
+
 def readable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return the array itself if the kernels can read it as it is, else a converted copy."""
-    if _in_place(array):
-        # A view: whoever changes the shape of the array later does not change what has been checked.
-        return array.view(np.uint8 if array.dtype == np.bool_ else array.dtype)
+    if in_place(array):
+        return as_it_is(array)
     kind = array.dtype if array.dtype in KINDS and array.dtype.isnative else dtype
     with np.errstate(all="ignore"):  # a tiny number may become 0, whatever np.seterr says
         return np.require(array, kind, ["C_CONTIGUOUS", "ALIGNED"])
@@ -159,24 +168,3 @@ def matrix(X: object, n_in: int, name: str = "X") -> np.ndarray:
     if not len(array):
         raise ValueError(f"{name} must have at least one row, got shape {array.shape}")
     return array
-
-
-def inputs(X: object, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
-    """Return a matrix with `n_in` columns as checked `Inputs`.
-
-    A C-contiguous array of dtype uint8, float32 or float64 is not copied. All values must be finite in the given dtype.
-    """
-    array = readable(matrix(X, n_in, name), dtype)
-    within(array, name, dtype)
-    return Inputs(array, KINDS[array.dtype])
-
-
-def readable_blocks(X: np.ndarray, dtype: np.dtype) -> Iterator[tuple[int, Inputs]]:
-    """Yield a matrix as (number of the first row, rows), in a form that the kernels can read.
-
-    If the kernels can read the matrix as it is, it comes as one block. This function does not check whether the values
-    are finite: the kernels find out, and `within` then names the value.
-    """
-    for first, block in [(0, X)] if _in_place(X) else blocks(X):
-        array = readable(block, dtype)
-        yield first, Inputs(array, KINDS[array.dtype])

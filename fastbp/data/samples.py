@@ -10,9 +10,11 @@ import numpy as np
 
 from .. import checks
 from ..engine.work import Samples
+from ..engine.workspace import Model, address
 from ..kernels.simd.memory import FLOAT64
 from ..losses import Loss
-from .arrays import KINDS, blocks, inputs, numeric, readable, refuse, within
+from . import sparse
+from .arrays import KINDS, Inputs, as_it_is, blocks, in_place, matrix, numeric, readable, refuse, within
 
 LEAST_WEIGHT, MOST_WEIGHT = 1e-30, 1e30
 """The smallest weight above 0, and the largest. Beyond, products with losses leave the range of float32."""
@@ -21,12 +23,43 @@ SUM_TOLERANCE = 1e-3
 """The largest difference from 1 that the sum of a row of probabilities may have."""
 
 
+def inputs(X: object, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
+    """Return a matrix with `n_in` columns as checked `Inputs`.
+
+    A C-contiguous array of dtype uint8, float32 or float64 is not copied. All values must be finite in the given dtype.
+    """
+    if sparse.is_sparse(X):
+        rows = sparse.read(X, n_in, dtype, name)
+        return Inputs(rows, KINDS[rows.dtype])
+    array = readable(matrix(X, n_in, name), dtype)
+    within(array, name, dtype)
+    return Inputs(array, KINDS[array.dtype])
+
+
+def input_blocks(X: object, n_in: int, dtype: np.dtype) -> tuple[int, Iterable[tuple[int, Inputs]]]:
+    """Return the number of rows of a matrix, and its rows in blocks that the kernels can read.
+
+    Each block comes as (number of the first row, rows). If the kernels can read the matrix as it is, it comes as one
+    block. This function does not check whether the values of an array are finite: the kernels find out, and `within`
+    then names the value.
+    """
+    if sparse.is_sparse(X):
+        found = inputs(X, n_in, dtype)
+        return len(found.array), [(0, found)]
+    array = matrix(X, n_in)
+    if in_place(array):
+        array = as_it_is(array)
+        return len(array), [(0, Inputs(array, KINDS[array.dtype]))]
+    readables = ((first, readable(block, dtype)) for first, block in blocks(array))
+    return len(array), ((first, Inputs(block, KINDS[block.dtype])) for first, block in readables)
+
+
 class Targets(NamedTuple):
     """`Targets` holds targets that the kernels can read.
 
     Attributes
     ----------
-    array : int64 array of shape (n,), or array of shape (n, n_out) or (n,)
+    array : int64 array of shape (n,), array of shape (n, n_out) or (n,), or Rows
         The class labels, or rows of targets. With one output, rows may have the shape (n,).
     kind : int
         The number that tells the kernels the dtype of rows: UINT8, FLOAT32 or FLOAT64.
@@ -34,7 +67,7 @@ class Targets(NamedTuple):
         Whether the array contains class labels.
     """
 
-    array: np.ndarray
+    array: Any
     kind: int
     labels: bool
     classes: bool
@@ -42,6 +75,16 @@ class Targets(NamedTuple):
     by_output: bool
     """Whether each output by itself is right or wrong. This is so for one output, or for classes that do not exclude
     each other."""
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the targets are a sparse matrix."""
+        return not isinstance(self.array, np.ndarray)
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The addresses of the targets, as fields of a record for the kernels."""
+        return self.array.places if self.sparse else {"source": address(self.array)}
 
 
 def sample_weights(values: object, n: int, name: str = "sample_weight") -> np.ndarray | None:
@@ -145,12 +188,13 @@ def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: st
     TypeError
         If the targets are not numeric, or if labels are not integers.
     """
+    if sparse.is_sparse(y):
+        return _sparse_targets(y, n, n_out, loss, dtype, name, samples)
     array = numeric(y, name)
     shapes = f"({n},){'' if n_out == 1 else ' of integer labels'} or ({n}, {n_out})"
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_out):
         raise ValueError(f"{name} must have shape {shapes}, got {array.shape}")
-    if len(array) != n:
-        raise ValueError(f"{name} must have a row for each of the {n} rows of {samples}, got {len(array)}")
+    _as_many(array, n, name, samples)
     if array.ndim == 1 and (n_out > 1 or loss.targets == "distribution"):
         if array.dtype.kind == "f":
             raise TypeError(
@@ -161,8 +205,7 @@ def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: st
         within(labels, name, dtype, 0, n_out - 1)
         return Targets(labels, FLOAT64, True, True, False)
     array = readable(array, dtype)
-    low, high = {"values": (-math.inf, math.inf), "counts": (0, math.inf), "signs": (-1, 1)}.get(loss.targets, (0, 1))
-    within(array, name, dtype, low, high)
+    within(array, name, dtype, *_range(loss))
     if loss.targets == "signs":
         _signs(array, name)
     if loss.targets == "distribution":
@@ -173,8 +216,38 @@ def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: st
                 raise ValueError(
                     f"{name}[{start + worst}] sums to {sums[worst]:g}; a row of probabilities must sum to 1"
                 )
-    classes, by_output = loss.targets not in ("values", "counts"), loss.targets in ("probabilities", "signs")
-    return Targets(array, KINDS[array.dtype], False, classes, by_output)
+    return Targets(array, KINDS[array.dtype], False, *_classes(loss))
+
+
+def _as_many(array: Any, n: int, name: str, samples: str) -> None:
+    """Raise ValueError unless there are n targets."""
+    if len(array) != n:
+        raise ValueError(f"{name} must have a row for each of the {n} rows of {samples}, got {len(array)}")
+
+
+def _range(loss: Loss) -> tuple[float, float]:
+    """Return the smallest and the largest target that is possible."""
+    return {"values": (-math.inf, math.inf), "counts": (0, math.inf), "signs": (-1, 1)}.get(loss.targets, (0, 1))
+
+
+def _classes(loss: Loss) -> tuple[bool, bool]:
+    """Return whether rows of targets are classes, and whether each output by itself is right or wrong."""
+    return loss.targets not in ("values", "counts"), loss.targets in ("probabilities", "signs")
+
+
+def _sparse_targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: str, samples: str) -> Targets:
+    """Check targets that are a sparse matrix, as `targets` does."""
+    if loss.targets == "distribution":
+        raise TypeError(f"{name} must not be sparse for {loss.name}, which needs a class for each sample: give labels")
+    rows = sparse.read(y, n_out, dtype, name)
+    _as_many(rows, n, name, samples)
+    low = 0 if loss.targets == "signs" else _range(loss)[0]  # a target that is not there is 0, so that none can be -1
+    within(rows.entries, f"{name}.data", dtype, low, _range(loss)[1])
+    if loss.targets == "signs":
+        _signs(rows.entries, f"{name}.data")
+    # A single column needs no more memory as an array, in which the classes of the samples can be counted.
+    array = rows.toarray() if n_out == 1 else rows
+    return Targets(array, KINDS[rows.dtype], False, *_classes(loss))
 
 
 def _signs(array: np.ndarray, name: str) -> None:
@@ -191,20 +264,27 @@ class Reader:
 
     Parameters
     ----------
-    sizes : tuple of int
-        The number of units of the input, of each hidden layer, and of the output.
-    dtype : dtype
-        The dtype of the network.
+    model : Model
+        The network.
     loss : Loss
         The loss, as an object.
+    noisy : bool, keyword-only, default False
+        Whether the samples are for a training, in which the network may add noise to the inputs.
+    lazy : bool, keyword-only, default False
+        Whether the samples are for a training with gradient="lazy", which needs a sparse matrix.
     """
 
-    def __init__(self, sizes: tuple[int, ...], dtype: np.dtype, loss: Loss):
-        self.n_in, self.n_out, self.dtype, self.loss = sizes[0], sizes[-1], dtype, loss
+    def __init__(self, model: Model, loss: Loss, *, noisy: bool = False, lazy: bool = False):
+        layout = model.parameters.layout
+        self.n_in, self.n_out, self.dtype = layout.sizes[0], layout.sizes[-1], layout.dtype
+        self.model, self.loss, self.noisy, self.lazy = model, loss, noisy, lazy
 
     def samples(self, X: Any, y: Any, X_name: str = "X", y_name: str = "y") -> Samples:
         """Return checked inputs and targets as `Samples`. The names are for error messages."""
         read = inputs(X, self.n_in, self.dtype, X_name)
+        self.model.check_inputs(read, X_name, noisy=self.noisy)
+        if self.lazy and not read.sparse:
+            raise ValueError(f"{X_name} must be a sparse matrix with gradient='lazy', got an array")
         return Samples(read, targets(y, len(read.array), self.n_out, self.loss, self.dtype, y_name, X_name))
 
     def weighted(
@@ -260,7 +340,7 @@ class Reader:
 
     def taken(self, samples: Samples, sample_weight: Any, rows: np.ndarray) -> Samples:
         """Return a copy of some of the samples, with their own weights but without class weights."""
-        X, y = (part._replace(array=np.ascontiguousarray(part.array[rows])) for part in samples[:2])
+        X, y = (part._replace(array=part.array[rows]) for part in samples[:2])
         found = None if sample_weight is None else np.asarray(sample_weight, np.float64)[rows]
         return _that_count(Samples(X, y, None, found), "the sample_weight of the samples of validation_split")
 
@@ -274,7 +354,7 @@ class Reader:
         ValueError
             If X is an iterator, and there is more than one epoch.
         """
-        if isinstance(X, np.ndarray | str | bytes | dict) or not isinstance(X, Iterable):
+        if isinstance(X, np.ndarray | str | bytes | dict) or sparse.is_sparse(X) or not isinstance(X, Iterable):
             raise TypeError(f"y must be given, unless X is an iterable of blocks (X, y); got {type(X).__name__}")
         if isinstance(X, Iterator) and epochs > 1:
             raise ValueError(

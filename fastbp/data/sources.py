@@ -21,6 +21,7 @@ from ..engine import threads
 from ..engine.work import Samples
 from ..engine.workspace import address
 from .samples import Targets
+from .sparse import Rows
 
 BUFFER_BYTES, BUFFER_ROWS = 64 << 20, 1 << 16
 """The largest number of bytes and of rows of blocks that are shuffled together, if the user gives no number."""
@@ -66,6 +67,11 @@ class Arrays:
         self.batch = min(batch, self.n)
         self.buffer = self.n if buffer is None else min(-(-buffer // self.batch) * self.batch, self.n)
         self._order = np.empty(self.n if shuffle or rows is not None else 0, np.int64)
+
+    def columns(self) -> np.ndarray | None:
+        """Return the columns of X with entries, if X is a sparse matrix with far fewer entries than columns."""
+        X = self.samples.X
+        return X.array.columns_with_entries() if X.sparse and X.array.entries.size < X.array.columns / 8 else None
 
     def segments(self, rng: np.random.Generator) -> Iterator[Samples]:
         """Yield the segments of one epoch."""
@@ -172,7 +178,7 @@ class Blocks:
                 buffer = buffers[turn]
                 take = min(block.n - done, buffer.n - held)
                 for to, source in _arrays(buffer, block):
-                    to[held : held + take] = source[done : done + take]
+                    _fill(to, held, source[done : done + take])
                 done, held = done + take, held + take
                 if held == buffer.n:
                     yield buffer
@@ -185,7 +191,7 @@ class Blocks:
 
     def _like(self, block: Samples) -> Samples:
         """Return an empty buffer for blocks with the same dtypes and shapes as the given block."""
-        row = sum(array[:1].nbytes for array in (block.X.array, block.y.array))
+        row = -(-sum(array.nbytes for array in (block.X.array, block.y.array)) // block.n)
         if self.batch * row > BATCH_BYTES:
             raise ValueError(
                 f"batch_size must be smaller with blocks, of which a whole minibatch is in memory: {self.batch} samples"
@@ -193,20 +199,31 @@ class Blocks:
             )
         rows = self.buffer or min(max(1, BUFFER_BYTES // row), BUFFER_ROWS)
         rows = -(-rows // self.batch) * self.batch
-        empty = lambda array: np.empty((rows, *array.shape[1:]), array.dtype)  # noqa: E731
-        X, y = (part._replace(array=empty(part.array)) for part in (block.X, block.y))
-        return Samples(X, y, None, None if block.weights is None else empty(block.weights))
+        X, y = (part._replace(array=_empty(part.array, rows)) for part in (block.X, block.y))
+        return Samples(X, y, None, None if block.weights is None else _empty(block.weights, rows))
 
     def _alike(self, first: Samples, block: Samples, k: int) -> None:
         """Raise ValueError if a block differs from the first one in a dtype, or in having weights."""
         for name, a, b in zip("Xy", first[:2], block[:2], strict=True):
-            if a.array.dtype != b.array.dtype or a.array.ndim != b.array.ndim:
-                raise ValueError(
-                    f"{name} must be of one kind in all blocks: {a.array.dtype} of {a.array.ndim} dimensions in the "
-                    f"first, {b.array.dtype} of {b.array.ndim} in block {k}"
-                )
+            kinds = [f"{'sparse ' * part.sparse}{part.array.dtype} of {part.array.ndim}" for part in (a, b)]
+            if kinds[0] != kinds[1]:
+                found = f"{kinds[0]} dimensions in the first, {kinds[1]} in block {k}"
+                raise ValueError(f"{name} must be of one kind in all blocks: {found}")
         if (first.weights is None) != (block.weights is None):
             raise ValueError(f"weights must be in all blocks or in none: block {k} is not as the first")
+
+
+def _empty(array: np.ndarray | Rows, rows: int) -> np.ndarray | Rows:
+    """Return an array, or a sparse matrix, with this number of rows, like the given one but without values."""
+    return array.buffer(rows) if isinstance(array, Rows) else np.empty((rows, *array.shape[1:]), array.dtype)
+
+
+def _fill(buffer: np.ndarray | Rows, first: int, rows: np.ndarray | Rows) -> None:
+    """Copy rows into a buffer, from row number `first` on."""
+    if isinstance(buffer, Rows):
+        buffer.fill(first, rows)
+    else:
+        buffer[first : first + len(rows)] = rows
 
 
 def _arrays(a: Samples, b: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -114,6 +114,16 @@ class Parameters:
         self.theta[:] = theta
         self._stale = True
 
+    def keep(self, inputs: np.ndarray | None = None, before: Kept | None = None) -> Kept:
+        """Return a copy of the parameters; with numbers of inputs, W^1 only has the weights of these inputs.
+
+        An earlier copy `before`, which nobody needs any more, may get the new values, because new memory takes longer.
+        """
+        if before is None or before.parameters is not self or before.inputs is not None or inputs is not None:
+            return Kept(self, inputs)
+        before.refresh()
+        return before
+
     def set_layer(self, l: int, W: np.ndarray | None = None, b: np.ndarray | None = None) -> None:
         """Set the weights, or the biases, or both, of layer l = 0, 1, ...
 
@@ -174,3 +184,49 @@ class Parameters:
     def __setstate__(self, state: dict) -> None:
         self.__init__(state["sizes"], state["dtype"])
         self.assign(state["theta"])
+
+
+class Kept:
+    """`Kept` is a copy of parameters that are about to change.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        The parameters.
+    inputs : int array or None
+        The numbers of the inputs whose weights can change. With None, all can.
+    """
+
+    def __init__(self, parameters: Parameters, inputs: np.ndarray | None):
+        self.parameters, self.inputs = parameters, inputs
+        self._copies = [array.copy() for array in self._changing]
+
+    @property
+    def _changing(self) -> list[np.ndarray]:
+        """The parameters that can change. Those of some inputs come as a copy."""
+        theta, layout = self.parameters.theta, self.parameters.layout
+        if self.inputs is None:
+            return [theta]
+        first = layout.matrix(0)
+        return [theta[first].reshape(-1, layout.up(layout.sizes[0]), layout.lanes)[:, self.inputs], theta[first.stop :]]
+
+    def refresh(self) -> None:
+        """Copy the parameters again, into the same memory."""
+        for copy, array in zip(self._copies, self._changing, strict=True):
+            copy[...] = array
+
+    def are_finite(self) -> bool:
+        """Return whether the parameters that can have changed are finite now."""
+        with np.errstate(all="ignore"):  # the sum of finite numbers may be infinite
+            return all(np.isfinite(a.sum()) or np.isfinite((a.min(), a.max())).all() for a in self._changing)
+
+    def restore(self) -> None:
+        """Set the parameters to their values at the time of the copy."""
+        if self.inputs is None:
+            self.parameters.assign(self._copies[0])
+            return
+        theta, layout = np.array(self.parameters.theta), self.parameters.layout
+        first = layout.matrix(0)
+        theta[first].reshape(-1, layout.up(layout.sizes[0]), layout.lanes)[:, self.inputs] = self._copies[0]
+        theta[first.stop :] = self._copies[1]
+        self.parameters.assign(theta)

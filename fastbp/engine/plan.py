@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..kernels import dense, elementwise, inputs, update
+from ..kernels import dense, elementwise, inputs, listed, masked, update
 from ..kernels import loss as losses
 from ..kernels.panels import aligned
 from ..kernels.records import FOLLOWER, INPUT_NOISE, LOSS, OUTPUTS, PRODUCT, UPDATE
@@ -39,6 +39,8 @@ class Rule(NamedTuple):
     clip_norm: float | None = None
     stored: bool = False
     """Whether the gradient is written to memory first, and the parameters are updated afterwards."""
+    lazy: bool = False
+    """Whether a step leaves the weights of inputs that do not occur in its minibatch as they are."""
     average: np.ndarray | None = None
     """The average: a vector like theta that moves towards theta after each step. With None, there is no average."""
     rate: float = 0.0
@@ -116,9 +118,16 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
     _loss(work, loss)
     if work.parts == 1 and not rule.stored and not rule.clip_norm:
         _update(work, rule)
-        work.phase((work.kernel(update.learn, rule.optimizer, rule.shaped), work.update))
+        options = rule.optimizer, rule.shaped
+        cut = (
+            (masked.learn_masked, work.roads.cut, *options),
+            (listed.learn_listed, work.roads.cut, *options, rule.lazy),
+        )
+        work.phase(work.roads.choice((update.learn, *options), *cut, work.update))
         _after_update(work, rule.average, rule.rate)
     else:
+        if rule.lazy:
+            raise ValueError(f"batch_size must be at most {work.part} with gradient='lazy', got {batch}")
         _gradient(work)
         _apply(work, rule)
     return work.close()
@@ -171,10 +180,15 @@ def settle(model: Model, average: np.ndarray | None, rate: float) -> Work | None
 
 def _inputs(work: Work) -> list[Operation]:
     """Return the operations that write x' = (x - shift) * scale to a^0, and add noise and dropout in training."""
-    operations, model = [(work.kernel(inputs.gather), work.rows)], work.model
+    model = work.model
+    operations = [
+        work.roads.choice((inputs.gather,), (inputs.gather_masked,), (listed.gather_listed,), work.roads.rows)
+    ]
     if model.dropout[0] or model.noise:
         fields = {"columns": work.layout.sizes[0], "deviation": model.noise, "dropout": model.dropout[0]}
-        operations.append((work.kernel(inputs.noise), Record(INPUT_NOISE, panels=work.memory.a[0], **fields)))
+        work.roads.noise = Record(INPUT_NOISE, **fields)
+        noise = (inputs.noise,)
+        operations.append(work.roads.choice(noise, noise, (listed.nothing,), work.roads.noise))
     return operations
 
 
@@ -191,7 +205,7 @@ def _forward(work: Work, *, checked: bool = False, output: bool = True) -> list[
     memory, layout, kernel = work.memory, work.layout, work.kernel(dense.product)
     theta, operations = work.model.parameters.theta, []
     for l, (n_in, n_out) in enumerate(zip(layout.sizes[:-1], layout.sizes[1:], strict=True)):
-        made = work.first_product
+        made = work.roads.product
         if l:
             made = Record(PRODUCT, a=memory.a[l], a_row=layout.lanes, a_panel=memory.stride)
         W, panel = theta[layout.matrix(l)], layout.up(n_in) * layout.lanes
@@ -199,7 +213,11 @@ def _forward(work: Work, *, checked: bool = False, output: bool = True) -> list[
         made.set(b=theta[layout.bias(l)], b_panel=layout.lanes, checked=checked and l == 0)
         if _needed(work, l) and (output or l + 1 < layout.depth):
             made.set(followed=True, follower=_activate(work, l), layer=memory.layer[l].address)
-        operations.append((kernel, made))
+        if l == 0:
+            cut = (masked.product_masked, work.roads.cut), (listed.product_listed, work.roads.cut)
+            operations.append(work.roads.choice((dense.product,), *cut, made))
+        else:
+            operations.append((kernel, made))
     return operations
 
 
@@ -279,6 +297,7 @@ def _update(work: Work, rule: Rule | None = None) -> Record:
     if work.update is None:
         theta = {"theta": parameters.theta, "size": parameters.theta.size, "transposed": parameters.transposed}
         work.update = Record(UPDATE, layers=layers, depth=len(layers), shrink=1.0, clip_value=math.inf, **theta)
+        work.roads.update = work.update
     if rule is not None:
         work.hyperparameters = Hyperparameters(rule.optimizer.hyperparameters, rule.at, work.dtype)
         work.update.set(vectors=rule.vectors, hyper=work.hyperparameters.memory, l1=rule.l1, l2=rule.l2)
@@ -290,7 +309,8 @@ def _gradient(work: Work) -> None:
     """Add the operation that sums dC/dw_ij = delta_i a_j over the samples and writes it to memory."""
     work.gradient = work.model.parameters.like_theta()
     _update(work).set(gradient=work.gradient)
-    work.phase((work.kernel(update.gradient), work.update))
+    cut = (masked.gradient_masked, work.roads.cut), (listed.gradient_listed, work.roads.cut)
+    work.phase(work.roads.choice((update.gradient,), *cut, work.update))
 
 
 def _apply(work: Work, rule: Rule) -> None:

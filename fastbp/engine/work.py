@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernels.inputs import gather, one_hot
+from ..kernels.listed import spread
 from ..kernels.panels import aligned
-from ..kernels.records import MATRIX, PRODUCT
+from ..kernels.records import MATRIX
 from ..kernels.simd.target import TILE_ROWS
 from . import compiled, threads
+from .roads import DENSE, Operation, Roads
 from .workspace import Model, Record, Workspace, address
 
 PART_WORK = 1.6e10
@@ -21,6 +23,9 @@ PART_WORK = 1.6e10
 A call cannot end inside a part. With a smaller bound, minibatches of large networks would have several parts, and then
 their gradient must go through memory.
 """
+
+MOST_INPUTS = 1 << 16
+"""The number of inputs from which on a part is not made smaller: then they are mostly a sparse matrix."""
 
 CALL_SECONDS = 0.05
 """The time that a call into compiled code should last. Ctrl-C, the progress bar and other Python threads wait for its
@@ -35,9 +40,6 @@ MOST_THREADS = 1024
 SHARED_WORK = 3e6
 """The number of arithmetic operations of a part that are worth one more thread. Starting and joining threads, and the
 cache lines that cores exchange, cost about as much as one core computes in 10 microseconds."""
-
-Operation = tuple[int, Record]
-"""The type of an operation: the address of a compiled kernel, and the record that it gets."""
 
 
 class DivergedError(ArithmeticError):
@@ -133,8 +135,11 @@ class Work:
             model = model._replace(dropout=(0.0,) * layout.depth, noise=0.0)
         self.backward = backward
         self.model, self.layout, self.dtype = model, layout, layout.dtype
-        n_in, n_out = layout.sizes[0], layout.sizes[-1]
-        bound = max(TILE_ROWS, int(PART_WORK / (6 * layout.weight_count)) // TILE_ROWS * TILE_ROWS)
+        n_out = layout.sizes[-1]
+        first = layout.up(layout.sizes[0]) * layout.sizes[1]
+        self._other_weights = layout.weight_count - first
+        weights = self._other_weights + min(first, MOST_INPUTS * layout.sizes[1])
+        bound = max(TILE_ROWS, int(PART_WORK / (6 * weights)) // TILE_ROWS * TILE_ROWS)
         self.batch, self.part = batch, min(batch, most_rows, bound)
         self.parts = -(-batch // self.part)
         self.steps_done = 0
@@ -143,13 +148,12 @@ class Work:
         self.memory = Workspace(model, self.part, self.most_threads, targets=targets, backward=backward)
         self.step = self.memory.step
         self.step.set(batch=batch, part=self.part, parts=self.parts, seed=(seed or 0) % 2**63)
-        self.rows = Record(MATRIX, columns=n_in, shift=model.shift, scale=model.scale, panels=self.memory.a[0])
-        """The record of the operation that copies X into a^0."""
-        self.first_product = Record(PRODUCT, a=self.memory.a[0], a_row=layout.lanes, a_panel=self.memory.stride)
-        """The record of the first product, which reads a^0, or X itself."""
+        self.roads = Roads(model, self.memory, self.part, backward=backward)
+        """The operations of the first layer, and how they read X."""
         zeros, ones = aligned(layout.up(n_out), self.dtype), aligned(layout.up(n_out), self.dtype)
         ones[:] = 1
-        self.targets = Record(MATRIX, columns=n_out, shift=zeros, scale=ones, panels=self.memory.y)
+        places = {"row": layout.lanes, "panel": self.memory.stride}
+        self.targets = Record(MATRIX, columns=n_out, shift=zeros, scale=ones, panels=self.memory.y, **places)
         """The record of the operation that copies the targets, which are rows or labels."""
         self.loss: Record | None = None
         self.gradient: np.ndarray | None = None
@@ -157,11 +161,7 @@ class Work:
         self.update: Record | None = None
         self.hyperparameters: Hyperparameters | None = None
         self._phases: list[tuple[int, int, bool, bool]] = []
-        self.operations: list[Operation] = []
-        # Without a backward pass, the first product can read inputs directly that need no conversion. With one, it
-        # cannot, because the gradient needs the inputs in panels.
-        self._plain = not backward and not model.shift.any() and bool((model.scale[:n_in] == 1).all())
-        self._work_a_row = layout.weight_count * (6 if backward else 2)
+        self._operations: list[Operation] = []
         self._samples, self._n, self._direct, self._parts_a_call = None, 0, False, 0.0
 
     def kernel(self, factory: Callable, *options: object) -> int:
@@ -180,18 +180,27 @@ class Work:
         at_end : bool, keyword-only, default False
             Whether they are only carried out after the last part of a minibatch.
         """
-        first = len(self.operations)
-        self.operations += operations
-        self._phases.append((first, len(self.operations), alone, at_end))
+        first = len(self._operations)
+        self._operations += operations
+        self._phases.append((first, len(self._operations), alone, at_end))
 
     def close(self) -> Work:
         """Write the list into records, when it is complete, and return the work."""
         self._phase_records = np.array(self._phases, np.int64)
-        self._operation_records = np.array([(kernel, made.address) for kernel, made in self.operations], np.int64)
+        self._operation_records = np.array([(kernel, made.address) for kernel, made in self._operations], np.int64)
+        self.roads.close(self._operations, self._operation_records)
         self.step.set(phases=self._phase_records, phase_count=len(self._phases), operations=self._operation_records)
         self._gathering = next(p for p, phase in enumerate(self._phases) if not phase[2])
-        self._target = next((i for i, (_, made) in enumerate(self.operations) if made is self.targets), None)
+        self._target = next((i for i, (_, made) in enumerate(self._operations) if made is self.targets), None)
         return self
+
+    @property
+    def operations(self) -> list[Operation]:
+        """The operations in their order, with the kernels that they have now."""
+        if self.roads.road is None:
+            self.roads.take(DENSE)
+        kernels = self._operation_records[:, 0].tolist()
+        return [(kernel, made) for kernel, (_, made) in zip(kernels, self._operations, strict=True)]
 
     def reading(self, samples: Samples) -> Work:
         """Read these samples, inside a with statement.
@@ -206,27 +215,17 @@ class Work:
             self.step.set(order=address(order))
         if weights is not None:
             self.step.set(sample_weights=address(weights))
-        direct = self._plain and order is None and X.array.dtype == self.dtype
-        if direct != self._direct:
-            self._read_directly(direct)
-        if direct:
-            self.first_product.set(a=address(X.array))
-        else:
-            self.rows.set(source=address(X.array), kind=X.kind)
+        self.roads.read(X, order, self._n, trains=self.hyperparameters is not None)
+        if self.roads.direct != self._direct:
+            # Where the first product reads X itself, the first operation, which copies X, has nothing to do.
+            self._direct = self.roads.direct
+            self._phase_records[self._gathering, 0] = self._phases[self._gathering][0] + self._direct
         if y is not None:
-            self.targets.set(source=address(y.array), kind=y.kind)
-            self._operation_records[self._target, 0] = self.kernel(one_hot if y.labels else gather)
+            factory = spread if y.sparse else one_hot if y.labels else gather
+            self._operation_records[self._target, 0] = self.kernel(factory)
+            self.targets.set(kind=y.kind, **y.places)
             self.loss.set(by_output=y.by_output)
         return self
-
-    def _read_directly(self, direct: bool) -> None:
-        """Let the first product read X itself, or what the first operation has copied from X into a^0."""
-        n_in, L, stride = self.layout.sizes[0], self.layout.lanes, self.memory.stride
-        self.first_product.set(a_row=n_in if direct else L, a_panel=L if direct else stride, a_sample=n_in * direct)
-        if not direct:
-            self.first_product.set(a=self.memory.a[0])
-        self._phase_records[self._gathering, 0] = self._phases[self._gathering][0] + direct
-        self._direct = direct
 
     def __enter__(self) -> Work:
         return self
@@ -264,7 +263,9 @@ class Work:
         if self.n_threads is not None:
             return self.most_threads
         rows = min(self.part, self._n)
-        worth = min(int(rows * self._work_a_row / SHARED_WORK), -(-rows // TILE_ROWS))
+        weights = self._other_weights + self.roads.inputs * self.layout.sizes[1]
+        work_a_row = weights * (6 if self.backward else 2)
+        worth = min(int(rows * work_a_row / SHARED_WORK), -(-rows // TILE_ROWS))
         return min(threads.available(), self.most_threads, worth) if worth > 1 else 1
 
     def run(self, first: int = 0, last: int | None = None) -> Iterator[int]:

@@ -38,6 +38,15 @@ class Model(NamedTuple):
     threshold: float
     """The value from which on a single output means class 1."""
 
+    def check_inputs(self, X: Any, name: str = "X", *, noisy: bool = True) -> None:
+        """Raise ValueError if the inputs are a sparse matrix, and the network, or its noise, moves them away from 0."""
+        if X.sparse and self.shift.any():
+            raise ValueError(
+                f"{name} must not be sparse for a network with a shift: no input would stay 0; use only a scale"
+            )
+        if X.sparse and self.noise and noisy:
+            raise ValueError(f"{name} must not be sparse for a network with input_noise: no input would stay 0")
+
 
 def address(array: np.ndarray) -> int:
     """Return the address of the first value of an array. `array.ctypes.data` takes three times as long."""
@@ -112,8 +121,10 @@ class Workspace:
     ----------
     stride : int
         The number of values from one panel to the next. A panel has `rows` rows, and padding after them.
+    row : int
+        The number of values from one row of a^0 to the next, if it is row-major.
     a : list of L + 1 vectors
-        The panels of a^0 .. a^L.
+        The panels of a^0 .. a^L. `Roads` gets the memory of a^0, in panels or row-major.
     y : vector
         The panels of the targets.
     delta : list of L vectors
@@ -133,7 +144,9 @@ class Workspace:
         self.kept = [
             backward and (rate > 0 or sigma.of_z) for rate, sigma in zip(self.dropout, model.activations, strict=True)
         ]
+        self.row = (layout.panels(sizes[0]) | 1) * layout.lanes
         widths = [layout.panels(n) * self.stride for n in sizes]
+        widths[0] = 0
         self.a = self._panels([*widths, *(width * kept for width, kept in zip(widths[1:], self.kept, strict=True))])
         self.a, self.slope = self.a[: len(sizes)], self.a[len(sizes) :]
         hidden = [width * backward for width in widths[1:-1]]

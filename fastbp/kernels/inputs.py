@@ -9,13 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .panels import LINE
 from .random import gaussian, row_key, scramble, survive, uniform
 from .records import INPUT_NOISE, MATRIX, STEP, row_in_batch, step_number
 from .simd import INLINE, OPTIONS
+from .simd.bits import mask_dtype, store_mask
 from .simd.memory import (
     FLOAT32,
     UINT8,
     array_at,
+    fetch,
     keep,
     lanes,
     load,
@@ -44,32 +47,60 @@ def sample(order, start, r):
     return order[start + r] if len(order) else start + r
 
 
-def gather(dtype):
-    """Return the operation that copies rows of a matrix of the user into panels. It has a MATRIX record."""
+def _gather(dtype, masked: bool):
+    """Return the operation that copies rows of a matrix of the user into panels. It has a MATRIX record.
+
+    With `masked`, it also writes the masks of the inputs.
+    """
+    bits = mask_dtype(dtype)
 
     @njit(**OPTIONS)
     def gather(address, record, k, t, start, first, last):
         """A[r] = (X[order[start + r]] - shift) * scale for the rows first <= r < last of part k."""
         step, m = record_at(address, STEP), record_at(record, MATRIX)
-        order = order_of(step)
+        order, masks, words = order_of(step), vector_at(step.masks, bits), vector_at(step.words, bits)
         shift, scale, A = vector_at(m.shift, dtype), vector_at(m.scale, dtype), vector_at(m.panels, dtype)
-        X, kind, n_in, stride, L = m.source, m.kind, m.columns, step.stride, lanes(A)
+        X, kind, n_in, row, panel = m.source, m.kind, m.columns, m.row, m.panel
+        L, mask_stride, every = lanes(A), step.mask_stride, step.word_stride
         size = 1 if kind == UINT8 else 4 if kind == FLOAT32 else 8
         whole = n_in // L * L
+        source = vector_at(X, np.uint8)
         for top in range(first, last, ROWS):
-            to = 0
+            to, line = 0, 0
+            if masked:  # without this, masks and waiting for rows of a large matrix took half as long again
+                for r in range(top + ROWS, min(top + 2 * ROWS, last)):
+                    at = sample(order, start, r) * n_in * size
+                    for byte in range(at, at + n_in * size, LINE):
+                        fetch(source, byte)
             for j in range(0, whole, L):
                 d, e = load(shift, j), load(scale, j)
                 for r in range(top, min(top + ROWS, last)):
-                    x = load_input(A, kind, X + (sample(order, start, r) * n_in + j) * size, L)
-                    store(A, to + r * L, (x - d) * e)
-                to += stride
+                    x = (load_input(A, kind, X + (sample(order, start, r) * n_in + j) * size, L) - d) * e
+                    store(A, to + r * row, x)
+                    if masked:
+                        store_mask(masks, line * mask_stride + r, x)
+                        store_mask(words, r * every + line, x)
+                to, line = to + panel, line + 1
             if whole < n_in:
                 for r in range(top, min(top + ROWS, last)):
                     x = load_input_part(A, kind, X + (sample(order, start, r) * n_in + whole) * size, n_in - whole)
-                    store(A, to + r * L, (x - load(shift, whole)) * load(scale, whole))
+                    x = (x - load(shift, whole)) * load(scale, whole)
+                    store(A, to + r * row, x)
+                    if masked:
+                        store_mask(masks, line * mask_stride + r, x)
+                        store_mask(words, r * every + line, x)
 
     return gather
+
+
+def gather(dtype):
+    """Return the operation that copies rows of a matrix of the user into panels. It has a MATRIX record."""
+    return _gather(dtype, False)
+
+
+def gather_masked(dtype):
+    """Return the operation `gather` that also writes the masks of the inputs."""
+    return _gather(dtype, True)
 
 
 def one_hot(dtype):
@@ -81,7 +112,7 @@ def one_hot(dtype):
         step, m = record_at(address, STEP), record_at(record, MATRIX)
         order = order_of(step)
         labels, Y = vector_at(m.source, np.int64), vector_at(m.panels, dtype)
-        L, stride = lanes(Y), step.stride
+        L, stride = lanes(Y), m.panel
         for r in range(first, last):
             for p in range(0, (m.columns + L - 1) // L * stride, stride):
                 store(Y, p + r * L, splat(Y, 0.0))
@@ -105,7 +136,7 @@ def noise(dtype):
             key = row_key(step.seed, step_number(step, k), 0, row_in_batch(step, k, r))
             other = scramble(key)
             for j in range(0, n_in, L):
-                i = j // L * step.stride + r * L
+                i = j // L * m.panel + r * m.row
                 x = load(A, i)
                 if noisy:
                     x += deviation * gaussian(uniform(A, key, j), uniform(A, other, j))

@@ -24,7 +24,7 @@ STEP = _record(
     "batch part parts threads "
     "seed step "
     "phases phase_count operations "
-    "stride scratch room odd diverged",
+    "stride scratch room masks mask_stride words word_stride lists odd diverged",
     "batch_weight cost hit seen",
 )
 """The record that all operations share.
@@ -38,6 +38,10 @@ STEP = _record(
   `operations`.
 - Memory: `stride` is the number of values from one panel of activations to the next. `scratch` has `room` values for
   each thread.
+- Zeros among the inputs, where kernels make use of them: a *mask* has a bit for each lane of a line of a^0, which is 1
+  if the input is not 0. The masks of line j of all rows begin at number j `mask_stride` of `masks`. The masks of all
+  lines of row r begin at number r `word_stride` of `words`. If the inputs are a sparse matrix, `lists` is the LISTS
+  record.
 - Results: `odd` becomes 1 if an input is not finite, and `diverged` becomes 1 if the loss is not finite. `batch_weight`
   is the sum of the weights of the minibatch. `cost`, `hit` and `seen` are the sums of the loss, of right predictions
   and of weights.
@@ -51,13 +55,22 @@ for each other."""
 OPERATION = _record("kernel record")
 """The address of a compiled kernel, and the address of the record that it gets."""
 
-MATRIX = _record("source kind columns shift scale panels")
+MATRIX = _record("source kind columns shift scale panels row panel starts indices wide scaled")
 """An array of the user at `source`. If it is a row-major matrix, it has numbers of type `kind`, and `gather` copies it
-into panels as (x - shift) * scale. If it holds int64 labels, `one_hot` writes them into panels as one-hot rows."""
+into panels as (x - shift) * scale. If it holds int64 labels, `one_hot` writes them into panels as one-hot rows. There,
+rows are `row` values apart, and panels are `panel` values apart. If it is a sparse matrix, `source` holds its numbers,
+and `indices` their columns, as int64 if `wide` is 1, and else as int32. The numbers of row i are starts[i] <= e <
+starts[i + 1]. `scaled` is 1 if `scale` is not 1 everywhere."""
 
-INPUT_NOISE = _record("panels columns", "deviation dropout")
+LISTS = _record("first column value row next heads", "dropout")
+"""The entries of the rows of a part, if the inputs are a sparse matrix. Row r has the entries first[r] <= e < first[r +
+1]. Entry e has the column `column[e]`, the input `value[e]` and the row `row[e]`. Training drops an entry with the
+probability `dropout`. The sum of the gradient links entries with `next`, and `heads` has the first entry of each
+column; between two parts, all of these are -1."""
+
+INPUT_NOISE = _record("panels row panel columns", "deviation dropout")
 """The panels of the inputs, to which training adds Gaussian noise with the standard deviation `deviation`, and dropout
-with the probability `dropout`."""
+with the probability `dropout`. Rows are `row` values apart, and panels are `panel` values apart."""
 
 OUTPUTS = _record("panels columns out")
 """Panels with `columns` columns, which `scatter` copies to the row-major matrix `out`."""
@@ -91,13 +104,17 @@ wrong; an output then means "yes" from `threshold` on. `parameters` are those of
 loss and the right predictions of each row."""
 
 UPDATE = _record(
-    "layers depth theta vectors gradient transposed size hyper hyper_first norms norm_count average",
+    "layers depth done others a_row theta vectors gradient transposed size hyper hyper_first norms norm_count average",
     "shrink clip_value clip_norm l1 l2 max_norm rate",
 )
-"""The update of all parameters. There are `depth` LAYER records at `layers`. `theta`, `gradient`, `average` and each of
-the `vectors` of state have `size` values; `transposed` is the copy of the weights for the backward pass. `hyper` holds
-the hyperparameters of the rule, one row for each minibatch from number `hyper_first` on. The real numbers, and the
-`norm_count` sums at `norms`, belong to clipping, regularization, the bound for weights, and the average."""
+"""The update of all parameters. There are `depth` LAYER records at `layers`. If another kernel works on the first
+layer, `done` is 1, and the kernel calls `others` for the other layers. If a^0 is row-major, its rows are `a_row` values
+apart.
+
+`theta`, `gradient`, `average` and each of the `vectors` of state have `size` values; `transposed` is the copy of the
+weights for the backward pass. `hyper` holds the hyperparameters of the rule, one row for each minibatch from number
+`hyper_first` on. The real numbers, and the `norm_count` sums at `norms`, belong to clipping, regularization, the bound
+for weights, and the average."""
 
 
 @njit(**OPTIONS)

@@ -155,7 +155,7 @@ def _weights(summed: bool, rule):
                     g = tile_fma(block_rows(A), 1, g, A, a + j + r, 1, D, d + r, 0)
             if applied:
                 at = p + j * L
-                apply_rule(block_rows(A), g, memory.H, memory.h, memory.of_weights, P, at, S, at, len(P), new, j * L)
+                apply_rule(1, g, L, memory.H, memory.h, memory.of_weights, P, at, S, at, len(P), new, j * L)
             else:
                 tile_store(block_rows(A), 1, g, memory.gradient, p + j * L, 0)
         if applied:
@@ -166,7 +166,7 @@ def _weights(summed: bool, rule):
     return weights
 
 
-def _biases(summed: bool, rule):
+def biases_of(summed: bool, rule):
     """Return the kernel for a panel of biases. The parameters are those of `_weights`."""
     applied = rule is not None
     apply_rule = tile_update(rule, True, shape)
@@ -183,16 +183,37 @@ def _biases(summed: bool, rule):
             for r in range(d, d + rows * L, L):
                 g = (g[0] + load(D, r),)
         if applied:
-            apply_rule(1, g, memory.H, memory.h, memory.of_biases, P, b, S, b, len(P), P, b)
+            apply_rule(1, g, L, memory.H, memory.h, memory.of_biases, P, b, S, b, len(P), P, b)
         else:
             tile_store(1, 1, g, memory.gradient, b, 0)
 
     return biases
 
 
+def memory_of(dtype, shaped: bool, rule):
+    """Return the function that finds the `Memory` of an UPDATE record."""
+    width = len(rule.hyperparameters) if rule else 0
+
+    @njit(**INLINE)
+    def memory_of(step, u, k):
+        """Return the `Memory` of the minibatch of part k."""
+        if shaped:
+            of_weights = (u.shrink, u.clip_value, u.l1, u.l2)
+            of_biases = (u.shrink, u.clip_value, 0.0, 0.0)
+        else:
+            of_weights = of_biases = ()
+        return Memory(
+            array_at(u.theta, u.size, dtype), vector_at(u.vectors, dtype), vector_at(u.gradient, dtype),
+            vector_at(u.transposed, dtype), vector_at(u.hyper, dtype), (k // step.parts - u.hyper_first) * width,
+            of_weights, of_biases,
+        )  # fmt: skip
+
+    return memory_of
+
+
 def _over_blocks(dtype, summed: bool, rule=None, shaped: bool = False):
     """Return the operation that works on all blocks of weights and all panels of biases. It has an UPDATE record."""
-    weights, biases, width = _weights(summed, rule), _biases(summed, rule), len(rule.hyperparameters) if rule else 0
+    weights, biases, find = _weights(summed, rule), biases_of(summed, rule), memory_of(dtype, shaped, rule)
 
     @njit(**OPTIONS)
     def over_blocks(address, record, k, t, start, first, last):
@@ -200,19 +221,10 @@ def _over_blocks(dtype, summed: bool, rule=None, shaped: bool = False):
         step, u = record_at(address, STEP), record_at(record, UPDATE)
         rows, resume = (rows_of(step, k)[1], not rows_of(step, k)[3]) if summed else (0, True)
         L, stride, stream = lanes(vector_at(u.theta, dtype)), step.stride, step.threads > 1
-        if shaped:
-            of_weights = (u.shrink, u.clip_value, u.l1, u.l2)
-            of_biases = (u.shrink, u.clip_value, 0.0, 0.0)
-        else:
-            of_weights = of_biases = ()
-        memory = Memory(
-            array_at(u.theta, u.size, dtype), vector_at(u.vectors, dtype), vector_at(u.gradient, dtype),
-            vector_at(u.transposed, dtype), vector_at(u.hyper, dtype), (k // step.parts - u.hyper_first) * width,
-            of_weights, of_biases,
-        )  # fmt: skip
-        layers = layers_of(u)
-        first, last = divide(total_effort(layers, rows, L), t, step.threads)
-        for l in range(len(layers)):
+        layers, memory = layers_of(u), find(step, u, k)
+        skipped = u.done if summed else 0
+        first, last = divide(total_effort(layers[skipped:], rows, L), t, step.threads)
+        for l in range(skipped, len(layers)):
             layer = layers[l]
             A, D = vector_at(layer.a_in, dtype), vector_at(layer.delta, dtype)
             high, panels = (layer.n_in + L - 1) // L, (layer.n_out + L - 1) // L

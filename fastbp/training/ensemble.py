@@ -87,7 +87,7 @@ class Ensemble:
 
         Parameters
         ----------
-        X : array of shape (n, n_in)
+        X : array or sparse matrix of shape (n, n_in)
             The inputs, as for `Trainer.fit`.
         y : array of shape (n,) or (n, n_out)
             The targets, as for `Trainer.fit`.
@@ -167,7 +167,7 @@ class Ensemble:
 
         Parameters
         ----------
-        X : array of shape (n, n_in)
+        X : array or sparse matrix of shape (n, n_in)
             The inputs, as for `MLP.predict`.
         n_threads : int or None, keyword-only, default None
             The number of threads, as for `MLP.predict`.
@@ -203,7 +203,7 @@ class Ensemble:
 
         Parameters
         ----------
-        X : array of shape (n, n_in)
+        X : array or sparse matrix of shape (n, n_in)
             The inputs, as for `MLP.predict`.
         n_threads : int or None, keyword-only, default None
             The number of threads, as for `MLP.predict`.

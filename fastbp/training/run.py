@@ -11,6 +11,7 @@ import numpy as np
 
 from ..callbacks import State, Trains
 from ..data.sources import Arrays, Blocks
+from ..engine.parameters import Kept
 from ..engine.work import DivergedError, Samples, Work
 from . import hooks
 from .lbfgs import Search
@@ -67,7 +68,7 @@ class Run:
             epoch_samples=source.n,
             stop=state.position.stop,
         )
-        self.settings = trainer.settings
+        self.settings, self._kept = trainer.settings, None
         self._prepare()
 
     def _prepare(self) -> None:
@@ -136,7 +137,8 @@ class Run:
         """
         training, source = self.trainer.state, self.source
         position = training.position
-        before = training.snapshot()
+        before = training.snapshot(self._changing(), self._kept)
+        self._kept = before[0]
         whose = "that the epoch began with" if not position.steps else "of the checkpoint"
         training.rng.bit_generator.state, self.work.sums = position.rng, position.sums
         start, done = time.perf_counter() - position.seconds, 0
@@ -153,12 +155,23 @@ class Run:
                 whole = position.steps == done and source.n is not None and done * source.batch >= source.n
                 if self.state.stop and not whole:
                     return None
-        theta = training.parameters.theta
-        if not np.isfinite((theta.min(), theta.max())).all():  # no loss is computed after the last update
+        if not before[0].are_finite():  # no loss is computed after the last update
             self._restore(before, done, whose)
         rate = self._learning_rate(training.step)
         seconds = time.perf_counter() - start
         return {**self.work.scores(samples.y.classes), "learning_rate": rate, "seconds": seconds}
+
+    def _changing(self) -> np.ndarray | None:
+        """Return the numbers of the inputs whose weights can change in an epoch, or None if all weights can.
+
+        With few samples of a wide sparse matrix, copying all weights would take most of the time of `partial_fit`.
+        """
+        settings = self.settings
+        moved = settings.average or self.work.model.max_norm or self.hooks.all
+        still = settings.lazy or (settings.optimizer.still and not settings.l1 and not settings.l2)
+        if moved or not still or not isinstance(self.source, Arrays):
+            return None
+        return self.source.columns()
 
     def _learning_rate(self, step: int) -> float:
         """Return the learning rate of a step. The first step is 1."""
@@ -227,7 +240,7 @@ class Run:
                         if self.trainer.settings is not self.settings and self.work.parts == 1:
                             break
 
-    def _restore(self, before: tuple[np.ndarray, np.ndarray | None], step: int, whose: str) -> NoReturn:
+    def _restore(self, before: tuple[Kept, np.ndarray | None], step: int, whose: str) -> NoReturn:
         """Go back to the parameters from before an epoch that has diverged, and raise FloatingPointError."""
         training, optimizer = self.trainer.state, self.settings.optimizer
         training.restore(before, optimizer)

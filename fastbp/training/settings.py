@@ -54,10 +54,17 @@ class Settings:
             "batch_size": checks.integer(self.batch_size, "batch_size", 1),
             "shuffle": bool(self.shuffle),
             "n_threads": checks.threads(self.n_threads),
-            "gradient": checks.choice(self.gradient, "gradient", ("fused", "stored")),
+            "gradient": checks.choice(self.gradient, "gradient", ("fused", "stored", "lazy")),
         }
+        if self.lazy and (self.clip_norm is not None or optimizer.searches):
+            raise ValueError("gradient must not be 'lazy' with clip_norm or LBFGS, which need the whole gradient")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def lazy(self) -> bool:
+        """Whether a step leaves the weights of inputs that do not occur in its minibatch as they are."""
+        return self.gradient == "lazy"
 
     @property
     def resolved_loss(self) -> Loss:

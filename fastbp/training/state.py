@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import checks
 from ..averages import Average
-from ..engine.parameters import Parameters
+from ..engine.parameters import Kept, Parameters
 from ..history import History
 from ..optimizers import Optimizer
 
@@ -140,14 +140,18 @@ class TrainingState:
         """Set the position to the beginning of the next epoch."""
         self.position = Position(self.position.first, self.rng.bit_generator.state, n=self.position.n)
 
-    def snapshot(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return copies of the parameters and of the average, for `restore`."""
-        return self.parameters.theta.copy(), None if self.average is None else self.average.copy()
+    def snapshot(self, inputs: np.ndarray | None = None, before: Kept | None = None) -> tuple[Kept, np.ndarray | None]:
+        """Return copies of the parameters and of the average, for `restore`.
 
-    def restore(self, snapshot: tuple[np.ndarray, np.ndarray | None], optimizer: Optimizer) -> None:
+        The arguments are those of `Parameters.keep`. The weights of inputs that are not among `inputs` must stay as
+        they are.
+        """
+        return self.parameters.keep(inputs, before), None if self.average is None else self.average.copy()
+
+    def restore(self, snapshot: tuple[Kept, np.ndarray | None], optimizer: Optimizer) -> None:
         """Set the parameters and the average to those of a snapshot. The state of the optimizer starts anew."""
-        theta, average = snapshot
-        self.parameters.assign(theta)
+        kept, average = snapshot
+        kept.restore()
         if average is not None and self.average is not None:
             self.average[:] = average
         self.begin(optimizer)

@@ -102,9 +102,13 @@ class Trainer:
         The number of threads, at least 1. With None, fastbp uses as many as a minibatch is worth, of the cores that the
         process may use according to its CPU affinity and its control group. The number of threads never changes a
         result, not even in the last bit.
-    gradient : {"fused", "stored"}, keyword-only, default "fused"
+    gradient : {"fused", "stored", "lazy"}, keyword-only, default "fused"
         With "fused", the update uses the gradient while it is still in registers. With "stored", the gradient is first
-        written to memory. Both give exactly the same results; "fused" is faster.
+        written to memory. Both give exactly the same results; "fused" is faster. "lazy" is for sparse matrices, and
+        trains in another way: a step changes the weights of an input, and the state of the optimizer for them, only if
+        the input occurs in its minibatch. So `l1`, `l2`, momentum and weight decay do nothing to the weights of other
+        inputs, and the time of a step does not depend on the number of inputs. It needs sparse X, a `batch_size` of at
+        most 1,024, and no `clip_norm`. `SGD` without momentum and `Adagrad` have this advantage anyway.
 
     Attributes
     ----------
@@ -251,16 +255,26 @@ class Trainer:
 
         Parameters
         ----------
-        X : array of shape (n, n_in), or iterable of blocks
+        X : array or sparse matrix of shape (n, n_in), or iterable of blocks
             The inputs; each row is a sample. C-contiguous arrays of dtype uint8, float32 and float64, also np.memmap,
             are read without a copy. Other arrays are converted first. Nobody may shorten the file of an np.memmap
-            during training: the system would then end the process. A block is a pair (X, y) or a triple (X, y,
-            sample_weight), with any number of rows. An epoch goes through all blocks once. A separate thread reads the
-            next blocks during training, so it must be possible to read them from another thread. An iterator, such as a
-            generator, can only be used for one epoch. With blocks, the parameters `sample_weight`, `validation_split`
-            and ``class_weight="balanced"``, and the optimizer `LBFGS`, are not possible.
-        y : array of shape (n,) or (n, n_out), or None, default None
-            The targets. The loss decides which targets are possible:
+            during training: the system would then end the process.
+
+            A sparse matrix comes from `scipy.sparse`. In the format CSR, with values of dtype bool, uint8, float32 or
+            float64 and increasing columns in each row, it is read without a copy; others are converted first. The
+            network must have neither `shift` nor `input_noise`. The results have the same bits as with an array of the
+            same values. With `SGD` without momentum, and with `Adagrad`, the time of a step depends on the number of
+            entries, and not on that of columns. All other optimizers, and `l1`, `l2`, `max_norm` and `average`, move
+            every weight in every step; ``gradient="lazy"`` of `Trainer` avoids this.
+
+            A block is a pair (X, y) or a triple (X, y, sample_weight), with any number of rows. An epoch goes through
+            all blocks once. A separate thread reads the next blocks during training, so it must be possible to read
+            them from another thread. An iterator, such as a generator, can only be used for one epoch. With blocks, the
+            parameters `sample_weight`, `validation_split` and ``class_weight="balanced"``, and the optimizer `LBFGS`,
+            are not possible.
+        y : array of shape (n,) or (n, n_out), sparse matrix of shape (n, n_out), or None, default None
+            The targets. A sparse matrix is possible for all losses but "cross_entropy" and "multiclass_hinge". The loss
+            decides which targets are possible:
 
             - "cross_entropy" and "multiclass_hinge" take integer class labels of shape (n,), from 0 to n_out - 1, or
               rows of probabilities of shape (n, n_out) with the sum 1.
@@ -349,8 +363,8 @@ class Trainer:
             raise ValueError(f"validation_split must be 0 with validation_data, got {split}")
         self._check_turn()
         with self._lock, self._turn():  # from the checks on, so that nobody gives the trainer another network
-            reader, searches = self._reader(self.network), self.optimizer.searches
-            validation = None if validation_data is None else reader.validation(validation_data)
+            reader, searches = self._reader(self.network, trains=True), self.optimizer.searches
+            validation = None if validation_data is None else self._reader(self.network).validation(validation_data)
             if y is None:
                 if sample_weight is not None or split or class_weight == "balanced":
                     parts = "sample_weight, validation_split and 'balanced'"
@@ -381,7 +395,7 @@ class Trainer:
 
         Parameters
         ----------
-        X : array of shape (n, n_in)
+        X : array or sparse matrix of shape (n, n_in)
             The inputs, as for `fit`. The number of rows can differ from call to call. If it is at most `batch_size`,
             the call is one step.
         y : array of shape (n,) or (n, n_out)
@@ -421,7 +435,8 @@ class Trainer:
         """
         self._check_turn()
         with self._lock, self._turn():
-            samples = self.read(X, y, sample_weight)
+            reader = self._reader(self.network, trains=True)
+            samples = reader.weighted(reader.samples(X, y), sample_weight)
             source = sources.Arrays(samples, None, False, None, self._batch(samples.n))
             self.state.resumed = False
             scores = Run(self, source, Hooks((), False), 1).epoch()
@@ -488,7 +503,7 @@ class Trainer:
 
         Parameters
         ----------
-        X : array of shape (n, n_in)
+        X : array or sparse matrix of shape (n, n_in)
             The inputs, as for `fit`.
         y : array of shape (n,) or (n, n_out)
             The targets, as for `fit`.
@@ -553,7 +568,8 @@ class Trainer:
         others = {name: function for name, function in self.settings.scorers.items() if function is not None}
         if others:
             a = network.predict(samples.X.array, n_threads=self.n_threads)
-            scores |= {name: score(function, samples.y.array, a, samples.weights) for name, function in others.items()}
+            y = samples.y.array.toarray() if samples.y.sparse else samples.y.array
+            scores |= {name: score(function, y, a, samples.weights) for name, function in others.items()}
         return scores
 
     def _check_turn(self, done: str = "trained") -> None:
@@ -586,9 +602,9 @@ class Trainer:
         reader = self._reader(network or self.network)
         return reader.weighted(reader.samples(X, y), sample_weight)
 
-    def _reader(self, network: MLP) -> Reader:
-        """Return the object that checks samples for a network and the loss."""
-        return Reader(network.sizes, network.dtype, self.settings.resolved_loss)
+    def _reader(self, network: MLP, *, trains: bool = False) -> Reader:
+        """Return the object that checks samples for a network and the loss, and for training if `trains`."""
+        return Reader(network.model, self.settings.resolved_loss, noisy=trains, lazy=trains and self.settings.lazy)
 
     def _batch(self, n: int) -> int:
         """Return the number of samples in a minibatch when there are n samples. `LBFGS` always uses all of them."""
@@ -643,7 +659,7 @@ class Trainer:
         rate = settings.average.rate if settings.average else 0.0
         rule = plan.Rule(
             optimizer, state.vectors, at, settings.l1, settings.l2, settings.clip_value, settings.clip_norm,
-            settings.gradient == "stored", state.average if rate else None, rate,
+            settings.gradient == "stored", settings.lazy, state.average if rate else None, rate,
         )  # fmt: skip
         return plan.train(network.model, batch, settings.n_threads, loss, state.seed, rule)
 

@@ -51,7 +51,11 @@ def spoilt(what):
         ("None", TypeError, "block 1 of X must be a pair .*, got NoneType"),
         ("float32", ValueError, "X must be of one kind in all blocks: float64 .* in the first, float32 .* in block 1"),
         ("uint8", ValueError, "X must be of one kind in all blocks: float64 .* in the first, uint8 .* in block 1"),
-        ("rows of targets", ValueError, "y must be of one kind .* 1 dimensions in the first, .* 2 in block 1"),
+        (
+            "rows of targets",
+            ValueError,
+            "y must be of one kind .* 1 dimensions in the first, .* 2 in block 1",
+        ),
         ("weights", ValueError, "weights must be in all blocks or in none: block 1 is not as the first"),
         ("a vector", ValueError, rf"X of block 1 must have shape \(n, {N_IN}\)"),
         ("columns", ValueError, rf"X of block 1 must have shape \(n, {N_IN}\)"),

@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 from ..panels import LINE
 from .memory import element_at, load_line, store_line, to_element
 from .target import GRADIENT_ROWS
-from .vector import I32, I64, VECTORS, Vector, broadcast, element_of, fma, line_type
+from .vector import I32, I64, VECTORS, Vector, broadcast, element_of, fma, line_type, normal
 
 
 def _tile(rows, panels, A):
@@ -116,13 +116,13 @@ def tile_fma(typingctx, rows, panels, c, A, a, a_stride, W, w, w_stride):
 def tile_update(rule, for_biases: bool, shape: Callable):
     """Return the intrinsic that applies an update rule to a tile of the gradient, in registers.
 
-    The intrinsic is `tile_apply(rows, g, H, h, shaping, P, p, S, s, size, Q, q)`. It has twelve arguments because it
-    reads and writes five vectors, each with its place. Its arguments are:
+    The intrinsic is `tile_apply(panels, g, stride, H, h, shaping, P, p, S, s, size, Q, q)`. It has thirteen arguments
+    because it reads and writes five vectors, each with its place. Its arguments are:
 
-    - g is the tile of the gradient, with `rows` rows.
+    - g is the tile of the gradient. Its line g[m, n] belongs to the parameters at i = m lanes + n stride.
     - The hyperparameters are at H[h], H[h + 1], ...
-    - The parameters are P[p : p + rows lanes]. State vector k is S[s + k size : + rows lanes], and gets its new values.
-    - The new parameters are written to Q[q : q + rows lanes].
+    - The parameters are P[p + i : + lanes]. State vector k is S[s + k size + i : + lanes], and gets its new values.
+    - The new parameters are written to Q[q + i : + lanes].
     - `shaping` holds the last arguments of `shape`. If it is empty, the rule gets the gradient as it is.
 
     Parameters
@@ -137,32 +137,34 @@ def tile_update(rule, for_biases: bool, shape: Callable):
     """
 
     @intrinsic(prefer_literal=True)
-    def tile_apply(typingctx, rows, g, H, h, shaping, P, p, S, s, size, Q, q):
+    def tile_apply(typingctx, panels, g, stride, H, h, shaping, P, p, S, s, size, Q, q):
         n64 = types.intp
 
         def codegen(context, builder, sig, args):
-            _, gradient, hyper, first, shapes, theta, start, state, s_start, s_size, new_theta, new_start = args
-            width, line, named = I64(g.dtype.lanes), g.dtype, SimpleNamespace()
+            _, gradient, step, hyper, first, shapes, theta, start, state, s_start, s_size, new_theta, new_start = args
+            line, named, width = g.dtype, SimpleNamespace(), I64(g.dtype.lanes)
             spread = lambda x: Vector(builder, broadcast(builder, x, line.lanes))  # noqa: E731
             for k, name in enumerate(rule.hyperparameters):
                 value = spread(builder.load(element_at(context, builder, H, hyper, first, (I64(1), k))))
                 setattr(named, name, value.of(0.0) if for_biases and name in rule.of_weights else value)
             shapes = cgutils.unpack_tuple(builder, shapes) if len(shaping) else []
             shapes = [spread(to_element(builder, x, element_of(line.dtype))) for x in shapes]
-            steps = [(s_size, k) for k in range(len(rule.states))]
-            for m, value in enumerate(cgutils.unpack_tuple(builder, gradient)):
-                at = [element_at(context, builder, P, theta, start, (width, m))]
-                at += [element_at(context, builder, S, state, s_start, (width, m), step) for step in steps]
+            vectors = [(s_size, k) for k in range(len(rule.states))]
+            for k, value in enumerate(cgutils.unpack_tuple(builder, gradient)):
+                place = (width, k // panels.literal_value), (step, k % panels.literal_value)
+                at = [element_at(context, builder, P, theta, start, *place)]
+                at += [element_at(context, builder, S, state, s_start, *place, vector) for vector in vectors]
                 old = [Vector(builder, load_line(builder, pointer, line)) for pointer in at]
-                at[0] = element_at(context, builder, Q, new_theta, new_start, (width, m))
+                at[0] = element_at(context, builder, Q, new_theta, new_start, *place)
                 shaped = Vector(builder, value)
                 if shapes:
                     shaped = shape(shaped, old[0], *shapes)
-                for new, pointer in zip(rule.update(shaped, *old, named), at, strict=True):
+                parameters, *states = rule.update(shaped, *old, named)
+                for new, pointer in zip([parameters, *map(normal, states)], at, strict=True):
                     store_line(builder, new.value, pointer)
             return context.get_dummy_value()
 
-        return types.none(rows, g, H, n64, shaping, P, n64, S, n64, n64, Q, n64), codegen
+        return types.none(panels, g, n64, H, n64, shaping, P, n64, S, n64, n64, Q, n64), codegen
 
     return tile_apply
 
@@ -284,7 +286,7 @@ def transpose_lines(typingctx, X, x, x_count, Y, y, y_count):
 
 @intrinsic
 def block(typingctx, A):
-    """Return a vector of lanes x lanes numbers, in registers if there is room.
+    """Return a vector of 16 lines, which are at least lanes x lanes numbers, in registers if there is room.
 
     It exists until the calling function returns.
     """
@@ -292,7 +294,7 @@ def block(typingctx, A):
 
     def codegen(context, builder, sig, args):
         out = context.make_array(array)(context, builder)
-        count = vector.lanes**2
+        count = 16 * vector.lanes
         memory = cgutils.alloca_once(builder, ir.ArrayType(element_of(A.dtype), count))
         memory.align = LINE
         out.data = builder.bitcast(memory, out.data.type)

@@ -172,6 +172,15 @@ def absolute(x: Vector) -> Vector:
     return _llvm("fabs", x)
 
 
+def normal(x: Vector) -> Vector:
+    """Return x, with 0 in place of numbers that are smaller than the smallest normal number of the dtype.
+
+    Where a gradient stays 0, a running mean comes down to such numbers, which many processors compute with in 150
+    cycles: a step of 784-128-10 with momentum took 1.5 times as long after 900 steps on images with empty borders.
+    """
+    return where(absolute(x) < x.tiny, 0.0, x)
+
+
 def with_sign(x: Vector, y: Vector) -> Vector:
     """Return |x| with the sign of y."""
     return _llvm("copysign", x, y)

@@ -1,0 +1,84 @@
+"""This module has masks, which say with one bit for each lane which numbers of a line are not 0, and words of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ..panels import lanes_of
+from .memory import element_at
+from .vector import I1, I64, broadcast, emit_call
+
+WORD = 64
+"""The number of bits of a word."""
+
+FEW_BITS = 16
+"""The number of rows up to which `any_of` reads a quarter of a word."""
+
+
+def mask_dtype(dtype: np.dtype) -> type:
+    """Return the dtype of the masks for lines of a dtype: uint16 for float32, uint8 for float64."""
+    return {16: np.uint16, 8: np.uint8}[lanes_of(dtype)]
+
+
+@intrinsic
+def store_mask(typingctx, M, i, x):
+    """M[i] = the mask of a vector x. NaN is not 0."""
+
+    def codegen(context, builder, sig, args):
+        different = builder.fcmp_unordered("!=", args[2], ir.Constant(args[2].type, [0.0] * x.lanes))
+        mask = builder.bitcast(different, ir.IntType(x.lanes))
+        builder.store(mask, element_at(context, builder, M, *args[:2]))
+        return context.get_dummy_value()
+
+    return types.none(M, types.intp, x), codegen
+
+
+@intrinsic
+def lowest(typingctx, word):
+    """Return the number of the lowest bit that is 1 in a word that is not 0."""
+
+    def codegen(context, builder, sig, args):
+        return emit_call(builder, "llvm.cttz.i64", I64, args[0], I1(1))
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic(prefer_literal=True)
+def any_of(typingctx, count, M, m, bits):
+    """Return the word whose bit r says whether the mask M[m + r] has some of the bits, for `count` masks: 16 or 64."""
+    n64 = types.intp
+
+    def codegen(context, builder, sig, args):
+        mask = ir.IntType(M.dtype.bitwidth)
+        shape = ir.VectorType(mask, count.literal_value)
+        masks = builder.load(builder.bitcast(element_at(context, builder, M, *args[1:3]), shape.as_pointer()))
+        masks.align = M.dtype.bitwidth // 8
+        found = builder.and_(masks, broadcast(builder, builder.trunc(args[3], mask), shape.count))
+        word = builder.bitcast(
+            builder.icmp_unsigned("!=", found, ir.Constant(shape, [0] * shape.count)), ir.IntType(shape.count)
+        )
+        return word if shape.count == WORD else builder.zext(word, I64)
+
+    return types.uint64(count, M, n64, types.uint64), codegen
+
+
+@intrinsic
+def holds_negative_zero(typingctx, tile):
+    """Return whether a number of a tile is -0.0, which as an integer is the smallest one."""
+
+    def codegen(context, builder, sig, args):
+        lanes = tile.dtype.lanes
+        bits = ir.IntType(tile.dtype.dtype.bitwidth)
+        shape = ir.VectorType(bits, lanes)
+        least, *others = [builder.bitcast(line, shape) for line in cgutils.unpack_tuple(builder, args[0])]
+        for line in others:
+            least = builder.select(builder.icmp_signed("<", line, least), line, least)
+        found = builder.icmp_signed("==", least, ir.Constant(shape, [-(2 ** (bits.width - 1))] * lanes))
+        word = builder.bitcast(found, ir.IntType(lanes))
+        return builder.icmp_unsigned("!=", word, word.type(0))
+
+    return types.boolean(tile), codegen
