@@ -15,6 +15,7 @@ import numpy as np
 from campaign import draws
 from campaign.twin import Arrays, Twin
 from helpers import parameters
+from scipy import sparse
 
 import fastbp as fb
 
@@ -24,6 +25,16 @@ SMOOTH_LOSSES = {
     "cross_entropy", "binary_cross_entropy", "squared_error", "mean_squared_error", "log_cosh", "poisson",
 }  # fmt: skip
 """The functions whose gradients do not jump: where one jumps, rounding in float32 can choose the other side."""
+
+
+def takes_sparse(network: fb.MLP) -> bool:
+    """Whether a network takes sparse matrices: inputs of 0 stay 0."""
+    return not network.shift.any() and not network.architecture.input_noise
+
+
+def as_sparse(X: np.ndarray) -> sparse.csr_array:
+    """The same inputs as a sparse matrix, in a dtype that SciPy has."""
+    return sparse.csr_array(X.astype(np.float32) if X.dtype == np.float16 else X.astype(X.dtype.newbyteorder("=")))
 
 
 def bits(trainer: fb.Trainer) -> dict[str, object]:

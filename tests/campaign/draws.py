@@ -96,6 +96,8 @@ def inputs(rng: np.random.Generator, n: int, n_in: int, kind: str, below: int = 
         X = rng.integers(0, 2 if kind == "?" else below, (n, n_in)).astype(kind)
     else:
         X = rng.normal(size=(n, n_in)).astype(kind)
+    if rng.random() < 0.4:  # many zeros, rows and columns of zeros among them
+        X = np.where(rng.random(X.shape) < rng.random((n, 1)) * rng.random(n_in), X, np.zeros((), X.dtype))
     if X.dtype.itemsize > 1 and rng.random() < 0.2:
         return np.repeat(X, 2, axis=1)[:, ::2] if rng.random() < 0.5 else np.asfortranarray(X)
     return X

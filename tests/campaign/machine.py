@@ -120,7 +120,11 @@ class Machine(RuleBasedStateMachine):
     def partial_fit(self, seed, n):
         given, twin = self._samples(seed, self._few(n)), Twin(self.trainer)
         scores = []
-        self._copies(lambda trainer: scores.append(trainer.partial_fit(given.X, given.y, sample_weight=given.weights)))
+        options, listed = {"sample_weight": given.weights}, copy.deepcopy(self.trainer)
+        self._copies(lambda trainer: scores.append(trainer.partial_fit(given.X, given.y, **options)))
+        if checks.takes_sparse(self.trainer.network):
+            self._outcome(lambda trainer: trainer.partial_fit(checks.as_sparse(given.X), given.y, **options), listed)
+            assert checks.bits(self.trainer) == checks.bits(listed), "the sparse matrix has another result"
         if scores and checks.comparable(self.trainer, [self.trainer.optimizer]):
             checks.partial(self.trainer, twin, given, scores[0])
         self._settled()
@@ -173,6 +177,8 @@ class Machine(RuleBasedStateMachine):
             a = net.predict(given.X, n_threads=1)
             assert (a == net.predict(given.X, n_threads=2)).all()
             assert (a[-1:] == net.predict(given.X[-1:])).all()
+            if checks.takes_sparse(net):
+                assert (a == net.predict(checks.as_sparse(given.X))).all()
             scores = trainer.evaluate(given.X, given.y, sample_weight=given.weights)
             options = {"loss": trainer.loss, "sample_weight": given.weights}
             found, other = (net.gradients(given.X, given.y, **options, n_threads=k) for k in (1, 2))
