@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import gzip
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class Case:
     scale: float = 1.0
     seed: int = 0
     """Of the initial weights and the orders."""
+    mnist: Path | None = None
+    """The directory with MNIST's IDX files, if the inputs are its pixels."""
 
     @property
     def output(self) -> str:
@@ -49,6 +51,8 @@ class Case:
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
         """X float32 and y, the same for every call."""
+        if self.mnist:
+            return _pixels(self.mnist, self.n)
         return _data(self.n, self.sizes[0], self.sizes[-1], self.loss)
 
     def parameters(self) -> Parameters:
@@ -82,6 +86,13 @@ def _data(n: int, n_in: int, n_out: int, loss: str) -> tuple[np.ndarray, np.ndar
     return X, (scores.argmax(axis=1) if loss == "cross_entropy" else scores)
 
 
+@functools.lru_cache(maxsize=2)
+def _pixels(directory: Path, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first images of MNIST, of whose pixels 19 % are not 0, as numbers from 0 to 1; and their labels."""
+    X, y = mnist(directory, "train")
+    return X[:n].astype(np.float32) / np.float32(255), y[:n]
+
+
 def mnist(directory: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Pixels uint8 (n, 784) and labels int64 (n,) from the IDX files in a directory, compressed or not."""
     stem = {"train": "train", "test": "t10k"}[split]
@@ -107,5 +118,12 @@ CASES = {
     "A": Case("784-512-512-10 b128, Adam", **M, n=12_800, epochs=2, rule="adam", eta=1e-4),
     "O": Case("784-128-10 b1", (784, 128, 10), 1, n=4_000, epochs=2, eta=1e-3),
 }
+PIXELS = {
+    "S, pixels": replace(CASES["S"], title="784-128-10 b64, MNIST"),
+    "M, pixels": replace(CASES["M"], title="784-512-512-10 b128, MNIST"),
+    "T, pixels": replace(CASES["T"], title="784-30-10 b10, sigmoid, plain SGD, MNIST"),
+    "O, pixels": replace(CASES["O"], title="784-128-10 b1, plain SGD, MNIST", mu=0.0),
+}
+"""Cases whose inputs are pixels of MNIST. Their field `mnist` must be set."""
 DIGITS = Case("784-256-10 b64", (784, 256, 10), 64, n=60_000, epochs=1, eta=0.1, mu=0.8, scale=1 / 255)
 """Trained to 98 %, for which this rate and momentum took the fewest epochs of those tried."""

@@ -316,11 +316,8 @@ class Sklearn(Peer):
 PEERS = {peer.name: peer for peer in (Fastbp, Jax, Torch, NumPy, Sklearn)}
 
 
-def serve(connection, name: str, case_name: str, threads: int) -> None:
+def serve(connection, name: str, case: Case, threads: int) -> None:
     """Be a peer in a process of its own, so that no library's threads disturb another's; answer until told to stop."""
-    from cases import CASES
-
-    case = CASES[case_name]
     try:
         X, y = case.data()
         peer = PEERS[name](case, X, y, case.parameters(), threads)

@@ -49,7 +49,7 @@ ENOUGH_SECONDS, LEAST_ROUNDS = 7.0, 3
 def serve_checkout(connection: Connection, checkout: str, case: str) -> None:
     """Be `peers.serve` with the fastbp of a checkout, which nothing has imported yet."""
     sys.path.insert(0, checkout)
-    serve(connection, "fastbp", case, 0)
+    serve(connection, "fastbp", CASES[case], 0)
 
 
 class Worker:

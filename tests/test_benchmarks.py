@@ -98,6 +98,7 @@ SCRIPTS = {
     "compare.py": ["--help"],
     "roofline.py": ["--help"],
     "turns.py": ["--help"],
+    "sparse.py": ["--epoch", "fastbp", "sgd"],
 }
 """script: arguments of a short run; those that only measure for minutes say what they do."""
 
