@@ -79,7 +79,8 @@ class Roads:
         self.cut = cut_of(layout.panels(layout.sizes[1]))
         self.road: int | None = None
         self.inputs = layout.sizes[0]
-        self.direct, self._unseen = False, 0
+        self.direct: bool | None = False
+        self._unseen = 0
         self._choices: list[tuple[tuple, tuple, tuple]] = []
         # Without a backward pass, the first product can read inputs directly that need no conversion. With one, it
         # cannot, because the gradient needs the inputs in panels.
@@ -144,7 +145,7 @@ class Roads:
 
     def _read_directly(self, direct: bool) -> None:
         """Let the first product read X itself, or a^0."""
-        n_in = self.layout.sizes[0]
+        n_in, self.direct = self.layout.sizes[0], None  # Ctrl-C in the middle must not leave some of these fields
         if direct:
             self.product.set(a_row=n_in, a_panel=self.layout.lanes, a_sample=n_in)
         else:
@@ -198,18 +199,19 @@ class Roads:
         """Get memory for a^0, which a work that reads only sparse matrices never needs."""
         memory = self.memory
         if not memory.a[0].size:
-            memory.a[0] = aligned((self.part | 1) * memory.row, self.layout.dtype)
-            memory.layer[0].set(a_in=memory.a[0])
+            panels = aligned((self.part | 1) * memory.row, self.layout.dtype)
+            memory.layer[0].set(a_in=panels)
             for made in (self.rows, self.noise):
                 if made is not None:
-                    made.set(panels=memory.a[0])
+                    made.set(panels=panels)
+            memory.a[0] = panels  # last, because Ctrl-C may come between these lines, and then all must be done again
 
     def _hold_masks(self) -> None:
         """Get memory for masks."""
         kind, lines = mask_dtype(self.layout.dtype), self.layout.panels(self.layout.sizes[0])
         stride, every = round_up(self.part, WORD) + LINE // 2, round_up(lines, WORD // self.layout.lanes)
-        self.memory.step.set(masks=aligned(lines * stride, kind), mask_stride=stride)
         self.memory.step.set(words=aligned(self.part * every, kind), word_stride=every)
+        self.memory.step.set(mask_stride=stride, masks=aligned(lines * stride, kind))  # last, as in `_hold_inputs`
 
     def _list(self, X: Any, order: np.ndarray | None) -> None:
         """Read a sparse matrix."""

@@ -218,8 +218,8 @@ class Work:
         self.roads.read(X, order, self._n, trains=self.hyperparameters is not None)
         if self.roads.direct != self._direct:
             # Where the first product reads X itself, the first operation, which copies X, has nothing to do.
+            self._phase_records[self._gathering, 0] = self._phases[self._gathering][0] + self.roads.direct
             self._direct = self.roads.direct
-            self._phase_records[self._gathering, 0] = self._phases[self._gathering][0] + self._direct
         if y is not None:
             factory = spread if y.sparse else one_hot if y.labels else gather
             self._operation_records[self._target, 0] = self.kernel(factory)
