@@ -204,11 +204,17 @@ class Kept:
     @property
     def _changing(self) -> list[np.ndarray]:
         """The parameters that can change. Those of some inputs come as a copy."""
-        theta, layout = self.parameters.theta, self.parameters.layout
+        theta = self.parameters.theta
         if self.inputs is None:
             return [theta]
+        W, others = self._split(theta)
+        return [W[:, self.inputs], others]
+
+    def _split(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return W^1 in panels, as an array of shape (panels, inputs, lanes), and the rest of theta, both as views."""
+        layout = self.parameters.layout
         first = layout.matrix(0)
-        return [theta[first].reshape(-1, layout.up(layout.sizes[0]), layout.lanes)[:, self.inputs], theta[first.stop :]]
+        return theta[first].reshape(-1, layout.up(layout.sizes[0]), layout.lanes), theta[first.stop :]
 
     def refresh(self) -> None:
         """Copy the parameters again, into the same memory."""
@@ -225,8 +231,7 @@ class Kept:
         if self.inputs is None:
             self.parameters.assign(self._copies[0])
             return
-        theta, layout = np.array(self.parameters.theta), self.parameters.layout
-        first = layout.matrix(0)
-        theta[first].reshape(-1, layout.up(layout.sizes[0]), layout.lanes)[:, self.inputs] = self._copies[0]
-        theta[first.stop :] = self._copies[1]
+        theta = np.array(self.parameters.theta)
+        W, others = self._split(theta)
+        W[:, self.inputs], others[:] = self._copies
         self.parameters.assign(theta)

@@ -119,11 +119,11 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
     if work.parts == 1 and not rule.stored and not rule.clip_norm:
         _update(work, rule)
         options = rule.optimizer, rule.shaped
-        cut = (
+        others = (
             (masked.learn_masked, work.roads.cut, *options),
             (listed.learn_listed, work.roads.cut, *options, rule.lazy),
         )
-        work.phase(work.roads.choice((update.learn, *options), *cut, work.update))
+        work.phase(work.roads.choice((update.learn, *options), *others, work.update))
         _after_update(work, rule.average, rule.rate)
     else:
         if rule.lazy:
@@ -214,8 +214,8 @@ def _forward(work: Work, *, checked: bool = False, output: bool = True) -> list[
         if _needed(work, l) and (output or l + 1 < layout.depth):
             made.set(followed=True, follower=_activate(work, l), layer=memory.layer[l].address)
         if l == 0:
-            cut = (masked.product_masked, work.roads.cut), (listed.product_listed, work.roads.cut)
-            operations.append(work.roads.choice((dense.product,), *cut, made))
+            others = (masked.product_masked, work.roads.cut), (listed.product_listed, work.roads.cut)
+            operations.append(work.roads.choice((dense.product,), *others, made))
         else:
             operations.append((kernel, made))
     return operations
@@ -309,8 +309,8 @@ def _gradient(work: Work) -> None:
     """Add the operation that sums dC/dw_ij = delta_i a_j over the samples and writes it to memory."""
     work.gradient = work.model.parameters.like_theta()
     _update(work).set(gradient=work.gradient)
-    cut = (masked.gradient_masked, work.roads.cut), (listed.gradient_listed, work.roads.cut)
-    work.phase(work.roads.choice((update.gradient,), *cut, work.update))
+    others = (masked.gradient_masked, work.roads.cut), (listed.gradient_listed, work.roads.cut)
+    work.phase(work.roads.choice((update.gradient,), *others, work.update))
 
 
 def _apply(work: Work, rule: Rule) -> None:

@@ -295,11 +295,12 @@ def _weights(tiles: tuple, rule):
                 g = tile_fma(1, n, g, lists.value, e, 0, D, d + lists.row[e] * L, stride)
                 e = next[e]
             if (head >= 0 or resume) and holds_negative_zero(g):
+                if resume:
+                    g = tile_load(1, n, memory.gradient, p, p_stride)
+                else:
+                    g = tile_zero(1, n, D)
+                tile_store(1, n, g, exact, 0, L)
                 for q in range(n):
-                    if resume:
-                        tile_store(1, 1, tile_load(1, 1, memory.gradient, p + q * p_stride, 0), exact, q * L, 0)
-                    else:
-                        tile_store(1, 1, tile_zero(1, 1, D), exact, q * L, 0)
                     sum_all(lists, next, head, D, d + q * stride, rows, exact, q * L)
                 g = tile_load(1, n, exact, 0, L)
             if applied:

@@ -142,7 +142,7 @@ def _weights(m: int, n: int, rule):
     def weights(A, a, row, masks, at, D, d, stride, rows, memory, p, p_stride, resume):
         """dC/dW[j, i] = sum_r A[r, j] delta[r, i] over the r < rows with A[r, j] != 0, and the update   (000, 004).
 
-        The arguments are those of `weights` in `_weights`. A is row-major, with rows that are `row` values apart. The
+        The arguments are those of `weights` in `update.py`. A is row-major, with rows that are `row` values apart. The
         masks of the line begin at `at`. Panels of delta are `stride` values apart, and those of W `p_stride` values.
         """
         P, S, L, some, exact = memory.theta, memory.vectors, lanes(A), np.uint64(0), block(A)

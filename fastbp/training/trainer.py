@@ -435,8 +435,7 @@ class Trainer:
         """
         self._check_turn()
         with self._lock, self._turn():
-            reader = self._reader(self.network, trains=True)
-            samples = reader.weighted(reader.samples(X, y), sample_weight)
+            samples = self.read(X, y, sample_weight, trains=True)
             source = sources.Arrays(samples, None, False, None, self._batch(samples.n))
             self.state.resumed = False
             scores = Run(self, source, Hooks((), False), 1).epoch()
@@ -596,10 +595,16 @@ class Trainer:
             raise ValueError(f"metrics must not have 'accuracy' with {name}: its targets are no classes")
 
     def read(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, network: MLP | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        network: MLP | None = None,
+        *,
+        trains: bool = False,
     ) -> Samples:
-        """Check samples of the user, and return them in the form that the kernels read."""
-        reader = self._reader(network or self.network)
+        """Check samples of the user, for training if `trains`, and return them in the form that the kernels read."""
+        reader = self._reader(network or self.network, trains=trains)
         return reader.weighted(reader.samples(X, y), sample_weight)
 
     def _reader(self, network: MLP, *, trains: bool = False) -> Reader:
