@@ -47,6 +47,9 @@ class Activation:
         With True, `derivative` takes z, and training must keep it. With False, `derivative` takes a = sigma(z).
     trainable : bool
         Whether the function has a derivative to train with.
+    zeros : float
+        The share of activations that are 0 if half of the pre-activations are below 0. Where an activation is 0, the
+        derivative must be 0 too.
     whole_rows : bool
         Whether each output depends on all z of the sample. This is True only for softmax, which can only be an output.
 
@@ -61,6 +64,7 @@ class Activation:
     init: ClassVar[str] = "lecun"
     of_z: ClassVar[bool] = False
     trainable: ClassVar[bool] = True
+    zeros: ClassVar[float] = 0.0
     whole_rows: ClassVar[bool] = False
 
     def value(self, z: Any, *parameters: Any) -> Any:
@@ -139,7 +143,7 @@ class Tanh(Activation):
 class ReLU(Activation):
     """sigma(z) = max(z, 0)   (001, 002). The name is "relu"."""
 
-    name, init = "relu", "he"
+    name, init, zeros = "relu", "he", 0.5
 
     def value(self, z):
         return maximum(z, 0.0)

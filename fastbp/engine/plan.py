@@ -119,11 +119,9 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
     if work.parts == 1 and not rule.stored and not rule.clip_norm:
         _update(work, rule)
         options = rule.optimizer, rule.shaped
-        others = (
-            (masked.learn_masked, work.roads.cut, *options),
-            (listed.learn_listed, work.roads.cut, *options, rule.lazy),
-        )
-        work.phase(work.roads.choice((update.learn, *options), *others, work.update))
+        without_zeros = masked.learn_masked, work.roads.cut, *options
+        from_lists = listed.learn_listed, work.roads.cut, *options, rule.lazy
+        work.phase(*_sums(work, without_zeros, from_lists), (work.kernel(update.learn, *options), work.update))
         _after_update(work, rule.average, rule.rate)
     else:
         if rule.lazy:
@@ -202,7 +200,7 @@ def _forward(work: Work, *, checked: bool = False, output: bool = True) -> list[
     output : bool, keyword-only, default True
         Whether sigma is applied to the last layer. If not, its memory holds z^L.
     """
-    memory, layout, kernel = work.memory, work.layout, work.kernel(dense.product)
+    memory, layout = work.memory, work.layout
     theta, operations = work.model.parameters.theta, []
     for l, (n_in, n_out) in enumerate(zip(layout.sizes[:-1], layout.sizes[1:], strict=True)):
         made = work.roads.product
@@ -217,8 +215,16 @@ def _forward(work: Work, *, checked: bool = False, output: bool = True) -> list[
             others = (masked.product_masked, work.roads.cut), (listed.product_listed, work.roads.cut)
             operations.append(work.roads.choice((dense.product,), *others, made))
         else:
-            operations.append((kernel, made))
+            operations.append(_product(work, made, memory.zeros[l]))
     return operations
+
+
+def _product(work: Work, made: Record, zeros: Record | None) -> Operation:
+    """Return the operation out = a W + b. It leaves zeros out if the left matrix has a ZEROS record."""
+    if zeros is None:
+        return work.kernel(dense.product), made
+    made.set(zeros=zeros.address)
+    return work.kernel(masked.product_masked, work.roads.cut), made
 
 
 def _needed(work: Work, l: int) -> bool:
@@ -231,18 +237,18 @@ def _activate(work: Work, l: int) -> int:
     sigma = work.model.activations[l]
     if sigma.whole_rows:
         return work.kernel(elementwise.softmax_activate)
-    kept, dropped = work.memory.kept[l], work.memory.dropout[l] > 0
-    return work.kernel(elementwise.activate, sigma, kept, dropped)
+    kept, dropped, masked = work.memory.kept[l], work.memory.dropout[l] > 0, work.memory.layer[l]["zeros_out"] != 0
+    return work.kernel(elementwise.activate, sigma, kept, dropped, masked)
 
 
 def _differentiate(work: Work, l: int) -> int:
     """Return the kernel that computes delta *= da/dz of a layer."""
-    sigma = work.model.activations[l]
+    sigma, masked = work.model.activations[l], work.memory.delta_zeros[l] is not None
     if work.memory.kept[l]:
-        return work.kernel(elementwise.differentiate_kept)
+        return work.kernel(elementwise.differentiate_kept, masked)
     if sigma.whole_rows:
         return work.kernel(elementwise.softmax_differentiate)
-    return work.kernel(elementwise.differentiate, sigma)
+    return work.kernel(elementwise.differentiate, sigma, masked)
 
 
 def _loss(work: Work, loss: Any) -> None:
@@ -271,7 +277,7 @@ def _backward(work: Work, fused: bool) -> list[Operation]:
     fused : bool
         Whether the loss has written delta^L. If not, it has written dC/da^L.
     """
-    memory, layout, kernel, operations = work.memory, work.layout, work.kernel(dense.product), []
+    memory, layout, operations = work.memory, work.layout, []
     T = work.model.parameters.transposed
     if not fused and _needed(work, layout.depth - 1):
         last = {"layer": memory.layer[-1].address, "panels": layout.panels(layout.sizes[-1])}
@@ -287,7 +293,7 @@ def _backward(work: Work, fused: bool) -> list[Operation]:
         )  # fmt: skip
         if _needed(work, l - 1):
             made.set(followed=True, follower=_differentiate(work, l - 1), layer=memory.layer[l - 1].address)
-        operations.append((kernel, made))
+        operations.append(_product(work, made, memory.delta_zeros[l]))
     return operations
 
 
@@ -297,7 +303,6 @@ def _update(work: Work, rule: Rule | None = None) -> Record:
     if work.update is None:
         theta = {"theta": parameters.theta, "size": parameters.theta.size, "transposed": parameters.transposed}
         work.update = Record(UPDATE, layers=layers, depth=len(layers), shrink=1.0, clip_value=math.inf, **theta)
-        work.roads.update = work.update
     if rule is not None:
         work.hyperparameters = Hyperparameters(rule.optimizer.hyperparameters, rule.at, work.dtype)
         work.update.set(vectors=rule.vectors, hyper=work.hyperparameters.memory, l1=rule.l1, l2=rule.l2)
@@ -309,8 +314,22 @@ def _gradient(work: Work) -> None:
     """Add the operation that sums dC/dw_ij = delta_i a_j over the samples and writes it to memory."""
     work.gradient = work.model.parameters.like_theta()
     _update(work).set(gradient=work.gradient)
-    others = (masked.gradient_masked, work.roads.cut), (listed.gradient_listed, work.roads.cut)
-    work.phase(work.roads.choice((update.gradient,), *others, work.update))
+    without_zeros, from_lists = (masked.gradient_masked, work.roads.cut), (listed.gradient_listed, work.roads.cut)
+    work.phase(*_sums(work, without_zeros, from_lists), (work.kernel(update.gradient), work.update))
+
+
+def _sums(work: Work, without_zeros: tuple, from_lists: tuple) -> list[Operation]:
+    """Return the operations that sum the gradient of the layers whose inputs have many zeros.
+
+    Parameters
+    ----------
+    without_zeros, from_lists : tuple
+        The factory, and its further arguments, of the kernel for matrices in panels, and for sparse matrices.
+    """
+    nothing, choice, made = (listed.nothing,), work.roads.choice, work.update
+    if not any(work.memory.zeros[1:]):
+        return [choice(nothing, without_zeros, from_lists, made)]
+    return [choice(without_zeros, without_zeros, from_lists, made), choice(nothing, nothing, without_zeros, made)]
 
 
 def _apply(work: Work, rule: Rule) -> None:

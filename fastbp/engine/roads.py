@@ -9,11 +9,10 @@ import numpy as np
 
 from ..kernels.groups import cut_of
 from ..kernels.listed import AHEAD, NONE, OWNED
-from ..kernels.panels import LINE, aligned, round_up
+from ..kernels.panels import aligned, round_up
 from ..kernels.records import LISTS, MATRIX, PRODUCT
-from ..kernels.simd.bits import WORD, mask_dtype
 from . import compiled
-from .workspace import Model, Record, Workspace, address
+from .workspace import Model, Record, Workspace, address, pays, zeros_of
 
 DENSE, MASKED, LISTED = range(3)
 """The roads: all inputs are read; inputs of 0 are left out; the inputs are a sparse matrix."""
@@ -24,10 +23,6 @@ from which on this is worth its time in each call."""
 
 SELDOM = 1 << 18
 """The number of inputs after which calls with fewer inputs look at some of them too."""
-
-FEW, FEW_OF_ONE_PANEL = 0.4, 0.1
-"""The largest share of inputs that are not 0 for which zeros are left out, if z^1 has several panels, or one. With 0.4,
-a step took 0.64 to 0.96 of the time of the dense road; with 0.2 and one panel, it took 1.07."""
 
 MOST_ENTRIES = 2**31 - AHEAD
 """The largest number of entries of a part: the lists have int32 numbers."""
@@ -60,10 +55,8 @@ class Roads:
         The record of the first product, which reads a^0, or X itself.
     noise : Record or None
         The record of the operation that adds noise and dropout to a^0.
-    update : Record or None
-        The record of the operation that sums the gradient.
     cut : str
-        The groups of panels of z^1, for the kernels that leave zeros out.
+        The groups of panels of all products that may leave zeros out.
     road : int or None
         The road that the operations take now.
     inputs : int
@@ -75,8 +68,11 @@ class Roads:
         self.model, self.memory, self.layout, self.part = model, memory, layout, part
         scaled = bool((model.scale[: layout.sizes[0]] != 1).any())
         self.rows = Record(MATRIX, columns=layout.sizes[0], shift=model.shift, scale=model.scale, scaled=scaled)
-        self.product, self.noise, self.update = Record(PRODUCT), None, None
-        self.cut = cut_of(layout.panels(layout.sizes[1]))
+        self.product, self.noise = Record(PRODUCT), None
+        # The products with a^0, a^1, ... have n^1, n^2, ... columns, and those with delta^2, ... have n^1, ...
+        others = [*memory.zeros, *memory.delta_zeros[1:]], [*layout.sizes[1:], *layout.sizes[1:-1]]
+        columns = [n for l, (zeros, n) in enumerate(zip(*others, strict=True)) if zeros or l == 0]
+        self.cut = "".join(sorted({*"".join(cut_of(layout.panels(n)) for n in columns)}))
         self.road: int | None = None
         self.inputs = layout.sizes[0]
         self.direct: bool | None = False
@@ -154,9 +150,9 @@ class Roads:
 
     def _look(self, X: np.ndarray, order: np.ndarray | None, n: int, trains: bool) -> int:
         """Return the road for these inputs, according to how many of them are 0."""
-        few = FEW if self.layout.sizes[1] > self.layout.lanes else FEW_OF_ONE_PANEL
         filled = _filled(X, order, n)
-        road = MASKED if filled <= few and (trains or self._finite()) else DENSE
+        few = pays(filled, self.layout.sizes[1], self.layout.lanes)
+        road = MASKED if few and (trains or self._finite()) else DENSE
         # Some inputs of 0 are multiplied too, because they are in one tile with others.
         self.inputs = int(self.layout.sizes[0] * min(1.5 * filled if road == MASKED else 1.0, 1.0)) + 1
         return road
@@ -175,20 +171,20 @@ class Roads:
         memory, lanes = self.memory, self.layout.lanes
         if road != LISTED:
             self._hold_inputs()
-        if road == MASKED and not memory.step["masks"]:
-            self._hold_masks()
+        if road == MASKED and memory.zeros[0] is None:
+            memory.zeros[0] = zeros_of(self.part, self.layout.panels(self.layout.sizes[0]), self.layout.dtype)
+        zeros = memory.zeros[0].address if road == MASKED else 0
         # The masked kernels read single inputs, which they find sooner in a row-major matrix.
         row, panel = (memory.row, lanes) if road == MASKED else (lanes, memory.stride)
         for made in (self.rows, self.noise):
             if made is not None:
                 made.set(row=row, panel=panel)
-        for i, (number, made) in enumerate(self._operations):
+        self.rows.set(zeros=zeros)
+        self.product.set(zeros=zeros)
+        memory.layer[0].set(a_row=row, a_panel=panel, zeros_in=zeros, done=road != DENSE)
+        for i, (number, _) in enumerate(self._operations):
             if number < 0:
-                choice = self._choices[-number - 1]
-                self._records[i, 0] = self._kernel(*choice[road])
-                if made is self.update:
-                    others = self._kernel(*choice[DENSE]) if road != DENSE else 0
-                    made.set(done=road != DENSE, a_row=row, others=others)
+                self._records[i, 0] = self._kernel(*self._choices[-number - 1][road])
         self.road = road
 
     def _kernel(self, factory: Callable, *options: object) -> int:
@@ -205,13 +201,6 @@ class Roads:
                 if made is not None:
                     made.set(panels=panels)
             memory.a[0] = panels  # last, because Ctrl-C may come between these lines, and then all must be done again
-
-    def _hold_masks(self) -> None:
-        """Get memory for masks."""
-        kind, lines = mask_dtype(self.layout.dtype), self.layout.panels(self.layout.sizes[0])
-        stride, every = round_up(self.part, WORD) + LINE // 2, round_up(lines, WORD // self.layout.lanes)
-        self.memory.step.set(words=aligned(self.part * every, kind), word_stride=every)
-        self.memory.step.set(mask_stride=stride, masks=aligned(lines * stride, kind))  # last, as in `_hold_inputs`
 
     def _list(self, X: Any, order: np.ndarray | None) -> None:
         """Read a sparse matrix."""

@@ -15,8 +15,8 @@ In the update, each thread works on some of the weights.
 - `dense.py` has the products of forward and backward, and `elementwise.py` has sigma and sigma'.
 - `inputs.py` copies the arrays of the user into panels, and `loss.py` and `columns.py` compute the losses.
 - `update.py` sums the gradient and updates theta.
-- `masked.py` and `listed.py` do the same work for the first layer, without inputs of 0: the first one for arrays with
-  many zeros, the second one for sparse matrices. `groups.py` is what they share.
+- `masked.py` does the same work without the zeros of matrices that have many, and `zeros.py` notes where these are.
+  `listed.py` does it for inputs that are a sparse matrix. `groups.py` is what they share.
 - `loop.py` has the loop over minibatches, which uses the threads.
 - `records.py` describes the records, and `panels.py` describes how matrices are stored.
 - `random.py` makes random numbers without a state, and `simd/` has vectors, and tiles of vectors.

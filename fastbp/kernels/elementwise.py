@@ -18,9 +18,10 @@ from .simd.formulas import elementwise
 from .simd.memory import call, keep, lanes, load, record_at, splat, store, vector_at
 from .simd.target import TILE_PANELS
 from .simd.tiles import spread
+from .zeros import mark, marks_of
 
 
-def activate(dtype, activation, kept: bool, dropped: bool):
+def activate(dtype, activation, kept: bool, dropped: bool, masked: bool):
     """Return the kernel a = sigma(z) of an activation function.
 
     Parameters
@@ -34,9 +35,11 @@ def activate(dtype, activation, kept: bool, dropped: bool):
         Whether da/dz is stored for the backward pass. This is necessary if the derivative takes z, or with dropout.
     dropped : bool
         Whether the layer has dropout (Srivastava et al. 2014).
+    masked : bool
+        Whether the masks of a are written.
     """
     value, prime, of_z = elementwise(activation.value, 2), elementwise(activation.derivative, 2), activation.of_z
-    count = activation.parameter_count
+    count, find = activation.parameter_count, marks_of(dtype)
 
     @njit(**OPTIONS)
     def activate(address, record, k, t, first, last, i):
@@ -45,6 +48,8 @@ def activate(dtype, activation, kept: bool, dropped: bool):
         A, slopes = vector_at(layer.a_out, dtype), vector_at(layer.slope, dtype)
         L, parameters = lanes(A), spread(count, vector_at(layer.parameters, dtype))
         n_out, rate, stride = layer.n_out, splat(A, layer.dropout), step.stride
+        if masked:
+            marks = find(layer.zeros_out)
         for panel in range(i, min(i + TILE_PANELS, (n_out + L - 1) // L)):
             at = panel * stride
             for r in range(first, last):
@@ -59,14 +64,20 @@ def activate(dtype, activation, kept: bool, dropped: bool):
                     a, slope = a * mask, slope * mask
                 if kept:
                     store(slopes, m, slope)
-                store(A, m, keep(a, n_out - panel * L, 0.0))
+                a = keep(a, n_out - panel * L, 0.0)
+                store(A, m, a)
+                if masked:
+                    mark(marks, panel, r, a)
 
     return activate
 
 
-def differentiate(dtype, activation):
-    """Return the kernel delta *= sigma'(z) of an activation function whose derivative takes a."""
-    prime, count = elementwise(activation.derivative, 2), activation.parameter_count
+def differentiate(dtype, activation, masked: bool):
+    """Return the kernel delta *= sigma'(z) of an activation function whose derivative takes a.
+
+    With `masked`, the kernel also writes the masks of delta.
+    """
+    prime, count, find = elementwise(activation.derivative, 2), activation.parameter_count, marks_of(dtype)
 
     @njit(**OPTIONS)
     def differentiate(address, record, k, t, first, last, i):
@@ -74,16 +85,25 @@ def differentiate(dtype, activation):
         step, layer = record_at(address, STEP), record_at(record, LAYER)
         A, D = vector_at(layer.a_out, dtype), vector_at(layer.delta, dtype)
         L, parameters = lanes(A), spread(count, vector_at(layer.parameters, dtype))
+        if masked:
+            marks = find(layer.zeros_delta)
         for panel in range(i, min(i + TILE_PANELS, (layer.n_out + L - 1) // L)):
-            at = panel * step.stride
-            for m in range(at + first * L, at + last * L, L):
-                store(D, m, load(D, m) * prime(load(A, m), parameters))
+            for r in range(first, last):
+                m = panel * step.stride + r * L
+                delta = load(D, m) * prime(load(A, m), parameters)
+                store(D, m, delta)
+                if masked:
+                    mark(marks, panel, r, delta)
 
     return differentiate
 
 
-def differentiate_kept(dtype):
-    """Return the kernel delta *= da/dz for a layer that has stored da/dz in the forward pass."""
+def differentiate_kept(dtype, masked: bool):
+    """Return the kernel delta *= da/dz for a layer that has stored da/dz in the forward pass.
+
+    With `masked`, the kernel also writes the masks of delta.
+    """
+    find = marks_of(dtype)
 
     @njit(**OPTIONS)
     def differentiate_kept(address, record, k, t, first, last, i):
@@ -91,10 +111,15 @@ def differentiate_kept(dtype):
         step, layer = record_at(address, STEP), record_at(record, LAYER)
         slopes, D = vector_at(layer.slope, dtype), vector_at(layer.delta, dtype)
         L = lanes(D)
+        if masked:
+            marks = find(layer.zeros_delta)
         for panel in range(i, min(i + TILE_PANELS, (layer.n_out + L - 1) // L)):
-            at = panel * step.stride
-            for m in range(at + first * L, at + last * L, L):
-                store(D, m, load(D, m) * load(slopes, m))
+            for r in range(first, last):
+                m = panel * step.stride + r * L
+                delta = load(D, m) * load(slopes, m)
+                store(D, m, delta)
+                if masked:
+                    mark(marks, panel, r, delta)
 
     return differentiate_kept
 

@@ -1,4 +1,4 @@
-"""This module cuts the panels of the first layer into groups, for the kernels that leave inputs of 0 out.
+"""This module cuts the panels of a layer into groups, for the kernels that leave zeros out.
 
 Such a kernel has a tile of few rows, and of many panels instead. A layer with another number of panels is cut into the
 largest groups first: 7 panels become groups of 4, 2 and 1 panels.
@@ -55,7 +55,7 @@ def multiply_groups(tiles: tuple, multiply: Callable):
         step, L = record_at(address, STEP), lanes(out)
         panels = (p.columns + L - 1) // L
         while i + n <= panels:
-            weights, bias = Matrix(W, i * p.w_panel, L, p.w_panel), Matrix(b, i * p.b_panel, 0, L)
+            weights, bias = Matrix(W, i * p.w_panel, L, p.w_panel), Matrix(b, i * p.b_panel, 0, p.b_panel)
             group_of(inputs, weights, bias, Matrix(out, i * step.stride, L, step.stride), p.rows, first, last)
             if p.checked and i == 0 and not all_finite(out, first, last):
                 step.odd = 1

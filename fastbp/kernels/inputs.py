@@ -13,7 +13,6 @@ from .panels import LINE
 from .random import gaussian, row_key, scramble, survive, uniform
 from .records import INPUT_NOISE, MATRIX, STEP, row_in_batch, step_number
 from .simd import INLINE, OPTIONS
-from .simd.bits import mask_dtype, store_mask
 from .simd.memory import (
     FLOAT32,
     UINT8,
@@ -29,6 +28,7 @@ from .simd.memory import (
     store,
     vector_at,
 )
+from .zeros import mark, marks_of
 
 ROWS = 16
 """The number of rows that are copied side by side. One row after another took half as long again, because each cache
@@ -52,22 +52,23 @@ def _gather(dtype, masked: bool):
 
     With `masked`, it also writes the masks of the inputs.
     """
-    bits = mask_dtype(dtype)
+    find = marks_of(dtype)
 
     @njit(**OPTIONS)
     def gather(address, record, k, t, start, first, last):
         """A[r] = (X[order[start + r]] - shift) * scale for the rows first <= r < last of part k."""
         step, m = record_at(address, STEP), record_at(record, MATRIX)
-        order, masks, words = order_of(step), vector_at(step.masks, bits), vector_at(step.words, bits)
-        shift, scale, A = vector_at(m.shift, dtype), vector_at(m.scale, dtype), vector_at(m.panels, dtype)
-        X, kind, n_in, row, panel = m.source, m.kind, m.columns, m.row, m.panel
-        L, mask_stride, every = lanes(A), step.mask_stride, step.word_stride
+        order, shift, scale = order_of(step), vector_at(m.shift, dtype), vector_at(m.scale, dtype)
+        X, kind, n_in, row, panel, A = m.source, m.kind, m.columns, m.row, m.panel, vector_at(m.panels, dtype)
+        L = lanes(A)
         size = 1 if kind == UINT8 else 4 if kind == FLOAT32 else 8
         whole = n_in // L * L
         source = vector_at(X, np.uint8)
+        if masked:
+            marks = find(m.zeros)
         for top in range(first, last, ROWS):
             to, line = 0, 0
-            if masked:  # without this, masks and waiting for rows of a large matrix took half as long again
+            if masked:  # without this fetching, masks and waiting for rows of a large matrix took half as long again
                 for r in range(top + ROWS, min(top + 2 * ROWS, last)):
                     at = sample(order, start, r) * n_in * size
                     for byte in range(at, at + n_in * size, LINE):
@@ -78,8 +79,7 @@ def _gather(dtype, masked: bool):
                     x = (load_input(A, kind, X + (sample(order, start, r) * n_in + j) * size, L) - d) * e
                     store(A, to + r * row, x)
                     if masked:
-                        store_mask(masks, line * mask_stride + r, x)
-                        store_mask(words, r * every + line, x)
+                        mark(marks, line, r, x)
                 to, line = to + panel, line + 1
             if whole < n_in:
                 for r in range(top, min(top + ROWS, last)):
@@ -87,8 +87,7 @@ def _gather(dtype, masked: bool):
                     x = (x - load(shift, whole)) * load(scale, whole)
                     store(A, to + r * row, x)
                     if masked:
-                        store_mask(masks, line * mask_stride + r, x)
-                        store_mask(words, r * every + line, x)
+                        mark(marks, line, r, x)
 
     return gather
 

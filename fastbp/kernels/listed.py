@@ -21,7 +21,7 @@ from .random import row_key, scramble, survive, uniform
 from .records import LISTS, MATRIX, PRODUCT, STEP, UPDATE, divide, row_in_batch, rows_of, step_number
 from .simd import INLINE, OPTIONS
 from .simd.bits import holds_negative_zero
-from .simd.memory import FLOAT32, UINT8, call, fetch, fetch_to_change, lanes, record_at, splat, store, vector_at
+from .simd.memory import FLOAT32, UINT8, fetch, fetch_to_change, lanes, record_at, splat, store, vector_at
 from .simd.tiles import block, tile_fill, tile_fma, tile_load, tile_store, tile_update, tile_zero
 from .update import biases_of, layers_of, memory_of, shape
 
@@ -165,7 +165,11 @@ def gather_listed(dtype):
 
 
 def nothing(dtype):
-    """Return an operation that does nothing: `gather_listed` has dropped inputs already."""
+    """Return an operation that does nothing.
+
+    It stands where sparse matrices need no operation, because `gather_listed` has dropped inputs already, and where
+    only they need one.
+    """
 
     @njit(**OPTIONS)
     def nothing(address, record, k, t, start, first, last):
@@ -336,7 +340,7 @@ def link(lists, next, heads, rows, t, threads):
 
 
 def _over_columns(dtype, cut: str, rule=None, shaped: bool = False, lazy: bool = False):
-    """Return the operation that works on the first layer, and then has another one work on the other layers."""
+    """Return the operation that works on the first layer."""
     weights, biases, find = _weights(tiles_of(cut), rule), biases_of(True, rule), memory_of(dtype, shaped, rule)
     lists_at, still = lists_of(dtype), lazy or (rule is not None and rule.still and not shaped)
 
@@ -376,7 +380,6 @@ def _over_columns(dtype, cut: str, rule=None, shaped: bool = False, lazy: bool =
         first_panel, last_panel = divide(panels, t, step.threads)
         for p in range(first_panel, last_panel):
             biases(D, p * stride, rows, memory, layer.W + panels * to + p * L, not fresh)
-        call(u.others, (address, record, k, t, start, first, last))
 
     return over_columns
 

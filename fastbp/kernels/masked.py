@@ -1,4 +1,6 @@
-"""This module has the operations of the first layer for inputs of which many are 0: the product and the gradient.
+"""This module has the operations for matrices of which many numbers are 0: the product and the gradient.
+
+These matrices are the inputs a^0, and activations a^l and deltas delta^l of hidden layers, mostly after dropout.
 
 A multiply-add with an input of 0 changes nothing, so it can be left out, and the result has the same bits. Words of
 masks say which inputs are not 0 (`simd/bits.py`): a loop takes the lowest bit of a word and clears it. There is one
@@ -18,12 +20,13 @@ from numba import njit
 
 from .dense import Matrix
 from .groups import multiply_groups, place_of, tiles_of
-from .records import PRODUCT, STEP, UPDATE, divide, rows_of
+from .records import PRODUCT, STEP, UPDATE, ZEROS, divide, rows_of
 from .simd import INLINE, OPTIONS
-from .simd.bits import FEW_BITS, WORD, any_of, holds_negative_zero, lowest, mask_dtype
-from .simd.memory import call, lanes, record_at, vector_at
-from .simd.tiles import block, tile_fill, tile_fma, tile_load, tile_store, tile_update, tile_zero
+from .simd.bits import FEW_BITS, WORD, any_of, holds_negative_zero, lowest
+from .simd.memory import lanes, record_at, vector_at
+from .simd.tiles import block, block_transpose, tile_fill, tile_fma, tile_load, tile_store, tile_update, tile_zero
 from .update import biases_of, blocks, layers_of, memory_of, shape
+from .zeros import marks_of
 
 
 class Words(NamedTuple):
@@ -33,13 +36,20 @@ class Words(NamedTuple):
     row: int
 
 
+@njit(**INLINE)
+def column(j, panel, L):
+    """Return the place of column j in a row whose lines are `panel` values apart."""
+    return j // L * panel + j % L
+
+
 @njit(**OPTIONS)
 def multiply_all(A, W, B, Z, r, p, n_in):
     """Z_ri = sum_j A_rj W_ji + B_i for row r and panel p. Inputs of 0 may turn -0.0 into 0.0, so it has them too."""
     L, w = lanes(Z.data), W.at + p * W.panel
     tile = tile_fill(1, 1, B.data, B.at + p * B.panel, 0)
     for j in range(n_in):
-        tile = tile_fma(1, 1, tile, A.data, A.at + r * A.row + j, 0, W.data, w + j * L, 0)
+        a = A.at + r * A.row + column(j, A.panel, L)
+        tile = tile_fma(1, 1, tile, A.data, a, 0, W.data, w + j * L, 0)
     tile_store(1, 1, tile, Z.data, Z.at + p * Z.panel + r * L, 0)
 
 
@@ -62,11 +72,11 @@ def _rows(m: int, n: int):
             tile = tile_load(m, n, Z.data, Z.at + r * L, Z.panel)
         else:
             tile = tile_fill(m, n, B.data, B.at, B.panel)
-        a, w = A.at + r * A.row + q * WORD, W.at + q * WORD * L
+        a, w = A.at + r * A.row + column(q * WORD, A.panel, L), W.at + q * WORD * L
         while word:
             j = lowest(word)
             word &= word - np.uint64(1)
-            tile = tile_fma(m, n, tile, A.data, a + j, A.row, W.data, w + j * L, W.panel)
+            tile = tile_fma(m, n, tile, A.data, a + column(j, A.panel, L), A.row, W.data, w + j * L, W.panel)
         tile_store(m, n, tile, Z.data, Z.at + r * L, Z.panel)
         if last and holds_negative_zero(tile):
             for t in range(m):
@@ -107,9 +117,10 @@ def product_masked(dtype, cut: str):
     @njit(**OPTIONS)
     def product_masked(address, record, k, t, start, first, last):
         """out = a W + b for the rows first <= r < last of part k. A follower is applied to each group of panels."""
-        step, p = record_at(address, STEP), record_at(record, PRODUCT)
+        p = record_at(record, PRODUCT)
         W, b, out = vector_at(p.W, dtype), vector_at(p.b, dtype), vector_at(p.out, dtype)
-        words = Words(vector_at(step.words, np.uint64), step.word_stride * lanes(out) // WORD)
+        zeros = record_at(p.zeros, ZEROS)
+        words = Words(vector_at(zeros.words, np.uint64), zeros.word_stride * lanes(out) // WORD)
         inputs = Matrix(vector_at(p.a, dtype), 0, p.a_row, p.a_panel), words
         groups(address, p, inputs, W, b, out, 0, k, t, first, last)
 
@@ -142,7 +153,7 @@ def _weights(m: int, n: int, rule):
     def weights(A, a, row, masks, at, D, d, stride, rows, memory, p, p_stride, resume):
         """dC/dW[j, i] = sum_r A[r, j] delta[r, i] over the r < rows with A[r, j] != 0, and the update   (000, 004).
 
-        The arguments are those of `weights` in `update.py`. A is row-major, with rows that are `row` values apart. The
+        The arguments are those of `weights` in `update.py`. The rows of the line are `row` values apart. The
         masks of the line begin at `at`. Panels of delta are `stride` values apart, and those of W `p_stride` values.
         """
         P, S, L, some, exact = memory.theta, memory.vectors, lanes(A), np.uint64(0), block(A)
@@ -193,51 +204,60 @@ def _line(tiles: tuple, rule):
     """Return the function that works on a line of inputs and some panels of W, in these kinds of tiles."""
     n, _, m = tiles[0]
     weights, others = _weights(m, n, rule), _line(tiles[1:], rule) if tiles[1:] else None
+    applied = rule is not None
 
     @njit(**INLINE)
-    def line(step, layer, A, row, masks, D, rows, memory, j, i, stop, resume):
-        """Work on line j of the inputs, and on the panels i <= panel < stop of W."""
+    def line(step, layer, A, marks, D, rows, memory, j, i, stop, resume):
+        """Work on line j of the inputs, and on the panels i <= panel < stop of W and of its transpose."""
         L, stride = lanes(A), step.stride
-        to = (layer.n_in + L - 1) // L * L * L
+        high, panels = (layer.n_in + L - 1) // L, (layer.n_out + L - 1) // L
+        to, a, at = high * L * L, j * layer.a_panel, j * marks.mask_stride
         while i + n <= stop:
-            at, p = j * step.mask_stride, layer.W + i * to + j * L * L
-            weights(A, j * L, row, masks, at, D, i * stride, stride, rows, memory, p, to, resume)
+            p = layer.W + i * to + j * L * L
+            weights(A, a, layer.a_row, marks.masks, at, D, i * stride, stride, rows, memory, p, to, resume)
+            if applied and layer.transposed:
+                for q in range(n):
+                    t = layer.T + (j * panels + i + q) * L * L
+                    block_transpose(memory.theta, p + q * to, memory.transposed, t, False)
             i += n
         if others is not None:
-            others(step, layer, A, row, masks, D, rows, memory, j, i, stop, resume)
+            others(step, layer, A, marks, D, rows, memory, j, i, stop, resume)
 
     return line
 
 
 def _over_lines(dtype, cut: str, rule=None, shaped: bool = False):
-    """Return the operation that works on the first layer, and then has another one work on the other layers."""
+    """Return the operation that works on the layers whose inputs have masks."""
     line, biases, find = _line(tiles_of(cut), rule), biases_of(True, rule), memory_of(dtype, shaped, rule)
-    bits, place = mask_dtype(dtype), place_of(tiles_of(cut))
+    marks_at, place = marks_of(dtype), place_of(tiles_of(cut))
 
     @njit(**OPTIONS)
     def over_lines(address, record, k, t, start, first, last):
         """Sum the gradient, and apply the rule to it, for the share of thread t after part k.
 
-        Unit u of the first layer is line u // groups of the inputs and group u % groups of the panels of W.
+        Unit u of a layer is line u // groups of the inputs and group u % groups of the panels of W.
         """
         step, u = record_at(address, STEP), record_at(record, UPDATE)
-        layer, memory, (_, rows, _, fresh, _) = layers_of(u)[0], find(step, u, k), rows_of(step, k)
-        A, D, masks = vector_at(layer.a_in, dtype), vector_at(layer.delta, dtype), vector_at(step.masks, bits)
-        L = lanes(A)
-        panels = (layer.n_out + L - 1) // L
-        groups = place(panels, -1)
-        unit, end = divide((layer.n_in + L - 1) // L * groups, t, step.threads)
-        while unit < end:
-            j, group = unit // groups, unit % groups
-            stop = min(groups, group + end - unit)
-            unit += stop - group
-            i, stop = place(panels, group), place(panels, stop)
-            line(step, layer, A, u.a_row, masks, D, rows, memory, j, i, stop, not fresh)
-            if j == 0:
-                for q in range(i, stop):
-                    b = layer.W + blocks(layer, L) * L * L + q * L
-                    biases(D, q * step.stride, rows, memory, b, not fresh)
-        call(u.others, (address, record, k, t, start, first, last))
+        layers, memory, (_, rows, _, fresh, _) = layers_of(u), find(step, u, k), rows_of(step, k)
+        for l in range(len(layers)):
+            layer = layers[l]
+            if not layer.zeros_in:
+                continue
+            A, D, marks = vector_at(layer.a_in, dtype), vector_at(layer.delta, dtype), marks_at(layer.zeros_in)
+            L = lanes(A)
+            panels = (layer.n_out + L - 1) // L
+            groups = place(panels, -1)
+            unit, end = divide((layer.n_in + L - 1) // L * groups, t, step.threads)
+            while unit < end:
+                j, group = unit // groups, unit % groups
+                stop = min(groups, group + end - unit)
+                unit += stop - group
+                i, stop = place(panels, group), place(panels, stop)
+                line(step, layer, A, marks, D, rows, memory, j, i, stop, not fresh)
+                if j == 0:
+                    for q in range(i, stop):
+                        b = layer.W + blocks(layer, L) * L * L + q * L
+                        biases(D, q * step.stride, rows, memory, b, not fresh)
 
     return over_lines
 

@@ -24,7 +24,7 @@ STEP = _record(
     "batch part parts threads "
     "seed step "
     "phases phase_count operations "
-    "stride scratch room masks mask_stride words word_stride lists odd diverged",
+    "stride scratch room lists odd diverged",
     "batch_weight cost hit seen",
 )
 """The record that all operations share.
@@ -37,11 +37,7 @@ STEP = _record(
 - The list of operations: there are `phase_count` PHASE records at `phases`. They refer to the OPERATION records at
   `operations`.
 - Memory: `stride` is the number of values from one panel of activations to the next. `scratch` has `room` values for
-  each thread.
-- Zeros among the inputs, where kernels make use of them: a *mask* has a bit for each lane of a line of a^0, which is 1
-  if the input is not 0. The masks of line j of all rows begin at number j `mask_stride` of `masks`. The masks of all
-  lines of row r begin at number r `word_stride` of `words`. If the inputs are a sparse matrix, `lists` is the LISTS
-  record.
+  each thread. If the inputs are a sparse matrix, `lists` is the LISTS record.
 - Results: `odd` becomes 1 if an input is not finite, and `diverged` becomes 1 if the loss is not finite. `batch_weight`
   is the sum of the weights of the minibatch. `cost`, `hit` and `seen` are the sums of the loss, of right predictions
   and of weights.
@@ -55,12 +51,18 @@ for each other."""
 OPERATION = _record("kernel record")
 """The address of a compiled kernel, and the address of the record that it gets."""
 
-MATRIX = _record("source kind columns shift scale panels row panel starts indices wide scaled")
+MATRIX = _record("source kind columns shift scale panels row panel starts indices wide scaled zeros")
 """An array of the user at `source`. If it is a row-major matrix, it has numbers of type `kind`, and `gather` copies it
 into panels as (x - shift) * scale. If it holds int64 labels, `one_hot` writes them into panels as one-hot rows. There,
 rows are `row` values apart, and panels are `panel` values apart. If it is a sparse matrix, `source` holds its numbers,
 and `indices` their columns, as int64 if `wide` is 1, and else as int32. The numbers of row i are starts[i] <= e <
-starts[i + 1]. `scaled` is 1 if `scale` is not 1 everywhere."""
+starts[i + 1]. `scaled` is 1 if `scale` is not 1 everywhere. `zeros` is the ZEROS record of the panels, if they have
+one."""
+
+ZEROS = _record("masks mask_stride words word_stride")
+"""Where the zeros of a matrix in panels are. A *mask* has a bit for each lane of a line, which is 1 if the number is
+not 0. The masks of line j of all rows begin at number j `mask_stride` of `masks`. The masks of all lines of row r begin
+at number r `word_stride` of `words`."""
 
 LISTS = _record("first column value row next heads", "dropout")
 """The entries of the rows of a part, if the inputs are a sparse matrix. Row r has the entries first[r] <= e < first[r +
@@ -75,12 +77,15 @@ with the probability `dropout`. Rows are `row` values apart, and panels are `pan
 OUTPUTS = _record("panels columns out")
 """Panels with `columns` columns, which `scatter` copies to the row-major matrix `out`."""
 
-PRODUCT = _record("a a_row a_panel a_sample rows W w_panel next b b_panel out columns checked followed follower layer")
+PRODUCT = _record(
+    "a a_row a_panel a_sample zeros rows W w_panel next b b_panel out columns checked followed follower layer"
+)
 """The product out = a W + b. In the forward pass it is z^l = W^l a^{l-1} + b^l, in the backward pass
 (W^{l+1})^T delta^{l+1}.
 
 - `a` is the left matrix. Its rows are `a_row` values apart, and its panels are `a_panel` values apart. For each sample
-  before a part, the part begins `a_sample` values later; this is 0 if all parts use the same memory.
+  before a part, the part begins `a_sample` values later; this is 0 if all parts use the same memory. If the kernel
+  leaves zeros out, `zeros` is the ZEROS record of the matrix.
 - `W` is the right matrix, in panels of `rows` rows, which are `w_panel` values apart. `next` is the position of the
   panels that are needed after the last ones, counted in values from W. `b` is the bias; its panels are `b_panel`
   values apart.
@@ -93,10 +98,17 @@ PRODUCT = _record("a a_row a_panel a_sample rows W w_panel next b b_panel out co
 FOLLOWER = _record("follower layer panels")
 """A kernel of `elementwise.py`, which is applied to all panels of a layer; `panels` is their number."""
 
-LAYER = _record("number n_in n_out W T transposed a_in a_out delta slope parameters", "dropout")
+LAYER = _record(
+    "number n_in n_out W T transposed a_in a_row a_panel a_out delta slope parameters done zeros_in zeros_out "
+    "zeros_delta",
+    "dropout",
+)
 """The layer l = `number`. `W` is the position of W^l in theta. If `transposed` is 1, `T` is its position in the
-transposed copy. `a_in`, `a_out` and `delta` are the panels of a^{l-1}, a^l and delta^l. If the layer keeps da/dz,
-`slope` are its panels. `parameters` are those of sigma. `dropout` is the probability of dropout for a^l."""
+transposed copy. `a_in`, `a_out` and `delta` are the panels of a^{l-1}, a^l and delta^l. The rows of a^{l-1} are `a_row`
+values apart, and its panels are `a_panel` values apart. If the layer keeps da/dz, `slope` are its panels. `parameters`
+are those of sigma. `dropout` is the probability of dropout for a^l. If kernels leave zeros out, `zeros_in`, `zeros_out`
+and `zeros_delta` are the ZEROS records of a^{l-1}, a^l and delta^l. If a kernel that leaves zeros out sums the gradient
+of the layer, `done` is 1."""
 
 LOSS = _record("a y delta columns by_output parameters costs hits", "threshold")
 """The panels of a^L, y and delta^L, with `columns` columns. `by_output` is 1 if each output by itself is right or
@@ -104,12 +116,10 @@ wrong; an output then means "yes" from `threshold` on. `parameters` are those of
 loss and the right predictions of each row."""
 
 UPDATE = _record(
-    "layers depth done others a_row theta vectors gradient transposed size hyper hyper_first norms norm_count average",
+    "layers depth theta vectors gradient transposed size hyper hyper_first norms norm_count average",
     "shrink clip_value clip_norm l1 l2 max_norm rate",
 )
-"""The update of all parameters. There are `depth` LAYER records at `layers`. If another kernel works on the first
-layer, `done` is 1, and the kernel calls `others` for the other layers. If a^0 is row-major, its rows are `a_row` values
-apart.
+"""The update of all parameters. There are `depth` LAYER records at `layers`.
 
 `theta`, `gradient`, `average` and each of the `vectors` of state have `size` values; `transposed` is the copy of the
 weights for the backward pass. `hyper` holds the hyperparameters of the rule, one row for each minibatch from number

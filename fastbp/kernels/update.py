@@ -73,11 +73,12 @@ def effort(layer, rows):
 
 
 @njit(**OPTIONS)
-def total_effort(layers, rows, L):
-    """Return the cost of all blocks of all layers."""
+def total_effort(layers, rows, L, all):
+    """Return the cost of all blocks of all layers, or without `all` of those that no other kernel works on."""
     total = 0
     for l in range(len(layers)):
-        total += blocks(layers[l], L) * effort(layers[l], rows)
+        if all or not layers[l].done:
+            total += blocks(layers[l], L) * effort(layers[l], rows)
     return total
 
 
@@ -161,7 +162,7 @@ def _weights(summed: bool, rule):
         if applied:
             block_store(new, P, p, stream)
             if t >= 0:
-                block_transpose(new, T, t, stream)
+                block_transpose(new, 0, T, t, stream)
 
     return weights
 
@@ -217,15 +218,19 @@ def _over_blocks(dtype, summed: bool, rule=None, shaped: bool = False):
 
     @njit(**OPTIONS)
     def over_blocks(address, record, k, t, start, first, last):
-        """Sum the gradient, apply the rule, or do both, for the blocks of thread t after part k."""
+        """Sum the gradient, apply the rule, or do both, for the blocks of thread t after part k.
+
+        If another kernel has summed the gradient of a layer, this one leaves the layer alone.
+        """
         step, u = record_at(address, STEP), record_at(record, UPDATE)
         rows, resume = (rows_of(step, k)[1], not rows_of(step, k)[3]) if summed else (0, True)
         L, stride, stream = lanes(vector_at(u.theta, dtype)), step.stride, step.threads > 1
         layers, memory = layers_of(u), find(step, u, k)
-        skipped = u.done if summed else 0
-        first, last = divide(total_effort(layers[skipped:], rows, L), t, step.threads)
-        for l in range(skipped, len(layers)):
+        first, last = divide(total_effort(layers, rows, L, not summed), t, step.threads)
+        for l in range(len(layers)):
             layer = layers[l]
+            if summed and layer.done:
+                continue
             A, D = vector_at(layer.a_in, dtype), vector_at(layer.delta, dtype)
             high, panels = (layer.n_in + L - 1) // L, (layer.n_out + L - 1) // L
             n, each = high * panels, effort(layer, rows)
@@ -325,7 +330,7 @@ def _bound_panel(W, w, n_in, most, T, t, t_stride, stream):
             store(b, i, load(W, w + j + i) * scale)
         block_store(b, W, w + j, stream)
         if t >= 0:
-            block_transpose(b, T, t + j // (L * L) * t_stride, stream)
+            block_transpose(b, 0, T, t + j // (L * L) * t_stride, stream)
 
 
 def bound(dtype):

@@ -1,4 +1,4 @@
-"""Inputs of which many are 0: other kernels leave the zeros out, and come to the same bits."""
+"""Matrices of which many numbers are 0: other kernels leave the zeros out, and come to the same bits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def force(monkeypatch: pytest.MonkeyPatch):
     def force(skip: bool) -> None:
         monkeypatch.setattr(roads, "LEAST_INPUTS", 0)
         for name in ("FEW", "FEW_OF_ONE_PANEL"):
-            monkeypatch.setattr(roads, name, 1.0 if skip else -1.0)
+            monkeypatch.setattr(workspace, name, 1.0 if skip else -1.0)
 
     return force
 
@@ -46,8 +46,8 @@ def drawn(seed: int) -> tuple[dict, dict, np.ndarray, np.ndarray, np.ndarray | N
     X = np.abs(20 * X).astype(kind) if kind == np.uint8 else (X * 10.0 ** pick(0, 0, -40)).astype(kind)
     made = {
         "sizes": [n_in, *hidden, n_out], "activation": pick("relu", "tanh", "silu"), "dtype": pick("f4", "f8"),
-        "dropout": pick(0.0, 0.0, [0.3] + [0.0] * len(hidden)), "max_norm": pick(None, 1.0), "seed": seed,
-        "scale": pick(1.0, 0.05),
+        "dropout": pick(0.0, 0.5, [0.3] + [0.0] * len(hidden), [0.2] + [0.6] * len(hidden)), "seed": seed,
+        "max_norm": pick(None, 1.0), "scale": pick(1.0, 0.05),
     }  # fmt: skip
     settings = {
         "loss": "squared_error", "optimizer": OPTIMIZERS[rng.integers(len(OPTIMIZERS))], "seed": seed,
@@ -156,6 +156,52 @@ def test_nothing_beside_the_memory_is_touched(force, monkeypatch, n_in, hidden, 
     own = fb.Trainer(fb.MLP([n_in, hidden, 3], output="softmax", seed=0), loss="cross_entropy", batch_size=70)
     own.fit(X, y, epochs=2)
     assert np.isfinite(own.network.predict(X)).all()
+
+
+HIDDEN = [0.2, 0.5, 0.0, 0.0, 0.7]
+
+
+def hidden(activation: str = "relu") -> fb.Trainer:
+    """Of a network whose hidden layers have different dropout."""
+    sizes, dropout = [40, 33, 130, 50, 64, 17, 3], [0.0, *HIDDEN]
+    net = fb.MLP(sizes, activation=activation, output="softmax", dropout=dropout, seed=0)
+    return fb.Trainer(net, loss="cross_entropy", optimizer=fb.Adam(), seed=0)
+
+
+def test_hidden_layers_take_the_road_where_dropout_makes_many_zeros():
+    """With relu, dropout of 0.2 leaves 40 % of a^l. A product with one panel needs more zeros to gain."""
+    memory = hidden().work(32).memory
+    assert [zeros is not None for zeros in memory.zeros] == [False, True, True, False, False, False]
+    assert [zeros is not None for zeros in memory.delta_zeros] == [False, True, False, False, True, False]
+    memory = hidden("tanh").work(32).memory
+    assert [zeros is not None for zeros in memory.zeros] == [False] * 6
+    assert [zeros is not None for zeros in memory.delta_zeros] == [False] * 4 + [True, False]
+
+
+def test_predictions_know_nothing_of_dropout():
+    trainer = hidden()
+    trainer.network.predict(np.ones((3, 40)))
+    ((work, _),) = trainer.network._works.values()
+    assert not any(work.memory.zeros + work.memory.delta_zeros)
+
+
+@pytest.mark.parametrize("gradient", ["fused", "stored"])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_hidden_layers_have_the_same_bits(force, gradient, n_threads):
+    """With units that are always 0, and in a minibatch of several parts."""
+    X, y, results = zeros(0.5, 1500, 40), np.arange(1500) % 3, []
+    for skip in (False, True):
+        force(skip)
+        own = hidden()
+        own.gradient, own.n_threads = gradient, n_threads
+        weights, biases = own.network.weights, own.network.biases
+        biases[1][::2] = -1e3
+        own.network.set_weights(weights, biases)
+        for batch_size in (64, 1500):
+            own.batch_size = batch_size
+            own.fit(X, y, epochs=2)
+        results.append([array.tobytes() for array in (*parameters(own), own.state.vectors)])
+    assert results[0] == results[1]
 
 
 def test_few_inputs_are_not_counted(monkeypatch):

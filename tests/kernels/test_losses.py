@@ -30,9 +30,9 @@ def followers(output, dtype):
     if sigma.whole_rows:
         factories = (elementwise.softmax_activate,), (elementwise.softmax_differentiate,)
     elif sigma.of_z:
-        factories = (elementwise.activate, sigma, True, False), (elementwise.differentiate_kept,)
+        factories = (elementwise.activate, sigma, True, False, False), (elementwise.differentiate_kept, False)
     else:
-        factories = (elementwise.activate, sigma, False, False), (elementwise.differentiate, sigma)
+        factories = (elementwise.activate, sigma, False, False, False), (elementwise.differentiate, sigma, False)
     return tuple(compiled.kernel(factory, dtype, *options) for factory, *options in factories)
 
 

@@ -231,12 +231,12 @@ def _transposed(builder, rows: list) -> list:
     return out
 
 
-def _block_of(context, builder, B, block) -> list:
-    """Emit loads of the rows of a block, and return the vectors."""
+def _block_of(context, builder, B, block, start) -> list:
+    """Emit loads of the rows of a block that begins at a position, and return the vectors."""
     vector = VECTORS[B.dtype]
     width = I64(vector.lanes)
     return [
-        load_line(builder, element_at(context, builder, B, block, I64(0), (width, m)), vector)
+        load_line(builder, element_at(context, builder, B, block, start, (width, m)), vector)
         for m in range(vector.lanes)
     ]
 
@@ -308,7 +308,7 @@ def block_store(typingctx, B, W, w, stream):
     """W[w : w + lanes^2] = B. If `stream`, the stores go past the caches; other cores may read W after a `fence`."""
 
     def codegen(context, builder, sig, args):
-        rows = _block_of(context, builder, B, args[0])
+        rows = _block_of(context, builder, B, args[0], I64(0))
         _store_block(context, builder, rows, W, *args[1:])
         return context.get_dummy_value()
 
@@ -316,15 +316,15 @@ def block_store(typingctx, B, W, w, stream):
 
 
 @intrinsic
-def block_transpose(typingctx, B, T, t, stream):
-    """T[t + i lanes + j] = B[j lanes + i]. The argument `stream` is that of `block_store`.
+def block_transpose(typingctx, B, b, T, t, stream):
+    """T[t + i lanes + j] = B[b + j lanes + i]. The argument `stream` is that of `block_store`.
 
     A transpose with scalars took a quarter of a step of 512 x 512.
     """
 
     def codegen(context, builder, sig, args):
-        rows = _transposed(builder, _block_of(context, builder, B, args[0]))
-        _store_block(context, builder, rows, T, *args[1:])
+        rows = _transposed(builder, _block_of(context, builder, B, *args[:2]))
+        _store_block(context, builder, rows, T, *args[2:])
         return context.get_dummy_value()
 
-    return types.none(B, T, types.intp, types.boolean), codegen
+    return types.none(B, types.intp, T, types.intp, types.boolean), codegen
