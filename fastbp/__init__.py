@@ -11,11 +11,11 @@ Make a network with `MLP`, and train it with `Trainer`:
 array([[7.]], dtype=float32)
 """
 
-from . import activations, callbacks, datasets, interop, losses, metrics, schedules
+from . import activations, callbacks, datasets, graph, interop, losses, metrics, schedules
 from .averages import EMA, SWA
 from .callbacks import EarlyStopping
 from .files import ModelFileError
-from .gradcheck import check_gradients
+from .gradcheck import check_gradients, numerical_gradients
 from .history import History
 from .network import MLP, load
 from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop, Rprop
@@ -45,10 +45,12 @@ __all__ = [
     "callbacks",
     "check_gradients",
     "datasets",
+    "graph",
     "interop",
     "load",
     "losses",
     "metrics",
+    "numerical_gradients",
     "schedules",
 ]
 __version__ = "0.1.0"

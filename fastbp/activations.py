@@ -1,21 +1,31 @@
 """This module holds the activation functions sigma and their derivatives. Each function is a class.
 
 A network takes an activation function by its name, such as ``"relu"``, or as an object with parameters, such as
-``LeakyReLU(0.1)``. The formulas are plain Python functions of vectors (`fastbp.kernels.simd`); the engine compiles them
-when a network first uses them. Every function returns NaN for NaN, so that a network that has diverged has a loss of
-NaN.
+``LeakyReLU(0.1)``. `Formula` makes one of a formula of your own. Each name is also a function of arrays, and of nodes
+of `fastbp.graph`: ``fastbp.activations.relu(z)``.
+
+The formulas are plain Python functions of vectors, arrays and nodes (`fastbp.kernels.simd.operands`). The engine
+compiles them when a network first uses them. Every function returns NaN for NaN, so that a network that has diverged
+has a loss of NaN.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, astuple, dataclass, fields
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from . import checks
+from .formulas import own
+from .formulas.nodes import Node, apply
+from .formulas.programs import Program
 from .kernels.simd.formulas import digest
 from .kernels.simd.functions import exp, expm1, log1p, normal_cdf
-from .kernels.simd.vector import absolute, fma, maximum, minimum, where, with_sign
+from .kernels.simd.vector import absolute, filled, fma, maximum, minimum, where, with_sign
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -33,7 +43,10 @@ class Activation:
 
     The docstring of each class below gives the formula sigma(z), the name of the function, and the number or the paper
     of its source, such as 002. In the formulas, z is the pre-activation of one unit, and a = sigma(z) is its
-    activation. The method `value` computes sigma. The method `derivative` computes d sigma / dz, from a where that is
+    activation. An object is a function: called with an array z, it returns sigma(z), and `derivative` returns d sigma /
+    dz. Called with a node of `fastbp.graph`, it returns a node.
+
+    The kernels are made of two methods. `value` computes sigma. `gradient` computes d sigma / dz, from a where that is
     cheaper, and else from z; the attribute `of_z` says which.
 
     Attributes
@@ -44,7 +57,7 @@ class Activation:
         The method that draws the first weights of a layer with this function, if `MLP` gets no `init`. The distribution
         is uniform.
     of_z : bool
-        With True, `derivative` takes z, and training must keep it. With False, `derivative` takes a = sigma(z).
+        With True, `gradient` takes z, and training must keep it. With False, `gradient` takes a = sigma(z).
     trainable : bool
         Whether the function has a derivative to train with.
     zeros : float
@@ -58,6 +71,8 @@ class Activation:
     >>> import fastbp as fb
     >>> fb.activations.ACTIVATIONS["tanh"].init
     'glorot'
+    >>> fb.activations.relu([-1.0, 2.0]), fb.activations.relu.derivative([-1.0, 2.0])
+    (array([0., 2.]), array([0., 1.]))
     """
 
     name: ClassVar[str]
@@ -68,42 +83,93 @@ class Activation:
     whole_rows: ClassVar[bool] = False
 
     def value(self, z: Any, *parameters: Any) -> Any:
-        """Return sigma(z) for a vector z.
+        """Return sigma(z).
 
         Parameters
         ----------
-        z : vector
+        z : vector, array or node
             The pre-activations.
-        *parameters : vectors
+        *parameters : vectors or floats
             The numbers that `parameters` returns.
         """
         return z
 
-    def derivative(self, x: Any, *parameters: Any) -> Any:
-        """Return d sigma / dz for a vector x.
+    def gradient(self, x: Any, *parameters: Any) -> Any:
+        """Return d sigma / dz.
 
         Parameters
         ----------
-        x : vector
+        x : vector, array or node
             The pre-activations z if `of_z` is True, else the activations a = sigma(z).
-        *parameters : vectors
+        *parameters : vectors or floats
             The numbers that `parameters` returns.
         """
-        return x.of(1.0)
+        return filled(x, 1.0)
+
+    def __call__(self, z: ArrayLike | Node) -> Any:
+        """Return sigma(z).
+
+        Parameters
+        ----------
+        z : array or node
+            The pre-activations.
+
+        Returns
+        -------
+        array of the shape of z, or Node
+            The activations: float32 for an array of float32, a node for a node of `fastbp.graph`, and else float64.
+
+        Raises
+        ------
+        TypeError
+            If z is not numeric.
+        """
+        if isinstance(z, Node):
+            return apply("activate", z, sigma=self)
+        z = own.numeric(z, "z")
+        with np.errstate(all="ignore"):
+            return np.asarray(self.value(z, *self.parameters()), z.dtype)
+
+    def derivative(self, z: ArrayLike | Node) -> Any:
+        """Return d sigma / dz at z.
+
+        Parameters
+        ----------
+        z : array or node
+            The pre-activations.
+
+        Returns
+        -------
+        array of the shape of z, or Node
+            The derivatives, as for a call.
+
+        Raises
+        ------
+        TypeError
+            If z is not numeric, or if the function has no derivative.
+        """
+        if not self.trainable:
+            raise TypeError(f"{self.name} has no derivative")
+        if isinstance(z, Node):
+            return self.gradient(z if self.of_z else self(z), *self.parameters())
+        z = own.numeric(z, "z")
+        with np.errstate(all="ignore"):
+            x = z if self.of_z else self.value(z, *self.parameters())
+            return np.asarray(self.gradient(x, *self.parameters()), z.dtype)
 
     def parameters(self) -> tuple[float, ...]:
-        """Return the numbers that `value` and `derivative` take as their last arguments."""
+        """Return the numbers that `value` and `gradient` take as their last arguments."""
         return astuple(self)
 
     @property
     def parameter_count(self) -> int:
-        """The number of parameters of `value` and `derivative`."""
+        """The number of parameters of `value` and `gradient`."""
         return len(fields(self))
 
     def digest(self, dtype: Any) -> str:
         """Return a string that is different for functions with different formulas. It is part of a kernel's name."""
         arity = 1 + self.parameter_count
-        return digest(dtype, (self.value, arity, ()), (self.derivative, arity, ())) + "z" * self.of_z
+        return digest(dtype, (self.value, arity, ()), (self.gradient, arity, ())) + "z" * self.of_z
 
 
 class Identity(Activation):
@@ -120,7 +186,7 @@ class Sigmoid(Activation):
     def value(self, z):
         return 1.0 / (1.0 + exp(-z))
 
-    def derivative(self, a):
+    def gradient(self, a):
         return a * (1.0 - a)
 
 
@@ -136,7 +202,7 @@ class Tanh(Activation):
         u = expm1(2.0 * absolute(z))
         return with_sign(u / (u + 2.0), z)
 
-    def derivative(self, a):
+    def gradient(self, a):
         return fma(-a, a, 1.0)
 
 
@@ -148,8 +214,8 @@ class ReLU(Activation):
     def value(self, z):
         return maximum(z, 0.0)
 
-    def derivative(self, a):
-        return where(a > 0.0, a.of(1.0), 0.0)
+    def gradient(self, a):
+        return where(a > 0.0, 1.0, 0.0)
 
 
 class Threshold(Activation):
@@ -163,6 +229,18 @@ class Threshold(Activation):
 
     def value(self, z):
         return where(z >= 0.0, 1.0, where(z < 0.0, 0.0, z))
+
+
+class Sign(Activation):
+    """sigma(z) = 1 if z >= 0, else -1: the threshold neuron with the outputs -1 and 1   (001). The name is "sign".
+
+    Its derivative is 0 almost everywhere, so a network with this function can predict, but cannot be trained.
+    """
+
+    name, trainable = "sign", False
+
+    def value(self, z):
+        return where(z >= 0.0, 1.0, where(z < 0.0, -1.0, z))
 
 
 @dataclass(frozen=True)
@@ -204,8 +282,8 @@ class LeakyReLU(Activation):
     def value(self, z, slope):
         return where(z > 0.0, z, slope * z)
 
-    def derivative(self, a, slope):
-        return where(a > 0.0, a.of(1.0), slope)
+    def gradient(self, a, slope):
+        return where(a > 0.0, 1.0, slope)
 
 
 @dataclass(frozen=True)
@@ -246,8 +324,8 @@ class ELU(Activation):
         u = expm1(absolute(z))  # for z < 0, e^z - 1 = -u / (1 + u), which is precise around 0
         return where(z > 0.0, z, -alpha * (u / (1.0 + u)))
 
-    def derivative(self, a, alpha):
-        return where(a > 0.0, a.of(1.0), a + alpha)
+    def gradient(self, a, alpha):
+        return where(a > 0.0, 1.0, a + alpha)
 
 
 class SELU(Activation):
@@ -260,10 +338,10 @@ class SELU(Activation):
     name = "selu"
 
     def value(self, z):
-        return SELU_SCALE * ELU().value(z, z.of(SELU_ALPHA))
+        return SELU_SCALE * ELU().value(z, SELU_ALPHA)
 
-    def derivative(self, a):
-        return where(a > 0.0, a.of(SELU_SCALE), a + SELU_SCALE * SELU_ALPHA)
+    def gradient(self, a):
+        return where(a > 0.0, SELU_SCALE, a + SELU_SCALE * SELU_ALPHA)
 
 
 class Softplus(Activation):
@@ -277,7 +355,7 @@ class Softplus(Activation):
     def value(self, z):
         return maximum(z, 0.0) + log1p(exp(-absolute(z)))
 
-    def derivative(self, a):
+    def gradient(self, a):
         u = expm1(a)  # 1 - e^-a = u / (1 + u)
         return u / (1.0 + u)
 
@@ -293,7 +371,7 @@ class GELU(Activation):
     def value(self, z):
         return z * normal_cdf(z)
 
-    def derivative(self, z):
+    def gradient(self, z):
         return fma(z * (1.0 / math.sqrt(2.0 * math.pi)), exp(-0.5 * z * z), normal_cdf(z))
 
 
@@ -306,7 +384,7 @@ class SiLU(Activation):
         z = maximum(z, LOWEST)
         return z / (1.0 + exp(-z))
 
-    def derivative(self, z):
+    def gradient(self, z):
         z = maximum(z, LOWEST)
         s = Sigmoid().value(z)
         return fma(z * s, 1.0 - s, s)
@@ -320,8 +398,8 @@ class HardSigmoid(Activation):
     def value(self, z):
         return minimum(maximum((z + 3.0) * (1.0 / 6.0), 0.0), 1.0)
 
-    def derivative(self, a):
-        return where(a > 0.0, where(a < 1.0, a.of(1.0 / 6.0), 0.0), 0.0)
+    def gradient(self, a):
+        return where(a > 0.0, where(a < 1.0, 1.0 / 6.0, 0.0), 0.0)
 
 
 class Mish(Activation):
@@ -342,7 +420,7 @@ class Mish(Activation):
         n, r = self.gate(z)
         return z * (n / (n + r))
 
-    def derivative(self, z):
+    def gradient(self, z):
         z = maximum(z, LOWEST)
         n, r = self.gate(z)
         t = n / (n + r)
@@ -355,13 +433,127 @@ class Softmax(Activation):
 
     name, init, whole_rows = "softmax", "glorot", True
 
+    def __call__(self, z: ArrayLike | Node) -> Any:
+        if isinstance(z, Node):
+            return apply("softmax", z)
+        z = own.numeric(z, "z")
+        e = np.exp(z - z.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
+
+    def derivative(self, z: ArrayLike | Node) -> Any:
+        raise TypeError("softmax has no derivative of one number: each output depends on all z of its row")
+
+
+@dataclass(frozen=True)
+class Formula(Activation):
+    """`Formula` is an activation function of your own, as fast as the others.
+
+    Write sigma(z) as a function with the operators and functions of `fastbp.graph`. It is called once, to record what
+    it computes. Backpropagation through this record finds the derivative, and both are compiled (001, 003).
+
+    Parameters
+    ----------
+    formula : function
+        A function that takes z, and the constants by their names, and returns sigma(z). It must compute each number
+        from the number at its place.
+    prime : function or None, keyword-only, default None
+        The derivative d sigma / dz, as a function of the same arguments. With None, it is found.
+    constants : dict of str to float, keyword-only, default ()
+        Numbers that the formula takes as further arguments. Formulas that differ only in these numbers share their
+        compiled kernels.
+    init : {"he", "glorot", "lecun"}, keyword-only, default "he"
+        The method that draws the first weights of a layer with this function, if `MLP` gets no `init`.
+    name : str, keyword-only, default "formula"
+        The name of the function in tables.
+
+    Raises
+    ------
+    TypeError
+        If the function cannot be recorded, for example because it uses `if`, or a function of NumPy or of math. The
+        message says what to write instead.
+    ValueError
+        If the formula has no derivative, or if the derivative differs from central differences.
+
+    Notes
+    -----
+    A file holds the recorded formula, not the function, so `fastbp.load` needs no code of yours.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> from fastbp.graph import sin
+    >>> snake = fb.activations.Formula(lambda z, a: z + sin(a * z) ** 2 / a, constants={"a": 0.5}, name="snake")
+    >>> snake
+    Formula(z + sin(a * z) ** 2 / a, a=0.5)
+    >>> snake([0.0, 1.0]).round(4), snake.derivative([0.0, 1.0]).round(4)
+    (array([0.    , 1.4597]), array([1.    , 1.8415]))
+    >>> net = fb.MLP([4, 16, 3], activation=snake, output="softmax", seed=0)
+    """
+
+    of_z: ClassVar[bool] = True
+    formula: Callable | Program
+    _: KW_ONLY
+    prime: Callable | Program | None = None
+    constants: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
+    init: str = "he"
+    name: str = "formula"
+
+    def __post_init__(self):
+        checked = {
+            "constants": own.constants(self.constants),
+            "init": checks.choice(self.init, "init", ("he", "glorot", "lecun")),
+            "name": checks.text(self.name, "name"),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        count = 1 + self.parameter_count
+        if not isinstance(self.formula, Program):
+            z, *others = own.variables(["z", *(name for name, _ in self.constants)])
+            named = {node.name: node for node in others}
+            (value,) = Program.traced(self.formula, [z], named, "formula")
+            (slope,) = own.slopes(value, [z], self.prime, [z], named)
+            for field, node in (("formula", value), ("prime", slope)):
+                object.__setattr__(self, field, Program.of([z, *others], [node]))
+            points = np.linspace(-6.0, 6.0, 80)
+            own.check_slopes(self, self.derivative(points), points, "z")
+        for program in (self.formula, self.prime):
+            if not isinstance(program, Program) or program.count != count or len(program.outputs) != 1:
+                raise ValueError(f"a formula from a file must have {count} inputs and one result")
+
+    def value(self, z, *parameters):
+        return self._of(self.formula, z, parameters)
+
+    def gradient(self, z, *parameters):
+        return self._of(self.prime, z, parameters)
+
+    def _of(self, program: Program, z: Any, parameters: tuple) -> Any:
+        """Return the result of a program in the shape of z."""
+        (value,) = program.compute(z, *parameters)
+        return filled(z, value) if isinstance(value, float) else value
+
+    def parameters(self) -> tuple[float, ...]:
+        return tuple(value for _, value in self.constants)
+
+    @property
+    def parameter_count(self) -> int:
+        return len(self.constants)
+
+    def __repr__(self) -> str:
+        names, numbers = [name for name, _ in self.constants], [f", {name}={value:g}" for name, value in self.constants]
+        return f"Formula({self.formula.text('z', *names)}{''.join(numbers)})"
+
 
 _ALL = (
-    Identity, Sigmoid, Tanh, ReLU, Threshold, LeakyReLU, ELU, SELU, Softplus, GELU, SiLU, HardSigmoid, Mish
+    Identity, Sigmoid, Tanh, ReLU, Threshold, Sign, LeakyReLU, ELU, SELU, Softplus, GELU, SiLU, HardSigmoid, Mish
 )  # fmt: skip
 
-ACTIVATIONS: dict[str, Activation] = {kind.name: kind() for kind in _ALL}
+ACTIVATIONS: checks.Registry[Activation] = checks.Registry({kind.name: kind() for kind in _ALL}, Formula)
 """The activation functions for hidden layers and for the output, by their names."""
 
-OUTPUTS: dict[str, Activation] = {**ACTIVATIONS, "softmax": Softmax()}
+OUTPUTS: checks.Registry[Activation] = checks.Registry({**ACTIVATIONS, "softmax": Softmax()}, Formula)
 """The activation functions for the output, by their names."""
+
+identity, sigmoid, tanh, relu, threshold, sign, leaky_relu, elu, selu, softplus, gelu, silu, hard_sigmoid, mish = (
+    ACTIVATIONS.values()
+)
+softmax = OUTPUTS["softmax"]

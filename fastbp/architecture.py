@@ -57,6 +57,8 @@ class Architecture:
         float32 or float64.
     threshold : float, default 0.5
         The value from which on a single output means class 1.
+    bias : tuple of bool, default True
+        Whether each layer has biases. The constructor also takes one value for all layers.
 
     Raises
     ------
@@ -76,6 +78,8 @@ class Architecture:
     dtype: np.dtype
     threshold: float = 0.5
     """The value from which on a single output means class 1, see `fastbp.MLP.threshold`."""
+    bias: bool | tuple[bool, ...] = True
+    """Whether each layer has biases."""
 
     def __post_init__(self):
         sizes = _sizes(self.sizes)
@@ -90,6 +94,7 @@ class Architecture:
             "max_norm": checks.bound(self.max_norm, "max_norm"),
             "dtype": checks.dtype(self.dtype),
             "threshold": checks.real(self.threshold, "threshold"),
+            "bias": _bias(self.bias, len(sizes) - 1),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -147,6 +152,15 @@ def _activation(given: str | Activation | Sequence[str | Activation], hidden: in
     for l, value in enumerate(given):
         checks.resolved(value, f"activation[{l}]", ACTIVATIONS)
     return tuple(given)
+
+
+def _bias(given: bool | Sequence[bool], layers: int) -> tuple[bool, ...]:
+    """Return `bias` as a tuple with one value for each layer, or raise an error."""
+    if not isinstance(given, Sequence):
+        return (checks.flag(given, "bias"),) * layers
+    if len(given) != layers or isinstance(given, str):
+        raise ValueError(f"bias must be True, False, or {layers} of them, one for each layer; got {given!r}")
+    return tuple(checks.flag(value, f"bias[{l}]") for l, value in enumerate(given))
 
 
 def _dropout(given: float | Sequence[float], layers: int) -> tuple[float, ...]:

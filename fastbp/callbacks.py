@@ -10,7 +10,7 @@ import io
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,7 +22,9 @@ from .files import write
 from .history import History
 from .network import MLP
 
-__all__ = ["CSVLogger", "Callback", "EarlyStopping", "Lambda", "Progress", "State", "TensorBoard"]
+__all__ = [
+    "CSVLogger", "Callback", "EarlyStopping", "Lambda", "Progress", "Recorder", "Settled", "State", "TensorBoard",
+]  # fmt: skip
 
 
 class Trains(Protocol):
@@ -485,6 +487,131 @@ class EarlyStopping(Callback):
         if not np.isfinite(best).all():
             raise ValueError("best must be finite, and is not")
         self.best_score, self.best_epoch, self._best = score, epoch, best
+
+
+class Settled(Callback):
+    """`Settled` ends training when the parameters stay where they are.
+
+    It compares the parameters at the end of each epoch with those at its beginning. With a `batch_size` of all samples,
+    an epoch is one step of gradient descent, and training ends when theta^{i+1} = theta^i   (000).
+
+    Parameters
+    ----------
+    tolerance : float, default 0.0
+        Training ends if no parameter has moved by more than this. It must be at least 0.
+
+    Attributes
+    ----------
+    moved : float
+        The largest move of a parameter in the last epoch. It is NaN before the first one.
+
+    Raises
+    ------
+    ValueError
+        If the tolerance is outside its range.
+    TypeError
+        If the tolerance is not a number.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> net = fb.MLP([1, 1], seed=0)
+    >>> trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.5), batch_size=3)
+    >>> history = trainer.fit([[0], [1], [2]], [1, 3, 5], epochs=10_000, callbacks=[fb.callbacks.Settled()])
+    >>> history.epochs < 1000
+    True
+    """
+
+    def __init__(self, tolerance: float = 0.0):
+        self.tolerance = checks.real(tolerance, "tolerance", 0)
+        self.moved = math.nan
+
+    def on_epoch_begin(self, state: State) -> None:
+        """Keep the parameters."""
+        self._theta = state.network.theta
+
+    def on_epoch_end(self, state: State) -> None:
+        """End training if no parameter has moved by more than the tolerance."""
+        self.moved = float(np.abs(state.network.theta - self._theta).max(initial=0))
+        if self.moved <= self.tolerance:
+            state.stop = True
+
+
+class Recorder(Callback):
+    """`Recorder` keeps the parameters, or some of them, as they change during training.
+
+    Parameters
+    ----------
+    places : sequence of int or None, default None
+        The numbers of the parameters in `MLP.theta`. With None, all are kept.
+    every : int, keyword-only, default 1
+        The parameters are kept after each `every`-th epoch or step. It must be at least 1.
+    per : {"epoch", "step"}, keyword-only, default "epoch"
+        Whether `every` counts epochs or steps.
+
+    Attributes
+    ----------
+    steps : list of int
+        The number of steps that the trainer had finished, for each row of `values`.
+    values : array of shape (rows, parameters)
+        The parameters: first those from before training, and then one row for each time.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or in `fit`, if the network has no such parameter.
+    TypeError
+        If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> recorder = fb.callbacks.Recorder([0])
+    >>> trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", seed=0)
+    >>> _ = trainer.fit([[1.0]], [1.0], epochs=3, callbacks=[recorder])
+    >>> recorder.steps, recorder.values.shape
+    ([0, 1, 2, 3], (4, 1))
+    """
+
+    def __init__(self, places: Sequence[int] | None = None, *, every: int = 1, per: str = "epoch"):
+        self.places = None if places is None else [checks.integer(i, f"places[{k}]", 0) for k, i in enumerate(places)]
+        self.per, self._every = checks.choice(per, "per", ("epoch", "step")), checks.integer(every, "every", 1)
+        self.steps: list[int] = []
+        self._rows: list[np.ndarray] = []
+        if per == "step":
+            self.every, self.on_batch_end = self._every, self._keep
+
+    @property
+    def values(self) -> np.ndarray:
+        """The parameters, one row for each time."""
+        return np.array(self._rows)
+
+    def _keep(self, state: State) -> None:
+        """Keep the parameters."""
+        theta = state.network.theta
+        self._rows.append(theta if self.places is None else theta[self.places])
+        self.steps.append(state.step)
+
+    def on_train_begin(self, state: State) -> None:
+        """Keep the first parameters, if there are none yet."""
+        if self.places and max(self.places) >= state.network.n_parameters:
+            most = state.network.n_parameters
+            raise ValueError(f"places must be below {most}, the number of parameters; got {max(self.places)}")
+        if not self.steps:
+            self._keep(state)
+
+    def on_epoch_end(self, state: State) -> None:
+        """Keep the parameters if it is time."""
+        if self.per == "epoch" and state.epoch % self._every == 0:
+            self._keep(state)
+
+    def save(self) -> dict[str, Any]:
+        """Return the rows for a checkpoint."""
+        return {"steps": list(self.steps), "values": self.values}
+
+    def load(self, kept: dict[str, Any]) -> None:
+        """Continue with the rows of a checkpoint."""
+        self.steps, self._rows = list(kept["steps"]), list(np.asarray(kept["values"]))
 
 
 class CSVLogger(Callback):

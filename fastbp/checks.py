@@ -19,6 +19,27 @@ import numpy as np
 Value = TypeVar("Value")
 
 
+class Registry(dict[str, Value]):
+    """`Registry` holds the objects of a family by their names.
+
+    Parameters
+    ----------
+    objects : mapping of str to object
+        The objects that have a name.
+    *others : class
+        Classes of objects that have no name, but may be given too.
+
+    Attributes
+    ----------
+    kinds : tuple of classes
+        The classes of all objects that may be given.
+    """
+
+    def __init__(self, objects: Mapping[str, Value], *others: type):
+        super().__init__(objects)
+        self.kinds = *(type(each) for each in objects.values()), *others
+
+
 class Checked(Generic[Value]):
     """`Checked` is an attribute of a class. Each value that is assigned to it is checked first.
 
@@ -115,17 +136,17 @@ def choice(value: object, name: str, among: object) -> str:
     return value
 
 
-def resolved(value: object, name: str, registry: Mapping[str, Any]) -> Any:
+def resolved(value: object, name: str, registry: Registry[Any]) -> Any:
     """Return the object of a registry that the value means.
 
     Parameters
     ----------
     value : object
-        A name in the registry, or an object of the same class as one of the objects in the registry.
+        A name in the registry, or an object of one of its classes.
     name : str
         The name of the argument, for the message.
-    registry : mapping of str to object
-        The objects by their names.
+    registry : Registry
+        The objects by their names, and the classes of others.
 
     Raises
     ------
@@ -134,13 +155,21 @@ def resolved(value: object, name: str, registry: Mapping[str, Any]) -> Any:
     TypeError
         If the value is neither a name nor such an object.
     """
-    kinds = [type(entry) for entry in registry.values()]
-    if type(value) in kinds:
+    if type(value) in registry.kinds:
         return value
     if not isinstance(value, str):
-        objects = ", ".join(kind.__name__ for kind in kinds if dataclasses.fields(kind))
+        objects = ", ".join(kind.__name__ for kind in registry.kinds if dataclasses.fields(kind))
         raise TypeError(f"{name} must be a name or an object of {objects}, got {value!r}")
     return registry[choice(value, name, registry)]
+
+
+def text(value: object, name: str) -> str:
+    """Return the value, if it is a string that is not empty. Raise an error if not."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {value!r}")
+    if not value:
+        raise ValueError(f"{name} must not be empty")
+    return value
 
 
 def bound(value: object, name: str) -> float | None:
@@ -188,7 +217,8 @@ def direction(monitor: object, mode: object) -> int:
     monitor : object
         The name of the score.
     mode : object
-        "max" gives 1 and "min" gives -1. "auto" gives -1 if the name ends in "loss", "error" or "mae", and else 1.
+        "max" gives 1 and "min" gives -1. "auto" gives -1 if the name ends in "loss", "error", "mae" or "objective", and
+        else 1.
 
     Raises
     ------
@@ -199,7 +229,7 @@ def direction(monitor: object, mode: object) -> int:
     """
     monitor = column(monitor, "monitor")
     if choice(mode, "mode", MODES) == "auto":
-        return -1 if monitor.endswith(("loss", "error", "mae")) else 1
+        return -1 if monitor.endswith(("loss", "error", "mae", "objective")) else 1
     return -1 if mode == "min" else 1
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
     """Copy the weights and biases of a PyTorch module into a network.
 
-    The module must be a chain of `torch.nn.Linear` layers with biases, for example in a `torch.nn.Sequential`. If
-    anything does not fit, the network keeps all its parameters.
+    The module must be a chain of `torch.nn.Linear` layers, for example in a `torch.nn.Sequential`. If anything does not
+    fit, the network keeps all its parameters.
 
     Parameters
     ----------
@@ -26,8 +26,9 @@ def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
         no activations: choose the same ones for the network.
     state_dict : mapping of str to tensor or array
         The result of ``module.state_dict()``. For each layer, in order, it must have a weight of shape (n_out, n_in),
-        named "weight" or "<layer>.weight", and a bias of shape (n_out,), named "bias" or "<layer>.bias". The function
-        converts values to the dtype of the network.
+        named "weight" or "<layer>.weight", and a bias of shape (n_out,), named "bias" or "<layer>.bias". A layer
+        without biases in the network must have none in the mapping. The function converts values to the dtype of the
+        network.
 
     Raises
     ------
@@ -64,15 +65,18 @@ def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
         if kind == "weight" and array.ndim != 2:
             raise ValueError(f"{name} must have shape (n_out, n_in), got {array.shape}")
         arrays[kind][layer] = array.T
-    if list(arrays["weight"]) != list(arrays["bias"]):
-        raise ValueError(f"state_dict must have a weight and a bias for each layer, got {list(state_dict)}")
-    network.set_weights(list(arrays["weight"].values()), list(arrays["bias"].values()))
+    layers, biased = list(arrays["weight"]), network.architecture.bias
+    if [layer for layer, has in zip(layers, biased, strict=False) if has] != list(arrays["bias"]):
+        which = "" if all(biased) else " that has biases"
+        raise ValueError(f"state_dict must have a weight and a bias for each layer{which}, got {list(state_dict)}")
+    network.set_weights(list(arrays["weight"].values()), [arrays["bias"].get(layer) for layer in layers])
 
 
 def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torch.Tensor]:
     """Return the weights and biases of a network in the form that `load_state_dict` of a PyTorch module takes.
 
-    The module must be a chain of `torch.nn.Linear` layers with biases. This function needs torch.
+    The module must be a chain of `torch.nn.Linear` layers, with ``bias=False`` where the network has no biases. This
+    function needs torch.
 
     Parameters
     ----------
@@ -80,8 +84,9 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
         The network whose parameters the function copies.
     names : iterable of str or None, default None
         The names of the module's parameters, as in ``module.state_dict()``: weight and bias of the first layer, then of
-        the second layer, and so on. All names must be different. With None, the names are those of a
-        `torch.nn.Sequential` with one activation after each layer: "0.weight", "0.bias", "2.weight", "2.bias", ...
+        the second layer, and so on, without the biases that do not exist. All names must be different. With None, the
+        names are those of a `torch.nn.Sequential` with one activation after each layer: "0.weight", "0.bias",
+        "2.weight", "2.bias", ...
 
     Returns
     -------
@@ -91,7 +96,7 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
     Raises
     ------
     ValueError
-        If `names` does not have exactly two different names per layer.
+        If `names` does not have a different name for each weight matrix and each bias.
     TypeError
         If `network` is not an MLP.
     ImportError
@@ -121,10 +126,11 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
     import torch
 
     check_network(network)
-    pairs = zip(network.weights, network.biases, strict=True)
-    tensors = [torch.from_numpy(array) for W, b in pairs for array in (np.ascontiguousarray(W.T), b)]
-    if names is None:
-        names = [f"{2 * l}.{kind}" for l in range(len(tensors) // 2) for kind in ("weight", "bias")]
+    found = {}
+    for l, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
+        found |= {f"{2 * l}.weight": np.ascontiguousarray(W.T)} | ({} if b is None else {f"{2 * l}.bias": b})
+    tensors = [torch.from_numpy(array) for array in found.values()]
+    names = found if names is None else names
     names = list(names)
     if len(names) != len(tensors) or len({*names}) != len(names):
         got = f"{len(names)}, {len({*names})} of them different"

@@ -1,21 +1,26 @@
 """This module holds the losses: functions C(a, y) of the outputs a and the targets y of a sample. Each loss is a class.
 
 A trainer takes a loss by its name, such as ``"huber"``, or as an object with parameters, such as ``Huber(2.0)``.
-Training minimises the mean of C over the samples. Each loss works with each activation function of the output. The
-formulas are plain Python functions of vectors (`fastbp.kernels.simd`); the engine compiles them when a trainer first
-uses them.
+`Formula` makes one of a formula of your own. Training minimises the mean of C over the samples. Each loss works with
+each activation function of the output. The formulas are plain Python functions of vectors and arrays
+(`fastbp.kernels.simd.operands`); the engine compiles them when a trainer first uses them.
 """
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, astuple, dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from . import checks
+from .formulas import own
+from .formulas.programs import Program
 from .kernels import columns
 from .kernels.simd.formulas import digest
 from .kernels.simd.functions import exp, expm1, log, log1p
-from .kernels.simd.vector import absolute, maximum, minimum, where, with_sign
+from .kernels.simd.vector import absolute, filled, maximum, minimum, tiny, where, with_sign
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,8 @@ class Loss:
 
     The docstring of each class below gives the formula of C for one sample, the name of the loss, and the number of its
     source, such as 002. In the formulas, a_i is output i of the network, y_i is target i, n_out is the number of
-    outputs, and sum_i is the sum over all outputs. The method `formula` returns the term of one output together with
-    its derivative dC/da_i, with which backpropagation starts.
+    outputs, and sum_i is the sum over all outputs. The method `term` returns the term of one output together with its
+    derivative dC/da_i, with which backpropagation starts.
 
     Attributes
     ----------
@@ -51,39 +56,51 @@ class Loss:
     targets: ClassVar[str] = "values"
     threshold: ClassVar[float] = 0.5
     fused: ClassVar[dict[str, Any]] = {}
+    summed: ClassVar[bool] = False
+    """Whether C is summed over the samples of a minibatch. If not, their mean is minimised."""
     whole_row: ClassVar[Any] = None
     """The function that computes the loss of whole rows, if the loss is not a sum over the outputs."""
 
-    def formula(self, a: Any, y: Any, *parameters: Any) -> tuple[Any, Any]:
+    def term(self, a: Any, y: Any, *parameters: Any) -> tuple[Any, Any]:
         """Return (C, dC/da) for one output. The loss of a sample is the sum of C over its outputs.
 
         Parameters
         ----------
-        a, y : vectors
+        a, y : vectors or arrays
             The output and the target of several samples.
-        *parameters : vectors
+        *parameters : vectors or floats
             The numbers that `parameters` returns.
         """
         raise TypeError("the base class of losses has no formula")
 
+    def target_count(self, n_out: int) -> int:
+        """Return the number of targets of a sample, for a network with n_out outputs.
+
+        Raises
+        ------
+        ValueError
+            If the loss cannot be used with this number of outputs.
+        """
+        return n_out
+
     def parameters(self, n_out: int) -> tuple[float, ...]:
-        """Return the numbers that `formula` takes as its last arguments, for a network with n_out outputs."""
+        """Return the numbers that `term` takes as its last arguments, for a network with n_out outputs."""
         return astuple(self)
 
     @property
     def parameter_count(self) -> int:
-        """The number of parameters of `formula`."""
+        """The number of parameters of `term`."""
         return len(self.parameters(1))
 
     def columns(self) -> Any:
         """Return the function that the kernels call to compute the loss, see `fastbp.kernels.columns`."""
-        return self.whole_row or columns.sum_over_outputs(self.formula)
+        return self.whole_row or columns.sum_over_outputs(self.term)
 
     def digest(self, dtype: Any) -> str:
         """Return a string that is different for losses with different formulas. It is part of the name of a kernel."""
         if self.whole_row:
             return self.whole_row.py_func.__name__
-        return digest(dtype, (self.formula, 2 + self.parameter_count, ()))
+        return digest(dtype, (self.term, 2 + self.parameter_count, ()))
 
 
 def _sign(r):
@@ -133,8 +150,8 @@ class CrossEntropy(Loss):
     def parameters(self, n_out: int) -> tuple[float, ...]:
         return self.label_smoothing, 1.0 / n_out
 
-    def formula(self, a, y, smoothing, uniform):
-        p, y = maximum(a, a.tiny), columns.smooth(y, smoothing, uniform)
+    def term(self, a, y, smoothing, uniform):
+        p, y = maximum(a, tiny(a)), columns.smooth(y, smoothing, uniform)
         return -y * log(p), -y / p
 
 
@@ -147,8 +164,8 @@ class BinaryCrossEntropy(Loss):
     name, targets = "binary_cross_entropy", "probabilities"
     fused: ClassVar[dict[str, Any]] = {"sigmoid": columns.sigmoid_binary_cross_entropy}
 
-    def formula(self, a, y):
-        p, q = maximum(a, a.tiny), maximum(1.0 - a, a.tiny)
+    def term(self, a, y):
+        p, q = maximum(a, tiny(a)), maximum(1.0 - a, tiny(a))
         return -(y * log(p) + (1.0 - y) * log(q)), (1.0 - y) / q - y / p
 
 
@@ -157,9 +174,19 @@ class SquaredError(Loss):
 
     name = "squared_error"
 
-    def formula(self, a, y):
+    def term(self, a, y):
         g = a - y
         return 0.5 * g * g, g
+
+
+class SumSquaredError(Loss):
+    """C = sum_i (a_i - y_i)^2   (001). The name is "sum_squared_error"."""
+
+    name = "sum_squared_error"
+
+    def term(self, a, y):
+        g = a - y
+        return g * g, 2.0 * g
 
 
 class MeanSquaredError(Loss):
@@ -170,7 +197,7 @@ class MeanSquaredError(Loss):
     def parameters(self, n_out: int) -> tuple[float, ...]:
         return (1.0 / n_out,)
 
-    def formula(self, a, y, uniform):
+    def term(self, a, y, uniform):
         g = a - y
         return uniform * g * g, 2.0 * uniform * g
 
@@ -180,7 +207,7 @@ class AbsoluteError(Loss):
 
     name = "absolute_error"
 
-    def formula(self, a, y):
+    def term(self, a, y):
         r = a - y
         return absolute(r), _sign(r)
 
@@ -222,7 +249,7 @@ class Huber(Loss):
     def __post_init__(self):
         checks.real(self.delta, "delta", 0, open_low=True)
 
-    def formula(self, a, y, delta):
+    def term(self, a, y, delta):
         r = a - y
         g = minimum(maximum(r, -delta), delta)
         return g * (r - 0.5 * g), g
@@ -266,7 +293,7 @@ class Quantile(Loss):
     def __post_init__(self):
         checks.real(self.q, "q", 0, 1, open_low=True)
 
-    def formula(self, a, y, q):
+    def term(self, a, y, q):
         r = a - y
         g = where(r > 0.0, 1.0 - q, where(r < 0.0, -q, r))
         return r * g, g
@@ -282,7 +309,7 @@ class LogCosh(Loss):
 
     name = "log_cosh"
 
-    def formula(self, a, y):
+    def term(self, a, y):
         r = a - y
         size = absolute(r)
         u = expm1(2.0 * size)
@@ -300,8 +327,8 @@ class Poisson(Loss):
 
     name, targets = "poisson", "counts"
 
-    def formula(self, a, y):
-        p = maximum(a, a.tiny)
+    def term(self, a, y):
+        p = maximum(a, tiny(a))
         return a - y * log(p), 1.0 - y / p
 
 
@@ -310,8 +337,8 @@ class Hinge(Loss):
 
     name, targets, threshold = "hinge", "signs", 0.0
 
-    def formula(self, a, y):
-        s = where(y > 0.0, y.of(1.0), -1.0)
+    def term(self, a, y):
+        s = where(y > 0.0, 1.0, -1.0)
         margin = 1.0 - s * a
         return maximum(margin, 0.0), where(margin < 0.0, 0.0, where(margin > 0.0, -s, margin))
 
@@ -321,8 +348,8 @@ class SquaredHinge(Loss):
 
     name, targets, threshold = "squared_hinge", "signs", 0.0
 
-    def formula(self, a, y):
-        s = where(y > 0.0, y.of(1.0), -1.0)
+    def term(self, a, y):
+        s = where(y > 0.0, 1.0, -1.0)
         margin = maximum(1.0 - s * a, 0.0)
         return margin * margin, -2.0 * s * margin
 
@@ -339,10 +366,216 @@ class NormError(Loss):
     name, whole_row = "norm_error", staticmethod(columns.norm_error)
 
 
+class OutputGradient(Loss):
+    """C = sum_i a_i g_i, where the targets g are given. Its gradient dC/da is g: a gradient from outside.
+
+    It is no loss for `Trainer`. `MLP.backward` and `Trainer.partial_fit` use it. C is summed over the samples, and not
+    divided by their number.
+    """
+
+    name, summed = "output gradient", True
+
+    def term(self, a, y):
+        return a * y, y
+
+
+OUTPUT_GRADIENT = OutputGradient()
+
+
+@dataclass(frozen=True)
+class LossFormula(Loss):
+    """`Formula` is a loss of your own, as fast as the others.
+
+    Write C as a function of a and y with the operators and functions of `fastbp.graph`. It is called once, to record
+    what it computes. Backpropagation through this record finds dC/da, and both are compiled (001, 003).
+
+    Parameters
+    ----------
+    formula : function
+        A function that takes a and y, and the constants by their names, and returns C. Without `rows`, a and y are one
+        output and its target, and the loss of a sample is the sum over its outputs. With `rows`, a and y are lists of
+        all outputs and of all targets of a sample, and the function returns the loss of the sample.
+    prime : function or None, keyword-only, default None
+        The derivative dC/da, as a function of the same arguments. With `rows`, it returns a list with a derivative for
+        each output. With None, it is found.
+    constants : dict of str to float, keyword-only, default ()
+        Numbers that the formula takes as further arguments. Formulas that differ only in these numbers share their
+        compiled kernels.
+    targets : str, keyword-only, default "values"
+        The kind of targets, as for `Loss`.
+    threshold : float, keyword-only, default 0.5
+        The value from which on a single output means class 1.
+    rows : bool, keyword-only, default False
+        Whether the formula is for whole rows of outputs.
+    n_out : int or None, keyword-only, default None
+        With `rows`, the number of outputs, from 1 to 32.
+    n_targets : int or None, keyword-only, default None
+        With `rows`, the number of targets, from 1 to 32. With None, it is `n_out`.
+    name : str, keyword-only, default "formula"
+        The name of the loss in messages.
+
+    Raises
+    ------
+    TypeError
+        If the function cannot be recorded, for example because it uses `if`, or a function of NumPy or of math. The
+        message says what to write instead.
+    ValueError
+        If the formula has no derivative, if the derivative differs from central differences, or if a number is outside
+        its range.
+
+    Notes
+    -----
+    A file holds the recorded formula, not the function, so `Trainer.resume` needs no code of yours.
+
+    Examples
+    --------
+    The first output is the mean of a Gaussian, and the second one its standard deviation. There is one target:
+
+    >>> import fastbp as fb
+    >>> from fastbp.graph import log
+    >>> def gaussian(a, y):
+    ...     mean, deviation = a
+    ...     return log(deviation) + 0.5 * ((y[0] - mean) / deviation) ** 2
+    >>> loss = fb.losses.Formula(gaussian, rows=True, n_out=2, n_targets=1)
+    >>> net = fb.MLP([3, 16, 2], output="softplus", seed=0)
+    >>> trainer = fb.Trainer(net, loss=loss)
+
+    Focal loss for outputs of a sigmoid:
+
+    >>> def focal(a, y, gamma):
+    ...     p = a * y + (1 - a) * (1 - y)
+    ...     return -((1 - p) ** gamma) * log(p)
+    >>> fb.losses.Formula(focal, constants={"gamma": 2}, targets="probabilities", name="focal").name
+    'focal'
+    """
+
+    formula: Callable | Program
+    _: KW_ONLY
+    prime: Callable | Program | None = None
+    constants: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
+    targets: str = "values"
+    threshold: float = 0.5
+    rows: bool = False
+    n_out: int | None = None
+    n_targets: int | None = None
+    name: str = "formula"
+
+    def __post_init__(self):
+        checked = {
+            "constants": own.constants(self.constants),
+            "targets": checks.choice(self.targets, "targets", POINTS),
+            "threshold": checks.real(self.threshold, "threshold"),
+            "rows": checks.flag(self.rows, "rows"),
+            "name": checks.text(self.name, "name"),
+        }
+        for name, value in (checked | self._counts()).items():
+            object.__setattr__(self, name, value)
+        outputs, targets = self.n_out or 1, self.n_targets or 1
+        if not isinstance(self.formula, Program):
+            self._trace(outputs, targets)
+        count, program = outputs + targets + len(self.constants), self.formula
+        if program.count != count or len(program.outputs) != 1 + outputs or self.prime is not None:
+            raise ValueError(f"a formula from a file must have {count} inputs and {1 + outputs} results")
+
+    def _counts(self) -> dict[str, int | None]:
+        """Return the checked numbers of outputs and of targets."""
+        if not self.rows:
+            if self.n_out is not None or self.n_targets is not None:
+                raise ValueError("n_out and n_targets must be None without rows=True")
+            return {}
+        if self.n_out is None:
+            raise ValueError("n_out must be given with rows=True: the number of outputs of the network")
+        n_out = checks.integer(self.n_out, "n_out", 1, MOST_OUTPUTS + 1)
+        given = n_out if self.n_targets is None else self.n_targets
+        n_targets = checks.integer(given, "n_targets", 1, MOST_OUTPUTS + 1)
+        if n_targets != n_out and self.targets not in ("values", "counts"):
+            raise ValueError(f"targets must be 'values' or 'counts' if n_targets is not n_out, got {self.targets!r}")
+        return {"n_out": n_out, "n_targets": n_targets}
+
+    def _trace(self, outputs: int, targets: int) -> None:
+        """Record the formula and its derivatives."""
+        a = own.variables([f"a{i}" for i in range(outputs)] if self.rows else ["a"])
+        y = own.variables([f"y{i}" for i in range(targets)] if self.rows else ["y"])
+        others = own.variables([name for name, _ in self.constants])
+        arguments, named = ([a, y] if self.rows else [*a, *y]), {node.name: node for node in others}
+        (cost,) = Program.traced(self.formula, arguments, named, "formula")
+        slopes = own.slopes(cost, a, self.prime, arguments, named)
+        object.__setattr__(self, "formula", Program.of([*a, *y, *others], [cost, *slopes]))
+        object.__setattr__(self, "prime", None)
+        self._check_slopes(outputs, targets)
+
+    def _check_slopes(self, outputs: int, targets: int) -> None:
+        """Compare the derivatives with central differences, at random outputs and targets of the right kind."""
+        rng = np.random.default_rng(0)
+        (low, high), y = POINTS[self.targets]
+        a = rng.uniform(low, high, (outputs, 200))
+        y = np.asarray(y(rng, (targets, 200)), np.float64)
+        for i in range(outputs):
+
+            def value(x: np.ndarray, i: int = i) -> np.ndarray:
+                return np.broadcast_to(
+                    self.formula.compute(*a[:i], x, *a[i + 1 :], *y, *self.parameters(1))[0], x.shape
+                )
+
+            with np.errstate(all="ignore"):
+                slope = np.broadcast_to(self.formula.compute(*a, *y, *self.parameters(1))[1 + i], a[i].shape)
+            own.check_slopes(value, slope, a[i], f"a[{i}]" if self.rows else "a")
+
+    def target_count(self, n_out: int) -> int:
+        if self.rows and n_out != self.n_out:
+            raise ValueError(
+                f"loss must have n_out={n_out}, the number of outputs of the network, got n_out={self.n_out}"
+            )
+        return self.n_targets if self.rows else n_out
+
+    def parameters(self, n_out: int) -> tuple[float, ...]:
+        return tuple(value for _, value in self.constants)
+
+    def term(self, a, y, *parameters):
+        cost, slope = self.formula.compute(a, y, *parameters)
+        return tuple(filled(a, each) if isinstance(each, float) else each for each in (cost, slope))
+
+    def row(self, *operands):
+        """Return C and all dC/da_i of rows, for the outputs, the targets and the parameters."""
+        results = self.formula.compute(*operands)
+        return tuple(filled(operands[0], each) if isinstance(each, float) else each for each in results)
+
+    def columns(self) -> Any:
+        return columns.rows_of_outputs(self.row, self.n_out, self.n_targets) if self.rows else super().columns()
+
+    def digest(self, dtype: Any) -> str:
+        if not self.rows:
+            return super().digest(dtype)
+        return f"rows{self.n_out}-{digest(dtype, (self.row, self.formula.count, ()))}"
+
+    def __repr__(self) -> str:
+        ends = [f"{letter}{i}" for letter, n in (("a", self.n_out), ("y", self.n_targets)) for i in range(n or 0)]
+        names = [*(ends or ("a", "y")), *(name for name, _ in self.constants)]
+        options = {"targets": "values", "threshold": 0.5, "rows": False, "n_out": None, "n_targets": None}
+        shown = [f"{name}={value:g}" for name, value in self.constants]
+        shown += [f"{name}={value!r}" for name, plain in options.items() if (value := getattr(self, name)) != plain]
+        return f"Formula({', '.join([self.formula.text(*names), *shown])})"
+
+
+Formula = LossFormula
+
+MOST_OUTPUTS = 32
+"""The largest number of outputs, and of targets, of a formula for whole rows. All of them are in registers at once."""
+
+POINTS = {
+    "values": ((-3.0, 3.0), lambda rng, shape: rng.normal(size=shape)),
+    "counts": ((0.1, 6.0), lambda rng, shape: rng.poisson(3.0, shape)),
+    "probabilities": ((0.02, 0.98), lambda rng, shape: rng.random(shape)),
+    "distribution": ((0.02, 0.98), lambda rng, shape: rng.dirichlet(np.ones(shape[0]), shape[1]).T),
+    "signs": ((-3.0, 3.0), lambda rng, shape: rng.integers(0, 2, shape)),
+}
+"""For each kind of targets, the range of outputs and random targets with which the derivative of a formula is
+checked."""
+
 _ALL = (
-    CrossEntropy, BinaryCrossEntropy, SquaredError, MeanSquaredError, AbsoluteError, Huber, Quantile, LogCosh, Poisson,
-    Hinge, SquaredHinge, MulticlassHinge, NormError,
+    CrossEntropy, BinaryCrossEntropy, SquaredError, SumSquaredError, MeanSquaredError, AbsoluteError, Huber, Quantile,
+    LogCosh, Poisson, Hinge, SquaredHinge, MulticlassHinge, NormError,
 )  # fmt: skip
 
-LOSSES: dict[str, Loss] = {kind.name: kind() for kind in _ALL}
+LOSSES: checks.Registry[Loss] = checks.Registry({kind.name: kind() for kind in _ALL}, LossFormula)
 """All losses, by their names."""

@@ -243,10 +243,13 @@ class TopK:
         return float(np.average(above < self.k, weights=weights))
 
 
-METRICS: dict[str, Scorer | None] = {"accuracy": None, "top_5_accuracy": TopK(5), "r2": r2, "mae": mae, "auc": auc}
+METRICS: dict[str, Scorer | None] = {
+    "accuracy": None, "objective": None, "top_5_accuracy": TopK(5), "r2": r2, "mae": mae, "auc": auc,
+}  # fmt: skip
 """The metrics that have a name. Each value is a function of the targets, the outputs and the weights of the samples.
 
-"accuracy" has None, because the compiled code that computes the loss also counts the right predictions.
+"accuracy" has None, because the compiled code that computes the loss also counts the right predictions. "objective" has
+None, because it depends on the weights: it is the loss plus the terms of `l1` and `l2` of the trainer.
 """
 
 
@@ -262,14 +265,14 @@ def by_name(metrics: Sequence[Metric]) -> dict[str, Scorer | None]:
     Returns
     -------
     dict of str to function or None
-        The functions in the order of the list. "accuracy" has None.
+        The functions in the order of the list. "accuracy" and "objective" have None.
 
     Raises
     ------
     TypeError
         If `metrics` is not a sequence, or is a single string.
     ValueError
-        If a name is unknown or appears twice, or if a function is called "loss" or "accuracy".
+        If a name is unknown or appears twice, or if a function is called "loss", "accuracy" or "objective".
     """
     if isinstance(metrics, str) or not isinstance(metrics, Sequence):
         raise TypeError(f"metrics must be a list of names and functions, got {metrics!r}")
@@ -279,7 +282,7 @@ def by_name(metrics: Sequence[Metric]) -> dict[str, Scorer | None]:
             name = getattr(metric, "__name__", type(metric).__name__)
         else:
             name = checks.choice(metric, f"metrics[{k}]", METRICS)
-        if name in ("loss", "accuracy") and callable(metric):
+        if name in ("loss", "accuracy", "objective") and callable(metric):
             raise ValueError(f"metrics must not have a function named {name!r}, which comes with the loss")
         if name in found:
             raise ValueError(f"metrics must have different names, got {name!r} twice")

@@ -16,15 +16,17 @@ from . import checks, files
 from .activations import OUTPUTS, Activation
 from .architecture import Architecture
 from .data import arrays
-from .data.samples import Reader, input_blocks, sample_weights
+from .data.samples import Reader, input_blocks, inputs, sample_weights
 from .engine import plan, threads
 from .engine.parameters import Parameters
 from .engine.work import DivergedError, Samples
 from .engine.workspace import Model, address
+from .formulas.programs import Line, Program
 from .kernels.panels import aligned
-from .losses import LOSSES, Loss
+from .losses import LOSSES, OUTPUT_GRADIENT, Loss
+from .trace import Trace
 
-CLASSES = {kind.__name__: kind for kind in (Architecture, *(type(sigma) for sigma in OUTPUTS.values()))}
+CLASSES = {kind.__name__: kind for kind in (Architecture, *OUTPUTS.kinds, Program, Line)}
 """The classes that the description of a network in a file may name, by their names."""
 
 
@@ -69,9 +71,9 @@ class MLP:
     activation : str or object, or a sequence of them, keyword-only, default "relu"
         The activation function sigma of the hidden layers. Give one for all hidden layers, or a sequence with one for
         each hidden layer. The names are "identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus",
-        "gelu", "silu", "hard_sigmoid", "mish" and "threshold". A network with "threshold" can predict, but cannot be
-        trained. To set a parameter of an activation function, give an object of `fastbp.activations`, for example
-        ``LeakyReLU(0.1)``.
+        "gelu", "silu", "hard_sigmoid", "mish", "threshold" and "sign". A network with one of the last two can predict,
+        but cannot be trained. To set a parameter of an activation function, give an object of `fastbp.activations`, for
+        example ``LeakyReLU(0.1)``; `fastbp.activations.Formula` is for functions of your own.
     output : str or object, keyword-only, default "identity"
         The activation function of the output: one of the names or objects above, or "softmax".
     init : str or None, keyword-only, default None
@@ -80,7 +82,7 @@ class MLP:
 
         - "relu", "leaky_relu", "elu", "softplus", "gelu", "silu" and "mish" get "he_uniform".
         - "sigmoid", "tanh", "hard_sigmoid" and "softmax" get "glorot_uniform".
-        - "identity", "selu" and "threshold" get "lecun_uniform".
+        - "identity", "selu", "threshold" and "sign" get "lecun_uniform".
 
         All of these distributions have the mean 0. For a layer with n_in inputs and n_out outputs, the variance is
         2 / n_in for He, 2 / (n_in + n_out) for Glorot, and 1 / n_in for LeCun.
@@ -100,6 +102,9 @@ class MLP:
     max_norm : float or None, keyword-only, default None
         The bound for the Euclidean norm of the weights that lead into one unit. If the norm is larger after a step of
         training, these weights are multiplied by max_norm / norm. It must be above 0. With None there is no bound.
+    bias : bool or sequence of bool, keyword-only, default True
+        Whether the layers have biases b^l. One value is for all layers, the output included. A sequence has one for
+        each layer. A layer without biases computes z^l = W^l a^{l-1}.
     dtype : dtype, keyword-only, default float32
         The dtype of the parameters, the arithmetic and the outputs: float32 or float64.
     seed : int or None, keyword-only, default None
@@ -113,8 +118,10 @@ class MLP:
     dtype : dtype
         float32 or float64.
     weights, biases : lists of arrays
-        Copies of the weights, of shape (n_in, n_out), and of the biases, of shape (n_out,), of each layer. To change
-        them, call `set_weights`.
+        Copies of the weights, of shape (n_in, n_out), and of the biases, of shape (n_out,), of each layer. For a layer
+        without biases, there is None in place of the biases. To change them, call `set_weights`.
+    theta : array of shape (n_parameters,)
+        All parameters as one vector, as a copy. You may assign another one.
     n_parameters : int
         The number of weights and biases.
     shift, scale : arrays of shape (sizes[0],)
@@ -165,10 +172,11 @@ class MLP:
         dropout: float | Sequence[float] = 0.0,
         input_noise: float = 0.0,
         max_norm: float | None = None,
+        bias: bool | Sequence[bool] = True,
         dtype: DTypeLike = np.float32,
         seed: int | None = None,
     ):
-        made = Architecture(sizes, activation, output, init, dropout, input_noise, max_norm, dtype)
+        made = Architecture(sizes, activation, output, init, dropout, input_noise, max_norm, dtype, bias=bias)
         self._set_up(made, scale, shift)
         for l, W in enumerate(made.draw(checks.generator(seed))):
             self.parameters.set_layer(l, W)
@@ -201,7 +209,7 @@ class MLP:
     def _set_up(self, architecture: Architecture, scale: ArrayLike, shift: ArrayLike) -> None:
         """Set all attributes. The weights and biases start at 0."""
         self.architecture = architecture
-        self.parameters = Parameters(architecture.sizes, architecture.dtype)
+        self.parameters = Parameters(architecture.sizes, architecture.dtype, architecture.bias)
         self._shift, self._scale = self._per_feature(shift, "shift"), self._per_feature(scale, "scale")
         self._works: dict[tuple, Any] = {}
         self._lock = threads.lock()
@@ -258,8 +266,8 @@ class MLP:
         return self.parameters.unpack(self.parameters.theta)[0]
 
     @property
-    def biases(self) -> list[np.ndarray]:
-        """The biases b^1 .. b^L, as copies of shape (n_out,). To change them, call `set_weights`."""
+    def biases(self) -> list[np.ndarray | None]:
+        """The biases b^1 .. b^L, as copies of shape (n_out,), or None for a layer without. See `set_weights`."""
         return self.parameters.unpack(self.parameters.theta)[1]
 
     @property
@@ -274,7 +282,8 @@ class MLP:
     @property
     def n_parameters(self) -> int:
         """The number of all weights and biases."""
-        return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.sizes))
+        layers = zip(pairwise(self.sizes), self.architecture.bias, strict=True)
+        return sum((n_in + biased) * n_out for (n_in, n_out), biased in layers)
 
     @property
     def shift(self) -> np.ndarray:
@@ -344,7 +353,7 @@ class MLP:
         """
         tensors = {"shift": self.shift, "scale": self.scale}
         for l, (W, b) in enumerate(zip(self.weights, self.biases, strict=True), 1):
-            tensors |= {f"W{l}": W, f"b{l}": b}
+            tensors |= {f"W{l}": W} | ({} if b is None else {f"b{l}": b})
         files.write(path, files.pack("network", files.plain(self.architecture), tensors))
 
     def set_weights(self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> None:
@@ -355,7 +364,7 @@ class MLP:
         weights : sequence of L arrays
             The weights of each layer, of shape (n_in, n_out). They are converted to the dtype of the network.
         biases : sequence of L arrays
-            The biases of each layer, of shape (n_out,).
+            The biases of each layer, of shape (n_out,), or None for a layer without biases.
 
         Raises
         ------
@@ -372,15 +381,37 @@ class MLP:
         >>> bool((twin.predict([[1.0, 2.0]]) == net.predict([[1.0, 2.0]])).all())
         True
         """
+        checked = self.of_layers(weights, biases)
+        with self._lock:
+            for l, (W, b) in enumerate(zip(*checked, strict=True)):
+                self.parameters.set_layer(l, W, b)
+
+    def of_layers(
+        self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike], names: tuple[str, str] = ("weights", "biases")
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return arrays for the weights and biases of all layers in the dtype of the network, or raise an error.
+
+        Parameters
+        ----------
+        weights, biases : sequences of arrays
+            The arrays, as for `set_weights`.
+        names : pair of str, default ("weights", "biases")
+            Their names, for messages.
+        """
         shapes = list(pairwise(self.sizes))
         checked = []
-        for name, given, wanted in (("weights", weights, shapes), ("biases", biases, [(n,) for n in self.sizes[1:]])):
+        for name, given, wanted in zip(names, (weights, biases), (shapes, [(n,) for n in self.sizes[1:]]), strict=True):
             if not isinstance(given, Sequence):
                 raise TypeError(f"{name} must be a sequence of arrays, got {type(given).__name__}")
             if len(given) != len(wanted):
                 raise ValueError(f"{name} must be {len(wanted)} arrays, one a layer; got {len(given)}")
             group = []
             for l, (array, shape) in enumerate(zip(given, wanted, strict=True)):
+                if name == names[1] and not self.architecture.bias[l]:
+                    if array is not None:
+                        raise ValueError(f"{name}[{l}] must be None, because the layer has no biases; got {array!r}")
+                    group.append(None)
+                    continue
                 array = arrays.numeric(array, f"{name}[{l}]")
                 if array.shape != shape:
                     raise ValueError(f"{name}[{l}] must have shape {shape}, got {array.shape}")
@@ -390,9 +421,7 @@ class MLP:
                     raise ValueError(f"{name}[{l}] must be finite in {self.dtype}, and is not")
                 group.append(array)
             checked.append(group)
-        with self._lock:
-            for l, (W, b) in enumerate(zip(*checked, strict=True)):
-                self.parameters.set_layer(l, W, b)
+        return tuple(checked)
 
     def _work(self, make: Callable, n: int, n_threads: int | None, *options: Any) -> Any:
         """Return the work that `make` makes for n samples. The network remembers the last two kinds of work."""
@@ -440,13 +469,55 @@ class MLP:
         >>> a.shape, a.dtype, bool(abs(a.sum(axis=1) - 1).max() < 1e-6)
         ((2, 3), dtype('float32'), True)
         """
+        return self._activations(X, len(self.sizes) - 1, n_threads)
+
+    def transform(self, X: ArrayLike, layer: int = -2, *, n_threads: int | None = None) -> np.ndarray:
+        """Compute the activations a^l of a layer for each sample, for example as features for another model.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n, sizes[0])
+            The inputs, as for `predict`.
+        layer : int, default -2
+            The number l of the layer in `sizes`. It may be negative: -1 is the output, and -2 is the last hidden layer.
+            Layer 0 has no activations, so it is not possible.
+        n_threads : int or None, keyword-only, default None
+            The number of threads, as for `predict`.
+
+        Returns
+        -------
+        array of shape (n, sizes[layer])
+            The activations, in the dtype of the network.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer, or if X does not fit, as for `predict`.
+        TypeError
+            If the layer is not an integer, or X is not numeric.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net = fb.MLP([4, 8, 3], output="softmax", seed=0)
+        >>> net.transform([[0.0, 1.0, 2.0, 3.0]]).shape
+        (1, 8)
+        """
+        L = len(self.sizes) - 1
+        l = layer + L + 1 if checks.integer(layer, "layer", -L) < 0 else layer
+        if not 1 <= l <= L:
+            raise ValueError(f"layer must be from 1 to {L}, or from {-L} to -1, got {layer}")
+        return self._activations(X, l, n_threads)
+
+    def _activations(self, X: ArrayLike, layer: int, n_threads: int | None) -> np.ndarray:
+        """Compute a^l for each sample."""
         n, blocks = input_blocks(X, self.sizes[0], self.dtype)
         n_threads = checks.threads(n_threads)
-        out = np.empty((n, self.sizes[-1]), self.dtype)
+        out = np.empty((n, self.sizes[layer]), self.dtype)
         threads.check_entry(self._lock)
         for first, block in blocks:
             with self._lock:
-                work, outputs = self._work(plan.predict, len(block.array), n_threads)
+                work, outputs = self._work(plan.predict, len(block.array), n_threads, layer)
                 with work.reading(Samples(block)):
                     outputs.set(out=address(out) + first * out.strides[0])
                     work.finish()
@@ -498,8 +569,10 @@ class MLP:
         loss: str | Loss,
         sample_weight: ArrayLike | None = None,
         seed: int | None = None,
+        inputs: bool = False,
+        flat: bool = False,
         n_threads: int | None = None,
-    ) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
+    ) -> tuple:
         """Compute the mean loss over the samples and its gradient, by backpropagation. The parameters do not change.
 
         Parameters
@@ -515,6 +588,10 @@ class MLP:
         seed : int or None, keyword-only, default None
             The seed of dropout and input noise. With None, the gradient is that of the network without dropout and
             noise.
+        inputs : bool, keyword-only, default False
+            Whether to compute the gradient with respect to X too.
+        flat : bool, keyword-only, default False
+            Whether to return the gradient with respect to the parameters as one vector.
         n_threads : int or None, keyword-only, default None
             The number of threads, as for `predict`.
 
@@ -525,7 +602,11 @@ class MLP:
         dW : list of arrays of shape (n_in, n_out)
             The derivative of the mean loss with respect to each weight, in the dtype of the network.
         db : list of arrays of shape (n_out,)
-            The derivative of the mean loss with respect to each bias.
+            The derivative of the mean loss with respect to each bias. With `flat`, there is one array of shape
+            (n_parameters,) instead of dW and db, in the order of `theta`.
+        dX : array of shape (n, sizes[0])
+            Only with `inputs`: the derivative of the mean loss with respect to each number of X, before `shift` and
+            `scale`.
 
         Raises
         ------
@@ -550,20 +631,232 @@ class MLP:
         """
         loss = checks.resolved(loss, "loss", LOSSES)
         self.architecture.check_trainable()
-        reader = Reader(self.model, loss)
-        samples = reader.samples(X, y)
+        samples = Reader(self.model, loss).samples(X, y)
         samples = samples._replace(weights=sample_weights(sample_weight, samples.n))
-        seed = checks.seed(seed)
+        options = checks.seed(seed), checks.flag(inputs, "inputs")
+        checks.flag(flat, "flat")
+        return self._differentiate(samples, loss, *options, n_threads, flat=flat)
+
+    def _differentiate(
+        self,
+        samples: Samples,
+        loss: Loss,
+        seed: int | None,
+        inputs: bool,
+        n_threads: int | None,
+        *,
+        weights: bool = True,
+        flat: bool = False,
+    ) -> tuple:
+        """Return the loss of checked samples and the gradients that are wanted."""
         n_threads = checks.threads(n_threads)
         threads.check_entry(self._lock)
         with self._lock:
-            work = self._work(plan.gradient, samples.n, n_threads, loss, seed)
+            more = (inputs, weights) if inputs else ()
+            work = self._work(plan.gradient, samples.n, n_threads, loss, seed, *more)
             with work.reading(samples):
+                if inputs:
+                    dX = np.empty((samples.n, self.sizes[0]), self.dtype)
+                    work.to_inputs[0].set(out=address(dX))
+                    self.parameters.transpose_first(work.to_inputs[1])
                 try:
                     work.finish()
                 except DivergedError:
                     raise FloatingPointError(f"the {loss.name} of these samples is not finite") from None
-                return work.scores(False)["loss"], *self.parameters.unpack(work.gradient)
+                found = [work.scores(False)["loss"]]
+                if weights:
+                    gradients = self.parameters.unpack(work.gradient)
+                    found += [self.parameters.flat(*gradients)] if flat else gradients
+            if inputs:
+                with np.errstate(all="ignore"):
+                    dX *= self._scale[: self.sizes[0]]
+                found.append(dX)
+            return tuple(found)
+
+    def backward(
+        self, X: ArrayLike, output_gradient: ArrayLike, *, seed: int | None = None, n_threads: int | None = None
+    ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+        """Propagate a gradient dC/da^L from outside back through the network. The parameters do not change.
+
+        C may be anything that depends on the outputs: the loss of another library, the objective of a policy gradient,
+        or several losses together. `Trainer.partial_fit` and `Trainer.apply_gradients` train with such gradients.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n, sizes[0])
+            The inputs, as for `predict`.
+        output_gradient : array of shape (n, sizes[-1]), or (n,) for a network with one output
+            The derivative of C with respect to each output of `predict`, of any sign. If C is a mean over samples, it
+            already contains the factor 1/n.
+        seed : int or None, keyword-only, default None
+            The seed of dropout and input noise, as for `gradients`.
+        n_threads : int or None, keyword-only, default None
+            The number of threads, as for `predict`.
+
+        Returns
+        -------
+        dW : list of arrays of shape (n_in, n_out)
+            The derivative of C with respect to each weight: a sum over the samples.
+        db : list of arrays of shape (n_out,)
+            The derivative of C with respect to each bias.
+        dX : array of shape (n, sizes[0])
+            The derivative of C with respect to each number of X, before `shift` and `scale`.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit, or if an activation function of the network has no derivative.
+        TypeError
+            If an argument has the wrong type.
+        FloatingPointError
+            If the sum of outputs times gradients is not finite.
+
+        Notes
+        -----
+        Sources: 000 and 004 (backpropagation).
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net = fb.MLP([2, 1], seed=0)
+        >>> net.set_weights([[[2.0], [3.0]]], [[0.0]])
+        >>> dW, db, dX = net.backward([[1.0, -1.0]], [[0.5]])
+        >>> dW[0].tolist(), db[0].tolist(), dX.tolist()
+        ([[0.5], [-0.5]], [0.5], [[1.0, 1.5]])
+        """
+        self.architecture.check_trainable()
+        loss = OUTPUT_GRADIENT
+        samples = Reader(self.model, loss).samples(X, output_gradient, y_name="output_gradient")
+        return self._differentiate(samples, loss, checks.seed(seed), True, n_threads)[1:]
+
+    def jacobian(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
+        """Compute the derivative of each output with respect to each input, for each sample.
+
+        It takes as many backward passes as the network has outputs.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n, sizes[0])
+            The inputs, as for `predict`.
+        n_threads : int or None, keyword-only, default None
+            The number of threads, as for `predict`.
+
+        Returns
+        -------
+        array of shape (n, sizes[-1], sizes[0])
+            The derivatives da^L_i/dx_j, in the dtype of the network.
+
+        Raises
+        ------
+        ValueError
+            If X does not fit, or if an activation function of the network has no derivative.
+        TypeError
+            If X is not numeric.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net = fb.MLP([2, 1], scale=10.0, seed=0)
+        >>> net.set_weights([[[2.0], [3.0]]], [[0.0]])
+        >>> net.jacobian([[1.0, -1.0]]).tolist()
+        [[[20.0, 30.0]]]
+        """
+        self.architecture.check_trainable()
+        loss, n_out = OUTPUT_GRADIENT, self.sizes[-1]
+        reader = Reader(self.model, loss)
+        X = inputs(X, self.sizes[0], self.dtype)
+        n = len(X.array)
+        out = np.empty((n, n_out, self.sizes[0]), self.dtype)
+        for i in range(n_out):
+            towards = np.zeros((n, n_out), self.dtype)
+            towards[:, i] = 1
+            samples = Samples(X, reader.targets(towards, n))
+            out[:, i] = self._differentiate(samples, loss, None, True, n_threads, weights=False)[1]
+        return out
+
+    def trace(self, X: ArrayLike, y: ArrayLike | None = None, loss: str | Loss | None = None) -> Trace:
+        """Compute all z^l and a^l and, with targets, all delta^l, for each sample.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n, sizes[0])
+            The inputs, as for `predict`.
+        y : array of shape (n,) or (n, sizes[-1]), or None, default None
+            The targets, as for `Trainer.fit`. With None, there is no backward pass.
+        loss : str or object, or None, default None
+            The loss, as for `Trainer`. It must be given if there are targets.
+
+        Returns
+        -------
+        Trace
+            The values. ``print(trace)`` shows the first sample as a table.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit, or if only one of `y` and `loss` is given.
+        TypeError
+            If an argument has the wrong type.
+        FloatingPointError
+            If the loss is not finite.
+
+        Notes
+        -----
+        Sources: 000, 002 and 004 (z, a and delta).
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net = fb.MLP([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
+        >>> net.set_weights([[[0.1, -0.2], [0.3, 0.4]], [[0.5], [-0.6]]], [[0, 0], [0]])
+        >>> print(net.trace([[1, 2]], [1], "binary_cross_entropy"))
+        layer  unit           z         a       delta
+            0     1                     1
+            0     2                     2
+            1     1         0.7  0.668188  -0.0569052
+            1     2         0.6  0.645656   0.0704638
+            2     1  -0.0533002  0.486678   -0.513322
+        """
+        if (y is None) != (loss is None):
+            raise ValueError("y and loss must be given together: a backward pass needs both")
+        found = None if loss is None else checks.resolved(loss, "loss", LOSSES)
+        if found is None:
+            samples, gradient = Samples(inputs(X, self.sizes[0], self.dtype)), ()
+            self.model.check_inputs(samples.X)
+        else:
+            self.architecture.check_trainable()
+            samples = Reader(self.model, found).samples(X, y)
+            gradient = self._differentiate(samples, found, None, False, None)
+        threads.check_entry(self._lock)
+        with self._lock:
+            work, *groups = self._work(plan.trace, samples.n, None, found)
+            values = [[np.empty((samples.n, n), self.dtype) for n in self.sizes[1:]] for _ in groups]
+            with work.reading(samples):
+                for records, arrays_ in zip(groups, values, strict=True):
+                    for record, array in zip(records, arrays_, strict=False):
+                        record.set(out=address(array))
+                work.finish()
+        x = samples.X.array.toarray() if samples.X.sparse else samples.X.array
+        with np.errstate(all="ignore"):
+            x = ((np.asarray(x, self.dtype) - self.shift) * self.scale).astype(self.dtype, copy=False)
+        z, a, delta = values
+        return Trace(x, z, a, delta if found else None, *gradient)
+
+    @property
+    def theta(self) -> np.ndarray:
+        """All parameters as one vector of shape (n_parameters,), as a copy (000).
+
+        The weights of the first layer come first, row by row: those of input 1 to all units, of input 2, and so on.
+        Then come its biases, then the weights of the second layer, and so on. You may assign a vector of this shape.
+        """
+        return self.parameters.flat(self.weights, self.biases)
+
+    @theta.setter
+    def theta(self, theta: ArrayLike) -> None:
+        vector = arrays.numeric(theta, "theta")
+        if vector.shape != (self.n_parameters,):
+            raise ValueError(f"theta must have shape ({self.n_parameters},), got {vector.shape}")
+        self.set_weights(*self.parameters.from_flat(vector))
 
     def evaluate(self, samples: Samples, loss: Loss, n_threads: int | None = None) -> dict[str, float]:
         """Compute the mean loss over checked samples, and the accuracy if the targets are classes.
@@ -657,8 +950,8 @@ def load(path: str | os.PathLike) -> MLP:
         if not isinstance(made, Architecture):
             raise ValueError(f"its description is {made!r}, not that of an architecture")
         shapes = {"shift": made.sizes[:1], "scale": made.sizes[:1]}
-        for l, shape in enumerate(pairwise(made.sizes), 1):
-            shapes |= {f"W{l}": shape, f"b{l}": shape[1:]}
+        for l, (shape, biased) in enumerate(zip(pairwise(made.sizes), made.bias, strict=True), 1):
+            shapes |= {f"W{l}": shape} | ({f"b{l}": shape[1:]} if biased else {})
         contents.fit(shapes, made.dtype)
         network = MLP.from_architecture(made, 1.0, 0.0)
         # The loop holds one tensor at a time, so that a large network is in memory once, and not three times.

@@ -619,7 +619,7 @@ class Rprop(Optimizer):
 
     def update(self, g, theta, before, s, h):
         turn = g * before
-        factor = where(turn > 0.0, h.more, where(turn < 0.0, h.less, s.of(1.0)))
+        factor = where(turn > 0.0, h.more, where(turn < 0.0, h.less, 1.0))
         s = minimum(maximum(s * factor, h.low), h.high)
         if self.forgiving:
             g = where(turn < 0.0, 0.0, g)

@@ -14,9 +14,10 @@ MAY_IMPORT = {
     "kernels": {"kernels"},
     "engine": {"kernels", "engine"},
     "data": {"kernels", "engine", "data", ""},
+    "formulas": {"kernels", "formulas", ""},
     "schedules": {"schedules", ""},
     "training": {"kernels", "engine", "data", "schedules", "training", ""},
-    "": {"kernels", "engine", "data", "schedules", ""},  # the modules beside the folders
+    "": {"kernels", "engine", "data", "formulas", "schedules", ""},  # the modules beside the folders
 }
 """folder: those that its modules may import from."""
 

@@ -87,8 +87,10 @@ class Targets(NamedTuple):
         return self.array.places if self.sparse else {"source": address(self.array)}
 
 
-def sample_weights(values: object, n: int, name: str = "sample_weight") -> np.ndarray | None:
+def sample_weights(values: object, n: int, name: str = "sample_weight", signed: bool = False) -> np.ndarray | None:
     """Return the weights of n samples as a float64 array of shape (n,), or None for None.
+
+    With `signed`, they may be negative.
 
     Raises
     ------
@@ -103,8 +105,8 @@ def sample_weights(values: object, n: int, name: str = "sample_weight") -> np.nd
     array = np.array(numeric(values, name), np.float64)  # a copy, so that nobody can change it during training
     if array.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), a weight for each sample; got {array.shape}")
-    within(array, name, array.dtype, 0, math.inf)
-    above = array[array > 0]
+    within(array, name, array.dtype, -math.inf if signed else 0, math.inf)
+    above = np.abs(array[array != 0])
     if above.size and not LEAST_WEIGHT <= above.min() <= above.max() <= MOST_WEIGHT:
         found = f"{above.min():g} to {above.max():g}"
         raise ValueError(f"{name} must be 0 or between {LEAST_WEIGHT:g} and {MOST_WEIGHT:g}, got {found}")
@@ -168,7 +170,7 @@ def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: st
     n : int
         The number of samples.
     n_out : int
-        The number of outputs of the network.
+        The number of targets of a sample. For nearly all losses it is the number of outputs of the network.
     loss : Loss
         The loss, which decides which targets are possible.
     dtype : dtype
@@ -277,6 +279,7 @@ class Reader:
     def __init__(self, model: Model, loss: Loss, *, noisy: bool = False, lazy: bool = False):
         layout = model.parameters.layout
         self.n_in, self.n_out, self.dtype = layout.sizes[0], layout.sizes[-1], layout.dtype
+        self.n_targets = loss.target_count(self.n_out)
         self.model, self.loss, self.noisy, self.lazy = model, loss, noisy, lazy
 
     def samples(self, X: Any, y: Any, X_name: str = "X", y_name: str = "y") -> Samples:
@@ -285,7 +288,11 @@ class Reader:
         self.model.check_inputs(read, X_name, noisy=self.noisy)
         if self.lazy and not read.sparse:
             raise ValueError(f"{X_name} must be a sparse matrix with gradient='lazy', got an array")
-        return Samples(read, targets(y, len(read.array), self.n_out, self.loss, self.dtype, y_name, X_name))
+        return Samples(read, self.targets(y, len(read.array), y_name, X_name))
+
+    def targets(self, y: Any, n: int, name: str = "y", samples: str = "X") -> Targets:
+        """Return checked targets of n samples. The names are for error messages."""
+        return targets(y, n, self.n_targets, self.loss, self.dtype, name, samples)
 
     def weighted(
         self, samples: Samples, sample_weight: Any, class_weight: Any = None, rows: np.ndarray | None = None

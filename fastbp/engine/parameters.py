@@ -20,6 +20,9 @@ class Layout:
         The number of units of the input, of each hidden layer, and of the output.
     dtype : dtype
         float32 or float64.
+    bias : tuple of bool or None, default None
+        Whether each layer has biases. None means that all have. In theta there is room for biases anyway; those that do
+        not exist are 0.
 
     Attributes
     ----------
@@ -31,8 +34,9 @@ class Layout:
         The positions of the weights of layer l = 0, 1, ... in theta and in the copy.
     """
 
-    def __init__(self, sizes: Sequence[int], dtype: np.dtype):
+    def __init__(self, sizes: Sequence[int], dtype: np.dtype, bias: tuple[bool, ...] | None = None):
         self.sizes, self.dtype, self.lanes = tuple(sizes), np.dtype(dtype), lanes_of(dtype)
+        self.biased = bias or (True,) * (len(self.sizes) - 1)
         self.W, self.T = [], [0]
         self.size, self.transposed_size = 0, TILE_PANELS * self.lanes  # the copy begins with lines of zeros
         for l, (n_in, n_out) in enumerate(pairwise(sizes)):
@@ -80,6 +84,8 @@ class Parameters:
         The number of units of the input, of each hidden layer, and of the output.
     dtype : dtype
         float32 or float64.
+    bias : tuple of bool or None, default None
+        Whether each layer has biases. None means that all have.
 
     Attributes
     ----------
@@ -89,8 +95,8 @@ class Parameters:
         The places of the layers in theta.
     """
 
-    def __init__(self, sizes: Sequence[int], dtype: np.dtype):
-        self.layout = Layout(sizes, dtype)
+    def __init__(self, sizes: Sequence[int], dtype: np.dtype, bias: tuple[bool, ...] | None = None):
+        self.layout = Layout(sizes, dtype, bias)
         self.theta = self.like_theta()
         self._transposed, self._stale = None, True
 
@@ -143,11 +149,37 @@ class Parameters:
             self.theta[layout.bias(l)] = b
         self._stale = True
 
-    def unpack(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return copies of the weights (n_in, n_out) and biases (n_out,) of all layers, from a vector like theta."""
+    def unpack(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+        """Return copies of the weights (n_in, n_out) and biases (n_out,) of all layers, from a vector like theta.
+
+        For a layer without biases, there is None.
+        """
         layout, shapes = self.layout, list(pairwise(self.layout.sizes))
         weights = [unpack(vector[layout.matrix(l)], layout.up(shape[0]), shape) for l, shape in enumerate(shapes)]
-        return weights, [vector[layout.bias(l)].copy() for l in range(layout.depth)]
+        return weights, [vector[layout.bias(l)].copy() if biased else None for l, biased in enumerate(layout.biased)]
+
+    def pack(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], vector: np.ndarray) -> None:
+        """Write arrays of all layers into a vector like theta."""
+        layout = self.layout
+        for l, (W, b) in enumerate(zip(weights, biases, strict=True)):
+            pack(W, vector[layout.matrix(l)], layout.up(layout.sizes[l]))
+            if b is not None:
+                vector[layout.bias(l)] = b
+
+    def flat(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> np.ndarray:
+        """Return arrays of all layers as one vector without padding: W^1 row by row, b^1, W^2, b^2, ..."""
+        pairs = zip(weights, biases, strict=True)
+        return np.concatenate([array.ravel() for pair in pairs for array in pair if array is not None])
+
+    def from_flat(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return the weights and biases of all layers from a vector without padding, as views."""
+        weights, biases, at = [], [], 0
+        for (n_in, n_out), biased in zip(pairwise(self.layout.sizes), self.layout.biased, strict=True):
+            weights.append(vector[at : at + n_in * n_out].reshape(n_in, n_out))
+            at += n_in * n_out
+            biases.append(vector[at : at + n_out] if biased else None)
+            at += n_out * biased
+        return weights, biases
 
     def are_weights(self) -> np.ndarray:
         """Return a bool array that is True where theta holds a weight or the padding of a weight matrix."""
@@ -166,6 +198,18 @@ class Parameters:
             self._transposed, self._stale = aligned(self.layout.transposed_size, self.layout.dtype), True
         return self._transposed
 
+    def transpose_first(self, T: np.ndarray | None = None) -> np.ndarray:
+        """Return the transposed weights of the first layer, in the memory T or in new memory.
+
+        Only gradients with respect to inputs need them.
+        """
+        layout, L = self.layout, self.layout.lanes
+        rows, columns = layout.up(layout.sizes[0]), layout.up(layout.sizes[1])
+        T = aligned(rows * columns, layout.dtype) if T is None else T
+        W = self.theta[layout.matrix(0)].reshape(columns // L, rows // L, L, L)
+        T.reshape(rows // L, columns // L, L, L)[...] = W.transpose(1, 0, 3, 2)
+        return T
+
     def refresh(self) -> None:
         """Bring the transposed copy up to date. The kernels that update theta keep it up to date afterwards."""
         if not self._stale:
@@ -179,10 +223,11 @@ class Parameters:
         self._stale = False
 
     def __getstate__(self) -> dict:
-        return {"sizes": self.layout.sizes, "dtype": self.layout.dtype, "theta": np.array(self.theta)}
+        layout = self.layout
+        return {"sizes": layout.sizes, "dtype": layout.dtype, "bias": layout.biased, "theta": np.array(self.theta)}
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__(state["sizes"], state["dtype"])
+        self.__init__(state["sizes"], state["dtype"], state["bias"])
         self.assign(state["theta"])
 
 

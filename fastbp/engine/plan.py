@@ -7,7 +7,7 @@ write another list.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,8 +52,8 @@ class Rule(NamedTuple):
         return bool(self.l1 or self.l2 or self.clip_value or self.clip_norm)
 
 
-def predict(model: Model, batch: int, n_threads: int | None) -> tuple[Work, Record]:
-    """Plan the computation of the outputs a^L.
+def predict(model: Model, batch: int, n_threads: int | None, layer: int) -> tuple[Work, Record]:
+    """Plan the computation of the activations a^l of a layer, for example of the outputs a^L.
 
     Parameters
     ----------
@@ -63,28 +63,99 @@ def predict(model: Model, batch: int, n_threads: int | None) -> tuple[Work, Reco
         The number of samples in a minibatch.
     n_threads : int or None
         The number of threads. With None, as many as the work is worth.
+    layer : int
+        The layer l, from 1 to L.
 
     Returns
     -------
     work : Work
         The work.
     out : Record
-        The OUTPUTS record. Set its field `out` to the array for the outputs before each run.
+        The OUTPUTS record. Set its field `out` to the array for the activations before each run.
     """
-    work = Work(model, batch, ROWS, n_threads, targets=False, backward=False)
-    out = Record(OUTPUTS, panels=work.memory.a[-1], columns=work.layout.sizes[-1])
-    work.phase(*_inputs(work), *_forward(work, checked=True), (work.kernel(dense.scatter), out))
+    work = Work(model, batch, ROWS, n_threads, targets=0, backward=False)
+    copy, out = _copy(work, work.memory.a[layer], layer)
+    work.phase(*_inputs(work), *_forward(work, checked=True)[:layer], copy)
     return work.close(), out
+
+
+def trace(
+    model: Model, batch: int, n_threads: int | None, loss: Any
+) -> tuple[Work, list[Record], list[Record], list[Record]]:
+    """Plan a forward and, with a loss, a backward pass in which everything is written to arrays.
+
+    Parameters
+    ----------
+    model, batch, n_threads : as for `predict`
+    loss : Loss or None
+        The loss, as an object. With None, there is no backward pass.
+
+    Returns
+    -------
+    work : Work
+        The work.
+    z, a, delta : lists of Record
+        The OUTPUTS records of z^1 .. z^L, of a^1 .. a^L, and with a loss of delta^1 .. delta^L. The deltas are those of
+        each sample, not of the mean.
+    """
+    n_out, output = model.parameters.layout.sizes[-1], model.activations[-1]
+    targets = loss.target_count(n_out) if loss else 0
+    work = Work(model, batch, ROWS, n_threads, targets=targets, backward=loss is not None)
+    memory, depth = work.memory, work.layout.depth
+    fused = loss is not None and output.name in loss.fused
+    z, a = ([_copy(work, memory.a[l], l) for l in range(1, depth + 1)] for _ in range(2))
+    rows = [*_inputs(work), *([_targets(work)] if loss else [])]
+    for l, (kernel, made) in enumerate(_forward(work, checked=True, output=not fused)):
+        rows += [(kernel, made), z[l][0], *_apart(work, made), *([] if fused and l == depth - 1 else [a[l][0]])]
+    if loss is None:
+        work.phase(*rows)
+        return work.close(), [out for _, out in z], [out for _, out in a], []
+    delta = [_copy(work, memory.delta[l - 1], l) for l in range(1, depth + 1)]
+    rows += [_of_loss(work, loss, fused), *([a[-1][0]] if fused else [])]
+    backward = _backward(work, fused, mean=False)
+    first = len(backward) - (depth - 1)
+    rows += [*backward[:first], delta[-1][0]]
+    for operation, (copy, _) in zip(backward[first:], delta[-2::-1], strict=True):
+        rows += [operation, copy]
+    _around(work, rows)
+    return work.close(), *([out for _, out in group] for group in (z, a, delta))
+
+
+def _copy(work: Work, panels: np.ndarray, layer: int) -> tuple[Operation, Record]:
+    """Return the operation that copies panels of a layer to an array, and its OUTPUTS record."""
+    out = Record(OUTPUTS, panels=panels, columns=work.layout.sizes[layer])
+    return (work.kernel(dense.scatter), out), out
+
+
+def _apart(work: Work, made: Record) -> list[Operation]:
+    """Take the kernel that follows a product away from it, and return it as an operation of its own, if there is
+    one."""
+    if not made["followed"]:
+        return []
+    made.set(followed=False)
+    panels = work.layout.panels(made["columns"])
+    follower = Record(FOLLOWER, follower=made["follower"], layer=made["layer"], panels=panels)
+    return [(compiled.of_any_dtype(elementwise.follow), follower)]
 
 
 def evaluate(model: Model, batch: int, n_threads: int | None, loss: Any) -> Work:
     """Plan the computation of the loss of samples, and of the accuracy."""
-    work = Work(model, batch, ROWS, n_threads, targets=True, backward=False)
+    work = Work(
+        model, batch, ROWS, n_threads, targets=loss.target_count(model.parameters.layout.sizes[-1]), backward=False
+    )
     _loss(work, loss)
     return work.close()
 
 
-def gradient(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int | None) -> Work:
+def gradient(
+    model: Model,
+    batch: int,
+    n_threads: int | None,
+    loss: Any,
+    seed: int | None,
+    to_inputs: bool = False,
+    to_weights: bool = True,
+) -> Work:
     """Plan the computation of the loss of samples and of its gradient, which is written to `Work.gradient`.
 
     Parameters
@@ -94,11 +165,36 @@ def gradient(model: Model, batch: int, n_threads: int | None, loss: Any, seed: i
         The loss, as an object.
     seed : int or None
         The seed of dropout and input noise. With None, there is neither.
+    to_inputs : bool, default False
+        Whether the gradient dC/dx' of each sample is computed too, see `Work.to_inputs`.
+    to_weights : bool, default True
+        Whether the gradient with respect to the parameters is computed.
     """
-    work = Work(model, batch, TRAINING_ROWS, n_threads, targets=True, backward=True, seed=seed)
-    _loss(work, loss)
-    _gradient(work)
+    n_out = model.parameters.layout.sizes[-1]
+    options = {"targets": loss.target_count(n_out), "backward": True, "seed": seed}
+    work = Work(model, batch, TRAINING_ROWS, n_threads, **options)
+    _loss(work, loss, _to_inputs(work) if to_inputs else ())
+    if to_weights:
+        _gradient(work)
     return work.close()
+
+
+def _to_inputs(work: Work) -> list[Operation]:
+    """Return the operations that compute dC/dx' = (W^1)^T delta^1, with dropout, and copy it to an array."""
+    memory, layout, lanes, T = work.memory, work.layout, work.layout.lanes, work.model.parameters.transpose_first()
+    n_in, n_out = layout.sizes[:2]
+    panels, zeros = aligned(layout.panels(n_in) * memory.stride, work.dtype), work.model.parameters.transposed
+    made = Record(
+        PRODUCT, a=memory.delta[0], a_row=lanes, a_panel=memory.stride, rows=n_out, W=T, b=zeros, b_panel=0,
+        w_panel=layout.up(n_out) * lanes, next=0, out=panels, columns=n_in,
+    )  # fmt: skip
+    operations = [(work.kernel(dense.product), made)]
+    if work.model.dropout[0]:
+        places = {"panels": panels, "row": lanes, "panel": memory.stride, "columns": n_in}
+        operations.append((work.kernel(inputs.noise), Record(INPUT_NOISE, **places, dropout=work.model.dropout[0])))
+    copy, out = _copy(work, panels, 0)
+    work.to_inputs = out, T
+    return [*operations, copy]
 
 
 def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int, rule: Rule) -> Work:
@@ -114,7 +210,8 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
     rule : Rule
         The rule that updates the parameters.
     """
-    work = Work(model, batch, TRAINING_ROWS, n_threads, targets=True, backward=True, seed=seed)
+    n_targets = loss.target_count(model.parameters.layout.sizes[-1])
+    work = Work(model, batch, TRAINING_ROWS, n_threads, targets=n_targets, backward=True, seed=seed)
     _loss(work, loss)
     if work.parts == 1 and not rule.stored and not rule.clip_norm:
         _update(work, rule)
@@ -145,7 +242,7 @@ def apply(model: Model, gradient: np.ndarray, rule: Rule, n_threads: int | None 
     n_threads : int or None, default None
         The number of threads. With None, as many as the work is worth.
     """
-    work = Work(model, 1, 1, n_threads, targets=False, backward=True)
+    work = Work(model, 1, 1, n_threads, targets=0, backward=True)
     _update(work).set(gradient=gradient)
     _apply(work, rule)
     return work.close()
@@ -170,7 +267,7 @@ def settle(model: Model, average: np.ndarray | None, rate: float) -> Work | None
     """
     if not model.max_norm and average is None:
         return None
-    work = Work(model, 1, 1, 1, targets=False, backward=True)
+    work = Work(model, 1, 1, 1, targets=0, backward=True)
     _update(work)
     _after_update(work, average, rate)
     return work.close()
@@ -251,31 +348,47 @@ def _differentiate(work: Work, l: int) -> int:
     return work.kernel(elementwise.differentiate, sigma, masked)
 
 
-def _loss(work: Work, loss: Any) -> None:
-    """Add the forward pass and the loss. With `Work.backward`, also add the backward pass."""
-    memory, output = work.memory, work.model.activations[-1]
-    fused = output.name in loss.fused
+def _loss(work: Work, loss: Any, more: Sequence[Operation] = ()) -> None:
+    """Add the forward pass and the loss. With `Work.backward`, also add the backward pass, and `more` after it."""
+    fused = work.model.activations[-1].name in loss.fused
+    rows = [*_inputs(work), _targets(work), *_forward(work, output=not fused), _of_loss(work, loss, fused)]
+    if work.backward:
+        rows += _backward(work, fused, mean=not loss.summed)
+    _around(work, [*rows, *more])
+
+
+def _targets(work: Work) -> Operation:
+    """Return the operation that copies the targets. `Work` exchanges its kernel for labels and for sparse matrices."""
+    return work.kernel(inputs.gather), work.targets
+
+
+def _of_loss(work: Work, loss: Any, fused: bool) -> Operation:
+    """Return the operation that computes the loss. If `fused`, it includes sigma of the output."""
+    memory, output = work.memory, work.model.activations[-1].name
     numbers = np.array(loss.parameters(work.layout.sizes[-1]), work.dtype)
     work.loss = Record(
         LOSS, a=memory.a[-1], y=memory.y, delta=memory.delta[-1], columns=work.layout.sizes[-1], parameters=numbers,
-        threshold=work.model.threshold, costs=memory.costs, hits=memory.hits,
+        targets=work.targets["columns"], threshold=work.model.threshold, costs=memory.costs, hits=memory.hits,
     )  # fmt: skip
-    rows = [*_inputs(work), (work.kernel(inputs.gather), work.targets), *_forward(work, output=not fused)]
-    rows.append((work.kernel(losses.loss, loss, output.name if fused else ""), work.loss))
-    if work.backward:
-        rows += _backward(work, fused)
+    return work.kernel(losses.loss, loss, output if fused else ""), work.loss
+
+
+def _around(work: Work, rows: Sequence[Operation]) -> None:
+    """Add the phase of these operations on rows, which include a loss, and the phases before and after it."""
     work.phase((compiled.of_any_dtype(losses.weigh_batch), work.loss), alone=True)
     work.phase(*rows)
     work.phase((compiled.of_any_dtype(losses.add_up), work.loss), alone=True)
 
 
-def _backward(work: Work, fused: bool) -> list[Operation]:
+def _backward(work: Work, fused: bool, *, mean: bool) -> list[Operation]:
     """Return the operations delta^l = sigma'(z^l) * (W^{l+1})^T delta^{l+1}, layer by layer.
 
     Parameters
     ----------
     fused : bool
         Whether the loss has written delta^L. If not, it has written dC/da^L.
+    mean : bool, keyword-only
+        Whether C is the mean over the minibatch. If not, it is the sum.
     """
     memory, layout, operations = work.memory, work.layout, []
     T = work.model.parameters.transposed
@@ -283,7 +396,8 @@ def _backward(work: Work, fused: bool) -> list[Operation]:
         last = {"layer": memory.layer[-1].address, "panels": layout.panels(layout.sizes[-1])}
         made = Record(FOLLOWER, follower=_differentiate(work, layout.depth - 1), **last)
         operations.append((compiled.of_any_dtype(elementwise.follow), made))
-    operations.append((work.kernel(losses.average_over_batch), work.loss))
+    if mean:
+        operations.append((work.kernel(losses.average_over_batch), work.loss))
     for l in range(layout.depth - 1, 0, -1):
         n_in, n_out = layout.sizes[l : l + 2]
         made = Record(

@@ -67,6 +67,8 @@ class Samples(NamedTuple):
     """The numbers of the samples to use, in their order. With None, all samples are used in the order of the array."""
     weights: np.ndarray | None = None
     """The float64 weight of each sample of the arrays. With None, all weights are 1."""
+    signed: bool = False
+    """Whether weights may be negative. The loss is then divided by the number of samples, not by the sum of weights."""
 
     @property
     def n(self) -> int:
@@ -113,8 +115,10 @@ class Work:
         The largest number of rows of a part.
     n_threads : int or None
         The number of threads. With None, as many as the work is worth.
-    targets, backward : bool, keyword-only
-        Whether there are targets, and whether there is a backward pass.
+    targets : int, keyword-only
+        The number of targets of a sample. With 0, there are none.
+    backward : bool, keyword-only
+        Whether there is a backward pass.
     seed : int or None, keyword-only, default None
         The seed of dropout and input noise. With None, there is neither.
     """
@@ -126,7 +130,7 @@ class Work:
         most_rows: int,
         n_threads: int | None,
         *,
-        targets: bool,
+        targets: int,
         backward: bool,
         seed: int | None = None,
     ):
@@ -135,7 +139,6 @@ class Work:
             model = model._replace(dropout=(0.0,) * layout.depth, noise=0.0)
         self.backward = backward
         self.model, self.layout, self.dtype = model, layout, layout.dtype
-        n_out = layout.sizes[-1]
         first = layout.up(layout.sizes[0]) * layout.sizes[1]
         self._other_weights = layout.weight_count - first
         weights = self._other_weights + min(first, MOST_INPUTS * layout.sizes[1])
@@ -150,14 +153,17 @@ class Work:
         self.step.set(batch=batch, part=self.part, parts=self.parts, seed=(seed or 0) % 2**63)
         self.roads = Roads(model, self.memory, self.part, backward=backward)
         """The operations of the first layer, and how they read X."""
-        zeros, ones = aligned(layout.up(n_out), self.dtype), aligned(layout.up(n_out), self.dtype)
+        zeros, ones = aligned(layout.up(targets), self.dtype), aligned(layout.up(targets), self.dtype)
         ones[:] = 1
         places = {"row": layout.lanes, "panel": self.memory.stride}
-        self.targets = Record(MATRIX, columns=n_out, shift=zeros, scale=ones, panels=self.memory.y, **places)
+        self.targets = Record(MATRIX, columns=targets, shift=zeros, scale=ones, panels=self.memory.y, **places)
         """The record of the operation that copies the targets, which are rows or labels."""
         self.loss: Record | None = None
         self.gradient: np.ndarray | None = None
         """The vector like theta to which the gradient is written."""
+        self.to_inputs: tuple[Record, np.ndarray] | None = None
+        """The OUTPUTS record of the gradient with respect to x', whose field `out` must be set to an array before each
+        run; and the transposed weights of the first layer, which must be those of theta."""
         self.update: Record | None = None
         self.hyperparameters: Hyperparameters | None = None
         self._phases: list[tuple[int, int, bool, bool]] = []
@@ -208,9 +214,10 @@ class Work:
         At its end, the work forgets the samples and has nothing to do. Its records still hold addresses of their
         memory, which others may free, so nothing must run then.
         """
-        self._samples = X, y, order, weights = samples
+        self._samples, (X, y, order, weights) = samples, samples[:4]
         self._n = samples.n
-        self.step.set(n=self._n, order_size=0 if order is None else self._n, weighted=weights is not None)
+        weighted = 0 if weights is None else 2 if samples.signed else 1
+        self.step.set(n=self._n, order_size=0 if order is None else self._n, weighted=weighted)
         if order is not None:
             self.step.set(order=address(order))
         if weights is not None:

@@ -142,8 +142,8 @@ class Workspace:
         The largest number of rows of a part.
     n_threads : int
         The largest number of threads that work on a part.
-    targets : bool, keyword-only
-        Whether there are targets.
+    targets : int, keyword-only
+        The number of targets of a sample. With 0, there are none.
     backward : bool, keyword-only
         Whether there is a backward pass.
 
@@ -168,7 +168,7 @@ class Workspace:
         The loss of each row, and whether its prediction is right (1 or 0), both multiplied by its weight.
     """
 
-    def __init__(self, model: Model, rows: int, n_threads: int, *, targets: bool, backward: bool):
+    def __init__(self, model: Model, rows: int, n_threads: int, *, targets: int, backward: bool):
         layout, sizes = model.parameters.layout, model.parameters.layout.sizes
         self.dtype = layout.dtype
         # The number of lines is odd. With a power of two, a row of all panels would lie in the same sets of the cache.
@@ -183,9 +183,10 @@ class Workspace:
         self.a = self._panels([*widths, *(width * kept for width, kept in zip(widths[1:], self.kept, strict=True))])
         self.a, self.slope = self.a[: len(sizes)], self.a[len(sizes) :]
         hidden = [width * backward for width in widths[1:-1]]
-        self.y, *self.delta = self._panels([width * targets for width in (widths[-1], *hidden, widths[-1])])
-        self.costs, self.hits = aligned(rows * targets, np.float64), aligned(rows * targets, np.float64)
-        size = room(layout.lanes, sizes[-1])
+        last, given = widths[-1] * (targets > 0), layout.panels(targets) * self.stride
+        self.y, *self.delta = self._panels([given, *(width * (targets > 0) for width in hidden), last])
+        self.costs, self.hits = (aligned(rows * (targets > 0), np.float64) for _ in range(2))
+        size = room(layout.lanes, sizes[-1], targets)
         self.scratch = aligned(n_threads * size, self.dtype)
         self.step = Record(STEP, stride=self.stride, scratch=self.scratch, room=size)
         self.parameters = [np.array(sigma.parameters(), self.dtype) for sigma in model.activations]
@@ -196,9 +197,9 @@ class Workspace:
         self.layer = [
             Record(
                 LAYER, self.layers[l : l + 1], number=l + 1, n_in=sizes[l], n_out=sizes[l + 1], W=layout.W[l],
-                T=layout.T[l], transposed=l > 0, a_in=self.a[l], a_row=layout.lanes, a_panel=self.stride,
-                a_out=self.a[l + 1], delta=self.delta[l], slope=self.slope[l], parameters=self.parameters[l],
-                dropout=self.dropout[l],
+                T=layout.T[l], transposed=l > 0, biased=layout.biased[l], a_in=self.a[l], a_row=layout.lanes,
+                a_panel=self.stride, a_out=self.a[l + 1], delta=self.delta[l], slope=self.slope[l],
+                parameters=self.parameters[l], dropout=self.dropout[l],
             )
             for l in range(layout.depth)
         ]  # fmt: skip

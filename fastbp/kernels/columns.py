@@ -18,13 +18,13 @@ from .simd import OPTIONS
 from .simd.formulas import elementwise
 from .simd.functions import exp, log, log1p
 from .simd.memory import lanes, load, splat, store
-from .simd.tiles import transpose_lines
+from .simd.tiles import tile_load, tile_store, transpose_lines
 from .simd.vector import absolute, fma, maximum, sqrt, where
 
 
-def room(L: int, n_out: int) -> int:
+def room(L: int, n_out: int, n_targets: int) -> int:
     """Return how many values a thread needs: columns of outputs, targets and deltas; losses, hits and weights."""
-    return 3 * round_up(n_out, L) * L + 3 * L
+    return (2 * round_up(n_out, L) + round_up(n_targets, L)) * L + 3 * L
 
 
 @njit(**OPTIONS)
@@ -109,11 +109,9 @@ hinge_margin = elementwise(
 root = elementwise(sqrt, 1)
 ratio = elementwise(lambda x, y: where(y > 0.0, x / y, x), 2)
 later = elementwise(lambda best, x, at, i: where(x > best, i, at), 4)
-same = elementwise(lambda i, j: where(i >= j, where(j >= i, i.of(1.0), 0.0), 0.0), 2)
+same = elementwise(lambda i, j: where(i >= j, where(j >= i, 1.0, 0.0), 0.0), 2)
 same_side = elementwise(
-    lambda a, y, least: where(
-        a >= least, where(y >= 0.5, a.of(1.0), 0.0), where(a < least, where(y >= 0.5, a.of(0.0), 1.0), 0.0)
-    ),
+    lambda a, y, least: where(a >= least, where(y >= 0.5, 1.0, 0.0), where(a < least, where(y >= 0.5, 0.0, 1.0), 0.0)),
     3,
 )
 
@@ -139,6 +137,29 @@ def sum_over_outputs(formula):
         return costs
 
     return sum_over_outputs
+
+
+def rows_of_outputs(formula, outputs: int, targets: int):
+    """Return the function of columns for a loss of whole rows.
+
+    Parameters
+    ----------
+    formula : function
+        `formula(*a, *y, *parameters)` returns C and then dC/da_i for each output, as vectors.
+    outputs, targets : int
+        The numbers of outputs and of targets.
+    """
+    row = elementwise(formula, 3, results=1 + outputs)
+
+    @njit(**OPTIONS)
+    def rows_of_outputs(C, a, y, d, n_out, parameters):
+        """d_i = dC/da_i for each output i. Returns C."""
+        L = lanes(C)
+        results = row(tile_load(outputs, 1, C, a, L), tile_load(targets, 1, C, y, L), parameters)
+        tile_store(outputs, 1, results[1:], C, d, L)
+        return results[0]
+
+    return rows_of_outputs
 
 
 @njit(**OPTIONS)

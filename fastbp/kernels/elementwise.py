@@ -29,7 +29,7 @@ def activate(dtype, activation, kept: bool, dropped: bool, masked: bool):
     dtype : type
         float32 or float64.
     activation : object
-        An object with the formulas `value(z, *parameters)` and `derivative(x, *parameters)`, and with `parameter_count`
+        An object with the formulas `value(z, *parameters)` and `gradient(x, *parameters)`, and with `parameter_count`
         and `of_z`. The argument x is z if `of_z` is True, else a.
     kept : bool
         Whether da/dz is stored for the backward pass. This is necessary if the derivative takes z, or with dropout.
@@ -38,7 +38,7 @@ def activate(dtype, activation, kept: bool, dropped: bool, masked: bool):
     masked : bool
         Whether the masks of a are written.
     """
-    value, prime, of_z = elementwise(activation.value, 2), elementwise(activation.derivative, 2), activation.of_z
+    value, prime, of_z = elementwise(activation.value, 2), elementwise(activation.gradient, 2), activation.of_z
     count, find = activation.parameter_count, marks_of(dtype)
 
     @njit(**OPTIONS)
@@ -77,7 +77,7 @@ def differentiate(dtype, activation, masked: bool):
 
     With `masked`, the kernel also writes the masks of delta.
     """
-    prime, count, find = elementwise(activation.derivative, 2), activation.parameter_count, marks_of(dtype)
+    prime, count, find = elementwise(activation.gradient, 2), activation.parameter_count, marks_of(dtype)
 
     @njit(**OPTIONS)
     def differentiate(address, record, k, t, first, last, i):

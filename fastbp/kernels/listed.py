@@ -378,7 +378,7 @@ def _over_columns(dtype, cut: str, rule=None, shaped: bool = False, lazy: bool =
             weights(lists, next, heads[j], D, stride, rows, memory, layer.W + j * L, to, 0, panels, not fresh)
             heads[j], found = NONE, before
         first_panel, last_panel = divide(panels, t, step.threads)
-        for p in range(first_panel, last_panel):
+        for p in range(first_panel, last_panel if layer.biased else first_panel):
             biases(D, p * stride, rows, memory, layer.W + panels * to + p * L, not fresh)
 
     return over_columns

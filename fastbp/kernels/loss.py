@@ -45,8 +45,9 @@ def loss(dtype, loss, output: str):
         step, o = record_at(address, STEP), record_at(record, LOSS)
         A, Y, D = vector_at(o.a, dtype), vector_at(o.y, dtype), vector_at(o.delta, dtype)
         C, a, L, n_out = vector_at(step.scratch, dtype), t * step.room, lanes(A), o.columns
-        size = (n_out + L - 1) // L * L * L
-        y, d, sums = a + size, a + 2 * size, a + 3 * size
+        n_targets, size = o.targets, (n_out + L - 1) // L * L * L
+        d, y = a + size, a + 2 * size
+        sums = y + (n_targets + L - 1) // L * L * L
         parameters = spread(count, vector_at(o.parameters, dtype))
         costs, hits = vector_at(o.costs, np.float64), vector_at(o.hits, np.float64)
         given, weight = vector_at(step.sample_weights, np.float64), splat(C, 1.0)
@@ -54,13 +55,14 @@ def loss(dtype, loss, output: str):
         for r in range(first, last, L):
             rows = min(L, last - r)
             to_columns(A, r * L, step.stride, n_out, rows, C, a)
-            to_columns(Y, r * L, step.stride, n_out, rows, C, y)
+            to_columns(Y, r * L, step.stride, n_targets, rows, C, y)
             if step.weighted:
                 for m in range(L):  # lanes after the last row repeat it, as `to_columns` does
                     C[sums + 2 * L + m] = given[sample(order, start, r + min(m, rows - 1))]
                 weight = load(C, sums + 2 * L)
             store(C, sums, weight * evaluate(C, a, y, d, n_out, parameters))
-            store(C, sums + L, weight * hit(C, a, y, n_out, o.by_output, o.threshold))
+            if n_targets == n_out:  # else there are no classes, and nothing is right or wrong
+                store(C, sums + L, weight * hit(C, a, y, n_out, o.by_output, o.threshold))
             from_columns(C, a, A, r * L, step.stride, n_out, rows)
             from_columns(C, d, D, r * L, step.stride, n_out, rows)
             for m in range(rows):
@@ -94,14 +96,15 @@ def average_over_batch(dtype):
 def weigh_batch(address, record, k, t, start, first, last):
     """batch_weight = sum_s w_s over the samples of a minibatch, in their order; then seen += batch_weight.
 
-    This happens before the first part of a minibatch. Before the other parts, the operation does nothing.
+    If `weighted` is not 1, each w_s counts as 1 here. This happens before the first part of a minibatch. Before the
+    other parts, the operation does nothing.
     """
     step = record_at(address, STEP)
     _, _, batch_rows, begins, _ = rows_of(step, k)
     if not begins:
         return
     total = float(batch_rows)
-    if step.weighted:
+    if step.weighted == 1:
         order, given, total = order_of(step), vector_at(step.sample_weights, np.float64), 0.0
         for r in range(batch_rows):
             total += given[sample(order, start, r)]

@@ -254,7 +254,7 @@ def _over_lines(dtype, cut: str, rule=None, shaped: bool = False):
                 unit += stop - group
                 i, stop = place(panels, group), place(panels, stop)
                 line(step, layer, A, marks, D, rows, memory, j, i, stop, not fresh)
-                if j == 0:
+                if j == 0 and layer.biased:
                     for q in range(i, stop):
                         b = layer.W + blocks(layer, L) * L * L + q * L
                         biases(D, q * step.stride, rows, memory, b, not fresh)

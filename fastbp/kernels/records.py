@@ -30,7 +30,8 @@ STEP = _record(
 """The record that all operations share.
 
 - The samples of this run: there are `n` samples. If `order_size` is above 0, `order` holds their numbers. If `weighted`
-  is 1, `sample_weights` holds a weight for each sample of the arrays.
+  is 1 or 2, `sample_weights` holds a weight for each sample of the arrays. With 2, weights may be negative, and the
+  loss of a minibatch is divided by the number of its samples, not by the sum of their weights.
 - Their division: a minibatch has `batch` samples and `parts` parts, a part has `part` rows, and there are `threads`
   threads.
 - Random numbers depend on `seed` and on `step`, the number of steps before this run.
@@ -99,21 +100,21 @@ FOLLOWER = _record("follower layer panels")
 """A kernel of `elementwise.py`, which is applied to all panels of a layer; `panels` is their number."""
 
 LAYER = _record(
-    "number n_in n_out W T transposed a_in a_row a_panel a_out delta slope parameters done zeros_in zeros_out "
+    "number n_in n_out W T transposed biased a_in a_row a_panel a_out delta slope parameters done zeros_in zeros_out "
     "zeros_delta",
     "dropout",
 )
 """The layer l = `number`. `W` is the position of W^l in theta. If `transposed` is 1, `T` is its position in the
-transposed copy. `a_in`, `a_out` and `delta` are the panels of a^{l-1}, a^l and delta^l. The rows of a^{l-1} are `a_row`
-values apart, and its panels are `a_panel` values apart. If the layer keeps da/dz, `slope` are its panels. `parameters`
-are those of sigma. `dropout` is the probability of dropout for a^l. If kernels leave zeros out, `zeros_in`, `zeros_out`
-and `zeros_delta` are the ZEROS records of a^{l-1}, a^l and delta^l. If a kernel that leaves zeros out sums the gradient
-of the layer, `done` is 1."""
+transposed copy. If `biased` is 0, the biases stay 0. `a_in`, `a_out` and `delta` are the panels of a^{l-1}, a^l and
+delta^l. The rows of a^{l-1} are `a_row` values apart, and its panels are `a_panel` values apart. If the layer keeps
+da/dz, `slope` are its panels. `parameters` are those of sigma. `dropout` is the probability of dropout for a^l. If
+kernels leave zeros out, `zeros_in`, `zeros_out` and `zeros_delta` are the ZEROS records of a^{l-1}, a^l and delta^l. If
+a kernel that leaves zeros out sums the gradient of the layer, `done` is 1."""
 
-LOSS = _record("a y delta columns by_output parameters costs hits", "threshold")
-"""The panels of a^L, y and delta^L, with `columns` columns. `by_output` is 1 if each output by itself is right or
-wrong; an output then means "yes" from `threshold` on. `parameters` are those of the loss. `costs` and `hits` are the
-loss and the right predictions of each row."""
+LOSS = _record("a y delta columns targets by_output parameters costs hits", "threshold")
+"""The panels of a^L and delta^L, with `columns` columns, and of y, with `targets` columns. `by_output` is 1 if each
+output by itself is right or wrong; an output then means "yes" from `threshold` on. `parameters` are those of the loss.
+`costs` and `hits` are the loss and the right predictions of each row."""
 
 UPDATE = _record(
     "layers depth theta vectors gradient transposed size hyper hyper_first norms norm_count average",

@@ -241,7 +241,7 @@ def _over_blocks(dtype, summed: bool, rule=None, shaped: bool = False):
                 if not layer.transposed:
                     at = -1
                 weights(A, j * stride, D, i * stride, rows, memory, p, at, resume, stream)
-                if j == 0:
+                if j == 0 and layer.biased:
                     biases(D, i * stride, rows, memory, layer.W + n * L * L + i * L, resume)
             first, last = first - n * each, last - n * each
         if stream:

@@ -24,7 +24,7 @@ KIND = "checkpoint"
 SUFFIX = ".safetensors"
 CLASSES = {
     **network.CLASSES,
-    **{type(loss).__name__: type(loss) for loss in losses.LOSSES.values()},
+    **{kind.__name__: kind for kind in losses.LOSSES.kinds},
     **optimizers.OPTIMIZERS,
     **schedules.SCHEDULES,
     **averages.AVERAGES,

@@ -13,6 +13,7 @@ from ..callbacks import State, Trains
 from ..data.sources import Arrays, Blocks
 from ..engine.parameters import Kept
 from ..engine.work import DivergedError, Samples, Work
+from ..losses import Loss
 from . import hooks
 from .lbfgs import Search
 from .settings import Settings
@@ -25,8 +26,8 @@ class Trainable(Trains, Protocol):
     settings: Settings
     state: TrainingState
 
-    def work(self, batch: int) -> Work:
-        """Return the work of training steps of `batch` samples, with the present settings."""
+    def work(self, batch: int, loss: Loss | None = None) -> Work:
+        """Return the work of training steps of `batch` samples, with the present settings, or with another loss."""
 
     def score(self, samples: Samples, name: str) -> dict[str, float]:
         """Return the scores of checked samples."""
@@ -45,6 +46,8 @@ class Run:
         The callbacks.
     epochs : int
         The number of epochs of this call. Epochs of this call before an interruption count too.
+    loss : Loss or None, default None
+        The loss. With None, it is that of the settings.
 
     Raises
     ------
@@ -52,8 +55,10 @@ class Run:
         If the call continues an interrupted epoch, and the number of samples is another one.
     """
 
-    def __init__(self, trainer: Trainable, source: Arrays | Blocks, called: hooks.Hooks, epochs: int):
-        self.trainer, self.source, self.hooks = trainer, source, called
+    def __init__(
+        self, trainer: Trainable, source: Arrays | Blocks, called: hooks.Hooks, epochs: int, loss: Loss | None = None
+    ):
+        self.trainer, self.source, self.hooks, self.loss = trainer, source, called, loss
         state = trainer.state
         state.begin_call()
         if state.position.steps and state.position.n != source.n:
@@ -79,7 +84,7 @@ class Run:
             raise ValueError(
                 "optimizer must not change to or from LBFGS during a call of fit, which has its minibatches"
             )
-        self.work = self.trainer.work(self.source.batch)
+        self.work = self.trainer.work(self.source.batch, self.loss)
         self._search = Search(self.settings, self.trainer.state, self.work) if searches else None
 
     def train(self, validation: Samples | None) -> None:
@@ -114,6 +119,8 @@ class Run:
         if average is not None and training.average is not None:  # a callback may have set another one just now
             with np.errstate(all="ignore"):
                 average.move(training.average, training.parameters.theta, training.history.epochs)
+        if "objective" in self.trainer.settings.scorers:
+            scores["objective"] = scores["loss"] + self.trainer.settings.penalty(self.trainer.network.weights)
         try:
             if validation is not None:
                 found = self.trainer.score(validation, "validation_data")

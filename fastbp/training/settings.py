@@ -76,6 +76,14 @@ class Settings:
         """The metrics by their names. The value of "accuracy" is None, because the kernels compute it."""
         return by_name(self.metrics)
 
+    def penalty(self, weights: Sequence[np.ndarray]) -> float:
+        """Return l1 sum |w| + l2/2 sum w^2 over all weights (001), which training adds to the mean loss."""
+        total = 0.0
+        for W in weights:
+            W = W.astype(np.float64)
+            total += self.l1 * float(np.abs(W).sum()) + 0.5 * self.l2 * float((W * W).sum())
+        return total
+
     def learning_rate(self, t: np.ndarray, history: History) -> np.ndarray:
         """Return the learning rate at some steps of the epoch that follows the given history.
 

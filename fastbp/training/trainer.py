@@ -18,11 +18,11 @@ from .. import checks, files
 from ..averages import Average
 from ..callbacks import Callback
 from ..data import arrays, sources
-from ..data.samples import Reader, Targets
+from ..data.samples import Reader, Targets, sample_weights
 from ..engine import plan, threads
 from ..engine.work import DivergedError, Samples, Work
 from ..history import History
-from ..losses import Loss
+from ..losses import OUTPUT_GRADIENT, Loss
 from ..metrics import Metric, score
 from ..network import MLP, check_network
 from ..optimizers import Optimizer
@@ -53,13 +53,14 @@ class Trainer:
     ----------
     network : MLP
         The network to train. Training changes its parameters in place. All its activation functions must have a
-        derivative, so "threshold" is not possible.
+        derivative, which "threshold" and "sign" have not: a network with these can only be evaluated.
     loss : str or object, keyword-only
         The loss; training minimises its mean over the samples. The names are "cross_entropy", "binary_cross_entropy",
-        "squared_error" (half the sum of squares over the outputs), "mean_squared_error" (the mean of squares over the
-        outputs), "absolute_error", "huber", "quantile", "log_cosh", "poisson", "hinge", "squared_hinge",
-        "multiclass_hinge" and "norm_error" (the Euclidean distance). To set a parameter of a loss, give an object of
-        `fastbp.losses`, for example ``Huber(2.0)``. Each loss works with each activation function of the output.
+        "squared_error" (half the sum of squares over the outputs), "sum_squared_error" (the sum of squares),
+        "mean_squared_error" (the mean of squares over the outputs), "absolute_error", "huber", "quantile", "log_cosh",
+        "poisson", "hinge", "squared_hinge", "multiclass_hinge" and "norm_error" (the Euclidean distance). To set a
+        parameter of a loss, give an object of `fastbp.losses`, for example ``Huber(2.0)``; `fastbp.losses.Formula` is
+        for losses of your own. Each loss works with each activation function of the output.
     optimizer : Optimizer or None, keyword-only, default None
         The rule that updates the parameters: an object of `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`, `Adadelta`,
         `Rprop` or `LBFGS`. None means ``SGD(0.01)``.
@@ -86,9 +87,10 @@ class Trainer:
         attribute `averaged` gives a network with it.
     metrics : sequence of str or function, keyword-only, default ()
         The scores that `evaluate` and validation compute besides the loss. For classes they always compute the
-        accuracy. Give names such as "top_5_accuracy", "r2", "mae" or "auc" (which needs scikit-learn), objects of
-        `fastbp.metrics`, or functions f(y, a) -> float of the targets y and the outputs a. The module `fastbp.metrics`
-        says more.
+        accuracy. "objective" is the loss plus the terms of `l1` and `l2`; the history has it for the training too, with
+        the parameters at the end of the epoch. Give names such as "top_5_accuracy", "r2", "mae" or "auc" (which needs
+        scikit-learn), objects of `fastbp.metrics`, or functions f(y, a) -> float of the targets y and the outputs a.
+        The module `fastbp.metrics` says more.
     batch_size : int, keyword-only, default 32
         The number of samples in a minibatch, at least 1. With 1, training is online learning. With the number of
         samples or more, each step uses the full batch. If the samples come in blocks, a minibatch may have at most 16
@@ -191,7 +193,8 @@ class Trainer:
         _check_fit(network, self.settings)
         self._network = network
         self.state = TrainingState(network.parameters, self.settings.optimizer, seed)
-        self._work: tuple[tuple, Work] | None = None
+        self._work: tuple[tuple, Work, tuple] | None = None
+        self._applied: tuple[tuple, Work, tuple] | None = None
         self._lock, self._owner = threads.lock(), None
         network.decide_at(self.settings.resolved_loss.threshold)
 
@@ -362,6 +365,7 @@ class Trainer:
         if validation_data is not None and split:
             raise ValueError(f"validation_split must be 0 with validation_data, got {split}")
         self._check_turn()
+        self.network.architecture.check_trainable()
         with self._lock, self._turn():  # from the checks on, so that nobody gives the trainer another network
             reader, searches = self._reader(self.network, trains=True), self.optimizer.searches
             validation = None if validation_data is None else self._reader(self.network).validation(validation_data)
@@ -387,7 +391,15 @@ class Trainer:
             Run(self, source, called, epochs).train(validation)
         return self.history
 
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        signed_weights: bool = False,
+        output_gradient: ArrayLike | None = None,
+    ) -> dict[str, float]:
         """Train on some samples once, in their order, in minibatches. Use it when samples arrive one after another.
 
         The call does not count as an epoch: the history stays as it is, and so do schedules and averages that count
@@ -398,16 +410,22 @@ class Trainer:
         X : array or sparse matrix of shape (n, n_in)
             The inputs, as for `fit`. The number of rows can differ from call to call. If it is at most `batch_size`,
             the call is one step.
-        y : array of shape (n,) or (n, n_out)
-            The targets, as for `fit`.
+        y : array of shape (n,) or (n, n_out), or None, default None
+            The targets, as for `fit`. With None, `output_gradient` must be given.
         sample_weight : array of shape (n,) or None, keyword-only, default None
             The weight of each sample, at least 0, as for `fit`. With None, all weights are 1.
+        signed_weights : bool, keyword-only, default False
+            Whether weights may be negative, as advantages are. The loss of a minibatch is then the sum of weight times
+            loss, divided by the number of samples, and not by the sum of their weights.
+        output_gradient : array of shape (n, n_out), or (n,) for one output, or None, keyword-only, default None
+            The gradient dC/da^L of something else than the loss of the trainer, in place of `y`. It is summed over the
+            samples of a minibatch: if C is a mean, it already contains the factor 1/n.
 
         Returns
         -------
         dict of str to float
             The mean "loss" and, if the targets are classes, the "accuracy". Each sample is evaluated just before the
-            step that uses it.
+            step that uses it. With `output_gradient`, the dict is empty.
 
         Raises
         ------
@@ -434,12 +452,91 @@ class Trainer:
         True
         """
         self._check_turn()
+        self.network.architecture.check_trainable()
+        outside = output_gradient is not None
+        if (y is None) != outside:
+            raise ValueError("one of y and output_gradient must be given, and not both")
+        signed = checks.flag(signed_weights, "signed_weights")
+        if outside and (sample_weight is not None or self.optimizer.searches):
+            raise ValueError("output_gradient must not be given with sample_weight, or with LBFGS, which needs a loss")
         with self._lock, self._turn():
-            samples = self.read(X, y, sample_weight, trains=True)
+            if outside:
+                reader = self._reader(self.network, trains=True, loss=OUTPUT_GRADIENT)
+                samples = reader.samples(X, output_gradient, y_name="output_gradient")
+            elif signed:
+                reader = self._reader(self.network, trains=True)
+                samples = reader.samples(X, y)
+                weights = sample_weights(sample_weight, samples.n, signed=True)
+                samples = samples._replace(weights=weights, signed=True)
+            else:
+                samples = self.read(X, y, sample_weight, trains=True)
             source = sources.Arrays(samples, None, False, None, self._batch(samples.n))
             self.state.resumed = False
-            scores = Run(self, source, Hooks((), False), 1).epoch()
-        return {name: value for name, value in scores.items() if name in ("loss", "accuracy")}
+            scores = Run(self, source, Hooks((), False), 1, OUTPUT_GRADIENT if outside else None).epoch()
+        return {} if outside else {name: value for name, value in scores.items() if name in ("loss", "accuracy")}
+
+    def apply_gradients(self, dW: Sequence[ArrayLike], db: Sequence[ArrayLike]) -> None:
+        """Make one step of training with a gradient that you have, for example from `MLP.backward`.
+
+        The optimizer, the schedule, clipping, `l1` and `l2`, max-norm and the average do what they do in `fit`. Dropout
+        and noise play no part.
+
+        Parameters
+        ----------
+        dW, db : sequences of L arrays
+            The gradient with respect to the weights and the biases of each layer, in their shapes.
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, a value is not finite, or the optimizer is `LBFGS`.
+        TypeError
+            If an argument is not a sequence of numeric arrays.
+        FloatingPointError
+            If a parameter becomes infinite. The network then has the parameters from before the call.
+        RuntimeError
+            If a callback calls this method of the trainer that is calling it.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net = fb.MLP([2, 1], seed=0)
+        >>> trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.5))
+        >>> net.set_weights([[[2.0], [3.0]]], [[0.0]])
+        >>> trainer.apply_gradients([[[1.0], [0.0]]], [[-1.0]])
+        >>> net.weights[0].tolist(), net.biases[0].tolist()
+        ([[1.5], [3.0]], [0.5])
+        """
+        self._check_turn()
+        self.network.architecture.check_trainable()
+        if self.optimizer.searches:
+            raise ValueError("optimizer must not be LBFGS for apply_gradients: it needs the loss at other parameters")
+        if self.settings.lazy:
+            raise ValueError("gradient must not be 'lazy' for apply_gradients")
+        dW, db = self.network.of_layers(dW, db, ("dW", "db"))
+        with self._lock, self._turn():
+            work, state = self._applying(), self.state
+            self.network.parameters.pack(dW, db, work.gradient)
+            before = state.snapshot()
+            work.steps_done = state.step
+            work.run_once()
+            if not before[0].are_finite():
+                state.restore(before, self.optimizer)
+                raise FloatingPointError(
+                    "a parameter is not finite after this step: the parameters are again those from before the call; "
+                    f"try a learning rate below {self.optimizer.learning_rate:g}"
+                )
+            state.step, state.resumed = state.step + 1, False
+
+    def _applying(self) -> Work:
+        """Return the work of a step with a given gradient, which is written to `Work.gradient`."""
+        key, parts = self._key(None)
+        if self._applied is None or self._applied[0] != key:
+            gradient = self.network.parameters.like_theta()
+            work = plan.apply(self.network.model, gradient, self._rule(), self.n_threads)
+            work.gradient = gradient
+            self._applied = key, work, parts
+        return self._applied[1]
 
     @classmethod
     def resume(cls, directory: str | os.PathLike, *, metrics: Sequence[Metric] | None = None) -> Trainer:
@@ -564,6 +661,8 @@ class Trainer:
             scores = network.evaluate(samples, loss, self.n_threads)
         except DivergedError:
             raise FloatingPointError(f"the {loss.name} of {name} is not finite") from None
+        if "objective" in self.settings.scorers:
+            scores["objective"] = scores["loss"] + self.settings.penalty(network.weights)
         others = {name: function for name, function in self.settings.scorers.items() if function is not None}
         if others:
             a = network.predict(samples.X.array, n_threads=self.n_threads)
@@ -607,9 +706,10 @@ class Trainer:
         reader = self._reader(network or self.network, trains=trains)
         return reader.weighted(reader.samples(X, y), sample_weight)
 
-    def _reader(self, network: MLP, *, trains: bool = False) -> Reader:
+    def _reader(self, network: MLP, *, trains: bool = False, loss: Loss | None = None) -> Reader:
         """Return the object that checks samples for a network and the loss, and for training if `trains`."""
-        return Reader(network.model, self.settings.resolved_loss, noisy=trains, lazy=trains and self.settings.lazy)
+        loss = loss or self.settings.resolved_loss
+        return Reader(network.model, loss, noisy=trains, lazy=trains and self.settings.lazy)
 
     def _batch(self, n: int) -> int:
         """Return the number of samples in a minibatch when there are n samples. `LBFGS` always uses all of them."""
@@ -641,39 +741,50 @@ class Trainer:
             twin.parameters.assign(self.state.average)
         return twin
 
-    def work(self, batch: int) -> Work:
-        """Return the work of training steps of `batch` samples, with the present network, settings and state."""
+    def work(self, batch: int, loss: Loss | None = None) -> Work:
+        """Return the work of training steps of `batch` samples, with the present network, settings and state.
+
+        With a loss, it takes the place of the one in the settings.
+        """
+        loss = loss or self.settings.resolved_loss
+        key, parts = self._key(loss, batch)
+        if self._work is None or self._work[0] != key:
+            # Keeping `parts` alive makes sure that no other object gets one of their ids.
+            self._work = key, self._make_work(batch, loss), parts
+        return self._work[1]
+
+    def _key(self, *options: Any) -> tuple[tuple, tuple]:
+        """Return what a work depends on, by identity, and the objects themselves."""
         network, settings, state = self.network, self.settings, self.state
         state.suit(network.parameters, settings.optimizer, settings.average)  # an assignment may have been interrupted
         if settings.average is not None:
             state.begin_average()
         parts = network, settings, state.vectors, state.average
-        key = *map(id, parts), batch, network.threshold
-        if self._work is None or self._work[0] != key:
-            # Keeping `parts` alive makes sure that no other object gets one of their ids.
-            self._work = key, self._make_work(batch), parts
-        return self._work[1]
+        return (*map(id, parts), *options, network.threshold), parts
 
-    def _make_work(self, batch: int) -> Work:
+    def _make_work(self, batch: int, loss: Loss) -> Work:
         """Make the work of training steps for minibatches of `batch` samples."""
-        network, settings, state, optimizer = self.network, self.settings, self.state, self.optimizer
-        loss = settings.resolved_loss
-        if optimizer.searches:
+        network, settings, state = self.network, self.settings, self.state
+        if self.optimizer.searches:
             return plan.gradient(network.model, batch, settings.n_threads, loss, state.seed)
+        return plan.train(network.model, batch, settings.n_threads, loss, state.seed, self._rule())
+
+    def _rule(self) -> plan.Rule:
+        """Return the rule that updates the parameters, with the present settings and state."""
+        settings, state, optimizer = self.settings, self.state, self.optimizer
         at = lambda t: optimizer.hyper(t, settings.learning_rate(t, state.history))  # noqa: E731
         rate = settings.average.rate if settings.average else 0.0
-        rule = plan.Rule(
+        return plan.Rule(
             optimizer, state.vectors, at, settings.l1, settings.l2, settings.clip_value, settings.clip_norm,
             settings.gradient == "stored", settings.lazy, state.average if rate else None, rate,
         )  # fmt: skip
-        return plan.train(network.model, batch, settings.n_threads, loss, state.seed, rule)
 
     def __copy__(self) -> Trainer:
         return copy.deepcopy(self)  # because two trainers must never share their state
 
     def __getstate__(self) -> dict:
         """Return the attributes without the lock, and without the work, whose memory knows its own address."""
-        return {**self.__dict__, "_work": None, "_lock": None, "_owner": None}
+        return {**self.__dict__, "_work": None, "_applied": None, "_lock": None, "_owner": None}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
@@ -682,5 +793,5 @@ class Trainer:
 
 def _check_fit(network: MLP, settings: Settings) -> None:
     """Raise ValueError if the network cannot be trained with these settings."""
-    network.architecture.check_trainable()
+    settings.resolved_loss.target_count(network.sizes[-1])
     arrays.within_dtype(settings.optimizer.learning_rate, "learning_rate", network.dtype)

@@ -18,7 +18,7 @@ def default(sigma, formula):
 
 SIGMA = {name: elementwise(formulas.elementwise(default(row, row.value), 1)) for name, row in ACTIVATIONS.items()}
 PRIME = {
-    name: elementwise(formulas.elementwise(default(row, row.derivative), 1))
+    name: elementwise(formulas.elementwise(default(row, row.gradient), 1))
     for name, row in ACTIVATIONS.items()
     if row.trainable
 }

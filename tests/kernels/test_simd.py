@@ -95,7 +95,7 @@ def test_block(dtype, stream):
         for i in range(0, len(W), memory.lanes(W)):
             memory.store(B, i, memory.load(W, i))
         tiles.block_store(B, V, 0, stream)
-        tiles.block_transpose(B, T, 0, stream)
+        tiles.block_transpose(B, 0, T, 0, stream)
         memory.fence()
 
     copy(W, V, T, stream)

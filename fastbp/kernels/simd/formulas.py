@@ -54,7 +54,8 @@ def elementwise(formula: Callable, arity: int, results: int = 1):
     """
 
     def build(*kinds):
-        out = kinds[0] if results == 1 else types.UniTuple(kinds[0], results)
+        vector = next(iter(kinds[0])) if isinstance(kinds[0], types.BaseTuple) else kinds[0]
+        out = vector if results == 1 else types.UniTuple(vector, results)
         return out(*kinds), lambda context, builder, sig, args: _evaluate(context, builder, formula, kinds, args, out)
 
     return _spread(build, arity)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from llvmlite import ir
 
-from .vector import F32, F64, MANTISSA, Vector, absolute, fma, maximum, minimum, where
+from .operands import operation
+from .vector import F32, F64, MANTISSA, Vector, absolute, fma, maximum, minimum, sqrt, tiny, where
 
 
 def _power_of_two(t: Vector) -> Vector:
@@ -42,6 +44,7 @@ def _expm1_parts(x: Vector) -> tuple[Vector, Vector]:
     return _power_of_two(t), p * r
 
 
+@operation(np.exp)
 def exp(x: Vector) -> Vector:
     """Return e^x.
 
@@ -52,6 +55,7 @@ def exp(x: Vector) -> Vector:
     return where(x < low, 0.0, fma(scale, q, scale))
 
 
+@operation(lambda x: np.expm1(np.minimum(x, 88.0 if np.result_type(x) == np.float32 else 709.0)))
 def expm1(x: Vector) -> Vector:
     """Return e^x - 1 for x >= 0. It is precise around 0, and at most e^88 (float32) or e^709 (float64)."""
     scale, q = _expm1_parts(minimum(x, 88.0 if x.type.element == F32 else 709.0))
@@ -67,6 +71,7 @@ def _atanh_twice(s: Vector, terms: int) -> Vector:
     return p * s
 
 
+@operation(np.log)
 def log(x: Vector) -> Vector:
     """Return ln x.
 
@@ -76,7 +81,7 @@ def log(x: Vector) -> Vector:
     b, element = x.builder, x.type.element
     mantissa = MANTISSA[element]
     root = 0x3F3504F3 if element == F32 else 0x3FE6A09E667F3BCD  # these are the bits of sqrt(1/2)
-    x = maximum(x, x.tiny)
+    x = maximum(x, tiny(x))
     nothing = x - x  # 0 for a number, and NaN for infinity and NaN, whose bits would look like those of a number
     bits = x.bits()
     constant = lambda value: ir.Constant(bits.type, [value] * x.type.count)  # noqa: E731
@@ -86,6 +91,7 @@ def log(x: Vector) -> Vector:
     return fma(Vector(b, b.sitofp(e, x.type)), math.log(2.0), _atanh_twice(s, 5 if element == F32 else 11)) + nothing
 
 
+@operation(np.log1p)
 def log1p(u: Vector) -> Vector:
     """Return ln(1 + u) for 0 <= u <= 1. It is precise around 0."""
     return _atanh_twice(u / (u + 2.0), 7 if u.type.element == F32 else 16)
@@ -125,6 +131,10 @@ ERFC = {
 }  # fmt: skip
 
 
+_erfc = np.vectorize(math.erfc, otypes=[float])
+
+
+@operation(lambda x: 0.5 * _erfc(np.multiply(x, -math.sqrt(0.5))))
 def normal_cdf(x: Vector) -> Vector:
     """Return (1 + erf(x / sqrt 2)) / 2, the distribution function of the standard normal distribution."""
     low, coefficients = ERFC[x.type.element]
@@ -136,3 +146,69 @@ def normal_cdf(x: Vector) -> Vector:
         p = fma(p, s, c)
     tail = 0.5 * t * exp(fma(-u, u, p))
     return where(x > 0.0, 1.0 - tail, tail)
+
+
+@operation(np.power)
+def power(x: Vector, y: Vector | float) -> Vector:
+    """Return x^y.
+
+    For a whole number y up to 64, the result is a product. For others it is e^(y ln x), which is NaN for x < 0, and
+    whose relative error grows with |y ln x|.
+    """
+    if not isinstance(y, Vector):
+        if y == 0.5:
+            return sqrt(x)
+        if y == int(y) and 0 < abs(y) <= 64:
+            product = _product_of(x, int(abs(y)))
+            return product if y > 0 else 1.0 / product
+    y = x.of(y)
+    at_zero = where(y > 0.0, 0.0, where(y < 0.0, math.inf, 1.0))
+    return where(x > 0.0, exp(y * log(x)), where(x < 0.0, math.nan, at_zero + x))
+
+
+def _product_of(x: Vector, n: int) -> Vector:
+    """Return x^n for a whole number n >= 1, by squaring."""
+    if n == 1:
+        return x
+    half = _product_of(x, n // 2)
+    return half * half * x if n % 2 else half * half
+
+
+PI = {
+    F32: (3.140625, 0.0009670257568359375, 6.278329573009626e-07),
+    F64: (3.141592651605606, 1.984187159194406e-09, 1.6667485837041758e-19),
+}
+"""pi as the sum of three numbers, of which the first two have few bits."""
+
+
+def _sine(x: Vector, shift: float) -> Vector:
+    """Return sin(x + shift pi).
+
+    With k the whole number next to x / pi + shift, it is (-1)^k sin(r) with r = x - (k - shift) pi. pi is split into
+    three parts, so that their products with k are exact up to |x| = 1e5. sin(r) is its Taylor sum.
+    """
+    single = x.type.element == F32
+    parts = PI[x.type.element]
+    t = x * (1.0 / math.pi) + shift + 1.5 * 2.0 ** MANTISSA[x.type.element]  # which has k in its lowest bits
+    k = t - 1.5 * 2.0 ** MANTISSA[x.type.element]
+    r = x
+    for part in parts:
+        r = fma(shift - k, part, r)
+    p, square, last = r.of(0.0), r * r, 13 if single else 21
+    for n in range(last, 0, -2):
+        p = fma(p, square, (-1.0) ** (n // 2) / math.factorial(n))
+    bits = t.bits()
+    odd = t.builder.shl(bits, ir.Constant(bits.type, [31 if single else 63] * t.type.count))
+    return Vector(t.builder, t.builder.bitcast(t.builder.xor((p * r).bits(), odd), r.type))
+
+
+@operation(np.sin)
+def sin(x: Vector) -> Vector:
+    """Return sin x. The absolute error grows with |x| beyond 1e5."""
+    return _sine(x, 0.0)
+
+
+@operation(np.cos)
+def cos(x: Vector) -> Vector:
+    """Return cos x. The absolute error grows with |x| beyond 1e5."""
+    return _sine(x, 0.5)

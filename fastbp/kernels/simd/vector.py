@@ -6,6 +6,8 @@ the formula once, and Numba needs no time to compile it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -13,6 +15,7 @@ from numba.core import cgutils
 from numba.extending import models, register_model
 
 from ..panels import LINE
+from .operands import operation
 
 I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 F32, F64 = ir.FloatType(), ir.DoubleType()
@@ -56,10 +59,10 @@ def emit_call(builder, name: str, result, *args):
 
 
 class Mask:
-    """`Mask` is a vector of truth values, one for each lane. The function `where` uses it."""
+    """`Mask` is a vector of truth values, one for each lane of the vectors `like`. The function `where` uses it."""
 
-    def __init__(self, builder, value):
-        self.builder, self.value = builder, value
+    def __init__(self, builder, value, like: Vector):
+        self.builder, self.value, self.like = builder, value, like
 
 
 class Vector:
@@ -73,11 +76,6 @@ class Vector:
         """The LLVM type of the vector."""
         return self.value.type
 
-    @property
-    def tiny(self) -> float:
-        """The smallest normal number of the dtype."""
-        return 2.0**-126 if self.type.element == F32 else 2.0**-1022
-
     def of(self, x: float | Vector) -> Vector:
         """Return x as a vector of this type. A number becomes a vector with the number in every lane."""
         return (
@@ -88,7 +86,7 @@ class Vector:
         return Vector(self.builder, getattr(self.builder, op)(self.of(left).value, self.of(right).value))
 
     def _compare(self, op: str, other) -> Mask:
-        return Mask(self.builder, self.builder.fcmp_ordered(op, self.value, self.of(other).value))
+        return Mask(self.builder, self.builder.fcmp_ordered(op, self.value, self.of(other).value), self)
 
     def __add__(self, other):
         return self._emit("fadd", self, other)
@@ -116,6 +114,9 @@ class Vector:
     def __lt__(self, other):
         return self._compare("<", other)
 
+    def __le__(self, other):
+        return self._compare("<=", other)
+
     def __gt__(self, other):
         return self._compare(">", other)
 
@@ -128,34 +129,43 @@ class Vector:
         return self.builder.bitcast(self.value, ir.VectorType(ir.IntType(width), self.type.count))
 
 
-def where(mask: Mask, x: Vector | float, y: Vector | float) -> Vector:
-    """Return x in the lanes where the mask is true, and y elsewhere. One of x and y must be a vector.
-
-    The function also works for NumPy arrays.
-    """
-    if isinstance(mask, np.ndarray):
-        return np.where(mask, x, y)
-    like = x if isinstance(x, Vector) else y
-    return Vector(mask.builder, mask.builder.select(mask.value, like.of(x).value, like.of(y).value))
+def tiny(x: Any) -> float:
+    """Return the smallest normal number of the dtype of x."""
+    if isinstance(x, Vector):
+        return 2.0**-126 if x.type.element == F32 else 2.0**-1022
+    return float(np.finfo(np.result_type(x, np.float32)).tiny)
 
 
-def fma(x: Vector, y: Vector | float, z: Vector | float) -> Vector:
-    """Return x y + z. The function also works for NumPy arrays.
+@operation(np.full_like)
+def filled(x: Any, value: float) -> Any:
+    """Return the number `value` in the shape of x."""
+    return x.of(value)
+
+
+@operation(np.where)
+def where(mask: Any, x: Any, y: Any) -> Any:
+    """Return x where the mask is true, and y elsewhere."""
+    return Vector(mask.builder, mask.builder.select(mask.value, mask.like.of(x).value, mask.like.of(y).value))
+
+
+@operation(lambda x, y, z: x * y + z)
+def fma(x: Any, y: Any, z: Any) -> Any:
+    """Return x y + z.
 
     It emits `llvm.fmuladd`, because `llvm.fma` would call the scalar `fmaf` of libm on a target without the
     instruction.
     """
-    if isinstance(z, np.ndarray):
-        return x * y + z
     return _llvm("fmuladd", x, x.of(y), x.of(z))
 
 
-def maximum(x: Vector, y: Vector | float) -> Vector:
+@operation(lambda x, y: np.where(np.less(x, y), y, x))
+def maximum(x: Any, y: Any) -> Any:
     """Return the larger one of x and y. If x is NaN, the result is NaN."""
     return where(x < y, y, x)
 
 
-def minimum(x: Vector, y: Vector | float) -> Vector:
+@operation(lambda x, y: np.where(np.greater(x, y), y, x))
+def minimum(x: Any, y: Any) -> Any:
     """Return the smaller one of x and y. If x is NaN, the result is NaN."""
     return where(x > y, y, x)
 
@@ -167,7 +177,8 @@ def _llvm(name: str, *vectors: Vector) -> Vector:
     return Vector(x.builder, emit_call(x.builder, tag, x.type, *(vector.value for vector in vectors)))
 
 
-def absolute(x: Vector) -> Vector:
+@operation(np.absolute)
+def absolute(x: Any) -> Any:
     """Return |x|."""
     return _llvm("fabs", x)
 
@@ -178,15 +189,17 @@ def normal(x: Vector) -> Vector:
     Where a gradient stays 0, a running mean comes down to such numbers, which many processors compute with in 150
     cycles: a step of 784-128-10 with momentum took 1.5 times as long after 900 steps on images with empty borders.
     """
-    return where(absolute(x) < x.tiny, 0.0, x)
+    return where(absolute(x) < tiny(x), 0.0, x)
 
 
-def with_sign(x: Vector, y: Vector) -> Vector:
+@operation(np.copysign)
+def with_sign(x: Any, y: Any) -> Any:
     """Return |x| with the sign of y."""
     return _llvm("copysign", x, y)
 
 
-def sqrt(x: Vector) -> Vector:
+@operation(np.sqrt)
+def sqrt(x: Any) -> Any:
     """Return the square root of x."""
     return _llvm("sqrt", x)
 

@@ -1,0 +1,56 @@
+"""This module approximates derivatives by differences (001): slowly, but without knowing any derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+STEP = 5e-4
+"""The step h. It balances two errors: the formula has an error of the order h^4 = 6e-14, and rounding in float64 adds
+an error of about 1e-16 / h = 2e-13."""
+
+
+def central(f: Callable[[float], float], h: float = STEP) -> float:
+    """Return the derivative at 0 of a function of one number, or of many at once if f returns an array.
+
+    It is the central difference (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / (12 h).
+    """
+    return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
+
+
+def of_array(cost: Callable[[], float], array: np.ndarray, most: int | None = None, seed: int = 0) -> np.ndarray:
+    """Return the derivative of a cost with respect to each number of an array, which the cost reads.
+
+    Parameters
+    ----------
+    cost : function
+        A function without arguments. It reads the array, whose numbers change during the call.
+    array : float64 array
+        The array. In the end, its numbers are what they were.
+    most : int or None, default None
+        The number of derivatives to compute, for numbers chosen at random. With None, all are computed.
+    seed : int, default 0
+        The seed of the choice.
+
+    Returns
+    -------
+    array of the same shape
+        The derivatives. Those that were not computed are NaN.
+    """
+    out, flat = np.full(array.size, np.nan), array.reshape(-1)
+    places = np.arange(array.size)
+    if most is not None and most < array.size:
+        places = np.random.default_rng(seed).choice(array.size, most, replace=False)
+    for i in places:
+        value = flat[i]
+
+        def moved(by: float, i: int = i, value: float = value) -> float:
+            flat[i] = value + by
+            return cost()
+
+        try:
+            out[i] = central(moved)
+        finally:
+            flat[i] = value
+    return out.reshape(array.shape)

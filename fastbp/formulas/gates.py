@@ -1,0 +1,119 @@
+"""This module has the table of gates: what each gate computes, and how it hands a gradient on to its inputs (001).
+
+The function `forward` takes the inputs x, y, ... and returns the output z. The function `backward` takes dz = dC/dz,
+the output z and the inputs, and returns dC/dx, dC/dy, ...: each is dz times the derivative of z with respect to the
+input. For an input through which no gradient goes, it returns None. Most functions are formulas of vectors, arrays and
+nodes (`fastbp.kernels.simd.operands`). The gates that work on whole arrays are only for arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ..kernels.simd.functions import cos, exp, expm1, log, normal_cdf, power, sin
+from ..kernels.simd.vector import absolute, maximum, minimum, sqrt, where
+
+
+class Gate(NamedTuple):
+    """`Gate` is a kind of gate.
+
+    Attributes
+    ----------
+    forward : function
+        `forward(*inputs, **options)` returns the output.
+    backward : function
+        `backward(dz, z, *inputs, **options)` returns a tuple with the gradient for each input.
+    text : str
+        The gate as a formula: the places {0}, {1}, ... stand for the inputs, and {name} for an option.
+    elementwise : bool
+        Whether each number of the output depends only on the numbers at the same place of the inputs.
+    """
+
+    forward: Callable
+    backward: Callable
+    text: str
+    elementwise: bool = True
+
+
+def _both(x: np.ndarray, y: np.ndarray, dz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gradients for the inputs of x @ y. A vector stands for one row on the left, and one column right."""
+    X, Y = np.atleast_2d(x), y if y.ndim > 1 else y[:, None]
+    D = dz.reshape(X.shape[:-1] + Y.shape[-1:])
+    return (D @ Y.swapaxes(-1, -2)).reshape(x.shape), (X.swapaxes(-1, -2) @ D).reshape(y.shape)
+
+
+def _total(x: np.ndarray, axis: int | None) -> np.ndarray:
+    return np.sum(x, axis=axis)
+
+
+def _spread(dz: np.ndarray, z: np.ndarray, x: np.ndarray, axis: int | None) -> tuple[np.ndarray]:
+    return (np.broadcast_to(dz if axis is None else np.expand_dims(dz, axis), x.shape),)
+
+
+def _margins(scores: np.ndarray, labels: tuple[int, ...], delta: float) -> np.ndarray:
+    """Return max(0, s_i - s_k + delta) for each row of scores, and 0 for the right class k."""
+    rows = np.arange(len(labels))
+    margins = np.maximum(scores - scores[rows, labels][:, None] + delta, 0.0)
+    margins[rows, labels] = 0.0
+    return margins
+
+
+def _margins_back(dz: np.ndarray, z: np.ndarray, scores: np.ndarray, labels: tuple[int, ...], delta: float) -> tuple:
+    g = np.where(z > 0.0, dz, 0.0)
+    g[np.arange(len(labels)), labels] = -g.sum(axis=1)
+    return (g,)
+
+
+def _softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+GATES: dict[str, Gate] = {
+    "add": Gate(lambda x, y: x + y, lambda dz, z, x, y: (dz, dz), "{0} + {1}"),
+    "subtract": Gate(lambda x, y: x - y, lambda dz, z, x, y: (dz, -dz), "{0} - {1}"),
+    "multiply": Gate(lambda x, y: x * y, lambda dz, z, x, y: (dz * y, dz * x), "{0} * {1}"),
+    "divide": Gate(lambda x, y: x / y, lambda dz, z, x, y: (dz / y, -dz * z / y), "{0} / {1}"),
+    "power": Gate(power, lambda dz, z, x, y: (dz * y * power(x, y - 1.0), dz * z * log(x)), "{0} ** {1}"),
+    "negative": Gate(lambda x: -x, lambda dz, z, x: (-dz,), "-{0}"),
+    "scale": Gate(lambda x, by: x * by, lambda dz, z, x, by: (dz * by,), "{by} * {0}"),
+    "shift": Gate(lambda x, by: x + by, lambda dz, z, x, by: (dz,), "{0} + {by}"),
+    "raise": Gate(lambda x, to: power(x, to), lambda dz, z, x, to: (dz * (to * power(x, to - 1.0)),), "{0} ** {to}"),
+    "reciprocal": Gate(lambda x: 1.0 / x, lambda dz, z, x: (-dz * z * z,), "1 / {0}"),
+    "exp": Gate(exp, lambda dz, z, x: (dz * z,), "exp({0})"),
+    "expm1": Gate(expm1, lambda dz, z, x: (dz * (z + 1.0),), "expm1({0})"),
+    "log": Gate(log, lambda dz, z, x: (dz / x,), "log({0})"),
+    "sqrt": Gate(sqrt, lambda dz, z, x: (0.5 * dz / z,), "sqrt({0})"),
+    "sin": Gate(sin, lambda dz, z, x: (dz * cos(x),), "sin({0})"),
+    "cos": Gate(cos, lambda dz, z, x: (-dz * sin(x),), "cos({0})"),
+    "normal_cdf": Gate(
+        normal_cdf, lambda dz, z, x: (dz * exp(-0.5 * x * x) * (1.0 / math.sqrt(2.0 * math.pi)),), "normal_cdf({0})"
+    ),
+    "absolute": Gate(absolute, lambda dz, z, x: (where(x > 0.0, dz, where(x < 0.0, -dz, 0.0)),), "absolute({0})"),
+    "maximum": Gate(maximum, lambda dz, z, x, y: (where(x > y, dz, 0.0), where(x > y, 0.0, dz)), "maximum({0}, {1})"),
+    "minimum": Gate(minimum, lambda dz, z, x, y: (where(x < y, dz, 0.0), where(x < y, 0.0, dz)), "minimum({0}, {1})"),
+    "where": Gate(where, lambda dz, z, m, x, y: (None, where(m, dz, 0.0), where(m, 0.0, dz)), "where({0}, {1}, {2})"),
+    "less": Gate(lambda x, y: x < y, lambda dz, z, x, y: (None, None), "{0} < {1}"),
+    "less_equal": Gate(lambda x, y: x <= y, lambda dz, z, x, y: (None, None), "{0} <= {1}"),
+    "activate": Gate(
+        lambda x, sigma: sigma.value(x, *sigma.parameters()),
+        lambda dz, z, x, sigma: (dz * sigma.gradient(x if sigma.of_z else z, *sigma.parameters()),),
+        "{sigma}({0})",
+    ),
+    "matmul": Gate(lambda x, y: x @ y, lambda dz, z, x, y: _both(x, y, dz), "{0} @ {1}", False),
+    "transpose": Gate(lambda x: x.T, lambda dz, z, x: (dz.T,), "{0}.T", False),
+    "sum": Gate(_total, _spread, "sum({0}, {axis})", False),
+    "mean": Gate(np.mean, lambda dz, z, x: (np.full(x.shape, dz / x.size),), "mean({0})", False),
+    "rows": Gate(lambda x: np.float64(len(x) if x.ndim else 1), lambda dz, z, x: (None,), "rows({0})", False),
+    "squared_norm": Gate(lambda x: np.sum(x * x), lambda dz, z, x: (2.0 * dz * x,), "squared_norm({0})", False),
+    "softmax": Gate(
+        _softmax, lambda dz, z, x: (z * (dz - (dz * z).sum(axis=-1, keepdims=True)),), "softmax({0})", False
+    ),
+    "hinge_margins": Gate(_margins, _margins_back, "hinge_margins({0})", False),
+}
+"""All gates, by their names. Where two inputs of maximum or minimum are equal, the gradient goes to the second one, so
+that maximum(z, 0) has the derivative 0 at z = 0, as relu has."""

@@ -1,0 +1,65 @@
+"""This module holds `Trace`: everything that a network computes for some samples, forward and backward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Trace:
+    """`Trace` has the values of a forward pass and, if there were targets, of a backward pass. `MLP.trace` makes it.
+
+    ``print(trace)`` shows the first sample as a table, and ``print(trace.table(r))`` shows sample r.
+
+    Attributes
+    ----------
+    x : array of shape (n, n_in)
+        The inputs a^0 of the first layer: after `shift` and `scale`.
+    z, a : lists of L arrays of shape (n, n_l)
+        The pre-activations z^l and the activations a^l of each layer. ``z[0]`` is z^1.
+    delta : list of L arrays of shape (n, n_l), or None
+        delta^l = dC/dz^l for the loss C of each sample, which is not divided by n.
+    loss : float or None
+        The mean loss.
+    dW, db : lists of arrays, or None
+        The gradient of the mean loss, as from `MLP.gradients`.
+    """
+
+    x: np.ndarray
+    z: list[np.ndarray]
+    a: list[np.ndarray]
+    delta: list[np.ndarray] | None = None
+    loss: float | None = None
+    dW: list[np.ndarray] | None = None  # noqa: N815
+    db: list[np.ndarray] | None = None
+
+    def table(self, r: int = 0) -> str:
+        """Return the table of a sample: a line for each unit, layer by layer.
+
+        Parameters
+        ----------
+        r : int, default 0
+            The number of the sample.
+
+        Raises
+        ------
+        IndexError
+            If there is no such sample.
+        """
+        if not -len(self.x) <= r < len(self.x):
+            raise IndexError(f"r must be a sample from 0 to {len(self.x) - 1}, got {r}")
+        rows = [("layer", "unit", "z", "a", *(["delta"] if self.delta else []))]
+        rows += [("0", str(i), "", f"{x:.6g}", *([""] if self.delta else [])) for i, x in enumerate(self.x[r], 1)]
+        for l, (z, a) in enumerate(zip(self.z, self.a, strict=True)):
+            for i in range(z.shape[1]):
+                numbers = [z[r, i], a[r, i], *([self.delta[l][r, i]] if self.delta else [])]
+                rows.append((str(l + 1), str(i + 1), *(f"{number:.6g}" for number in numbers)))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+
+    def __str__(self) -> str:
+        return self.table()

@@ -1,0 +1,76 @@
+"""Settled and Recorder: callbacks that look at the parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+
+X, Y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
+
+
+def trainer(**options) -> fb.Trainer:
+    net = fb.MLP([1, 1], dtype=np.float64, seed=0)
+    return fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.5), seed=0, **{"batch_size": 3} | options)
+
+
+def test_training_ends_when_nothing_moves():
+    own, settled = trainer(), fb.callbacks.Settled()
+    own.fit(X, Y, epochs=10_000, callbacks=[settled])
+    assert own.history.epochs < 1000
+    assert settled.moved == 0
+    before = own.network.theta
+    own.fit(X, Y)
+    assert (own.network.theta == before).all()
+
+
+def test_the_tolerance():
+    own, settled = trainer(), fb.callbacks.Settled(0.01)
+    own.fit(X, Y, epochs=10_000, callbacks=[settled])
+    assert 0 < settled.moved <= 0.01
+    epochs, twin = own.history.epochs, trainer()
+    thetas = [twin.network.theta]
+    for _ in range(epochs):
+        twin.fit(X, Y)
+        thetas.append(twin.network.theta)
+    moves = np.abs(np.diff(thetas, axis=0)).max(axis=1)
+    assert (moves[:-1] > 0.01).all()
+    assert moves[-1] == settled.moved
+    for wrong, error in ((-1, ValueError), ("x", TypeError)):
+        with pytest.raises(error, match="tolerance"):
+            fb.callbacks.Settled(wrong)
+
+
+@pytest.mark.parametrize(("options", "steps"), [({}, [0, 3, 6]), ({"per": "step", "every": 2}, [0, 2, 4, 6])])
+def test_the_recorder(options, steps):
+    own, recorder = trainer(batch_size=1), fb.callbacks.Recorder(**options)
+    own.fit(X, Y, epochs=2, callbacks=[recorder])
+    assert recorder.steps == steps
+    assert recorder.values.shape == (len(steps), 2)
+    assert (recorder.values[-1] == own.network.theta).all()
+    some = fb.callbacks.Recorder([1], **options)
+    twin = trainer(batch_size=1)
+    twin.fit(X, Y, epochs=2, callbacks=[some])
+    assert (some.values == recorder.values[:, 1:]).all()
+
+
+def test_the_recorder_continues(tmp_path):
+    whole = fb.callbacks.Recorder()
+    trainer().fit(X, Y, epochs=4, callbacks=[whole])
+    trainer().fit(X, Y, epochs=2, callbacks=[fb.callbacks.Recorder(), fb.Checkpoint(tmp_path)])
+    again = fb.callbacks.Recorder()
+    fb.Trainer.resume(tmp_path).fit(X, Y, epochs=4, callbacks=[again, fb.Checkpoint(tmp_path)])
+    assert again.steps == whole.steps
+    assert (again.values == whole.values).all()
+
+
+def test_mistakes_of_the_recorder():
+    for make, message in [
+        (lambda: fb.callbacks.Recorder([-1]), r"places\[0\] must be at least 0"),
+        (lambda: fb.callbacks.Recorder(per="minibatch"), "per must be one of"),
+        (lambda: fb.callbacks.Recorder(every=0), "every must be at least 1"),
+        (lambda: trainer().fit(X, Y, callbacks=[fb.callbacks.Recorder([2])]), "places must be below 2"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            make()

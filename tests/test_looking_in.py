@@ -1,0 +1,415 @@
+"""What a network shows of its inside, and gradients with respect to inputs and from outside."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import reference
+from helpers import guarded_copy, labelled, parameters
+from scipy import sparse
+
+import fastbp as fb
+
+SHAPES = [[3, 2], [4, 18, 2], [3, 17, 33, 9, 2]]
+
+
+def network(sizes=(4, 18, 2), dtype=np.float64, **options) -> fb.MLP:
+    made = {"activation": "tanh", "output": "softmax", "scale": 0.5, "shift": 0.25, "seed": 0} | options
+    return fb.MLP(sizes, dtype=dtype, **made)
+
+
+def samples(net: fb.MLP, n: int = 21) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, net.sizes[0])).astype(net.dtype), rng.integers(0, net.sizes[-1], n)
+
+
+# --- trace ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_network_of_002():
+    """Without biases: W1 = [[0.1, -0.2], [0.3, 0.4]], w2 = (0.5, -0.6), x = (1, 2), y = 1."""
+    net = fb.MLP([2, 2, 1], activation="sigmoid", output="sigmoid", bias=False, dtype=np.float64)
+    net.set_weights([[[0.1, -0.2], [0.3, 0.4]], [[0.5], [-0.6]]], [None, None])
+    t = net.trace([[1.0, 2.0]], [1], "binary_cross_entropy")
+    near = lambda values: pytest.approx(np.array(values), abs=5e-7)  # noqa: E731
+    assert t.a[0] == near([[0.668188, 0.645656]])
+    assert t.a[1] == near([[0.486678]])
+    assert t.loss == pytest.approx(0.720152, abs=5e-7)
+    assert t.delta[1] == near([[-0.513322]])
+    assert t.dW[1] == near([[-0.342995], [-0.331429]])
+    assert t.delta[0] == near([[-0.056905, 0.070464]])
+    assert t.dW[0] == near([[-0.056905, 0.070464], [-0.113810, 0.140928]])
+    assert t.db == [None, None]
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+@pytest.mark.parametrize("output", ["softmax", "identity", "silu"])
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_trace_against_the_reference(sizes, output, loss):
+    if loss == "cross_entropy" and output != "softmax":
+        pytest.skip("cross_entropy needs probabilities")
+    net = network(sizes, output=output)
+    X, y = samples(net)
+    one_hot = np.eye(sizes[-1])[y]
+    t = net.trace(X, one_hot if loss == "squared_error" else y, loss)
+    x = (X - 0.25) * 0.5
+    zs, a = reference.forward(x, net.weights, net.biases, net.architecture.activation, output)
+    assert t.x == pytest.approx(x, rel=1e-14)
+    for l in range(len(sizes) - 1):
+        assert t.z[l] == pytest.approx(zs[l], rel=1e-11, abs=1e-14)
+        assert t.a[l] == pytest.approx(a[l + 1], rel=1e-11, abs=1e-14)
+    before = [t.x, *t.a]
+    for l, (dW, db) in enumerate(zip(t.dW, t.db, strict=True)):
+        assert before[l].T @ t.delta[l] / len(X) == pytest.approx(dW, rel=1e-10, abs=1e-14)
+        assert t.delta[l].mean(axis=0) == pytest.approx(db, rel=1e-10, abs=1e-14)
+    cost, dW, _ = net.gradients(X, one_hot if loss == "squared_error" else y, loss=loss)
+    assert t.loss == cost
+    assert all((own == wanted).all() for own, wanted in zip(t.dW, dW, strict=True))
+
+
+def test_trace_has_the_bits_of_a_prediction():
+    """Of many rows, of which the kernels see some at a time; of sparse ones; and without targets."""
+    net = network([40, 30, 3], np.float32, activation="relu", shift=0.0)
+    X, _ = samples(net, 1000)
+    X *= np.random.default_rng(1).random(X.shape) < 0.2
+    for given in (X, sparse.csr_array(X)):
+        t = net.trace(given)
+        assert (t.a[-1] == net.predict(X)).all()
+        assert (t.a[0] == net.transform(X)).all()
+        assert (t.x == X * np.float32(0.5)).all()
+        assert t.delta is None
+        assert t.dW is None
+
+
+def test_the_table_of_a_trace():
+    net = network([2, 3, 1], output="sigmoid")
+    t = net.trace([[1.0, 2.0], [3.0, 4.0]], [0, 1], "binary_cross_entropy")
+    lines = str(t).splitlines()
+    assert lines[0].split() == ["layer", "unit", "z", "a", "delta"]
+    assert len(lines) == 1 + 2 + 3 + 1
+    assert t.table(1) != str(t)
+    assert lines[-1].split()[2:] == [f"{t.z[1][0, 0]:.6g}", f"{t.a[1][0, 0]:.6g}", f"{t.delta[1][0, 0]:.6g}"]
+    assert "delta" not in str(net.trace([[1.0, 2.0]]))
+    with pytest.raises(IndexError, match="r must be a sample from 0 to 1, got 2"):
+        t.table(2)
+
+
+# --- features, theta --------------------------------------------------------------------------------------------------
+
+
+def test_transform():
+    net = network([4, 18, 7, 2], output="identity")
+    X, _ = samples(net)
+    assert (net.transform(X) == net.transform(X, 2)).all()
+    assert (net.transform(X, -1) == net.predict(X)).all()
+    assert net.transform(X, 1) == pytest.approx(np.tanh(((X - 0.25) * 0.5) @ net.weights[0] + net.biases[0]), rel=1e-12)
+    for layer in (0, 4, -4):
+        with pytest.raises(ValueError, match=r"layer must be"):
+            net.transform(X, layer)
+    with pytest.raises(TypeError, match="layer must be an integer"):
+        net.transform(X, 1.0)
+
+
+def test_theta():
+    net = network([2, 3, 2], bias=[True, False])
+    (W1, W2), (b1, none) = net.weights, net.biases
+    assert none is None
+    assert net.theta.tolist() == [*W1.ravel(), *b1, *W2.ravel()]
+    assert net.theta.size == net.n_parameters == 15
+    net.theta = np.arange(15)
+    assert net.weights[0].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert net.biases[0].tolist() == [6, 7, 8]
+    assert net.weights[1].tolist() == [[9, 10], [11, 12], [13, 14]]
+    loss, dW, db = net.gradients([[1.0, 2.0]], [1], loss="cross_entropy")
+    same, flat = net.gradients([[1.0, 2.0]], [1], loss="cross_entropy", flat=True)
+    assert loss == same
+    assert flat.tolist() == [*dW[0].ravel(), *db[0], *dW[1].ravel()]
+    for wrong, error in ((np.zeros(14), ValueError), (np.full(15, np.nan), ValueError), ("x", TypeError)):
+        with pytest.raises(error):
+            net.theta = wrong
+    assert net.theta.tolist() == list(range(15))
+
+
+# --- gradients with respect to inputs ---------------------------------------------------------------------------------
+
+
+def torch_twin(torch, net: fb.MLP):
+    modules = []
+    for l, (W, b) in enumerate(zip(net.weights, net.biases, strict=True)):
+        layer = torch.nn.Linear(*W.shape, dtype=torch.float32 if net.dtype == np.float32 else torch.float64)
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(W.T.copy()))
+            layer.bias.copy_(torch.from_numpy(b))
+        modules += [layer, torch.nn.Softmax(-1) if l + 2 == len(net.sizes) else torch.nn.Tanh()]
+    return lambda x: torch.nn.Sequential(*modules)((x - 0.25) * 0.5)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(np.float32, 1e-5), (np.float64, 1e-10)])
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_input_gradients_and_jacobian_beside_pytorch(sizes, dtype, most):
+    torch = pytest.importorskip("torch")
+    net = network(sizes, dtype)
+    X, y = samples(net)
+    x = torch.tensor(X, requires_grad=True)
+    twin = torch_twin(torch, net)
+    torch.nn.functional.nll_loss(twin(x).log(), torch.tensor(y)).backward()
+    *_, dX = net.gradients(X, y, loss="cross_entropy", inputs=True)
+    assert np.abs(dX - x.grad.numpy()).max() <= most * np.abs(dX).max()
+    wanted = np.stack([torch.autograd.functional.jacobian(twin, row).numpy() for row in torch.tensor(X)])
+    found = net.jacobian(X)
+    assert found.shape == (len(X), sizes[-1], sizes[0])
+    assert np.abs(found - wanted).max() <= most * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_input_gradients_against_differences(sizes):
+    """With weights of samples, and with the dropout and the noise of a seed, which stay the same."""
+    net = network(sizes, dropout=[0.3] + [0.2] * (len(sizes) - 2), input_noise=0.1)
+    X, y = samples(net)
+    for options in ({}, {"seed": 3}, {"sample_weight": np.arange(1.0, 22.0)}):
+        *_, dX = net.gradients(X, y, loss="cross_entropy", inputs=True, **options)
+        cost = lambda: net.gradients(X, y, loss="cross_entropy", **options)[0]  # noqa: B023, E731
+        wanted = fb.formulas.differences.of_array(cost, X, most=25)
+        seen = ~np.isnan(wanted)
+        assert np.abs(dX - wanted)[seen].max() <= 1e-9 * np.abs(dX).max()
+
+
+def test_input_gradients_change_nothing_else():
+    """The other gradients have the same bits; also of sparse inputs, and of inputs with many zeros."""
+    net = network([40, 30, 3], np.float32, activation="relu", shift=0.0)
+    X, y = samples(net, 1500)
+    X *= np.random.default_rng(1).random(X.shape) < 0.2
+    plain = net.gradients(X, y, loss="cross_entropy")
+    for given in (X, sparse.csr_array(X)):
+        *more, dX = net.gradients(given, y, loss="cross_entropy", inputs=True)
+        assert plain[0] == more[0]
+        assert all((a == b).all() for k in (1, 2) for a, b in zip(plain[k], more[k], strict=True))
+        assert dX.shape == X.shape
+    assert (dX == net.gradients(X, y, loss="cross_entropy", inputs=True)[-1]).all()
+
+
+@pytest.mark.parametrize("at_end", [True, False])
+def test_input_gradients_touch_nothing_beside(monkeypatch, at_end):
+    from helpers import guarded
+
+    from fastbp.engine import plan, workspace
+
+    for module in (plan, workspace):
+        monkeypatch.setattr(module, "aligned", lambda size, dtype: guarded(size, dtype, at_end))
+    net = network([17, 33, 3], np.float32)
+    X, y = samples(net, 9)
+    assert np.isfinite(net.gradients(guarded_copy(X, at_end), y, loss="cross_entropy", inputs=True)[-1]).all()
+    assert np.isfinite(net.trace(guarded_copy(X, at_end), y, "cross_entropy").delta[0]).all()
+
+
+# --- gradients from outside -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_backward(sizes):
+    """The gradient of a loss of one's own, given as dC/da."""
+    net = network(sizes, output="silu")
+    X, y = samples(net)
+    wanted = net.gradients(X, np.eye(2)[y], loss="squared_error", inputs=True)
+    dW, db, dX = net.backward(X, (net.predict(X) - np.eye(2)[y]) / len(X))
+    for own, other in zip([*dW, *db, dX], [*wanted[1], *wanted[2], wanted[3]], strict=True):
+        assert own == pytest.approx(other, rel=1e-10, abs=1e-14)
+    minus = net.backward(X, (np.eye(2)[y] - net.predict(X)) / len(X))
+    assert (minus[2] == -dX).all()
+
+
+def test_partial_fit_with_a_gradient_is_a_step():
+    """As with the loss that has this gradient, with clipping, momentum, an average and l2."""
+    results = []
+    for outside in (False, True):
+        net = network([4, 18, 2], output="identity", max_norm=2.0)
+        X, y = samples(net)
+        own = fb.Trainer(
+            net, loss="squared_error", optimizer=fb.SGD(0.1, momentum=0.9), clip_norm=0.1, average=fb.EMA(0.9),
+            l2=0.01, batch_size=64, schedule=fb.schedules.Cosine(10, per="step"),
+        )  # fmt: skip
+        for _ in range(5):
+            if outside:
+                assert own.partial_fit(X, output_gradient=(net.predict(X) - np.eye(2)[y]) / len(X)) == {}
+            else:
+                own.partial_fit(X, np.eye(2)[y])
+        assert own.state.step == 5
+        results.append([*parameters(own), own.averaged.weights[0]])
+    for own, wanted in zip(*results, strict=True):
+        assert own == pytest.approx(wanted, rel=1e-10)
+
+
+def test_apply_gradients_is_a_step():
+    results = []
+    for outside in (False, True):
+        net = network([4, 18, 2], dtype=np.float32)
+        X, y = samples(net)
+        own = fb.Trainer(net, loss="cross_entropy", optimizer=fb.Adam(0.01), clip_norm=0.1, average=fb.EMA(0.9))
+        for _ in range(5):
+            if outside:
+                own.apply_gradients(*net.gradients(X, y, loss="cross_entropy")[1:])
+            else:
+                own.partial_fit(X, y)
+        results.append([*parameters(own), *own.averaged.weights, own.state.vectors])
+        assert own.state.step == 5
+    assert all((own == wanted).all() for own, wanted in zip(*results, strict=True))
+
+
+def test_signed_weights():
+    """The sum of weight times loss, divided by the number of samples."""
+    net = network([4, 18, 2])
+    X, y = samples(net)
+    weights = np.random.default_rng(0).normal(size=len(X))
+    own = fb.Trainer(net, loss="cross_entropy", optimizer=fb.SGD(1.0), batch_size=64)
+    before = net.theta
+    each = [net.gradients(X[r : r + 1], y[r : r + 1], loss="cross_entropy", flat=True) for r in range(len(X))]
+    scores = own.partial_fit(X, y, sample_weight=weights, signed_weights=True)
+    assert scores["loss"] == pytest.approx(np.mean([w * cost for w, (cost, _) in zip(weights, each, strict=True)]))
+    moved = np.mean([w * g for w, (_, g) in zip(weights, each, strict=True)], axis=0)
+    assert before - net.theta == pytest.approx(moved, rel=1e-9, abs=1e-13)
+    with pytest.raises(ValueError, match="sample_weight"):
+        own.partial_fit(X, y, sample_weight=weights)
+
+
+def test_mistakes_of_gradients_from_outside():
+    net = network([4, 18, 2])
+    X, y = samples(net)
+    own = fb.Trainer(net, loss="cross_entropy")
+    g, before = np.ones((len(X), 2)), net.theta
+    for act, error, message in [
+        (lambda: own.partial_fit(X), ValueError, "one of y and output_gradient"),
+        (lambda: own.partial_fit(X, y, output_gradient=g), ValueError, "one of y and output_gradient"),
+        (lambda: own.partial_fit(X, output_gradient=g[:3]), ValueError, "output_gradient must have a row for each"),
+        (lambda: own.partial_fit(X, output_gradient=g * np.nan), ValueError, r"output_gradient\[0, 0\]"),
+        (lambda: own.partial_fit(X, output_gradient=g, sample_weight=y), ValueError, "with sample_weight"),
+        (lambda: own.partial_fit(X, y, signed_weights=1), TypeError, "signed_weights must be True or False"),
+        (lambda: net.backward(X, g[:, :1]), ValueError, "output_gradient must have shape"),
+        (lambda: own.apply_gradients([g], [g]), ValueError, "dW must be 2 arrays"),
+        (lambda: own.apply_gradients(net.weights, net.biases[::-1]), ValueError, r"db\[0\] must have shape"),
+        (lambda: own.apply_gradients(net.weights, 3), TypeError, "db must be a sequence"),
+        (lambda: net.trace(X, y), ValueError, "y and loss must be given together"),
+        (lambda: net.gradients(X, y, loss="cross_entropy", inputs=1), TypeError, "inputs must be True or False"),
+    ]:  # fmt: skip
+        with pytest.raises(error, match=message):
+            act()
+    own.optimizer = fb.LBFGS()
+    with pytest.raises(ValueError, match="LBFGS"):
+        own.apply_gradients(net.weights, net.biases)
+    with pytest.raises(ValueError, match="LBFGS"):
+        own.partial_fit(X, output_gradient=g)
+    assert (net.theta == before).all()
+
+
+def test_a_step_that_is_not_finite_is_undone():
+    net = network([4, 18, 2], np.float32)
+    own = fb.Trainer(net, loss="cross_entropy", optimizer=fb.SGD(1e30))
+    before, huge = net.theta, [W * 0 + 1e30 for W in net.weights]
+    with pytest.raises(FloatingPointError, match="not finite after this step"):
+        own.apply_gradients(huge, net.biases)
+    assert (net.theta == before).all()
+
+
+# --- networks without biases ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"gradient": "stored"}, {"l2": 0.1}, {"average": fb.EMA(0.9)}])
+@pytest.mark.parametrize("inputs", ["dense", "masked", "sparse"])
+def test_biases_that_do_not_exist_stay_0(options, inputs):
+    net = network([40, 30, 17, 3], np.float32, activation="sigmoid", shift=0.0, bias=[False, True, False], dropout=0.5)
+    X, y = samples(net, 300)
+    X *= np.random.default_rng(1).random(X.shape) < (1.0 if inputs == "dense" else 0.2)
+    own = fb.Trainer(net, loss="cross_entropy", optimizer=fb.Adam(0.01), seed=0, **options)
+    own.fit(sparse.csr_array(X) if inputs == "sparse" else X, y, epochs=3)
+    layout = net.parameters.layout
+    assert [bool(net.parameters.theta[layout.bias(l)].any()) for l in range(3)] == [False, True, False]
+    assert [b is None for b in net.biases] == [True, False, True]
+    assert net.n_parameters == 40 * 30 + 31 * 17 + 17 * 3
+
+
+def test_bias_false_everywhere_else(tmp_path):
+    net = network([3, 5, 2], bias=[True, False])
+    X, y = samples(net)
+    assert max(max(layer) for layer in fb.check_gradients(net, X, y, "cross_entropy")) < 1e-8
+    net.save(tmp_path / "m.safetensors")
+    twin = fb.load(tmp_path / "m.safetensors")
+    assert (twin.theta == net.theta).all()
+    assert twin.architecture.bias == (True, False)
+    assert (net.astype(np.float32).theta == net.theta.astype(np.float32)).all()
+    own = fb.Trainer(net, loss="cross_entropy", seed=0)
+    own.fit(X, y, epochs=2, callbacks=[fb.Checkpoint(tmp_path / "run")])
+    resumed = fb.Trainer.resume(tmp_path / "run")
+    assert (resumed.network.theta == net.theta).all()
+    fb.Trainer(net, loss="cross_entropy", optimizer=fb.LBFGS()).fit(X, y, epochs=3)
+    assert net.biases[1] is None
+    for bias, error in ((1, TypeError), ([True], ValueError), ("no", ValueError), ([1, 0], TypeError)):
+        with pytest.raises(error, match="bias"):
+            fb.MLP([3, 5, 2], bias=bias)
+    with pytest.raises(ValueError, match=r"biases\[1\] must be None"):
+        net.set_weights(net.weights, [net.biases[0], np.zeros(2)])
+
+
+def test_bias_false_and_pytorch():
+    arrays = {"0.weight": np.ones((5, 3)), "0.bias": np.ones(5), "2.weight": np.ones((2, 5))}
+    net = network([3, 5, 2], bias=[True, False])
+    fb.interop.from_torch(net, arrays)
+    assert net.weights[1].tolist() == np.ones((5, 2)).tolist()
+    with pytest.raises(ValueError, match="a weight and a bias for each layer that has biases"):
+        fb.interop.from_torch(net, {**arrays, "2.bias": np.ones(2)})
+    torch = pytest.importorskip("torch")
+    found = fb.interop.to_torch(net)
+    assert list(found) == list(arrays)
+    linear = torch.nn.Linear
+    module = torch.nn.Sequential(linear(3, 5), torch.nn.Tanh(), linear(5, 2, bias=False)).double()
+    module.load_state_dict(found)
+
+
+# --- evaluation -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["threshold", "sign"])
+def test_networks_of_threshold_units_can_be_evaluated(name):
+    net = fb.MLP([2, 2, 1], activation=name, output=name, seed=0)
+    net.set_weights([[[1, 1], [1, 1]], [[1], [-1]]], [[-0.5, -1.5], [-0.5 if name == "threshold" else -1.5]])
+    own = fb.Trainer(net, loss="squared_error")
+    X = [[0, 0], [0, 1], [1, 0], [1, 1]]
+    y = np.array([0, 1, 1, 0]) if name == "threshold" else np.array([-1, 1, 1, -1])
+    assert own.evaluate(X, y) == {"loss": 0.0}
+    assert net.trace(X).a[0][1].tolist() == ([1, 0] if name == "threshold" else [1, -1])
+    for act in (
+        lambda: own.fit(X, y), lambda: own.partial_fit(X, y), lambda: net.jacobian(X),
+        lambda: own.apply_gradients(net.weights, net.biases), lambda: net.trace(X, y, "squared_error"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"{name}.* has no derivative"):
+            act()
+
+
+def test_the_objective():
+    """data_loss + reg_loss of 001."""
+    X, y = labelled(40, n_in=4, n_out=3)
+    net = network([4, 5, 3], scale=1.0, shift=0.0)
+    own = fb.Trainer(net, loss="cross_entropy", l1=0.01, l2=0.1, metrics=["objective"], seed=0)
+    own.fit(X, y, epochs=2, validation_data=(X, y))
+    W = np.concatenate([W.ravel() for W in net.weights])
+    penalty = 0.01 * np.abs(W).sum() + 0.05 * (W**2).sum()
+    scores = own.evaluate(X, y)
+    assert scores["objective"] == pytest.approx(scores["loss"] + penalty, rel=1e-12)
+    assert own.history["objective"][-1] == pytest.approx(own.history["loss"][-1] + penalty, rel=1e-12)
+    assert own.history["validation_objective"][-1] == pytest.approx(scores["objective"], rel=1e-12)
+
+
+def test_sum_squared_error():
+    net = network([4, 5, 3], output="identity")
+    X, _ = samples(net)
+    y = np.random.default_rng(1).normal(size=(len(X), 3))
+    wanted = ((net.predict(X) - y) ** 2).sum(axis=1).mean()
+    assert fb.Trainer(net, loss="sum_squared_error").evaluate(X, y)["loss"] == pytest.approx(wanted, rel=1e-12)
+
+
+def test_numerical_gradients():
+    net = network([4, 5, 3], dtype=np.float32)
+    X, y = samples(net)
+    slow = fb.numerical_gradients(net, X, y, "cross_entropy")
+    _, dW, db = net.gradients(X, y, loss="cross_entropy")
+    for own, wanted in zip([*slow.dW, *slow.db], [*dW, *db], strict=True):
+        assert own == pytest.approx(wanted, rel=1e-4, abs=1e-6)
+    assert 0 < slow.backpropagation_seconds < slow.seconds
