@@ -92,7 +92,7 @@ def kernels(
     for record in (forward, backward):
         record.set(**products)
     layer = Record(
-        LAYER, n_in=n_in, n_out=n_out, W=layout.W[1], T=layout.T[1], transposed=1, a_in=A, delta=D
+        LAYER, n_in=n_in, n_out=n_out, W=layout.W[1], T=layout.T[1], transposed=1, biased=1, a_in=A, delta=D
     )  # fmt: skip
     h = np.array([0.1, 0.9], dtype)
     learn = Record(UPDATE, layers=layer.memory, depth=1, theta=theta, vectors=v, transposed=transposed, hyper=h)

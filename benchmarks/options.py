@@ -1,6 +1,6 @@
 """What options cost: epochs with one and without, in turns.
 
-python benchmarks/options.py [--case M] [--rounds 15]
+python benchmarks/options.py [OPTION ...] [--case M] [--rounds 15]
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ NETWORK = {
     "input noise": {"input_noise": 0.1},
     "max-norm": {"max_norm": 3.0},
     "gelu": {"activation": "gelu"},
+    "relu as a formula": {"activation": fb.activations.Formula(lambda z: fb.graph.maximum(z, 0.0))},
+    "no biases": {"bias": False},
 }
 TRAINER = {
     "momentum": {"optimizer": fb.SGD(0.01, momentum=0.9)},
@@ -90,6 +92,7 @@ def fits(case: Case, directory: Path) -> dict[str, Callable[[], object]]:
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("option", nargs="*", help="names of the table; by default all")
     parser.add_argument("--case", default="M", choices=[name for name in CASES if CASES[name].loss == "cross_entropy"])
     parser.add_argument("--rounds", type=int, default=15)
     args = parser.parse_args()
@@ -97,6 +100,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         made = fits(case, Path(directory))
         plain = made.pop("plain")
+        if unknown := {*args.option} - made.keys():
+            parser.error(f"OPTION must be of {', '.join(map(repr, made))}; got {unknown}")
+        made = {name: fit for name, fit in made.items() if not args.option or name in args.option}
         print(f"{case.title}, plain SGD: times its epoch\n")
         for name, fit in made.items():
             plain(), fit()

@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike
 
 from . import checks
 from .formulas import own
-from .formulas.nodes import Node, apply
+from .formulas.gates import GATES
+from .formulas.nodes import Node, apply, variable
 from .formulas.programs import Program
 from .kernels.simd.formulas import digest
 from .kernels.simd.functions import exp, expm1, log1p, normal_cdf
@@ -436,9 +437,7 @@ class Softmax(Activation):
     def __call__(self, z: ArrayLike | Node) -> Any:
         if isinstance(z, Node):
             return apply("softmax", z)
-        z = own.numeric(z, "z")
-        e = np.exp(z - z.max(axis=-1, keepdims=True))
-        return e / e.sum(axis=-1, keepdims=True)
+        return GATES["softmax"].forward(own.numeric(z, "z"))
 
     def derivative(self, z: ArrayLike | Node) -> Any:
         raise TypeError("softmax has no derivative of one number: each output depends on all z of its row")
@@ -464,7 +463,7 @@ class Formula(Activation):
     init : {"he", "glorot", "lecun"}, keyword-only, default "he"
         The method that draws the first weights of a layer with this function, if `MLP` gets no `init`.
     name : str, keyword-only, default "formula"
-        The name of the function in tables.
+        The name of the function in tables. It must not be one of the names for `MLP`.
 
     Raises
     ------
@@ -493,7 +492,7 @@ class Formula(Activation):
     of_z: ClassVar[bool] = True
     formula: Callable | Program
     _: KW_ONLY
-    prime: Callable | Program | None = None
+    prime: Callable | None = None
     constants: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
     init: str = "he"
     name: str = "formula"
@@ -502,34 +501,24 @@ class Formula(Activation):
         checked = {
             "constants": own.constants(self.constants),
             "init": checks.choice(self.init, "init", ("he", "glorot", "lecun")),
-            "name": checks.text(self.name, "name"),
+            "name": own.name_of_formula(self.name, OUTPUTS),
         }
-        for name, value in checked.items():
+        z = variable("z")
+        checked["formula"] = own.program(self.formula, self.prime, [z], [], checked["constants"], [z])
+        fresh = not isinstance(self.formula, Program)
+        for name, value in (checked | {"prime": None}).items():
             object.__setattr__(self, name, value)
-        count = 1 + self.parameter_count
-        if not isinstance(self.formula, Program):
-            z, *others = own.variables(["z", *(name for name, _ in self.constants)])
-            named = {node.name: node for node in others}
-            (value,) = Program.traced(self.formula, [z], named, "formula")
-            (slope,) = own.slopes(value, [z], self.prime, [z], named)
-            for field, node in (("formula", value), ("prime", slope)):
-                object.__setattr__(self, field, Program.of([z, *others], [node]))
+        if fresh:
             points = np.linspace(-6.0, 6.0, 80)
             own.check_slopes(self, self.derivative(points), points, "z")
-        for program in (self.formula, self.prime):
-            if not isinstance(program, Program) or program.count != count or len(program.outputs) != 1:
-                raise ValueError(f"a formula from a file must have {count} inputs and one result")
 
     def value(self, z, *parameters):
-        return self._of(self.formula, z, parameters)
+        value = self.formula.compute(z, *parameters)[0]
+        return filled(z, value) if isinstance(value, float) else value
 
     def gradient(self, z, *parameters):
-        return self._of(self.prime, z, parameters)
-
-    def _of(self, program: Program, z: Any, parameters: tuple) -> Any:
-        """Return the result of a program in the shape of z."""
-        (value,) = program.compute(z, *parameters)
-        return filled(z, value) if isinstance(value, float) else value
+        slope = self.formula.compute(z, *parameters)[1]
+        return filled(z, slope) if isinstance(slope, float) else slope
 
     def parameters(self) -> tuple[float, ...]:
         return tuple(value for _, value in self.constants)

@@ -554,7 +554,7 @@ class Recorder(Callback):
     steps : list of int
         The number of steps that the trainer had finished, for each row of `values`.
     values : array of shape (rows, parameters)
-        The parameters: first those from before training, and then one row for each time.
+        The parameters: first those from before the first call of `fit`, and then one row for each time.
 
     Raises
     ------

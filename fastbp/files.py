@@ -345,11 +345,16 @@ def opened(path: str | os.PathLike, kind: str) -> Iterator[Contents]:
             raise ModelFileError(f"{path} is not a {kind} that can be read: {reason}") from None
 
 
+def stored_as(kind: type) -> str:
+    """Return the name of a class in a file."""
+    return getattr(kind, "stored_as", kind.__name__)
+
+
 def plain(value: Any) -> Any:
     """Return a value in a form that JSON can store. A dataclass becomes {name of its class: its fields}."""
     if dataclasses.is_dataclass(value):
         fields = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {type(value).__name__: fields}
+        return {stored_as(type(value)): fields}
     if isinstance(value, np.dtype):
         return str(value)
     if isinstance(value, np.generic):

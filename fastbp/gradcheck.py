@@ -6,6 +6,7 @@ import time
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import checks
 from .formulas import differences
@@ -22,7 +23,7 @@ class LayerErrors(NamedTuple):
         The largest absolute difference between the gradient of a weight and its numerical derivative, divided by the
         largest absolute value of these gradients and derivatives. It is 0 if all of them are 0.
     b : float
-        The same for the biases.
+        The same for the biases. It is 0 for a layer without biases.
     """
 
     W: float
@@ -31,11 +32,11 @@ class LayerErrors(NamedTuple):
 
 def check_gradients(
     network: MLP,
-    X: np.ndarray,
-    y: np.ndarray,
+    X: ArrayLike,
+    y: ArrayLike,
     loss: str | Loss,
     *,
-    sample_weight: np.ndarray | None = None,
+    sample_weight: ArrayLike | None = None,
     seed: int | None = None,
     most: int = 100,
 ) -> list[LayerErrors]:
@@ -124,7 +125,8 @@ class NumericalGradients(NamedTuple):
     Attributes
     ----------
     dW, db : lists of float64 arrays
-        The derivatives of the mean loss with respect to the weights and the biases of each layer.
+        The derivatives of the mean loss with respect to the weights and the biases of each layer. For a layer without
+        biases, there is None.
     seconds : float
         The time of all differences, in seconds.
     backpropagation_seconds : float
@@ -132,18 +134,18 @@ class NumericalGradients(NamedTuple):
     """
 
     dW: list[np.ndarray]  # noqa: N815
-    db: list[np.ndarray | None]
+    db: list[Any]
     seconds: float
     backpropagation_seconds: float
 
 
 def numerical_gradients(
     network: MLP,
-    X: np.ndarray,
-    y: np.ndarray,
+    X: ArrayLike,
+    y: ArrayLike,
     loss: str | Loss,
     *,
-    sample_weight: np.ndarray | None = None,
+    sample_weight: ArrayLike | None = None,
     seed: int | None = None,
 ) -> NumericalGradients:
     """Compute the gradient of the mean loss by differences: slowly and approximately (001).
@@ -177,7 +179,8 @@ def numerical_gradients(
     """
     check_network(network)
     options = {"loss": loss, "sample_weight": sample_weight, "seed": seed}
-    network.gradients(X, y, **options)  # which compiles what is needed
+    for each in (network, network.astype(np.float64)):  # which compiles what is needed
+        each.gradients(X, y, **options)
     start = time.perf_counter()
     network.gradients(X, y, **options)
     middle = time.perf_counter()
@@ -186,7 +189,7 @@ def numerical_gradients(
 
 
 def _numerical(
-    network: MLP, X: np.ndarray, y: np.ndarray, options: dict[str, Any], most: int | None = None
+    network: MLP, X: ArrayLike, y: ArrayLike, options: dict[str, Any], most: int | None = None
 ) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
     """Return the derivatives of the mean loss with respect to weights and biases, by differences, in float64."""
     twin = network.astype(np.float64)
@@ -196,6 +199,8 @@ def _numerical(
         twin.set_weights(*parameters)
         return twin.gradients(X, y, **options)[0]
 
-    of = lambda array, l: None if array is None else differences.of_array(cost, array, most, l)  # noqa: E731
-    dW, db = ([of(array, l) for l, array in enumerate(group)] for group in parameters)
+    dW, db = (
+        [None if array is None else differences.of_array(cost, array, most, l) for l, array in enumerate(group)]
+        for group in parameters
+    )
     return dW, db

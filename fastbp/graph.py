@@ -12,7 +12,8 @@ makes a `Node`, whose method `forward` computes values, and whose method `backwa
 {'x': -8.0, 'y': 6.0, 'z': 2.0, 'w': 0.0}
 
 `fastbp.activations.Formula` and `fastbp.losses.Formula` turn functions that use the same operators and functions into
-compiled kernels. The classes at the end are blocks with parameters, which `chain` puts one after another.
+compiled kernels. The classes at the end are blocks with parameters, which `chain` puts one after another, with
+functions such as `sigmoid`, `tanh`, `relu`, `softmax`, `absolute` and `softplus` between them.
 """
 
 from __future__ import annotations
@@ -29,46 +30,126 @@ from .activations import relu, sigmoid, softmax, softplus, tanh
 from .formulas.nodes import Node, apply, constant, gate, variable
 
 __all__ = [
-    "BNLL", "AbsVal", "Dropout", "EuclideanLoss", "Exp", "HingeLoss", "InnerProduct", "Log", "Node", "Power", "ReLU",
-    "Sigmoid", "SigmoidCrossEntropyLoss", "Softmax", "Tanh", "absolute", "chain", "constant", "cos", "exp", "gate",
-    "hinge_margins", "log", "maximum", "mean", "minimum", "reciprocal", "relu", "scale", "shift", "sigmoid", "sin",
-    "softmax", "softplus", "sqrt", "squared_norm", "sum", "tanh", "variable", "where",
+    "Dropout", "EuclideanLoss", "Exp", "HingeLoss", "InnerProduct", "Log", "Node", "Power", "SigmoidCrossEntropyLoss",
+    "absolute", "chain", "constant", "cos", "exp", "gate", "hinge_margins", "log", "maximum", "mean", "minimum",
+    "reciprocal", "relu", "scale", "shift", "sigmoid", "sin", "softmax", "softplus", "sqrt", "squared_norm", "sum",
+    "tanh", "variable", "where",
 ]  # fmt: skip
 
 
-def _function(name: str, formula: str) -> Callable[..., Node]:
-    """Return the function that makes nodes of a gate."""
+def _function(name: str, formula: str, example: str, *more: str) -> Callable[..., Node]:
+    """Return the function that makes nodes of a gate.
+
+    Parameters
+    ----------
+    name : str
+        The name of the gate.
+    formula : str
+        What it computes, for the docstring.
+    example : str
+        A call with numbers and its value, for the docstring, such as "exp(x) at x = 0 is 1.0".
+    *more : str
+        The names of the arguments. Without any, the only one is x.
+    """
+    names = more or ("x",)
 
     def function(*operands: Node | ArrayLike) -> Node:
+        if len(operands) != len(names):
+            raise TypeError(f"{name} must get {len(names)} inputs, got {len(operands)}")
         if not any(isinstance(each, Node) for each in operands):
             raise TypeError(f"{name} needs a node such as variable('x') among its inputs, got {operands!r}")
         return apply(name, *operands)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Return a node that computes {formula}."
+    call, _, value = example.partition(" = ")
+    function.__doc__ = f"""Return a node that computes {formula}.
+
+    Parameters
+    ----------
+    {", ".join(names)} : Node or array
+        The inputs. At least one must be a node. An array or a number is a constant.
+
+    Returns
+    -------
+    Node
+        The node. Arrays of different shapes are broadcast as by NumPy.
+
+    Raises
+    ------
+    TypeError
+        If no input is a node, or if their number is wrong.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> x = fb.graph.variable("x", {"4.0" if name != "sin" else "0.0"})
+    >>> fb.graph.{call}.forward()
+    {value}
+    """
     return function
 
 
-exp = _function("exp", "e^x")
-log = _function("log", "ln x")
-sqrt = _function("sqrt", "the square root of x")
-sin = _function("sin", "sin x")
-cos = _function("cos", "cos x")
-absolute = _function("absolute", "|x|")
-reciprocal = _function("reciprocal", "1 / x")
-maximum = _function("maximum", "the larger one of x and y")
-minimum = _function("minimum", "the smaller one of x and y")
-where = _function("where", "x where a condition such as z > 0 is true, and y elsewhere")
-squared_norm = _function("squared_norm", "the sum of the squares of all numbers of x")
+exp = _function("exp", "e^x", "exp(x - 4) = 1.0")
+log = _function("log", "ln x. In a compiled formula, ln 0 is that of the smallest normal number", "log(x / 4) = 0.0")
+sqrt = _function("sqrt", "the square root of x", "sqrt(x) = 2.0")
+sin = _function("sin", "sin x", "sin(x) = 0.0")
+cos = _function("cos", "cos x", "cos(x - 4) = 1.0")
+absolute = _function("absolute", "|x|", "absolute(-x) = 4.0")
+reciprocal = _function("reciprocal", "1 / x", "reciprocal(x) = 0.25")
+maximum = _function("maximum", "the larger one of x and y", "maximum(x, 5.0) = 5.0", "x", "y")
+minimum = _function("minimum", "the smaller one of x and y", "minimum(x, 5.0) = 4.0", "x", "y")
+where = _function(
+    "where", "x where a condition is true, and else y", "where(x > 3, x, 0.0) = 4.0", "condition", "x", "y"
+)
+squared_norm = _function("squared_norm", "the sum of the squares of all numbers of x", "squared_norm(x) = 16.0")
+mean = _function("mean", "the mean of all numbers of x", "mean(x) = 4.0")
 
 
 def scale(x: Node, by: float) -> Node:
-    """Return a node that computes by * x, for a number `by`."""
+    """Return a node that computes by * x.
+
+    Parameters
+    ----------
+    x : Node
+        The input.
+    by : float
+        The factor, a finite number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `by` is not a finite number.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> fb.graph.scale(fb.graph.variable("x", 4.0), 0.5).forward()
+    2.0
+    """
     return apply("scale", x, by=checks.real(by, "by"))
 
 
 def shift(x: Node, by: float) -> Node:
-    """Return a node that computes x + by, for a number `by`."""
+    """Return a node that computes x + by.
+
+    Parameters
+    ----------
+    x : Node
+        The input.
+    by : float
+        The summand, a finite number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `by` is not a finite number.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> fb.graph.shift(fb.graph.variable("x", 4.0), 0.5).forward()
+    4.5
+    """
     return apply("shift", x, by=checks.real(by, "by"))
 
 
@@ -82,6 +163,13 @@ def sum(x: Node | Sequence[Node], axis: int | None = None) -> Node:
     axis : int or None, default None
         The axis along which the numbers of one node are summed. With None, all are summed.
 
+    Raises
+    ------
+    ValueError
+        If the sequence is empty.
+    TypeError
+        If the axis is not an integer.
+
     Examples
     --------
     >>> import fastbp as fb
@@ -91,7 +179,7 @@ def sum(x: Node | Sequence[Node], axis: int | None = None) -> Node:
     (14.0, array([2., 4., 6.]))
     """
     if isinstance(x, Node):
-        return apply("sum", x, axis=axis)
+        return apply("sum", x, axis=None if axis is None else checks.integer(axis, "axis", -32))
     nodes = list(x)
     if not nodes:
         raise ValueError("x must have at least one node, got none")
@@ -99,11 +187,6 @@ def sum(x: Node | Sequence[Node], axis: int | None = None) -> Node:
     for node in nodes[1:]:
         total = total + node
     return total
-
-
-def mean(x: Node) -> Node:
-    """Return a node that computes the mean of all numbers of x."""
-    return apply("mean", x)
 
 
 def hinge_margins(scores: Node, labels: ArrayLike, delta: float = 1.0) -> Node:
@@ -122,6 +205,12 @@ def hinge_margins(scores: Node, labels: ArrayLike, delta: float = 1.0) -> Node:
     -------
     Node
         max(0, s_i - s_k + delta) for each class i of each row, and 0 for i = k. The loss is their sum.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the labels are not integers that are at least 0. In `forward`, if there is not one for each row, or if one is
+        not below the number of classes.
 
     Examples
     --------
@@ -148,7 +237,13 @@ def chain(*blocks: Callable[[Any], Node]) -> Callable[[Any], Node]:
     Parameters
     ----------
     *blocks : functions
-        Functions that take a node and return a node, such as the blocks and activation functions of this module.
+        Functions that take a node and return a node, such as the blocks and the functions of this module. Blocks of
+        `InnerProduct` without a name get the names "1", "2", ... in their order.
+
+    Raises
+    ------
+    TypeError
+        If a block is not a function, or if there is none.
 
     Examples
     --------
@@ -167,6 +262,10 @@ def chain(*blocks: Callable[[Any], Node]) -> Callable[[Any], Node]:
     """
     if not blocks or not all(callable(block) for block in blocks):
         raise TypeError(f"blocks must be functions of nodes, got {blocks!r}")
+    layers = [block for block in blocks if isinstance(block, InnerProduct)]
+    for k, layer in enumerate(layers, 1):
+        if layer.W.name == "W":
+            layer.W.name, layer.b.name = f"W{k}", f"b{k}"
 
     def chained(x: Any) -> Node:
         for block in blocks:
@@ -185,71 +284,27 @@ class InnerProduct:
         The number of inputs and of outputs.
     seed : int or None, keyword-only, default None
         The seed of the first weights. With None, each block has others.
-    name : str or None, keyword-only, default None
-        The end of the names of the variables. With None, blocks are numbered: "W1" and "b1", "W2" and "b2", ...
+    name : str, keyword-only, default ""
+        The end of the names of the variables, "W" and "b". `chain` numbers the layers that have no name.
 
     Attributes
     ----------
     W, b : Node
         The variables with the weights, of shape (n_in, n_out), and the biases, of shape (n_out,).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is not an integer that is at least 1.
     """
 
-    count = 0
-
-    def __init__(self, n_in: int, n_out: int, *, seed: int | None = None, name: str | None = None):
+    def __init__(self, n_in: int, n_out: int, *, seed: int | None = None, name: str = ""):
         shape = checks.integer(n_in, "n_in", 1), checks.integer(n_out, "n_out", 1)
-        if name is None:
-            InnerProduct.count += 1
-            name = str(InnerProduct.count)
         drawn = checks.generator(seed).uniform(-1.0, 1.0, shape) * np.sqrt(3.0 / n_in)
         self.W, self.b = variable(f"W{name}", drawn), variable(f"b{name}", np.zeros(n_out))
 
     def __call__(self, x: Node | ArrayLike) -> Node:
         return x @ self.W + self.b
-
-
-class Sigmoid:
-    """`Sigmoid` is the block 1 / (1 + e^-x)."""
-
-    def __call__(self, x: Node) -> Node:
-        return sigmoid(x)
-
-
-class Tanh:
-    """`Tanh` is the block tanh x."""
-
-    def __call__(self, x: Node) -> Node:
-        return tanh(x)
-
-
-@dataclass(frozen=True)
-class ReLU:
-    """`ReLU` is the block x if x > 0, else negative_slope x.
-
-    Parameters
-    ----------
-    negative_slope : float, default 0.0
-        The slope for x below 0.
-    """
-
-    negative_slope: float = 0.0
-
-    def __call__(self, x: Node) -> Node:
-        return where(x > 0.0, x, self.negative_slope * x) if self.negative_slope else relu(x)
-
-
-class AbsVal:
-    """`AbsVal` is the block |x|."""
-
-    def __call__(self, x: Node) -> Node:
-        return absolute(x)
-
-
-class BNLL:
-    """`BNLL` is the block ln(1 + e^x), the binomial normal log likelihood, also called softplus."""
-
-    def __call__(self, x: Node) -> Node:
-        return softplus(x)
 
 
 @dataclass(frozen=True)
@@ -279,7 +334,7 @@ class Exp:
     Parameters
     ----------
     base : float or None, default None
-        The base, above 0. None means e.
+        The base, above 0 and not 1. None means e.
     scale : float, default 1.0
         The factor.
     shift : float, default 0.0
@@ -289,6 +344,10 @@ class Exp:
     base: float | None = None
     scale: float = 1.0
     shift: float = 0.0
+
+    def __post_init__(self):
+        if self.base is not None and checks.real(self.base, "base", 0, open_low=True) == 1:
+            raise ValueError("base must not be 1")
 
     def __call__(self, x: Node) -> Node:
         exponent = self.shift + self.scale * x
@@ -302,7 +361,7 @@ class Log:
     Parameters
     ----------
     base : float or None, default None
-        The base, above 0. None means e.
+        The base, above 0 and not 1. None means e.
     scale : float, default 1.0
         The factor.
     shift : float, default 0.0
@@ -313,16 +372,13 @@ class Log:
     scale: float = 1.0
     shift: float = 0.0
 
+    def __post_init__(self):
+        if self.base is not None and checks.real(self.base, "base", 0, open_low=True) == 1:
+            raise ValueError("base must not be 1")
+
     def __call__(self, x: Node) -> Node:
         out = log(self.shift + self.scale * x)
         return out if self.base is None else out * (1.0 / float(np.log(self.base)))
-
-
-class Softmax:
-    """`Softmax` is the block e^x_i / sum_k e^x_k over the last axis (003)."""
-
-    def __call__(self, x: Node) -> Node:
-        return softmax(x)
 
 
 class Dropout:
@@ -333,23 +389,34 @@ class Dropout:
     rate : float, default 0.5
         The probability, at least 0 and below 1.
     seed : int or None, keyword-only, default None
-        The seed of the choices. Each forward pass makes other ones. With None, they cannot be repeated.
+        The seed of the choices. Each forward pass makes other ones, so `Node.check` cannot compare its derivatives.
+        With None, the choices cannot be repeated.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the rate is not a number in this range.
     """
 
     def __init__(self, rate: float = 0.5, *, seed: int | None = None):
         self.rate, self._rng = checks.real(rate, "rate", 0, 1), checks.generator(seed)
 
+    def __call__(self, x: Node) -> Node:
+        return gate(_Dropped(self.rate, self._rng), x)
+
+
+class _Dropped:
+    """`_Dropped` is the gate of one use of `Dropout`."""
+
+    def __init__(self, rate: float, rng: np.random.Generator):
+        self.rate, self.rng = rate, rng
+
     def forward(self, x: np.ndarray) -> np.ndarray:
-        """Return the numbers that stay, divided by 1 - rate."""
-        self._mask = (self._rng.random(x.shape) >= self.rate) / (1.0 - self.rate)
-        return x * self._mask
+        self.mask = (self.rng.random(x.shape) >= self.rate) / (1.0 - self.rate)
+        return x * self.mask
 
     def backward(self, dz: np.ndarray) -> np.ndarray:
-        """Return dC/dx."""
-        return dz * self._mask
-
-    def __call__(self, x: Node) -> Node:
-        return gate(self, x)
+        return dz * self.mask
 
 
 class EuclideanLoss:
@@ -376,7 +443,8 @@ class HingeLoss:
         checks.integer(self.norm, "norm", 1, 3)
 
     def __call__(self, scores: Node, labels: ArrayLike) -> Node:
-        margins = gate(_Signed(np.asarray(labels)), scores)
+        classes = [checks.integer(label, f"labels[{k}]", 0) for k, label in enumerate(np.asarray(labels).tolist())]
+        margins = gate(_Signed(np.array(classes)), scores)
         return sum(maximum(1.0 - margins, 0.0) ** self.norm) / _rows(scores)
 
 
@@ -387,6 +455,8 @@ class _Signed:
         self.labels = labels
 
     def forward(self, scores: np.ndarray) -> np.ndarray:
+        if scores.ndim != 2 or len(scores) != len(self.labels) or self.labels.max(initial=0) >= scores.shape[1]:
+            raise ValueError(f"labels must be a class below the number of columns for each row, got {self.labels}")
         self.signs = np.full(scores.shape, -1.0)
         self.signs[np.arange(len(self.labels)), self.labels] = 1.0
         return scores * self.signs

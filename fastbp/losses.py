@@ -16,6 +16,7 @@ import numpy as np
 
 from . import checks
 from .formulas import own
+from .formulas.nodes import variable
 from .formulas.programs import Program
 from .kernels import columns
 from .kernels.simd.formulas import digest
@@ -56,6 +57,8 @@ class Loss:
     targets: ClassVar[str] = "values"
     threshold: ClassVar[float] = 0.5
     fused: ClassVar[dict[str, Any]] = {}
+    labels: ClassVar[bool] = True
+    """Whether integers of shape (n,) are class labels for a network with several outputs."""
     summed: ClassVar[bool] = False
     """Whether C is summed over the samples of a minibatch. If not, their mean is minimised."""
     whole_row: ClassVar[Any] = None
@@ -373,7 +376,7 @@ class OutputGradient(Loss):
     divided by their number.
     """
 
-    name, summed = "output gradient", True
+    name, summed, labels = "output gradient", True, False
 
     def term(self, a, y):
         return a * y, y
@@ -383,7 +386,7 @@ OUTPUT_GRADIENT = OutputGradient()
 
 
 @dataclass(frozen=True)
-class LossFormula(Loss):
+class Formula(Loss):
     """`Formula` is a loss of your own, as fast as the others.
 
     Write C as a function of a and y with the operators and functions of `fastbp.graph`. It is called once, to record
@@ -412,7 +415,7 @@ class LossFormula(Loss):
     n_targets : int or None, keyword-only, default None
         With `rows`, the number of targets, from 1 to 32. With None, it is `n_out`.
     name : str, keyword-only, default "formula"
-        The name of the loss in messages.
+        The name of the loss in messages. It must not be one of the names for `Trainer`.
 
     Raises
     ------
@@ -451,7 +454,8 @@ class LossFormula(Loss):
 
     formula: Callable | Program
     _: KW_ONLY
-    prime: Callable | Program | None = None
+    stored_as: ClassVar[str] = "LossFormula"  # in a file, a Formula is an activation function
+    prime: Callable | None = None
     constants: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
     targets: str = "values"
     threshold: float = 0.5
@@ -466,16 +470,19 @@ class LossFormula(Loss):
             "targets": checks.choice(self.targets, "targets", POINTS),
             "threshold": checks.real(self.threshold, "threshold"),
             "rows": checks.flag(self.rows, "rows"),
-            "name": checks.text(self.name, "name"),
+            "name": own.name_of_formula(self.name, LOSSES),
         }
         for name, value in (checked | self._counts()).items():
             object.__setattr__(self, name, value)
         outputs, targets = self.n_out or 1, self.n_targets or 1
-        if not isinstance(self.formula, Program):
-            self._trace(outputs, targets)
-        count, program = outputs + targets + len(self.constants), self.formula
-        if program.count != count or len(program.outputs) != 1 + outputs or self.prime is not None:
-            raise ValueError(f"a formula from a file must have {count} inputs and {1 + outputs} results")
+        a = [variable(f"a{i}" if self.rows else "a") for i in range(outputs)]
+        y = [variable(f"y{i}" if self.rows else "y") for i in range(targets)]
+        fresh, arguments = not isinstance(self.formula, Program), [a, y] if self.rows else [*a, *y]
+        program = own.program(self.formula, self.prime, a, y, self.constants, arguments)
+        object.__setattr__(self, "formula", program)
+        object.__setattr__(self, "prime", None)
+        if fresh:
+            self._check_slopes(outputs, targets)
 
     def _counts(self) -> dict[str, int | None]:
         """Return the checked numbers of outputs and of targets."""
@@ -491,18 +498,6 @@ class LossFormula(Loss):
         if n_targets != n_out and self.targets not in ("values", "counts"):
             raise ValueError(f"targets must be 'values' or 'counts' if n_targets is not n_out, got {self.targets!r}")
         return {"n_out": n_out, "n_targets": n_targets}
-
-    def _trace(self, outputs: int, targets: int) -> None:
-        """Record the formula and its derivatives."""
-        a = own.variables([f"a{i}" for i in range(outputs)] if self.rows else ["a"])
-        y = own.variables([f"y{i}" for i in range(targets)] if self.rows else ["y"])
-        others = own.variables([name for name, _ in self.constants])
-        arguments, named = ([a, y] if self.rows else [*a, *y]), {node.name: node for node in others}
-        (cost,) = Program.traced(self.formula, arguments, named, "formula")
-        slopes = own.slopes(cost, a, self.prime, arguments, named)
-        object.__setattr__(self, "formula", Program.of([*a, *y, *others], [cost, *slopes]))
-        object.__setattr__(self, "prime", None)
-        self._check_slopes(outputs, targets)
 
     def _check_slopes(self, outputs: int, targets: int) -> None:
         """Compare the derivatives with central differences, at random outputs and targets of the right kind."""
@@ -520,6 +515,10 @@ class LossFormula(Loss):
             with np.errstate(all="ignore"):
                 slope = np.broadcast_to(self.formula.compute(*a, *y, *self.parameters(1))[1 + i], a[i].shape)
             own.check_slopes(value, slope, a[i], f"a[{i}]" if self.rows else "a")
+
+    @property
+    def labels(self) -> bool:
+        return self.n_targets == self.n_out
 
     def target_count(self, n_out: int) -> int:
         if self.rows and n_out != self.n_out:
@@ -546,7 +545,7 @@ class LossFormula(Loss):
     def digest(self, dtype: Any) -> str:
         if not self.rows:
             return super().digest(dtype)
-        return f"rows{self.n_out}-{digest(dtype, (self.row, self.formula.count, ()))}"
+        return f"rows{self.n_out}-{self.n_targets}-{digest(dtype, (self.row, self.formula.count, ()))}"
 
     def __repr__(self) -> str:
         ends = [f"{letter}{i}" for letter, n in (("a", self.n_out), ("y", self.n_targets)) for i in range(n or 0)]
@@ -556,8 +555,6 @@ class LossFormula(Loss):
         shown += [f"{name}={value!r}" for name, plain in options.items() if (value := getattr(self, name)) != plain]
         return f"Formula({', '.join([self.formula.text(*names), *shown])})"
 
-
-Formula = LossFormula
 
 MOST_OUTPUTS = 32
 """The largest number of outputs, and of targets, of a formula for whole rows. All of them are in registers at once."""
@@ -577,5 +574,5 @@ _ALL = (
     LogCosh, Poisson, Hinge, SquaredHinge, MulticlassHinge, NormError,
 )  # fmt: skip
 
-LOSSES: checks.Registry[Loss] = checks.Registry({kind.name: kind() for kind in _ALL}, LossFormula)
+LOSSES: checks.Registry[Loss] = checks.Registry({kind.name: kind() for kind in _ALL}, Formula)
 """All losses, by their names."""

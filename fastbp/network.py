@@ -266,7 +266,7 @@ class MLP:
         return self.parameters.unpack(self.parameters.theta)[0]
 
     @property
-    def biases(self) -> list[np.ndarray | None]:
+    def biases(self) -> list[Any]:
         """The biases b^1 .. b^L, as copies of shape (n_out,), or None for a layer without. See `set_weights`."""
         return self.parameters.unpack(self.parameters.theta)[1]
 
@@ -356,7 +356,7 @@ class MLP:
             tensors |= {f"W{l}": W} | ({} if b is None else {f"b{l}": b})
         files.write(path, files.pack("network", files.plain(self.architecture), tensors))
 
-    def set_weights(self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> None:
+    def set_weights(self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike | None]) -> None:
         """Replace all weights and biases. If one of the arrays does not fit, nothing changes.
 
         Parameters
@@ -387,8 +387,11 @@ class MLP:
                 self.parameters.set_layer(l, W, b)
 
     def of_layers(
-        self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike], names: tuple[str, str] = ("weights", "biases")
-    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        self,
+        weights: Sequence[ArrayLike],
+        biases: Sequence[ArrayLike | None],
+        names: tuple[str, str] = ("weights", "biases"),
+    ) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         """Return arrays for the weights and biases of all layers in the dtype of the network, or raise an error.
 
         Parameters
@@ -602,8 +605,8 @@ class MLP:
         dW : list of arrays of shape (n_in, n_out)
             The derivative of the mean loss with respect to each weight, in the dtype of the network.
         db : list of arrays of shape (n_out,)
-            The derivative of the mean loss with respect to each bias. With `flat`, there is one array of shape
-            (n_parameters,) instead of dW and db, in the order of `theta`.
+            The derivative of the mean loss with respect to each bias, or None for a layer without biases. With `flat`,
+            there is one array of shape (n_parameters,) instead of dW and db, in the order of `theta`.
         dX : array of shape (n, sizes[0])
             Only with `inputs`: the derivative of the mean loss with respect to each number of X, before `shift` and
             `scale`.
@@ -652,8 +655,7 @@ class MLP:
         n_threads = checks.threads(n_threads)
         threads.check_entry(self._lock)
         with self._lock:
-            more = (inputs, weights) if inputs else ()
-            work = self._work(plan.gradient, samples.n, n_threads, loss, seed, *more)
+            work = self._work(plan.gradient, samples.n, n_threads, loss, seed, inputs, weights)
             with work.reading(samples):
                 if inputs:
                     dX = np.empty((samples.n, self.sizes[0]), self.dtype)
@@ -675,7 +677,7 @@ class MLP:
 
     def backward(
         self, X: ArrayLike, output_gradient: ArrayLike, *, seed: int | None = None, n_threads: int | None = None
-    ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+    ) -> tuple[list[np.ndarray], list[Any], np.ndarray]:
         """Propagate a gradient dC/da^L from outside back through the network. The parameters do not change.
 
         C may be anything that depends on the outputs: the loss of another library, the objective of a policy gradient,
@@ -698,7 +700,7 @@ class MLP:
         dW : list of arrays of shape (n_in, n_out)
             The derivative of C with respect to each weight: a sum over the samples.
         db : list of arrays of shape (n_out,)
-            The derivative of C with respect to each bias.
+            The derivative of C with respect to each bias, or None for a layer without biases.
         dX : array of shape (n, sizes[0])
             The derivative of C with respect to each number of X, before `shift` and `scale`.
 
@@ -752,6 +754,8 @@ class MLP:
             If X does not fit, or if an activation function of the network has no derivative.
         TypeError
             If X is not numeric.
+        FloatingPointError
+            If an output is not finite.
 
         Examples
         --------
@@ -822,7 +826,6 @@ class MLP:
         found = None if loss is None else checks.resolved(loss, "loss", LOSSES)
         if found is None:
             samples, gradient = Samples(inputs(X, self.sizes[0], self.dtype)), ()
-            self.model.check_inputs(samples.X)
         else:
             self.architecture.check_trainable()
             samples = Reader(self.model, found).samples(X, y)
@@ -830,17 +833,19 @@ class MLP:
         threads.check_entry(self._lock)
         with self._lock:
             work, *groups = self._work(plan.trace, samples.n, None, found)
-            values = [[np.empty((samples.n, n), self.dtype) for n in self.sizes[1:]] for _ in groups]
+            values = []
             with work.reading(samples):
-                for records, arrays_ in zip(groups, values, strict=True):
-                    for record, array in zip(records, arrays_, strict=False):
+                for records in groups:
+                    made = [np.empty((samples.n, n), self.dtype) for n, _ in zip(self.sizes[1:], records, strict=False)]
+                    for record, array in zip(records, made, strict=True):
                         record.set(out=address(array))
+                    values.append(made)
                 work.finish()
         x = samples.X.array.toarray() if samples.X.sparse else samples.X.array
         with np.errstate(all="ignore"):
             x = ((np.asarray(x, self.dtype) - self.shift) * self.scale).astype(self.dtype, copy=False)
         z, a, delta = values
-        return Trace(x, z, a, delta if found else None, *gradient)
+        return Trace(x, z, a, delta, *gradient)
 
     @property
     def theta(self) -> np.ndarray:

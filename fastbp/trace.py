@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -19,21 +21,21 @@ class Trace:
         The inputs a^0 of the first layer: after `shift` and `scale`.
     z, a : lists of L arrays of shape (n, n_l)
         The pre-activations z^l and the activations a^l of each layer. ``z[0]`` is z^1.
-    delta : list of L arrays of shape (n, n_l), or None
-        delta^l = dC/dz^l for the loss C of each sample, which is not divided by n.
-    loss : float or None
-        The mean loss.
-    dW, db : lists of arrays, or None
-        The gradient of the mean loss, as from `MLP.gradients`.
+    delta : list of L arrays of shape (n, n_l)
+        delta^l = dC/dz^l for the loss C of each sample, which is not divided by n. Without targets, the list is empty.
+    loss : float
+        The mean loss, or NaN without targets.
+    dW, db : lists of arrays
+        The gradient of the mean loss, as from `MLP.gradients`. Without targets, the lists are empty.
     """
 
     x: np.ndarray
     z: list[np.ndarray]
     a: list[np.ndarray]
-    delta: list[np.ndarray] | None = None
-    loss: float | None = None
-    dW: list[np.ndarray] | None = None  # noqa: N815
-    db: list[np.ndarray] | None = None
+    delta: list[np.ndarray]
+    loss: float = math.nan
+    dW: list[np.ndarray] = field(default_factory=list)  # noqa: N815
+    db: list[Any] = field(default_factory=list)
 
     def table(self, r: int = 0) -> str:
         """Return the table of a sample: a line for each unit, layer by layer.

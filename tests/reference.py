@@ -39,6 +39,7 @@ ACTIVATIONS = {
     "tanh": np.tanh,
     "relu": lambda z: np.maximum(z, 0),
     "threshold": lambda z: (z >= 0).astype(z.dtype),
+    "sign": lambda z: np.where(z >= 0, 1.0, -1.0),
     "leaky_relu": lambda z, slope=0.01: np.where(z > 0, z, slope * z),
     "elu": _elu,
     "selu": lambda z: SELU_SCALE * _elu(z, SELU_ALPHA),
@@ -116,6 +117,7 @@ def _norm_error(a, y):
 
 LOSSES = {
     "squared_error": _by_output(lambda a, y: 0.5 * (a - y) ** 2, lambda a, y: a - y),
+    "sum_squared_error": _by_output(lambda a, y: (a - y) ** 2, lambda a, y: 2 * (a - y)),
     "mean_squared_error": lambda a, y: (((a - y) ** 2).mean(axis=1), 2 * (a - y) / a.shape[1]),
     "absolute_error": _by_output(lambda a, y: np.abs(a - y), lambda a, y: np.sign(a - y)),
     "huber": _by_output(

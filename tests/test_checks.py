@@ -101,7 +101,11 @@ def test_targets_of_one_output(loss, y, message):
         ({"sizes": 3}, ValueError, "sizes must be a sequence"),
         ({"sizes": b"ab"}, ValueError, "sizes must be a sequence"),
         ({"sizes": np.array(3)}, ValueError, "sizes must be a sequence"),
-        ({"activation": None}, TypeError, "activation must be a name or an object of LeakyReLU, ELU, got None"),
+        (
+            {"activation": None},
+            TypeError,
+            "activation must be a name or an object of LeakyReLU, ELU, Formula, got None",
+        ),
         ({"scale": 1e300}, ValueError, "scale must be finite in float32"),
         ({"dtype": "foo"}, ValueError, "dtype must be float32 or float64, got 'foo'"),
         ({"dtype": None}, ValueError, "dtype must be float32 or float64, got None"),
@@ -118,7 +122,7 @@ def test_targets_of_one_output(loss, y, message):
         ({"activation": "swoosh"}, ValueError, "activation must be one of 'identity'"),
         ({"activation": ["relu", "relu"]}, ValueError, "activation must be one name or 1"),
         ({"activation": ["softmax"]}, ValueError, "activation[0] must be one of"),
-        ({"output": 3}, TypeError, "output must be a name or an object of LeakyReLU, ELU, got 3"),
+        ({"output": 3}, TypeError, "output must be a name or an object of LeakyReLU, ELU, Formula, got 3"),
         ({"init": "he"}, ValueError, "init must be one of 'he_uniform'"),
         ({"scale": NAN}, ValueError, "scale must be finite"),
         ({"shift": [1, 2]}, ValueError, "shift must be a number or have shape (3,), got shape (2,)"),
@@ -142,7 +146,7 @@ def test_network(options, error, message):
         ({"gradient": "lost"}, ValueError, "gradient must be one of 'fused', 'stored'"),
         ({"optimizer": fb.SGD(1e300)}, ValueError, "learning_rate must be finite in float32"),
         ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
-        ({"loss": 3}, TypeError, "loss must be a name or an object of CrossEntropy, Huber, Quantile, got 3"),
+        ({"loss": 3}, TypeError, "loss must be a name or an object of CrossEntropy, Huber, Quantile, Formula, got 3"),
         ({"l1": -1}, ValueError, "l1 must be a finite number at least 0, got -1"),
         ({"l2": "a"}, TypeError, "l2 must be a number, got 'a'"),
         ({"clip_value": 0}, ValueError, "clip_value must be a finite number above 0, got 0"),
@@ -318,7 +322,7 @@ def test_threshold_cannot_be_trained():
     net = fb.MLP([3, 5, 4], activation="threshold", seed=0)
     assert net.predict(X).shape == (6, 4)
     with pytest.raises(ValueError, match="'threshold' has no derivative"):
-        fb.Trainer(net, loss="squared_error")
+        fb.Trainer(net, loss="squared_error").fit(X, np.zeros((6, 4)))
     with pytest.raises(ValueError, match="'threshold' has no derivative"):
         net.gradients(X, np.zeros((6, 4)), loss="squared_error")
 

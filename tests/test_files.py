@@ -113,7 +113,7 @@ LIES = {
     "sizes must be a sequence of 2 to 101 layer widths, got 'abc'": {"change_network": lambda n: n.update(sizes="abc")},
     "W1 is F32 [5, 9], not float32 [5, 1000000000000]": {"change_network": lambda n: n["sizes"].__setitem__(1, 10**12)},
     "tensors that are missing or that do not belong: W3, b3": {
-        "change_network": lambda n: [n[name].pop() for name in ("sizes", "activation", "dropout")]
+        "change_network": lambda n: [n[name].pop() for name in ("sizes", "activation", "dropout", "bias")]
     },
     "b2": {"change_tensors": lambda t: t.pop("b2")},
     "do not belong: extra": {"change_tensors": lambda t: t.update(extra=np.zeros(3, np.float32))},

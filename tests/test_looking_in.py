@@ -77,8 +77,8 @@ def test_trace_has_the_bits_of_a_prediction():
         assert (t.a[-1] == net.predict(X)).all()
         assert (t.a[0] == net.transform(X)).all()
         assert (t.x == X * np.float32(0.5)).all()
-        assert t.delta is None
-        assert t.dW is None
+        assert t.delta == t.dW == t.db == []
+        assert np.isnan(t.loss)
 
 
 def test_the_table_of_a_trace():
@@ -271,6 +271,24 @@ def test_signed_weights():
         own.partial_fit(X, y, sample_weight=weights)
 
 
+def test_integers_are_no_labels_of_a_gradient():
+    net = network([4, 18, 3])
+    X, _ = samples(net, 2)
+    with pytest.raises(ValueError, match=r"output_gradient must have shape \(2, 3\), got \(2,\)"):
+        net.backward(X, np.array([0, 2]))
+
+
+def test_steps_of_two_kinds_in_turns():
+    """Neither makes the memory of the other anew."""
+    net = network([4, 18, 2])
+    X, y = samples(net)
+    own = fb.Trainer(net, loss="cross_entropy")
+    own.partial_fit(X, y), own.partial_fit(X, output_gradient=net.predict(X))
+    before = dict(own._works)
+    own.partial_fit(X, y), own.partial_fit(X, output_gradient=net.predict(X))
+    assert all(own._works[slot] is kept for slot, kept in before.items())
+
+
 def test_mistakes_of_gradients_from_outside():
     net = network([4, 18, 2])
     X, y = samples(net)
@@ -281,7 +299,8 @@ def test_mistakes_of_gradients_from_outside():
         (lambda: own.partial_fit(X, y, output_gradient=g), ValueError, "one of y and output_gradient"),
         (lambda: own.partial_fit(X, output_gradient=g[:3]), ValueError, "output_gradient must have a row for each"),
         (lambda: own.partial_fit(X, output_gradient=g * np.nan), ValueError, r"output_gradient\[0, 0\]"),
-        (lambda: own.partial_fit(X, output_gradient=g, sample_weight=y), ValueError, "with sample_weight"),
+        (lambda: own.partial_fit(X, output_gradient=g, sample_weight=y), ValueError, "with weights"),
+        (lambda: own.partial_fit(X, output_gradient=g, signed_weights=True), ValueError, "with weights"),
         (lambda: own.partial_fit(X, y, signed_weights=1), TypeError, "signed_weights must be True or False"),
         (lambda: net.backward(X, g[:, :1]), ValueError, "output_gradient must have shape"),
         (lambda: own.apply_gradients([g], [g]), ValueError, "dW must be 2 arrays"),

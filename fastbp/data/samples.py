@@ -197,6 +197,8 @@ def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: st
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_out):
         raise ValueError(f"{name} must have shape {shapes}, got {array.shape}")
     _as_many(array, n, name, samples)
+    if array.ndim == 1 and n_out > 1 and not loss.labels:
+        raise ValueError(f"{name} must have shape ({n}, {n_out}), got {array.shape}")
     if array.ndim == 1 and (n_out > 1 or loss.targets == "distribution"):
         if array.dtype.kind == "f":
             raise TypeError(

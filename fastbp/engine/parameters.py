@@ -158,7 +158,7 @@ class Parameters:
         weights = [unpack(vector[layout.matrix(l)], layout.up(shape[0]), shape) for l, shape in enumerate(shapes)]
         return weights, [vector[layout.bias(l)].copy() if biased else None for l, biased in enumerate(layout.biased)]
 
-    def pack(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], vector: np.ndarray) -> None:
+    def pack(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray | None], vector: np.ndarray) -> None:
         """Write arrays of all layers into a vector like theta."""
         layout = self.layout
         for l, (W, b) in enumerate(zip(weights, biases, strict=True)):
@@ -166,12 +166,12 @@ class Parameters:
             if b is not None:
                 vector[layout.bias(l)] = b
 
-    def flat(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> np.ndarray:
+    def flat(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray | None]) -> np.ndarray:
         """Return arrays of all layers as one vector without padding: W^1 row by row, b^1, W^2, b^2, ..."""
         pairs = zip(weights, biases, strict=True)
         return np.concatenate([array.ravel() for pair in pairs for array in pair if array is not None])
 
-    def from_flat(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def from_flat(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         """Return the weights and biases of all layers from a vector without padding, as views."""
         weights, biases, at = [], [], 0
         for (n_in, n_out), biased in zip(pairwise(self.layout.sizes), self.layout.biased, strict=True):

@@ -1,7 +1,7 @@
 """This module writes plans: lists of the operations that are done with each minibatch.
 
-`predict`, `evaluate`, `gradient` and `train` each write the list for one job. To do something else with a minibatch,
-write another list.
+`predict`, `trace`, `evaluate`, `gradient` and `train` each write the list for one job. `apply` and `settle` write lists
+that need no samples. To do something else with a minibatch, write another list.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from ..kernels import dense, elementwise, inputs, listed, masked, update
 from ..kernels import loss as losses
 from ..kernels.panels import aligned
 from ..kernels.records import FOLLOWER, INPUT_NOISE, LOSS, OUTPUTS, PRODUCT, UPDATE
-from . import compiled
+from . import compiled, threads
 from .work import Hyperparameters, Operation, Work
 from .workspace import Model, Record
+
+SHARED_PARAMETERS = 1 << 18
+"""The number of parameters whose update is worth one more thread: it takes about 100 microseconds."""
 
 ROWS, TRAINING_ROWS = 256, 1024
 """The largest number of rows of a part. With more rows, the activations would not stay in the cache."""
@@ -105,7 +108,7 @@ def trace(
     fused = loss is not None and output.name in loss.fused
     z, a = ([_copy(work, memory.a[l], l) for l in range(1, depth + 1)] for _ in range(2))
     rows = [*_inputs(work), *([_targets(work)] if loss else [])]
-    for l, (kernel, made) in enumerate(_forward(work, checked=True, output=not fused)):
+    for l, (kernel, made) in enumerate(_forward(work, output=not fused)):
         rows += [(kernel, made), z[l][0], *_apart(work, made), *([] if fused and l == depth - 1 else [a[l][0]])]
     if loss is None:
         work.phase(*rows)
@@ -242,6 +245,8 @@ def apply(model: Model, gradient: np.ndarray, rule: Rule, n_threads: int | None 
     n_threads : int or None, default None
         The number of threads. With None, as many as the work is worth.
     """
+    if n_threads is None:
+        n_threads = max(1, min(threads.available(), model.parameters.theta.size // SHARED_PARAMETERS))
     work = Work(model, 1, 1, n_threads, targets=0, backward=True)
     _update(work).set(gradient=gradient)
     _apply(work, rule)

@@ -38,7 +38,7 @@ def of_array(cost: Callable[[], float], array: np.ndarray, most: int | None = No
     array of the same shape
         The derivatives. Those that were not computed are NaN.
     """
-    out, flat = np.full(array.size, np.nan), array.reshape(-1)
+    out, flat = np.full(array.size, np.nan), array.flat
     places = np.arange(array.size)
     if most is not None and most < array.size:
         places = np.random.default_rng(seed).choice(array.size, most, replace=False)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.simd.functions import cos, exp, expm1, log, normal_cdf, power, sin
+from ..kernels.simd.functions import cos, exp, expm1, ln, normal_cdf, power, sin
 from ..kernels.simd.vector import absolute, maximum, minimum, sqrt, where
 
 
@@ -39,6 +39,13 @@ class Gate(NamedTuple):
     elementwise: bool = True
 
 
+def _product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return x @ y."""
+    if max(x.ndim, y.ndim) > 2:
+        raise ValueError("the inputs must have one or two axes")
+    return x @ y
+
+
 def _both(x: np.ndarray, y: np.ndarray, dz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the gradients for the inputs of x @ y. A vector stands for one row on the left, and one column right."""
     X, Y = np.atleast_2d(x), y if y.ndim > 1 else y[:, None]
@@ -57,6 +64,8 @@ def _spread(dz: np.ndarray, z: np.ndarray, x: np.ndarray, axis: int | None) -> t
 def _margins(scores: np.ndarray, labels: tuple[int, ...], delta: float) -> np.ndarray:
     """Return max(0, s_i - s_k + delta) for each row of scores, and 0 for the right class k."""
     rows = np.arange(len(labels))
+    if scores.ndim != 2 or len(scores) != len(labels) or max(labels, default=0) >= scores.shape[1]:
+        raise ValueError(f"labels must be a class below the number of columns for each row, got {labels}")
     margins = np.maximum(scores - scores[rows, labels][:, None] + delta, 0.0)
     margins[rows, labels] = 0.0
     return margins
@@ -78,7 +87,7 @@ GATES: dict[str, Gate] = {
     "subtract": Gate(lambda x, y: x - y, lambda dz, z, x, y: (dz, -dz), "{0} - {1}"),
     "multiply": Gate(lambda x, y: x * y, lambda dz, z, x, y: (dz * y, dz * x), "{0} * {1}"),
     "divide": Gate(lambda x, y: x / y, lambda dz, z, x, y: (dz / y, -dz * z / y), "{0} / {1}"),
-    "power": Gate(power, lambda dz, z, x, y: (dz * y * power(x, y - 1.0), dz * z * log(x)), "{0} ** {1}"),
+    "power": Gate(power, lambda dz, z, x, y: (dz * y * power(x, y - 1.0), dz * z * ln(x)), "{0} ** {1}"),
     "negative": Gate(lambda x: -x, lambda dz, z, x: (-dz,), "-{0}"),
     "scale": Gate(lambda x, by: x * by, lambda dz, z, x, by: (dz * by,), "{by} * {0}"),
     "shift": Gate(lambda x, by: x + by, lambda dz, z, x, by: (dz,), "{0} + {by}"),
@@ -86,7 +95,7 @@ GATES: dict[str, Gate] = {
     "reciprocal": Gate(lambda x: 1.0 / x, lambda dz, z, x: (-dz * z * z,), "1 / {0}"),
     "exp": Gate(exp, lambda dz, z, x: (dz * z,), "exp({0})"),
     "expm1": Gate(expm1, lambda dz, z, x: (dz * (z + 1.0),), "expm1({0})"),
-    "log": Gate(log, lambda dz, z, x: (dz / x,), "log({0})"),
+    "log": Gate(ln, lambda dz, z, x: (dz / x,), "log({0})"),
     "sqrt": Gate(sqrt, lambda dz, z, x: (0.5 * dz / z,), "sqrt({0})"),
     "sin": Gate(sin, lambda dz, z, x: (dz * cos(x),), "sin({0})"),
     "cos": Gate(cos, lambda dz, z, x: (-dz * sin(x),), "cos({0})"),
@@ -101,10 +110,12 @@ GATES: dict[str, Gate] = {
     "less_equal": Gate(lambda x, y: x <= y, lambda dz, z, x, y: (None, None), "{0} <= {1}"),
     "activate": Gate(
         lambda x, sigma: sigma.value(x, *sigma.parameters()),
-        lambda dz, z, x, sigma: (dz * sigma.gradient(x if sigma.of_z else z, *sigma.parameters()),),
+        lambda dz, z, x, sigma: (
+            (dz * sigma.gradient(x if sigma.of_z else z, *sigma.parameters()),) if sigma.trainable else (None,)
+        ),
         "{sigma}({0})",
     ),
-    "matmul": Gate(lambda x, y: x @ y, lambda dz, z, x, y: _both(x, y, dz), "{0} @ {1}", False),
+    "matmul": Gate(_product, lambda dz, z, x, y: _both(x, y, dz), "{0} @ {1}", False),
     "transpose": Gate(lambda x: x.T, lambda dz, z, x: (dz.T,), "{0}.T", False),
     "sum": Gate(_total, _spread, "sum({0}, {axis})", False),
     "mean": Gate(np.mean, lambda dz, z, x: (np.full(x.shape, dz / x.size),), "mean({0})", False),

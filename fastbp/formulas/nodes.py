@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -11,18 +10,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import checks
-from . import differences
+from . import differences, tables
 from .gates import GATES
+from .tables import CONSTANT, VARIABLE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VARIABLE, CONSTANT = "variable", "constant"
-MOST_LETTERS = 120
-"""The largest number of letters of a part of an expression."""
-
 CONDITIONS = ("less", "less_equal")
 """The gates whose output is true or false."""
+
+FUNCTIONS = (
+    "absolute", "cos", "exp", "log", "maximum", "mean", "minimum", "reciprocal", "sin", "sqrt", "sum", "tanh", "where",
+)  # fmt: skip
+"""The functions of `fastbp.graph` that have the name of a function of NumPy."""
 
 OF_NUMPY = {
     "add": lambda x, y: x + y, "subtract": lambda x, y: x - y, "multiply": lambda x, y: x * y,
@@ -30,9 +31,11 @@ OF_NUMPY = {
     "less": lambda x, y: x < y, "less_equal": lambda x, y: x <= y, "greater": lambda x, y: x > y,
     "greater_equal": lambda x, y: x >= y,
 }  # fmt: skip
-"""The operators that NumPy calls by these names if its arrays or numbers stand on the left of a node."""
+"""The operators that NumPy calls by these names if one of its arrays or numbers stands beside a node."""
 
 EXPANDED = {
+    "filled": lambda x, value: constant(value),
+    "ln": lambda x: apply("log", x),
     "fma": lambda x, y, z: x * y + z,
     "log1p": lambda x: apply("log", x + 1.0),
     "with_sign": lambda x, y: apply("where", y < 0.0, -apply("absolute", x), apply("absolute", x)),
@@ -105,18 +108,18 @@ class Node:
     # --- operators ----------------------------------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Node:
-        return apply("shift", self, by=float(other)) if _is_number(other) else apply("add", self, other)
+        return apply("shift", self, by=float(other)) if is_number(other) else apply("add", self, other)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Node:
-        return apply("shift", self, by=-float(other)) if _is_number(other) else apply("subtract", self, other)
+        return apply("shift", self, by=-float(other)) if is_number(other) else apply("subtract", self, other)
 
     def __rsub__(self, other: Any) -> Node:
-        return apply("negative", self) + other if _is_number(other) else apply("subtract", other, self)
+        return apply("negative", self) + other if is_number(other) else apply("subtract", other, self)
 
     def __mul__(self, other: Any) -> Node:
-        return apply("scale", self, by=float(other)) if _is_number(other) else apply("multiply", self, other)
+        return apply("scale", self, by=float(other)) if is_number(other) else apply("multiply", self, other)
 
     __rmul__ = __mul__
 
@@ -124,10 +127,10 @@ class Node:
         return apply("divide", self, other)
 
     def __rtruediv__(self, other: Any) -> Node:
-        return apply("reciprocal", self) if _is_number(other) and other == 1 else apply("divide", other, self)
+        return apply("reciprocal", self) if is_number(other) and other == 1 else apply("divide", other, self)
 
     def __pow__(self, other: Any) -> Node:
-        return apply("raise", self, to=float(other)) if _is_number(other) else apply("power", self, other)
+        return apply("raise", self, to=float(other)) if is_number(other) else apply("power", self, other)
 
     def __rpow__(self, other: Any) -> Node:
         return apply("power", other, self)
@@ -190,14 +193,15 @@ class Node:
         self._refuse(function.__name__)
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *operands: Any, **_: Any) -> Node:
-        if method == "__call__" and function.__name__ in OF_NUMPY and not isinstance(operands[0], Node):
-            left = operands[0].item() if np.ndim(operands[0]) == 0 else constant(operands[0])
-            return OF_NUMPY[function.__name__](left, *operands[1:])
-        return self._refuse(function.__name__)
+        if method != "__call__" or function.__name__ not in OF_NUMPY:
+            return self._refuse(function.__name__)
+        numbers = [each if isinstance(each, Node) or np.ndim(each) else float(each) for each in operands]
+        first, *others = [each if isinstance(each, Node | float) else constant(each) for each in numbers]
+        return OF_NUMPY[function.__name__](first, *others)
 
     @staticmethod
     def _refuse(name: str) -> NoReturn:
-        write = f"fastbp.graph.{name}" if name in GATES else "operators and functions of fastbp.graph"
+        write = f"fastbp.graph.{name}" if name in FUNCTIONS else "operators and functions of fastbp.graph"
         raise TypeError(f"a node cannot be given to np.{name}: write {write}")
 
     def record(self, name: str, *operands: Any) -> Node:
@@ -227,7 +231,7 @@ class Node:
                 done.add(id(node))
                 order.append(node)
             elif id(following) in open_:
-                raise ValueError(f"the graph must have no cycle, and the node {following._label()} depends on itself")
+                raise ValueError(f"the graph must have no cycle, and {tables.label(following)} depends on itself")
             else:
                 open_.add(id(following))
                 waiting.append((following, iter(following.inputs)))
@@ -272,7 +276,10 @@ class Node:
         TypeError
             If a value is not numeric.
         """
-        given, variables = {**(values or {}), **named}, self.variables
+        given, variables, nodes = {**(values or {}), **named}, self.variables, self.nodes
+        own = [id(node.options["gate"]) for node in nodes if "gate" in node.options]
+        if len({*own}) < len(own):
+            raise ValueError("each gate of your own must be an object that the graph has only once")
         for name in given:
             if name not in variables:
                 raise ValueError(f"forward got a value for {name!r}; the variables are {', '.join(variables)}")
@@ -282,11 +289,11 @@ class Node:
         for name, value in read.items():
             variables[name].value = value
         with np.errstate(all="ignore"):
-            for node in self.nodes:
+            for node in nodes:
                 node.gradient = None
                 if node.inputs:
                     node.value = node._compute([each.value for each in node.inputs])
-        return _number(self.value)
+        return tables.plain(self.value)
 
     def _compute(self, inputs: list[Any]) -> Any:
         """Return the output of the gate for values of its inputs."""
@@ -339,7 +346,7 @@ class Node:
                 for each, part in zip(node.inputs, node._hand_on(), strict=True):
                     if part is not None:
                         each.gradient = each.gradient + part
-        return {name: _number(node.gradient) for name, node in self.variables.items()}
+        return {name: tables.plain(node.gradient) for name, node in self.variables.items()}
 
     def _hand_on(self) -> tuple:
         """Return the gradients for the inputs of the gate, each in the shape of the input."""
@@ -390,7 +397,7 @@ class Node:
         kept = {name: node.value for name, node in variables.items()}
         got = self.backward(np.ones(np.shape(self.value)))
         for name, node in variables.items():
-            moving = np.array(kept[name], np.float64)
+            moving = np.array(kept[name], np.float64, order="C")
             node.value = moving
             wanted = differences.of_array(lambda: float(np.sum(self.forward())), moving)
             node.value = kept[name]
@@ -402,25 +409,6 @@ class Node:
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
-    def _rows(self) -> list[tuple[str, str, str, Any, Any]]:
-        """Return name, operation, inputs, value and gradient of all nodes but constants."""
-        names, count, rows = {}, itertools.count(1), []
-        for node in self.nodes:
-            if node.operation == CONSTANT:
-                names[id(node)] = _short(node.value)
-                continue
-            names[id(node)] = node.name or f"g{next(count)}"
-            inputs = ", ".join(names[id(each)] for each in node.inputs)
-            rows.append((names[id(node)], node._label(), inputs, _number(node.value), _number(node.gradient)))
-        return rows
-
-    def _label(self) -> str:
-        """Return the name of the operation, with its numbers."""
-        if "sigma" in self.options:
-            return self.options["sigma"].name
-        shown = [_short(value) for value in self.options.values() if isinstance(value, int | float)]
-        return " ".join([self.operation, *shown])
-
     def to_frame(self) -> pd.DataFrame:
         """Return the table of nodes as a pandas data frame. Its columns are operation, inputs, value and gradient.
 
@@ -431,73 +419,22 @@ class Node:
         """
         import pandas as pd
 
-        head = ["name", "operation", "inputs", "value", "gradient"]
-        return pd.DataFrame(self._rows(), columns=head).set_index("name")
+        return pd.DataFrame(tables.rows(self.nodes), columns=tables.HEAD).set_index("name")
 
     def __str__(self) -> str:
-        rows = [(*texts, _short(value), _short(slope)) for *texts, value, slope in self._rows()]
-        rows.insert(0, ("name", "operation", "inputs", "value", "gradient"))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = []
-        for row in rows:
-            left = [text.ljust(width) for text, width in zip(row[:3], widths[:3], strict=True)]
-            right = [text.rjust(width) for text, width in zip(row[3:], widths[3:], strict=True)]
-            lines.append("  ".join([*left, *right]).rstrip())
-        return "\n".join(lines)
+        return tables.table(self.nodes)
 
     def expression(self) -> str:
         """Return what the node computes, as text. Parts that would be long have only the name of their operation."""
-        texts: dict[int, str] = {}
-        for node in self.nodes:
-            text = node._text([(each, texts[id(each)]) for each in node.inputs])
-            texts[id(node)] = (
-                text if len(text) <= MOST_LETTERS else f"{node.name or node._label()}(of {len(node.nodes)})"
-            )
-        return texts[id(self)]
-
-    def _text(self, inputs: list[tuple[Node, str]]) -> str:
-        """Return the text of a node for the texts of its inputs."""
-        if self.operation == CONSTANT:
-            return _short(self.value)
-        texts = [text for _, text in inputs]
-        if not inputs or "gate" in self.options:
-            return self.name or f"{self.operation}({', '.join(texts)})"
-        pattern = GATES[self.operation].text
-        if "({0}" not in pattern:
-            texts = [f"({text})" if _is_infix(each) else text for each, text in inputs]
-        options = {name: value.name if name == "sigma" else _short(value) for name, value in self.options.items()}
-        return pattern.format(*texts, **options)
+        return tables.expression(self.nodes)
 
     def __repr__(self) -> str:
         return f"Node({self.expression()})"
 
 
-def _is_infix(node: Node) -> bool:
-    """Return whether the expression of a node needs brackets inside another one."""
-    text = GATES[node.operation].text if node.inputs and "gate" not in node.options else ""
-    return text.startswith(("{0} ", "-", "{by} ", "1 /"))
-
-
-def _is_number(x: object) -> bool:
+def is_number(x: object) -> bool:
     """Return whether x is a single number."""
     return isinstance(x, numbers.Real | np.bool_) and not isinstance(x, bool | np.bool_)
-
-
-def _number(value: Any) -> Any:
-    """Return an array without axes as a float, and everything else as it is."""
-    return value.item() if isinstance(value, np.ndarray | np.generic) and np.ndim(value) == 0 else value
-
-
-def _short(value: Any) -> str:
-    """Return a value as text for a table."""
-    value = _number(value)
-    if value is None:
-        return ""
-    if isinstance(value, float | int | bool):
-        return f"{value:.6g}"
-    if value.size > 6:
-        return f"array {value.shape}"
-    return np.array2string(value, separator=", ", formatter={"float_kind": lambda x: f"{x:.6g}"}).replace("\n", "")
 
 
 def numeric(value: object, name: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from . import differences
 from .nodes import Node, numeric, variable
 from .programs import Program, derivatives
 
-__all__ = ["check_slopes", "constants", "numeric", "slopes", "variables"]
+__all__ = ["check_slopes", "constants", "name_of_formula", "numeric", "program"]
 
 MOST_ERROR = 1e-5
 """The largest error of a derivative, relative to 1 + |derivative|, that does not count as a mistake."""
@@ -32,12 +32,54 @@ def constants(given: Mapping[str, float] | Sequence[tuple[str, float]]) -> tuple
     for name, _ in pairs:
         if not isinstance(name, str) or not name.isidentifier():
             raise TypeError(f"constants must be a dict of names and numbers, got the name {name!r}")
-    return tuple((name, checks.real(value, f"constants[{name!r}]")) for name, value in pairs)
+    return tuple((name, checks.real(value, f"constants[{name!r}]") + 0.0) for name, value in pairs)
 
 
-def variables(names: Sequence[str]) -> list[Node]:
-    """Return a variable for each name."""
-    return [variable(name) for name in names]
+def name_of_formula(name: object, taken: Collection[str]) -> str:
+    """Return the name of a formula, or raise an error. It must not be one that stands for something else."""
+    if checks.text(name, "name") in taken:
+        raise ValueError(f"name must not be that of another function, got {name!r}")
+    return name
+
+
+def program(
+    formula: Callable | Program,
+    prime: Callable | None,
+    a: Sequence[Node],
+    others: Sequence[Node],
+    constants: Sequence[tuple[str, float]],
+    arguments: Sequence[Any],
+) -> Program:
+    """Return the program that computes a formula and its derivatives.
+
+    Parameters
+    ----------
+    formula : function or Program
+        The function of the user, or the program from a file, which is checked.
+    prime : function or None
+        The derivative that the user gives, if there is one.
+    a : sequence of Node
+        The inputs with respect to which the formula is differentiated.
+    others : sequence of Node
+        Its other inputs, for example the targets.
+    constants : sequence of pairs (name, number)
+        Its last inputs.
+    arguments : sequence of Node, or of sequences of Node
+        What the function gets: these inputs, in the form that it expects.
+
+    Returns
+    -------
+    Program
+        Its results are the value, and then the derivative with respect to each of `a`.
+    """
+    named = {name: variable(name) for name, _ in constants}
+    inputs = [*a, *others, *named.values()]
+    if isinstance(formula, Program):
+        if formula.count != len(inputs) or len(formula.outputs) != 1 + len(a) or prime is not None:
+            raise ValueError(f"a formula from a file must have {len(inputs)} inputs and {1 + len(a)} results")
+        return formula
+    (value,) = Program.traced(formula, arguments, named, "formula")
+    return Program.of(inputs, [value, *slopes(value, a, prime, arguments, named)])
 
 
 def slopes(

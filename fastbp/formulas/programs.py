@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .. import checks
 from . import nodes
 from .gates import GATES
-from .nodes import CONDITIONS, CONSTANT, VARIABLE, Node
+from .nodes import CONDITIONS, Node, is_number
+from .tables import CONSTANT, VARIABLE
 
 MOST_LINES = 10_000
 """The largest number of lines of a program."""
@@ -36,7 +39,8 @@ class Line:
 
     def __post_init__(self):
         object.__setattr__(self, "inputs", tuple(self.inputs))
-        object.__setattr__(self, "options", tuple((name, value) for name, value in self.options))
+        pairs = ((name, value + 0.0 if is_number(value) else value) for name, value in self.options)  # never -0.0
+        object.__setattr__(self, "options", tuple(pairs))
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class Program:
             raise TypeError(f"{name} must be a function such as lambda z: z * z, got {formula!r}")
         try:
             out = formula(*arguments, **named)
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise TypeError(f"{name} cannot be turned into a graph: {error}") from None
         results = list(out) if several and isinstance(out, list | tuple) else [out]
         for each in results:
@@ -172,12 +176,13 @@ class Program:
             if line.gate == "where" and isinstance(inputs[0], bool):  # a condition of constants
                 values.append(inputs[1] if inputs[0] else inputs[2])
                 continue
-            record = any(isinstance(each, Node) for each in inputs)
-            value = (
-                nodes.apply(line.gate, *inputs, **options) if record else GATES[line.gate].forward(*inputs, **options)
-            )
-            plain = all(isinstance(each, float | bool) for each in inputs)
-            values.append(value.item() if plain and hasattr(value, "item") else value)
+            if any(isinstance(each, Node) for each in inputs):
+                values.append(nodes.apply(line.gate, *inputs, **options))
+            elif all(isinstance(each, float) for each in inputs):
+                with np.errstate(all="ignore"):
+                    values.append(GATES[line.gate].forward(*map(np.float64, inputs), **options).item())
+            else:
+                values.append(GATES[line.gate].forward(*inputs, **options))
         return [values[place] for place in self.outputs]
 
     def text(self, *names: str) -> str:
@@ -209,8 +214,9 @@ def _line(node: Node, places: dict[int, int]) -> Line:
         raise ValueError(f"a formula must only use its own arguments, got the variable {node.name!r}")
     if "gate" in node.options or not GATES[node.operation].elementwise:
         raise ValueError(
-            f"a formula must compute each number from the numbers at its place, and {node.operation} does not; use the "
-            "operators and the functions of fastbp.graph from exp to where"
+            f"a formula must compute each number from the numbers at its place, and {node.operation} does not: use "
+            "operators such as + and **, activation functions, and absolute, cos, exp, log, maximum, minimum, "
+            "reciprocal, sin, sqrt and where of fastbp.graph"
         )
     return Line(node.operation, tuple(places[id(each)] for each in node.inputs), tuple(node.options.items()))
 

@@ -24,7 +24,7 @@ KIND = "checkpoint"
 SUFFIX = ".safetensors"
 CLASSES = {
     **network.CLASSES,
-    **{kind.__name__: kind for kind in losses.LOSSES.kinds},
+    **{files.stored_as(kind): kind for kind in losses.LOSSES.kinds},
     **optimizers.OPTIMIZERS,
     **schedules.SCHEDULES,
     **averages.AVERAGES,

@@ -7,7 +7,7 @@ import copy
 import dataclasses
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from ..engine import plan, threads
 from ..engine.work import DivergedError, Samples, Work
 from ..history import History
 from ..losses import OUTPUT_GRADIENT, Loss
-from ..metrics import Metric, score
+from ..metrics import METRICS, Metric, score
 from ..network import MLP, check_network
 from ..optimizers import Optimizer
 from ..schedules import Schedule
@@ -193,8 +193,7 @@ class Trainer:
         _check_fit(network, self.settings)
         self._network = network
         self.state = TrainingState(network.parameters, self.settings.optimizer, seed)
-        self._work: tuple[tuple, Work, tuple] | None = None
-        self._applied: tuple[tuple, Work, tuple] | None = None
+        self._works: dict[object, tuple[tuple, Work, tuple]] = {}
         self._lock, self._owner = threads.lock(), None
         network.decide_at(self.settings.resolved_loss.threshold)
 
@@ -425,7 +424,7 @@ class Trainer:
         -------
         dict of str to float
             The mean "loss" and, if the targets are classes, the "accuracy". Each sample is evaluated just before the
-            step that uses it. With `output_gradient`, the dict is empty.
+            step that uses it. With `signed_weights`, there is no accuracy. With `output_gradient`, the dict is empty.
 
         Raises
         ------
@@ -457,8 +456,8 @@ class Trainer:
         if (y is None) != outside:
             raise ValueError("one of y and output_gradient must be given, and not both")
         signed = checks.flag(signed_weights, "signed_weights")
-        if outside and (sample_weight is not None or self.optimizer.searches):
-            raise ValueError("output_gradient must not be given with sample_weight, or with LBFGS, which needs a loss")
+        if outside and (sample_weight is not None or signed or self.optimizer.searches):
+            raise ValueError("output_gradient must not be given with weights, or with LBFGS, which needs a loss")
         with self._lock, self._turn():
             if outside:
                 reader = self._reader(self.network, trains=True, loss=OUTPUT_GRADIENT)
@@ -473,9 +472,10 @@ class Trainer:
             source = sources.Arrays(samples, None, False, None, self._batch(samples.n))
             self.state.resumed = False
             scores = Run(self, source, Hooks((), False), 1, OUTPUT_GRADIENT if outside else None).epoch()
-        return {} if outside else {name: value for name, value in scores.items() if name in ("loss", "accuracy")}
+        wanted = () if outside else ("loss",) if signed else ("loss", "accuracy")
+        return {name: value for name, value in scores.items() if name in wanted}
 
-    def apply_gradients(self, dW: Sequence[ArrayLike], db: Sequence[ArrayLike]) -> None:
+    def apply_gradients(self, dW: Sequence[ArrayLike], db: Sequence[ArrayLike | None]) -> None:
         """Make one step of training with a gradient that you have, for example from `MLP.backward`.
 
         The optimizer, the schedule, clipping, `l1` and `l2`, max-norm and the average do what they do in `fit`. Dropout
@@ -484,16 +484,19 @@ class Trainer:
         Parameters
         ----------
         dW, db : sequences of L arrays
-            The gradient with respect to the weights and the biases of each layer, in their shapes.
+            The gradient with respect to the weights and the biases of each layer, in their shapes. For a layer without
+            biases, give None.
 
         Raises
         ------
         ValueError
-            If a shape is wrong, a value is not finite, or the optimizer is `LBFGS`.
+            If a shape is wrong, a value is not finite, the optimizer is `LBFGS`, or the trainer has
+            ``gradient="lazy"``.
         TypeError
             If an argument is not a sequence of numeric arrays.
         FloatingPointError
-            If a parameter becomes infinite. The network then has the parameters from before the call.
+            If a parameter becomes infinite. The network then has the parameters from before the call, and the state of
+            the optimizer starts anew.
         RuntimeError
             If a callback calls this method of the trainer that is calling it.
 
@@ -513,30 +516,31 @@ class Trainer:
             raise ValueError("optimizer must not be LBFGS for apply_gradients: it needs the loss at other parameters")
         if self.settings.lazy:
             raise ValueError("gradient must not be 'lazy' for apply_gradients")
-        dW, db = self.network.of_layers(dW, db, ("dW", "db"))
         with self._lock, self._turn():
+            dW, db = self.network.of_layers(dW, db, ("dW", "db"))
             work, state = self._applying(), self.state
             self.network.parameters.pack(dW, db, work.gradient)
-            before = state.snapshot()
+            state.resumed, before = False, state.snapshot()
             work.steps_done = state.step
             work.run_once()
+            state.step += 1
             if not before[0].are_finite():
                 state.restore(before, self.optimizer)
                 raise FloatingPointError(
                     "a parameter is not finite after this step: the parameters are again those from before the call; "
                     f"try a learning rate below {self.optimizer.learning_rate:g}"
                 )
-            state.step, state.resumed = state.step + 1, False
 
     def _applying(self) -> Work:
         """Return the work of a step with a given gradient, which is written to `Work.gradient`."""
-        key, parts = self._key(None)
-        if self._applied is None or self._applied[0] != key:
+
+        def make() -> Work:
             gradient = self.network.parameters.like_theta()
             work = plan.apply(self.network.model, gradient, self._rule(), self.n_threads)
             work.gradient = gradient
-            self._applied = key, work, parts
-        return self._applied[1]
+            return work
+
+        return self._kept("apply", *self._key(), make)
 
     @classmethod
     def resume(cls, directory: str | os.PathLike, *, metrics: Sequence[Metric] | None = None) -> Trainer:
@@ -692,6 +696,11 @@ class Trainer:
         if "accuracy" in self.settings.scorers and not y.classes:
             name = self.settings.resolved_loss.name
             raise ValueError(f"metrics must not have 'accuracy' with {name}: its targets are no classes")
+        n_out, loss = self.network.sizes[-1], self.settings.resolved_loss
+        if loss.target_count(n_out) != n_out:
+            for name in self.settings.scorers:
+                if name in METRICS and name != "objective":
+                    raise ValueError(f"metrics must not have {name!r} with {loss.name}: targets are not like outputs")
 
     def read(
         self,
@@ -748,10 +757,16 @@ class Trainer:
         """
         loss = loss or self.settings.resolved_loss
         key, parts = self._key(loss, batch)
-        if self._work is None or self._work[0] != key:
+        # A learner may take steps with its own loss, and with gradients from outside, in turns.
+        return self._kept(loss is OUTPUT_GRADIENT, key, parts, lambda: self._make_work(batch, loss))
+
+    def _kept(self, slot: object, key: tuple, parts: tuple, make: Callable[[], Work]) -> Work:
+        """Return the work in a slot, or a new one if the slot has another key. The old one is dropped first."""
+        if slot not in self._works or self._works[slot][0] != key:
+            self._works.pop(slot, None)
             # Keeping `parts` alive makes sure that no other object gets one of their ids.
-            self._work = key, self._make_work(batch, loss), parts
-        return self._work[1]
+            self._works[slot] = key, make(), parts
+        return self._works[slot][1]
 
     def _key(self, *options: Any) -> tuple[tuple, tuple]:
         """Return what a work depends on, by identity, and the objects themselves."""
@@ -784,7 +799,7 @@ class Trainer:
 
     def __getstate__(self) -> dict:
         """Return the attributes without the lock, and without the work, whose memory knows its own address."""
-        return {**self.__dict__, "_work": None, "_applied": None, "_lock": None, "_owner": None}
+        return {**self.__dict__, "_works": {}, "_lock": None, "_owner": None}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)

@@ -42,6 +42,9 @@ PAIRS = (
     ("norm_error", "relu"),
 )
 """Losses with outputs that they are finite with."""
+FORMULA = fb.activations.Formula(lambda z, a: z * fb.graph.sigmoid(a * z), constants={"a": 1.5})
+"""Only for files: the players that compute with NumPy know the names above."""
+PAIR = fb.losses.Formula(lambda a, y, c: (a - y) ** 2 / (c + (a - y) ** 2), constants={"c": 2.0}), FORMULA
 # An epsilon far above the rounding of a gradient: the quotient of two gradients that are only rounding is anything.
 OPTIMIZERS = (
     fb.SGD(0.1),

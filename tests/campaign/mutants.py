@@ -40,10 +40,10 @@ def prepare() -> None:
 def play(seed: int) -> dict[str, int]:
     """Damage and forge the files of one trainer."""
     rng = np.random.default_rng(seed)
-    loss, output = choose(rng, draws.PAIRS)
+    loss, output = choose(rng, (*draws.PAIRS, draws.PAIR))
     sizes = [int(size) for size in rng.integers(1, 12, rng.integers(2, 5))]
     dtype = choose(rng, (np.float32, np.float64))
-    net = fb.MLP(sizes, output=output, activation=choose(rng, draws.ACTIVATIONS), dtype=dtype, seed=0)
+    net = fb.MLP(sizes, output=output, activation=choose(rng, (*draws.ACTIVATIONS, draws.FORMULA)), dtype=dtype, seed=0)
     options = {"optimizer": choose(rng, draws.OPTIMIZERS), "average": choose(rng, draws.AVERAGES)}
     trainer = fb.Trainer(net, loss=loss, schedule=choose(rng, draws.SCHEDULES), seed=0, n_threads=1, **options)
     with tempfile.TemporaryDirectory() as directory:

@@ -25,7 +25,7 @@ def network(**options) -> fb.MLP:
 
 def test_lists():
     model = network().model
-    assert names(plan.predict(model, 32, 1)[0]) == ["gather", "product", "product", "scatter"]
+    assert names(plan.predict(model, 32, 1, 2)[0]) == ["gather", "product", "product", "scatter"]
     assert names(plan.evaluate(model, 32, 1, fb.losses.Huber())) == [
         "weigh_batch", "gather", "gather", "product", "product", "loss", "add_up"
     ]  # fmt: skip

@@ -159,6 +159,36 @@ def test_constants_are_numbers_of_the_kernel():
     assert MISH.digest(dtype) != SNAKE.digest(dtype)
 
 
+def test_kernels_of_rows_know_what_is_a_target_and_what_a_constant():
+    """Two targets, and one target with a constant, have formulas with the same instructions."""
+    two = Loss(lambda a, y: (a[0] - y[0]) ** 2 * y[1] + 0 * a[1], rows=True, n_out=2)
+    one = Loss(lambda a, y, c: (a[0] - y[0]) ** 2 * c + 0 * a[1], rows=True, n_out=2, n_targets=1, constants={"c": 3.0})
+    net = fb.MLP([1, 2], dtype=np.float64)
+    net.set_weights([[[1.0, 0.0]]], [[0.0, 0.0]])
+    assert fb.Trainer(net, loss=two).evaluate([[4.0]], [[2.0, 5.0]])["loss"] == 20
+    assert fb.Trainer(net, loss=one).evaluate([[4.0]], [[2.0]])["loss"] == 12
+
+
+def test_what_other_targets_than_outputs_make_impossible():
+    net, X, y = net_for(GAUSSIAN)
+    own = fb.Trainer(net, loss=GAUSSIAN)
+    assert own.evaluate(X, np.arange(9)).keys() == {"loss"}
+    for options, message in [({"class_weight": {1: 2.0}}, "class_weight needs targets that are classes")]:
+        with pytest.raises(ValueError, match=message):
+            own.fit(X, np.arange(9), **options)
+    own.metrics = ["mae"]
+    with pytest.raises(ValueError, match="metrics must not have 'mae'"):
+        own.evaluate(X, y)
+
+
+def test_a_formula_of_the_identity():
+    """Where a derivative is a constant, it is one for vectors too."""
+    for formula in (lambda z: z * fb.activations.identity(z), lambda z: Activation(lambda x: 2 * x + 1)(z) + z):
+        sigma = Activation(formula)
+        net, X, y = net_for(TUKEY, activation=sigma)
+        assert max(max(layer) for layer in fb.check_gradients(net, X, y, TUKEY)) < 1e-7
+
+
 def test_a_formula_in_a_formula():
     twice = Activation(lambda z: SNAKE(SNAKE(z)))
     assert twice([0.3]) == SNAKE(SNAKE([0.3]))
@@ -251,6 +281,10 @@ def test_what_is_shown():
         (lambda: Activation(lambda z: z * z, constants=3), TypeError, "constants must be a dict"),
         (lambda: Activation(lambda z: z * z, init="zeros"), ValueError, "init must be one of"),
         (lambda: Activation(lambda z: z * z, name=""), ValueError, "name must not be empty"),
+        (lambda: Activation(lambda z: z * z, name="identity"), ValueError, "name must not be that of another"),
+        (lambda: Loss(lambda a, y: a * y, name="huber"), ValueError, "name must not be that of another"),
+        (lambda: Activation(lambda z: z.sum()), TypeError, "cannot be turned into a graph"),
+        (lambda: Activation(lambda z: np.tanh(z)), TypeError, "write fastbp.graph.tanh"),
         (lambda: Loss(lambda a, y: y * y), ValueError, "must have a derivative"),
         (lambda: Loss(lambda a, y: a - y, targets="labels"), ValueError, "targets must be one of"),
         (lambda: Loss(lambda a, y: a - y, n_out=2), ValueError, "must be None without rows=True"),
@@ -305,6 +339,7 @@ def test_the_power_and_the_sine_of_kernels():
             (lambda z: z**-2, lambda z: z**-2.0), (lambda z: sigmoid(z) ** 0.5, None),
             (lambda z: (absolute(z) + 1) ** 1.7, lambda z: (np.abs(z) + 1) ** 1.7),
             (lambda z: where(z > 2.0, z, 0.5 * z) * 1.5, lambda z: np.where(z > 2, z, 0.5 * z) * 1.5),
+            (lambda z: z**1, lambda z: z), (lambda z: 2.0 ** (z / 8), lambda z: 2 ** (z / 8)),
         ]:  # fmt: skip
             sigma = Activation(formula)
             net = fb.MLP([1, 1], output=sigma, dtype=dtype)
@@ -313,3 +348,27 @@ def test_the_power_and_the_sine_of_kernels():
             expected = sigma(exact) if wanted is None else wanted(exact)
             error = np.abs(net.predict(given) - expected) / np.maximum(np.abs(expected), 1)
             assert error.max() < most
+
+
+@pytest.mark.parametrize("exponent", [2.0, 3.0, -1.0, 0.0, 0.5, -2.5, 100.0, 101.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_powers_with_exponents_that_only_the_kernel_knows(exponent, dtype):
+    """The domain is that of NumPy: whole powers of negative numbers, and NaN for others."""
+    sigma = Activation(lambda z, p: z**p + 0 * z, constants={"p": exponent})
+    z = np.array([-1.5, -1.0, -0.25, 0.25, 1.0, 1.25])[:, None].astype(dtype)
+    net = fb.MLP([1, 1], output=sigma, dtype=dtype)
+    net.set_weights([[[1.0]]], [[0.0]])
+    with np.errstate(all="ignore"):
+        wanted = z.astype(float) ** exponent
+    found = net.predict(z)
+    assert (np.isnan(found) == np.isnan(wanted)).all()
+    seen = ~np.isnan(wanted)
+    assert found[seen] == pytest.approx(wanted[seen], rel={np.float32: 1e-4, np.float64: 1e-12}[dtype])
+
+
+def test_sines_of_huge_numbers_stay_bounded():
+    for formula in (sin, fb.graph.cos):
+        net = fb.MLP([1, 1], output=Activation(formula))
+        net.set_weights([[[1.0]]], [[0.0]])
+        a = net.predict([[1e12], [-1e30], [3e38]])
+        assert (np.abs(a) <= 1).all()

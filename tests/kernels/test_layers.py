@@ -115,7 +115,7 @@ def test_gradient_and_update(rows, rule, dtype):
         """Operations one after another, over all rows or over two parts of them."""
         for factory, options, part, first, last in factories:
             A, D = to_panels(a[first:last], last - first, dtype), to_panels(delta[first:last], last - first, dtype)
-            layers = Record(LAYER, n_in=width, n_out=width, transposed=1, a_in=A, delta=D)
+            layers = Record(LAYER, n_in=width, n_out=width, transposed=1, biased=1, a_in=A, delta=D)
             made = Record(
                 UPDATE, layers=layers.memory, depth=1, theta=P, vectors=S, gradient=g, transposed=T, size=P.size,
                 hyper=h, shrink=1.0,

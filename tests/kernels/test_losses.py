@@ -46,7 +46,7 @@ def evaluate(name, output, z, y, dtype=np.float64, by_output=False):
     rows, n_out = z.shape
     A, Y = to_panels(z, rows, dtype), to_panels(y, rows, dtype)
     D, slope = aligned(A.size, dtype), aligned(A.size, dtype)
-    costs, hits, size = np.zeros(rows), np.zeros(rows), room(lanes_of(dtype), n_out)
+    costs, hits, size = np.zeros(rows), np.zeros(rows), room(lanes_of(dtype), n_out, n_out)
     now = step(rows, dtype, scratch=aligned(size, dtype), room=size)
     parameters = np.array(OUTPUTS[output].parameters(), dtype)
     layer = Record(LAYER, n_out=n_out, a_out=A, delta=D, slope=slope, parameters=parameters)
@@ -54,8 +54,8 @@ def evaluate(name, output, z, y, dtype=np.float64, by_output=False):
     fused = output if output in LOSSES[name].fused else ""
     row = LOSSES[name]
     made = Record(
-        LOSS, a=A, y=Y, delta=D, columns=n_out, by_output=by_output, costs=costs, hits=hits, threshold=row.threshold,
-        parameters=np.array(row.parameters(n_out), dtype),
+        LOSS, a=A, y=Y, delta=D, columns=n_out, targets=n_out, by_output=by_output, costs=costs, hits=hits,
+        threshold=row.threshold, parameters=np.array(row.parameters(n_out), dtype),
     )  # fmt: skip
     activate, differentiate = followers(output, dtype)
     if not fused:

@@ -148,22 +148,42 @@ def normal_cdf(x: Vector) -> Vector:
     return where(x > 0.0, 1.0 - tail, tail)
 
 
-@operation(np.power)
-def power(x: Vector, y: Vector | float) -> Vector:
-    """Return x^y.
+@operation(np.log)
+def ln(x: Vector) -> Vector:
+    """Return ln x, which is NaN for x < 0. For x below the smallest normal number, also 0, it is that of this
+    number."""
+    return where(x < 0.0, math.nan, log(x))
 
-    For a whole number y up to 64, the result is a product. For others it is e^(y ln x), which is NaN for x < 0, and
-    whose relative error grows with |y ln x|.
+
+@operation(np.power)
+def power(x: Vector | float, y: Vector | float) -> Vector:
+    """Return x^y. For x < 0, it is NaN if y is not a whole number.
+
+    If y is a number and not a vector, and is a whole number up to 64, the result is a product. For others it is
+    e^(y ln |x|), whose relative error grows with |y ln x|.
     """
     if not isinstance(y, Vector):
         if y == 0.5:
             return sqrt(x)
-        if y == int(y) and 0 < abs(y) <= 64:
-            product = _product_of(x, int(abs(y)))
-            return product if y > 0 else 1.0 / product
-    y = x.of(y)
+        if y == int(y) and abs(y) <= 64:
+            product = _product_of(x, int(abs(y))) if y else x.of(1.0)
+            return product if y >= 0 else 1.0 / product
+    x, y = (y.of(x), y) if isinstance(y, Vector) else (x, x.of(y))
+    magic = 1.5 * 2.0 ** MANTISSA[x.type.element]
+    t = y + magic  # which has the whole number next to y in its lowest bits
+    whole = t - magic
+    size = exp(y * log(absolute(x)))
+    signed = where(whole < y, math.nan, where(whole > y, math.nan, _signed(size, t)))
     at_zero = where(y > 0.0, 0.0, where(y < 0.0, math.inf, 1.0))
-    return where(x > 0.0, exp(y * log(x)), where(x < 0.0, math.nan, at_zero + x))
+    return where(x > 0.0, size, where(x < 0.0, signed, at_zero + x))
+
+
+def _signed(x: Vector, t: Vector) -> Vector:
+    """Return x with the other sign where the whole number in the lowest bits of t is odd."""
+    bits = t.bits()
+    places = 31 if t.type.element == F32 else 63
+    odd = t.builder.shl(bits, ir.Constant(bits.type, [places] * t.type.count))
+    return Vector(t.builder, t.builder.bitcast(t.builder.xor(x.bits(), odd), x.type))
 
 
 def _product_of(x: Vector, n: int) -> Vector:
@@ -185,7 +205,8 @@ def _sine(x: Vector, shift: float) -> Vector:
     """Return sin(x + shift pi).
 
     With k the whole number next to x / pi + shift, it is (-1)^k sin(r) with r = x - (k - shift) pi. pi is split into
-    three parts, so that their products with k are exact up to |x| = 1e5. sin(r) is its Taylor sum.
+    three parts, so that their products with k are exact up to |x| = 1e5. For larger |x|, the result loses its digits,
+    and stays between -1 and 1. sin(r) is its Taylor sum.
     """
     single = x.type.element == F32
     parts = PI[x.type.element]
@@ -194,21 +215,20 @@ def _sine(x: Vector, shift: float) -> Vector:
     r = x
     for part in parts:
         r = fma(shift - k, part, r)
+    r = minimum(maximum(r, -0.5 * math.pi), 0.5 * math.pi)
     p, square, last = r.of(0.0), r * r, 13 if single else 21
     for n in range(last, 0, -2):
         p = fma(p, square, (-1.0) ** (n // 2) / math.factorial(n))
-    bits = t.bits()
-    odd = t.builder.shl(bits, ir.Constant(bits.type, [31 if single else 63] * t.type.count))
-    return Vector(t.builder, t.builder.bitcast(t.builder.xor((p * r).bits(), odd), r.type))
+    return _signed(p * r, t)
 
 
 @operation(np.sin)
 def sin(x: Vector) -> Vector:
-    """Return sin x. The absolute error grows with |x| beyond 1e5."""
+    """Return sin x. Beyond |x| = 1e5, it loses its digits."""
     return _sine(x, 0.0)
 
 
 @operation(np.cos)
 def cos(x: Vector) -> Vector:
-    """Return cos x. The absolute error grows with |x| beyond 1e5."""
+    """Return cos x. Beyond |x| = 1e5, it loses its digits."""
     return _sine(x, 0.5)

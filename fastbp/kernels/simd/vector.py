@@ -6,6 +6,7 @@ the formula once, and Numba needs no time to compile it.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from .operands import operation
 I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 F32, F64 = ir.FloatType(), ir.DoubleType()
 MANTISSA = {F32: 23, F64: 52}
+LARGEST = {F32: float(np.finfo(np.float32).max), F64: float(np.finfo(np.float64).max)}
 
 
 class VectorType(types.Type):
@@ -78,9 +80,12 @@ class Vector:
 
     def of(self, x: float | Vector) -> Vector:
         """Return x as a vector of this type. A number becomes a vector with the number in every lane."""
-        return (
-            x if isinstance(x, Vector) else Vector(self.builder, ir.Constant(self.type, [float(x)] * self.type.count))
-        )
+        if isinstance(x, Vector):
+            return x
+        number = float(x)
+        if abs(number) > LARGEST[self.type.element]:  # llvmlite cannot write it
+            number = math.copysign(math.inf, number)
+        return Vector(self.builder, ir.Constant(self.type, [number] * self.type.count))
 
     def _emit(self, op: str, left, right) -> Vector:
         return Vector(self.builder, getattr(self.builder, op)(self.of(left).value, self.of(right).value))
