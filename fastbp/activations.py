@@ -477,6 +477,9 @@ class Formula(Activation):
     -----
     A file holds the recorded formula, not the function, so `fastbp.load` needs no code of yours.
 
+    In compiled kernels, e^x is at most e^88 (float32) or e^709 (float64), and ln 0 is the logarithm of the smallest
+    normal number. A call with an array uses NumPy, where they are infinite.
+
     Examples
     --------
     >>> import fastbp as fb

@@ -10,6 +10,7 @@ import io
 import math
 import os
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -554,7 +555,7 @@ class Recorder(Callback):
     steps : list of int
         The number of steps that the trainer had finished, for each row of `values`.
     values : array of shape (rows, parameters)
-        The parameters: first those from before the first call of `fit`, and then one row for each time.
+        The parameters: first those from before the first call of `fit` of a trainer, and then one row for each time.
 
     Raises
     ------
@@ -577,6 +578,7 @@ class Recorder(Callback):
         self.places = None if places is None else [checks.integer(i, f"places[{k}]", 0) for k, i in enumerate(places)]
         self.per, self._every = checks.choice(per, "per", ("epoch", "step")), checks.integer(every, "every", 1)
         self.steps: list[int] = []
+        self._whose: weakref.ref | None = None
         self._rows: list[np.ndarray] = []
         if per == "step":
             self.every, self.on_batch_end = self._every, self._keep
@@ -597,7 +599,8 @@ class Recorder(Callback):
         if self.places and max(self.places) >= state.network.n_parameters:
             most = state.network.n_parameters
             raise ValueError(f"places must be below {most}, the number of parameters; got {max(self.places)}")
-        if not self.steps:
+        if self._whose is None or self._whose() is not state.trainer:  # another training starts anew
+            self.steps, self._rows, self._whose = [], [], weakref.ref(state.trainer)
             self._keep(state)
 
     def on_epoch_end(self, state: State) -> None:

@@ -159,7 +159,12 @@ def resolved(value: object, name: str, registry: Registry[Any]) -> Any:
         return value
     if not isinstance(value, str):
         objects = ", ".join(kind.__name__ for kind in registry.kinds if dataclasses.fields(kind))
-        raise TypeError(f"{name} must be a name or an object of {objects}, got {value!r}")
+        own = next(
+            (f"; {kind.__module__}.Formula makes one" for kind in registry.kinds if kind.__name__ == "Formula"), ""
+        )
+        raise TypeError(
+            f"{name} must be a name or an object of {objects}, got {value!r}{own if callable(value) else ''}"
+        )
     return registry[choice(value, name, registry)]
 
 

@@ -168,7 +168,7 @@ def sum(x: Node | Sequence[Node], axis: int | None = None) -> Node:
     ValueError
         If the sequence is empty.
     TypeError
-        If the axis is not an integer.
+        If x is something else, or if the axis is not an integer.
 
     Examples
     --------
@@ -180,9 +180,11 @@ def sum(x: Node | Sequence[Node], axis: int | None = None) -> Node:
     """
     if isinstance(x, Node):
         return apply("sum", x, axis=None if axis is None else checks.integer(axis, "axis", -32))
-    nodes = list(x)
+    nodes = list(x) if isinstance(x, list | tuple) else [x]
     if not nodes:
         raise ValueError("x must have at least one node, got none")
+    if axis is not None or not all(isinstance(node, Node) for node in nodes):
+        raise TypeError(f"x must be a node, or a list of nodes without an axis, got {x!r}")
     total = nodes[0]
     for node in nodes[1:]:
         total = total + node
@@ -420,10 +422,10 @@ class _Dropped:
 
 
 class EuclideanLoss:
-    """`EuclideanLoss` is the loss sum (a - y)^2 / (2 n) of n rows."""
+    """`EuclideanLoss` is the loss sum (a - y)^2 / (2 n) of n rows. The targets y must have the shape of a."""
 
     def __call__(self, a: Node, y: Node | ArrayLike) -> Node:
-        return squared_norm(a - y) * 0.5 / _rows(a)
+        return squared_norm(a - apply("like", y, a)) * 0.5 / _rows(a)
 
 
 @dataclass(frozen=True)
@@ -469,11 +471,12 @@ class SigmoidCrossEntropyLoss:
     """`SigmoidCrossEntropyLoss` is the mean over the rows of -sum_i (y_i ln p_i + (1 - y_i) ln(1 - p_i)), p =
     sigmoid(x).
 
-    It is computed as the sum of softplus(x_i) - x_i y_i, which stays exact for large |x|.
+    It is computed as the sum of softplus(x_i) - x_i y_i, which stays exact for large |x|. The targets y must have the
+    shape of x.
     """
 
     def __call__(self, x: Node, y: Node | ArrayLike) -> Node:
-        return sum(softplus(x) - x * y) / _rows(x)
+        return sum(softplus(x) - x * apply("like", y, x)) / _rows(x)
 
 
 def _rows(x: Node) -> Node:

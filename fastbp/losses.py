@@ -405,7 +405,7 @@ class Formula(Loss):
         Numbers that the formula takes as further arguments. Formulas that differ only in these numbers share their
         compiled kernels.
     targets : str, keyword-only, default "values"
-        The kind of targets, as for `Loss`.
+        The kind of targets, as for `Loss`. With "signs", the formula gets 0 and 1, or -1 and 1, as they are given.
     threshold : float, keyword-only, default 0.5
         The value from which on a single output means class 1.
     rows : bool, keyword-only, default False
@@ -562,8 +562,8 @@ MOST_OUTPUTS = 32
 POINTS = {
     "values": ((-3.0, 3.0), lambda rng, shape: rng.normal(size=shape)),
     "counts": ((0.1, 6.0), lambda rng, shape: rng.poisson(3.0, shape)),
-    "probabilities": ((0.02, 0.98), lambda rng, shape: rng.random(shape)),
-    "distribution": ((0.02, 0.98), lambda rng, shape: rng.dirichlet(np.ones(shape[0]), shape[1]).T),
+    "probabilities": ((0.02, 0.98), lambda rng, shape: np.clip(rng.uniform(-0.5, 1.5, shape), 0, 1)),
+    "distribution": ((0.02, 0.98), lambda rng, shape: np.clip(rng.uniform(-0.5, 1.5, shape), 0, 1)),
     "signs": ((-3.0, 3.0), lambda rng, shape: rng.integers(0, 2, shape)),
 }
 """For each kind of targets, the range of outputs and random targets with which the derivative of a formula is

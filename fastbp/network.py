@@ -861,6 +861,7 @@ class MLP:
         vector = arrays.numeric(theta, "theta")
         if vector.shape != (self.n_parameters,):
             raise ValueError(f"theta must have shape ({self.n_parameters},), got {vector.shape}")
+        arrays.within(vector, "theta", self.dtype)
         self.set_weights(*self.parameters.from_flat(vector))
 
     def evaluate(self, samples: Samples, loss: Loss, n_threads: int | None = None) -> dict[str, float]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from . import checks
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)  # arrays have no ==
 class Trace:
     """`Trace` has the values of a forward pass and, if there were targets, of a backward pass. `MLP.trace` makes it.
 
@@ -47,10 +49,10 @@ class Trace:
 
         Raises
         ------
-        IndexError
-            If there is no such sample.
+        IndexError, ValueError, TypeError
+            If there is no such sample, or if r is not an integer.
         """
-        if not -len(self.x) <= r < len(self.x):
+        if not -len(self.x) <= checks.integer(r, "r", -len(self.x)) < len(self.x):
             raise IndexError(f"r must be a sample from 0 to {len(self.x) - 1}, got {r}")
         rows = [("layer", "unit", "z", "a", *(["delta"] if self.delta else []))]
         rows += [("0", str(i), "", f"{x:.6g}", *([""] if self.delta else [])) for i, x in enumerate(self.x[r], 1)]

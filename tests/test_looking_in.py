@@ -92,6 +92,8 @@ def test_the_table_of_a_trace():
     assert "delta" not in str(net.trace([[1.0, 2.0]]))
     with pytest.raises(IndexError, match="r must be a sample from 0 to 1, got 2"):
         t.table(2)
+    with pytest.raises(TypeError, match="r must be an integer"):
+        t.table(1.0)
 
 
 # --- features, theta --------------------------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ def test_theta():
     assert loss == same
     assert flat.tolist() == [*dW[0].ravel(), *db[0], *dW[1].ravel()]
     for wrong, error in ((np.zeros(14), ValueError), (np.full(15, np.nan), ValueError), ("x", TypeError)):
-        with pytest.raises(error):
+        with pytest.raises(error, match="theta"):
             net.theta = wrong
     assert net.theta.tolist() == list(range(15))
 

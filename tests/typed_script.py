@@ -23,6 +23,19 @@ def main() -> None:
     losses: list[float] = history["loss"]
     scores: dict[str, float] = trainer.evaluate(X.tolist(), y.tolist())
     loss, dW, db = net.gradients(X, y, loss="cross_entropy")
+    *_, dX = net.gradients(X, y, loss="cross_entropy", inputs=True)
+    net.set_weights(net.weights, net.biases)
+    t = net.trace([[0.0] * 4], [1], "cross_entropy")
+    print(
+        t, t.dW[0].shape, t.db[0].shape, net.transform(X).shape, net.jacobian(X[:2]).shape, net.theta.mean(), dX.shape
+    )
+    trainer.apply_gradients(*net.backward(X, np.ones((200, 2)))[:2])
+    snake = fb.activations.Formula(lambda z, a: z + fb.graph.sin(a * z) ** 2 / a, constants={"a": 0.5})
+    own = fb.losses.Formula(lambda a, y: (a - y) ** 2)
+    fb.Trainer(fb.MLP([4, 3, 1], activation=snake, bias=False), loss=own).partial_fit(X, y)
+    v = fb.graph.variable("v")
+    f = fb.graph.exp(v) * 2
+    print(f.forward(v=1.0), f.backward()["v"], fb.check_gradients(net, [[0.0] * 4], [1], "cross_entropy"))
     classes = net.predict_classes(X)
     net.save("m.safetensors")
     twin: fb.MLP = fb.load("m.safetensors")

@@ -9,8 +9,8 @@ nodes (`fastbp.kernels.simd.operands`). The gates that work on whole arrays are 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,12 +31,61 @@ class Gate(NamedTuple):
         The gate as a formula: the places {0}, {1}, ... stand for the inputs, and {name} for an option.
     elementwise : bool
         Whether each number of the output depends only on the numbers at the same place of the inputs.
+    steep : bool
+        Whether a derivative can be infinite.
     """
 
     forward: Callable
     backward: Callable
     text: str
     elementwise: bool = True
+    steep: bool = False
+
+
+CHOOSING = ("where", "maximum", "minimum")
+"""The gates that hand a gradient of 0 on to the inputs that they have not chosen."""
+
+
+def backward(
+    name: str, dz: Any, z: Any, inputs: Sequence[Any], options: Mapping[str, Any], *, guarded: bool = True
+) -> tuple:
+    """Return the gradients for the inputs of a gate.
+
+    If `guarded`, they are 0 where dz is 0, even if a derivative is infinite: on the side that `where` has not chosen.
+    """
+    gate = GATES[name]
+    parts = gate.backward(dz, z, *inputs, **options)
+    if not guarded or not gate.steep:
+        return parts
+    return tuple(None if part is None else _zero_like(dz, part) for part in parts)
+
+
+def _zero_like(x: Any, y: Any) -> Any:
+    """Return y, with 0 where x is 0."""
+    if isinstance(x, float):
+        return y if x else 0.0
+    return where(x <= 0.0, where(x >= 0.0, 0.0, y), y)
+
+
+def _activated(dz: Any, z: Any, x: Any, sigma: Any) -> tuple:
+    """Return the gradient through an activation function. A derivative of 0 stays 0 even if dz is infinite."""
+    if not sigma.trainable:
+        return (None,)
+    slope = sigma.gradient(x if sigma.of_z else z, *sigma.parameters())
+    return (_zero_like(slope, dz * slope) if sigma.zeros else dz * slope,)
+
+
+def _power_back(dz: Any, z: Any, x: Any, y: Any) -> tuple:
+    """Return the gradients for the inputs of x^y. That for y is 0 at x = 0."""
+    base = where(x > 0.0, x, where(x < 0.0, x, 1.0))
+    return dz * y * power(x, y - 1.0), dz * z * ln(base)
+
+
+def _like(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return y, if it has the shape of x."""
+    if y.shape != x.shape:
+        raise ValueError("targets must have the shape of the outputs")
+    return y
 
 
 def _product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -78,25 +127,31 @@ def _margins_back(dz: np.ndarray, z: np.ndarray, scores: np.ndarray, labels: tup
 
 
 def _softmax(x: np.ndarray) -> np.ndarray:
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    with np.errstate(all="ignore"):
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
 
 GATES: dict[str, Gate] = {
     "add": Gate(lambda x, y: x + y, lambda dz, z, x, y: (dz, dz), "{0} + {1}"),
     "subtract": Gate(lambda x, y: x - y, lambda dz, z, x, y: (dz, -dz), "{0} - {1}"),
-    "multiply": Gate(lambda x, y: x * y, lambda dz, z, x, y: (dz * y, dz * x), "{0} * {1}"),
-    "divide": Gate(lambda x, y: x / y, lambda dz, z, x, y: (dz / y, -dz * z / y), "{0} / {1}"),
-    "power": Gate(power, lambda dz, z, x, y: (dz * y * power(x, y - 1.0), dz * z * ln(x)), "{0} ** {1}"),
+    "multiply": Gate(lambda x, y: x * y, lambda dz, z, x, y: (dz * y, dz * x), "{0} * {1}", steep=True),
+    "divide": Gate(lambda x, y: x / y, lambda dz, z, x, y: (dz / y, -dz * z / y), "{0} / {1}", steep=True),
+    "power": Gate(power, _power_back, "{0} ** {1}", steep=True),
     "negative": Gate(lambda x: -x, lambda dz, z, x: (-dz,), "-{0}"),
     "scale": Gate(lambda x, by: x * by, lambda dz, z, x, by: (dz * by,), "{by} * {0}"),
     "shift": Gate(lambda x, by: x + by, lambda dz, z, x, by: (dz,), "{0} + {by}"),
-    "raise": Gate(lambda x, to: power(x, to), lambda dz, z, x, to: (dz * (to * power(x, to - 1.0)),), "{0} ** {to}"),
-    "reciprocal": Gate(lambda x: 1.0 / x, lambda dz, z, x: (-dz * z * z,), "1 / {0}"),
-    "exp": Gate(exp, lambda dz, z, x: (dz * z,), "exp({0})"),
+    "raise": Gate(
+        lambda x, to: power(x, to),
+        lambda dz, z, x, to: (dz * (to * power(x, to - 1.0)) if to else None,),
+        "{0} ** {to}",
+        steep=True,
+    ),
+    "reciprocal": Gate(lambda x: 1.0 / x, lambda dz, z, x: (-dz * z * z,), "1 / {0}", steep=True),
+    "exp": Gate(exp, lambda dz, z, x: (dz * z,), "exp({0})", steep=True),
     "expm1": Gate(expm1, lambda dz, z, x: (dz * (z + 1.0),), "expm1({0})"),
-    "log": Gate(ln, lambda dz, z, x: (dz / x,), "log({0})"),
-    "sqrt": Gate(sqrt, lambda dz, z, x: (0.5 * dz / z,), "sqrt({0})"),
+    "log": Gate(ln, lambda dz, z, x: (dz / x,), "log({0})", steep=True),
+    "sqrt": Gate(sqrt, lambda dz, z, x: (0.5 * dz / z,), "sqrt({0})", steep=True),
     "sin": Gate(sin, lambda dz, z, x: (dz * cos(x),), "sin({0})"),
     "cos": Gate(cos, lambda dz, z, x: (-dz * sin(x),), "cos({0})"),
     "normal_cdf": Gate(
@@ -110,15 +165,14 @@ GATES: dict[str, Gate] = {
     "less_equal": Gate(lambda x, y: x <= y, lambda dz, z, x, y: (None, None), "{0} <= {1}"),
     "activate": Gate(
         lambda x, sigma: sigma.value(x, *sigma.parameters()),
-        lambda dz, z, x, sigma: (
-            (dz * sigma.gradient(x if sigma.of_z else z, *sigma.parameters()),) if sigma.trainable else (None,)
-        ),
+        _activated,
         "{sigma}({0})",
     ),
     "matmul": Gate(_product, lambda dz, z, x, y: _both(x, y, dz), "{0} @ {1}", False),
     "transpose": Gate(lambda x: x.T, lambda dz, z, x: (dz.T,), "{0}.T", False),
     "sum": Gate(_total, _spread, "sum({0}, {axis})", False),
     "mean": Gate(np.mean, lambda dz, z, x: (np.full(x.shape, dz / x.size),), "mean({0})", False),
+    "like": Gate(_like, lambda dz, z, y, x: (dz, None), "{0}", False),
     "rows": Gate(lambda x: np.float64(len(x) if x.ndim else 1), lambda dz, z, x: (None,), "rows({0})", False),
     "squared_norm": Gate(lambda x: np.sum(x * x), lambda dz, z, x: (2.0 * dz * x,), "squared_norm({0})", False),
     "softmax": Gate(

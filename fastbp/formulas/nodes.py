@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import numbers
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from .. import checks
 from . import differences, tables
-from .gates import GATES
+from .gates import GATES, backward
 from .tables import CONSTANT, VARIABLE
 
 if TYPE_CHECKING:
@@ -89,8 +91,18 @@ class Node:
 
     def __init__(self, operation: str, inputs: Iterable[Node] = (), options: Mapping[str, Any] = (), name: str = ""):
         self.operation, self.inputs, self.options, self.name = operation, tuple(inputs), dict(options), name
-        self.value: Any = None
+        self._value: Any = None
+        self._pass: object = None
         self.gradient: Any = None
+
+    @property
+    def value(self) -> Any:
+        """The output of the last `forward`, or None. You may assign the value of a variable."""
+        return self._value
+
+    @value.setter
+    def value(self, value: ArrayLike) -> None:
+        self._value, self._pass = numeric(value, "value"), None
 
     def named(self, name: str) -> Node:
         """Give the node a name for tables, and return it.
@@ -180,6 +192,16 @@ class Node:
             "max, write where(condition, x, y), minimum(x, y) or maximum(x, y) of fastbp.graph"
         )
 
+    def __and__(self, other: Any) -> NoReturn:
+        raise TypeError(
+            "conditions cannot be combined: write one where inside another, such as where(a, where(b, x, y), y)"
+        )
+
+    __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __and__
+
+    def __invert__(self) -> NoReturn:
+        raise TypeError("a condition has no ~: exchange the second and the third input of where")
+
     def __float__(self) -> NoReturn:
         raise TypeError("a node is no number yet: instead of functions of math, write those of fastbp.graph")
 
@@ -260,8 +282,8 @@ class Node:
         values : mapping of str to array, or None, default None
             The values of variables by their names.
         **named : array
-            More values, as keyword arguments. Arrays of float32 stay float32; all others become float64. A variable
-            that gets no value here keeps its last one.
+            More values, as keyword arguments. Arrays of float32 stay float32; all others become float64. The results
+            have the dtype that NumPy gives to them. A variable that gets no value here keeps its last one.
 
         Returns
         -------
@@ -276,10 +298,9 @@ class Node:
         TypeError
             If a value is not numeric.
         """
+        if values is not None and not isinstance(values, Mapping):
+            raise TypeError(f"forward takes values by their names, as in forward(x=3); got {values!r}")
         given, variables, nodes = {**(values or {}), **named}, self.variables, self.nodes
-        own = [id(node.options["gate"]) for node in nodes if "gate" in node.options]
-        if len({*own}) < len(own):
-            raise ValueError("each gate of your own must be an object that the graph has only once")
         for name in given:
             if name not in variables:
                 raise ValueError(f"forward got a value for {name!r}; the variables are {', '.join(variables)}")
@@ -287,22 +308,30 @@ class Node:
         if missing := [name for name, node in variables.items() if name not in read and node.value is None]:
             raise ValueError(f"forward needs values for all variables; {', '.join(missing)} has none")
         for name, value in read.items():
-            variables[name].value = value
+            variables[name]._value = value
+        this_pass = object()  # `backward` needs all values from one pass
+        for node in nodes:
+            node.gradient = node._pass = None
         with np.errstate(all="ignore"):
             for node in nodes:
-                node.gradient = None
                 if node.inputs:
-                    node.value = node._compute([each.value for each in node.inputs])
+                    node._value = node._compute()
+        for node in nodes:
+            node._pass = this_pass
         return tables.plain(self.value)
 
-    def _compute(self, inputs: list[Any]) -> Any:
-        """Return the output of the gate for values of its inputs."""
+    def _compute(self) -> np.ndarray:
+        """Return the output of the gate for the values of its inputs."""
+        values = [each.value for each in self.inputs]
         try:
-            if "gate" not in self.options:
-                return np.asarray(GATES[self.operation].forward(*inputs, **self.options))
-            return numeric(self.options["gate"].forward(*inputs), f"the output of {self.operation}")
+            if "gate" in self.options:
+                return numeric(self.options["gate"].forward(*map(_locked, values)), f"the output of {self.operation}")
+            # Numbers of Python leave float32 as it is.
+            numbers = [each.value.ndim == 0 and each.operation == CONSTANT for each in self.inputs]
+            inputs = [value.item() if number else value for value, number in zip(values, numbers, strict=True)]
+            return np.asarray(GATES[self.operation].forward(*inputs, **self.options))
         except ValueError as error:
-            shapes = " and ".join(str(np.shape(value)) for value in inputs)
+            shapes = " and ".join(str(np.shape(value)) for value in values)
             raise ValueError(f"{self.operation} cannot take inputs of shape {shapes}: {error}") from None
 
     def backward(self, gradient: ArrayLike | None = None) -> dict[str, Any]:
@@ -322,14 +351,14 @@ class Node:
         Raises
         ------
         RuntimeError
-            If `forward` has not been called.
+            If `forward` has not been called, or if values of this graph have changed since then.
         ValueError
             If the gradient has another shape than the value, or is missing for a value that is not a single number, or
             if a gate of your own returns gradients that do not fit its inputs.
         """
         nodes = self.nodes
-        if any(node.value is None for node in nodes):
-            raise RuntimeError("backward needs the values of a forward pass: call forward first")
+        if any(node._pass is not self._pass or node._pass is None for node in nodes):
+            raise RuntimeError("backward needs the values of one forward pass of this node: call forward first")
         shape = np.shape(self.value)
         if gradient is None:
             if np.size(self.value) != 1:
@@ -339,13 +368,13 @@ class Node:
         if gradient.shape != shape:
             raise ValueError(f"gradient must have the shape {shape} of the output, got {gradient.shape}")
         for node in nodes:
-            node.gradient = np.zeros(np.shape(node.value))
-        self.gradient = gradient
+            node.gradient = np.zeros_like(node.value, np.result_type(node.value, np.float32))
+        self.gradient = gradient.astype(self.gradient.dtype)
         with np.errstate(all="ignore"):
             for node in reversed(nodes):
                 for each, part in zip(node.inputs, node._hand_on(), strict=True):
                     if part is not None:
-                        each.gradient = each.gradient + part
+                        each.gradient = each.gradient + part.astype(each.gradient.dtype)
         return {name: tables.plain(node.gradient) for name, node in self.variables.items()}
 
     def _hand_on(self) -> tuple:
@@ -354,11 +383,11 @@ class Node:
             return ()
         values = [each.value for each in self.inputs]
         if "gate" not in self.options:
-            parts = GATES[self.operation].backward(self.gradient, self.value, *values, **self.options)
+            parts = backward(self.operation, self.gradient, self.value, values, self.options)
             return tuple(
                 None if part is None else _summed(part, np.shape(x)) for part, x in zip(parts, values, strict=True)
             )
-        found = self.options["gate"].backward(self.gradient)
+        found = self.options["gate"].backward(_locked(self.gradient))
         parts = found if isinstance(found, tuple | list) else (found,)
         shapes = [np.shape(part) for part in parts]
         if shapes != [np.shape(x) for x in values]:
@@ -392,15 +421,17 @@ class Node:
         True
         """
         variables, errors = self.variables, {}
-        if self.value is None:
+        if self._pass is None:
             raise RuntimeError("check needs the values of a forward pass: call forward first")
         kept = {name: node.value for name, node in variables.items()}
         got = self.backward(np.ones(np.shape(self.value)))
         for name, node in variables.items():
             moving = np.array(kept[name], np.float64, order="C")
-            node.value = moving
-            wanted = differences.of_array(lambda: float(np.sum(self.forward())), moving)
-            node.value = kept[name]
+            node._value = moving
+            try:
+                wanted = differences.of_array(lambda: float(np.sum(self.forward())), moving)
+            finally:
+                node.value = kept[name]
             largest = max(np.abs(wanted).max(initial=0), np.abs(got[name]).max(initial=0))
             errors[name] = float(np.abs(wanted - got[name]).max(initial=0) / largest) if largest else 0.0
         self.forward()
@@ -448,6 +479,13 @@ def numeric(value: object, name: str) -> np.ndarray:
     return array if array.dtype == np.float32 else array.astype(np.float64)
 
 
+def _locked(array: np.ndarray) -> np.ndarray:
+    """Return an array that a gate of the user cannot change."""
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
 def _summed(gradient: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Sum a gradient over the axes along which an input of this shape was repeated."""
     gradient = np.asarray(gradient)
@@ -489,14 +527,30 @@ def variable(name: str, value: ArrayLike | None = None) -> Node:
     (3.0, {'s': 9.0})
     """
     node = Node(VARIABLE, name=checks.text(name, "name"))
-    node.value = None if value is None else numeric(value, "value")
+    if value is not None:
+        node.value = value
     return node
 
 
 def constant(value: ArrayLike) -> Node:
     """Return a node with a value that never changes."""
     node = Node(CONSTANT)
-    node.value = numeric(value, "a constant")
+    node._value = numeric(value, "a constant")
+    return node
+
+
+def _is_condition(node: Node) -> bool:
+    """Return whether the output of a node is true or false."""
+    return node.operation in CONDITIONS or (node.operation == CONSTANT and node.value.dtype == bool)
+
+
+def _operand(x: Any) -> Node:
+    """Return a node, or the constant of an array or a number. An array of bool is a condition."""
+    if isinstance(x, Node):
+        return x
+    node = constant(x)
+    if isinstance(x, np.ndarray | np.bool_ | bool) and np.asarray(x).dtype == bool:
+        node._value = np.asarray(x)
     return node
 
 
@@ -508,14 +562,18 @@ def apply(name: str, *operands: Any, **options: Any) -> Node:
     TypeError
         If an operand is a condition where the gate needs numbers.
     """
-    nodes = [each if isinstance(each, Node) else constant(each) for each in operands]
+    nodes = [_operand(each) for each in operands]
     for k, node in enumerate(nodes):
-        if (node.operation in CONDITIONS) != (name == "where" and k == 0):
+        if _is_condition(node) != (name == "where" and k == 0):
             raise TypeError(
                 f"{name} cannot take {node.expression()} as input {k + 1}: a condition such as x < y is the first "
                 "input of where(condition, x, y), and nothing else"
             )
     return Node(name, nodes, options)
+
+
+_used: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+"""The gates of users that are in a graph, by their ids."""
 
 
 def gate(own: Any, *inputs: Any) -> Node:
@@ -539,6 +597,8 @@ def gate(own: Any, *inputs: Any) -> Node:
     ------
     TypeError
         If a method is missing, or if there is no input.
+    ValueError
+        If the object is the gate of another node.
 
     Examples
     --------
@@ -560,5 +620,11 @@ def gate(own: Any, *inputs: Any) -> Node:
             raise TypeError(f"a gate must be an object with the methods forward and backward, got {own!r}")
     if not inputs:
         raise TypeError("a gate must have at least one input, got none")
+    if _used.get(id(own)) is own:
+        raise ValueError(
+            "a gate must be an object that is in no graph yet, because it keeps its inputs: make a new one"
+        )
+    with contextlib.suppress(TypeError):  # an object that no weak reference can point to
+        _used[id(own)] = own
     nodes = [each if isinstance(each, Node) else constant(each) for each in inputs]
     return Node(type(own).__name__, nodes, {"gate": own})

@@ -26,12 +26,14 @@ def constants(given: Mapping[str, float] | Sequence[tuple[str, float]]) -> tuple
     TypeError, ValueError
         If they are no mapping of names to finite numbers.
     """
-    if not isinstance(given, Mapping | tuple | list):
-        raise TypeError(f"constants must be a dict of names and numbers, got {given!r}")
     pairs = given.items() if isinstance(given, Mapping) else given
+    if not isinstance(given, Mapping | tuple | list) or not all(
+        isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
+    ):
+        raise TypeError(f"constants must be a dict of names and numbers, got {given!r}")
     for name, _ in pairs:
-        if not isinstance(name, str) or not name.isidentifier():
-            raise TypeError(f"constants must be a dict of names and numbers, got the name {name!r}")
+        if not name.isidentifier():
+            raise ValueError(f"constants must have names that Python can use for arguments, got {name!r}")
     return tuple((name, checks.real(value, f"constants[{name!r}]") + 0.0) for name, value in pairs)
 
 
@@ -73,6 +75,8 @@ def program(
         Its results are the value, and then the derivative with respect to each of `a`.
     """
     named = {name: variable(name) for name, _ in constants}
+    if taken := named.keys() & {node.name for node in (*a, *others)}:
+        raise ValueError(f"constants must not have the names of other arguments, got {', '.join(taken)}")
     inputs = [*a, *others, *named.values()]
     if isinstance(formula, Program):
         if formula.count != len(inputs) or len(formula.outputs) != 1 + len(a) or prime is not None:

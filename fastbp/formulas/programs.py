@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import checks
 from . import nodes
-from .gates import GATES
+from .gates import CHOOSING, GATES, backward
 from .nodes import CONDITIONS, Node, is_number
 from .tables import CONSTANT, VARIABLE
 
@@ -156,6 +156,8 @@ class Program:
         except (TypeError, AttributeError) as error:
             raise TypeError(f"{name} cannot be turned into a graph: {error}") from None
         results = list(out) if several and isinstance(out, list | tuple) else [out]
+        if name == "prime":  # a derivative may be the same everywhere
+            results = [nodes.constant(each) if is_number(each) else each for each in results]
         for each in results:
             if not isinstance(each, Node):
                 raise TypeError(f"{name} must return what it computes from its arguments with operators, got {each!r}")
@@ -229,8 +231,8 @@ def derivatives(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
     list of Node or None
         The derivatives. None means that no gradient reaches the node.
     """
-    gradients: dict[int, Any] = {id(output): nodes.constant(1.0)}
-    order = output.nodes
+    gradients: dict[int, Any] = {id(output): 1.0}
+    order, below = output.nodes, set()
     reach = {id(each) for each in inputs}
     for node in order:  # only the nodes that depend on the inputs
         if any(id(each) in reach for each in node.inputs):
@@ -241,8 +243,12 @@ def derivatives(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
             continue
         if "gate" in node.options or not GATES[node.operation].elementwise:
             _line(node, {})  # which raises an error
-        parts = GATES[node.operation].backward(dz, node, *node.inputs, **node.options)
+        guarded = id(node) in below  # nothing else can make a gradient 0
+        parts = backward(node.operation, dz, node, node.inputs, node.options, guarded=guarded)
         for each, part in zip(node.inputs, parts, strict=True):
+            if guarded or node.operation in CHOOSING:
+                below.add(id(each))
             if part is not None and id(each) in reach:
                 gradients[id(each)] = part if id(each) not in gradients else gradients[id(each)] + part
-    return [gradients.get(id(each)) for each in inputs]
+    found = [gradients.get(id(each)) for each in inputs]
+    return [nodes.constant(each) if isinstance(each, float) else each for each in found]

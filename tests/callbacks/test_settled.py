@@ -55,6 +55,15 @@ def test_the_recorder(options, steps):
     assert (some.values == recorder.values[:, 1:]).all()
 
 
+def test_the_recorder_of_another_training():
+    recorder = fb.callbacks.Recorder()
+    for own in (trainer(), trainer()):
+        own.fit(X, Y, epochs=2, callbacks=[recorder])
+        own.fit(X, Y, callbacks=[recorder])
+        assert recorder.steps == [0, 1, 2, 3]
+        assert (recorder.values[-1] == own.network.theta).all()
+
+
 def test_the_recorder_continues(tmp_path):
     whole = fb.callbacks.Recorder()
     trainer().fit(X, Y, epochs=4, callbacks=[whole])

@@ -143,6 +143,7 @@ def test_a_derivative_of_ones_own():
     assert given == Activation(lambda z: z * z, prime=lambda z: 2.0 * z)
     with pytest.raises(ValueError, match=r"the derivative of formula at z = .* must be .* by differences, got"):
         Activation(lambda z: z * z, prime=lambda z: 3 * z)
+    assert Activation(lambda z: 3 * z, prime=lambda z: 3.0).derivative([1.0]) == 3
     pair = Loss(lambda a, y: a[0] * a[1] * y[0], rows=True, n_out=2, prime=lambda a, y: [a[1] * y[0], a[0] * y[0]])
     assert pair.target_count(2) == 2
     with pytest.raises(ValueError, match="prime must return 2 derivatives"):
@@ -179,6 +180,20 @@ def test_what_other_targets_than_outputs_make_impossible():
     own.metrics = ["mae"]
     with pytest.raises(ValueError, match="metrics must not have 'mae'"):
         own.evaluate(X, y)
+
+
+def test_formulas_with_infinite_derivatives_that_are_not_chosen():
+    """Of a divergence from one-hot targets, and of a root that ends at 0."""
+    divergence = Loss(lambda a, y: where(y > 0, y * log(y / a), 0.0), targets="distribution")
+    net = fb.MLP([3, 2], output="softmax", dtype=np.float64, seed=0)
+    X, y = np.random.default_rng(0).normal(size=(6, 3)), np.arange(6) % 2
+    own, wanted = (net.gradients(X, y, loss=loss, flat=True) for loss in (divergence, "cross_entropy"))
+    assert own[0] == pytest.approx(wanted[0], rel=1e-12)
+    assert own[1] == pytest.approx(wanted[1], rel=1e-10)
+    for formula in (lambda z: where(z > 0, z * log(z), 0.0), lambda z: sqrt(fb.activations.relu(z))):
+        assert Activation(formula).derivative([-2.0]) == 0
+    polynomial = Activation(lambda z: sum([c * z**k for k, c in enumerate([0.1, 0.5, 0.2, 0.01])]))
+    assert polynomial.derivative([0.0, 1.0]).tolist() == pytest.approx([0.5, 0.93])
 
 
 def test_a_formula_of_the_identity():
@@ -283,6 +298,11 @@ def test_what_is_shown():
         (lambda: Activation(lambda z: z * z, name=""), ValueError, "name must not be empty"),
         (lambda: Activation(lambda z: z * z, name="identity"), ValueError, "name must not be that of another"),
         (lambda: Loss(lambda a, y: a * y, name="huber"), ValueError, "name must not be that of another"),
+        (lambda: Activation(lambda z, a: z * a, constants=[1, 2]), TypeError, "constants must be a dict"),
+        (lambda: Activation(lambda z, **k: z, constants={"z": 1}), ValueError, "must not have the names of other"),
+        (lambda: Activation(lambda z, **k: z, constants={"1": 1}), ValueError, "names that Python can use"),
+        (lambda: fb.MLP([1, 2, 1], activation=lambda z: z), TypeError, "fastbp.activations.Formula makes one"),
+        (lambda: fb.Trainer(fb.MLP([1, 1]), loss=lambda a, y: a), TypeError, "fastbp.losses.Formula makes one"),
         (lambda: Activation(lambda z: z.sum()), TypeError, "cannot be turned into a graph"),
         (lambda: Activation(lambda z: np.tanh(z)), TypeError, "write fastbp.graph.tanh"),
         (lambda: Loss(lambda a, y: y * y), ValueError, "must have a derivative"),

@@ -165,7 +165,7 @@ def test_every_gate_is_tried():
     made = [f(variable("x")) for f in (UNARY | WHOLE).values()]
     made += [f(variable("x"), variable("y")) for f in BINARY.values()]
     tried = {node.operation for f in made for node in f.nodes}
-    assert tried | {"matmul", "hinge_margins", "normal_cdf", "expm1", "rows"} >= GATES.keys()
+    assert tried | {"matmul", "hinge_margins", "normal_cdf", "expm1", "rows", "like"} >= GATES.keys()
 
 
 @pytest.mark.parametrize("seed", range(500))
@@ -345,9 +345,11 @@ def test_long_expressions_stay_short():
 
 def test_float32_stays():
     x = variable("x")
-    f = exp(x)
-    assert f.forward(x=np.ones(2, np.float32)).dtype == np.float32
-    assert f.forward(x=[1, 2]).dtype == np.float64
+    for f in (exp(x), maximum(x, 0.0) / 3, 2**x, where(x > 0, x, 0.0) - 1):
+        assert f.forward(x=np.ones(2, np.float32)).dtype == np.float32
+        assert f.backward([1.0, 1.0])["x"].dtype == np.float32
+        assert f.forward(x=[1, 2]).dtype == np.float64
+        assert f.backward([1.0, 1.0])["x"].dtype == np.float64
 
 
 def test_variables_keep_their_values():
@@ -395,6 +397,12 @@ def test_variables_keep_their_values():
         (lambda x, f: hinge_margins(x, [-1]), ValueError, r"labels\[0\] must be at least 0"),
         (lambda x, f: (x @ x).forward(x=np.ones((2, 2, 2))), ValueError, "one or two axes"),
         (lambda x, f: maximum(x), TypeError, "maximum must get 2 inputs, got 1"),
+        (lambda x, f: f.forward(3), TypeError, "write|by their names, as in forward"),
+        (lambda x, f: sum([3, 4]), TypeError, "x must be a node, or a list of nodes"),
+        (lambda x, f: sum([x, f], axis=0), TypeError, "without an axis"),
+        (lambda x, f: (x > 0) & (x < 1), TypeError, "one where inside another"),
+        (lambda x, f: ~(x > 0), TypeError, "exchange the second and the third"),
+        (lambda x, f: fb.graph.EuclideanLoss()(x, [1, 2]).forward(x=[[1], [2]]), ValueError, "shape of the outputs"),
         (lambda x, f: fb.graph.Log(1.0), ValueError, "base must not be 1"),
         (lambda x, f: fb.graph.Exp(-1.0), ValueError, "base must be"),
         (lambda x, f: fb.graph.chain(), TypeError, "blocks must be functions of nodes"),
@@ -425,12 +433,77 @@ def test_no_gradient_goes_through_a_threshold():
 
 def test_a_gate_object_is_used_once():
     own, x = Cube(), variable("x")
-    with pytest.raises(ValueError, match="an object that the graph has only once"):
-        (gate(own, x) + gate(own, 2 * x)).forward(x=1)
+    f = gate(own, x)
+    with pytest.raises(ValueError, match="is in no graph yet"):
+        gate(own, 2 * x)
+    assert f.forward(x=2) == 8
     drop = fb.graph.Dropout(0.5, seed=0)
     f = sum(drop(x)) + sum(drop(2 * x))
     f.forward(x=np.ones(50))
     assert {*f.backward()["x"]} == {0, 2, 4, 6}
+
+
+class InPlace:
+    def forward(self, x):
+        x *= 2
+        return x
+
+    def backward(self, dz):
+        return dz
+
+
+def test_a_gate_cannot_change_its_inputs():
+    x = variable("x")
+    f = gate(InPlace(), x) + x
+    with pytest.raises(ValueError, match="read-only"):
+        f.forward(x=[1.0, 2.0])
+    assert x.value.tolist() == [1, 2]
+
+
+def test_values_of_one_pass():
+    """A gradient is never made of values from several passes, or from one that failed."""
+    x = variable("x")
+    h = x * x
+    f, k = h * 2, h * 3
+    f.forward(x=1)
+    k.forward(x=5)
+    with pytest.raises(RuntimeError, match="one forward pass"):
+        f.backward()
+    f.forward()
+    assert f.backward() == {"x": 20}
+    x.value = 3
+    with pytest.raises(RuntimeError, match="one forward pass"):
+        f.backward()
+    g = x @ [1.0, 2.0]
+    g.forward(x=[1.0, 1.0])
+    with pytest.raises(ValueError, match="matmul cannot take"):
+        g.forward(x=[1.0, 1.0, 1.0])
+    with pytest.raises(RuntimeError, match="one forward pass"):
+        g.backward()
+
+
+def test_infinite_derivatives_of_what_was_not_chosen():
+    x = variable("x")
+    for f in (
+        where(x > 0, x * log(x), 0.0),
+        where(x > 0, sqrt(x), 0.0),
+        where(x > 0, 1 / x, 0.0),
+        x**0,
+        relu(x) ** 0.5,
+    ):
+        f.forward(x=0)
+        assert f.backward() == {"x": 0}
+    y = variable("y")
+    f = x**y
+    f.forward(x=0, y=2)
+    assert f.backward() == {"x": 0, "y": 0}
+
+
+def test_masks_of_numpy():
+    x = variable("x")
+    f = where(np.array([True, False]), x, 0.0)
+    assert f.forward(x=[1.0, 2.0]).tolist() == [1, 0]
+    assert f.backward([1.0, 1.0])["x"].tolist() == [1, 0]
 
 
 def test_check_of_arrays_in_any_order():
