@@ -486,7 +486,7 @@ class Formula(Activation):
     >>> from fastbp.graph import sin
     >>> snake = fb.activations.Formula(lambda z, a: z + sin(a * z) ** 2 / a, constants={"a": 0.5}, name="snake")
     >>> snake
-    Formula(z + sin(a * z) ** 2 / a, a=0.5)
+    Formula(z + ((sin(a * z) ** 2) / a), a=0.5)
     >>> snake([0.0, 1.0]).round(4), snake.derivative([0.0, 1.0]).round(4)
     (array([0.    , 1.4597]), array([1.    , 1.8415]))
     >>> net = fb.MLP([4, 16, 3], activation=snake, output="softmax", seed=0)

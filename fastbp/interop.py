@@ -66,7 +66,7 @@ def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} must have shape (n_out, n_in), got {array.shape}")
         arrays[kind][layer] = array.T
     layers, biased = list(arrays["weight"]), network.architecture.bias
-    if [layer for layer, has in zip(layers, biased, strict=False) if has] != list(arrays["bias"]):
+    if [layer for l, layer in enumerate(layers) if l >= len(biased) or biased[l]] != list(arrays["bias"]):
         which = "" if all(biased) else " that has biases"
         raise ValueError(f"state_dict must have a weight and a bias for each layer{which}, got {list(state_dict)}")
     network.set_weights(list(arrays["weight"].values()), [arrays["bias"].get(layer) for layer in layers])

@@ -814,12 +814,12 @@ class MLP:
         >>> net = fb.MLP([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
         >>> net.set_weights([[[0.1, -0.2], [0.3, 0.4]], [[0.5], [-0.6]]], [[0, 0], [0]])
         >>> print(net.trace([[1, 2]], [1], "binary_cross_entropy"))
-        layer  unit           z         a       delta
+        layer  unit           z         a      delta
             0     1                     1
             0     2                     2
-            1     1         0.7  0.668188  -0.0569052
-            1     2         0.6  0.645656   0.0704638
-            2     1  -0.0533002  0.486678   -0.513322
+            1     1         0.7  0.668188  -0.056905
+            1     2         0.6  0.645656   0.070464
+            2     1  -0.0532999  0.486678  -0.513322
         """
         if (y is None) != (loss is None):
             raise ValueError("y and loss must be given together: a backward pass needs both")

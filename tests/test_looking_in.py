@@ -297,8 +297,8 @@ def test_mistakes_of_gradients_from_outside():
     own = fb.Trainer(net, loss="cross_entropy")
     g, before = np.ones((len(X), 2)), net.theta
     for act, error, message in [
-        (lambda: own.partial_fit(X), ValueError, "one of y and output_gradient"),
-        (lambda: own.partial_fit(X, y, output_gradient=g), ValueError, "one of y and output_gradient"),
+        (lambda: own.partial_fit(X), TypeError, "y must be given, or output_gradient"),
+        (lambda: own.partial_fit(X, y, output_gradient=g), TypeError, "and not both"),
         (lambda: own.partial_fit(X, output_gradient=g[:3]), ValueError, "output_gradient must have a row for each"),
         (lambda: own.partial_fit(X, output_gradient=g * np.nan), ValueError, r"output_gradient\[0, 0\]"),
         (lambda: own.partial_fit(X, output_gradient=g, sample_weight=y), ValueError, "with weights"),

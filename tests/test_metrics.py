@@ -405,7 +405,7 @@ def custom(name: str):
         (3, TypeError, "metrics must be a list of names and functions, got 3"),
         (None, TypeError, "metrics must be a list of names and functions, got None"),
         ({"r2"}, TypeError, "metrics must be a list of names and functions, got {'r2'}"),
-        (["r2", "f1"], ValueError, r"metrics\[1\] must be one of 'accuracy', 'top_5_accuracy', .*, got 'f1'"),
+        (["r2", "f1"], ValueError, r"metrics\[1\] must be one of 'accuracy', 'objective', .*, got 'f1'"),
         ([3], ValueError, r"metrics\[0\] must be one of .*, got 3"),
         (["mae", "r2", "mae"], ValueError, "metrics must have different names, got 'mae' twice"),
         (["top_5_accuracy", TopK(5)], ValueError, "metrics must have different names, got 'top_5_accuracy' twice"),

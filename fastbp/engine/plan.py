@@ -131,8 +131,7 @@ def _copy(work: Work, panels: np.ndarray, layer: int) -> tuple[Operation, Record
 
 
 def _apart(work: Work, made: Record) -> list[Operation]:
-    """Take the kernel that follows a product away from it, and return it as an operation of its own, if there is
-    one."""
+    """Take the kernel that follows a product, if there is one, away from it. Return it as an operation of its own."""
     if not made["followed"]:
         return []
     made.set(followed=False)
@@ -143,9 +142,8 @@ def _apart(work: Work, made: Record) -> list[Operation]:
 
 def evaluate(model: Model, batch: int, n_threads: int | None, loss: Any) -> Work:
     """Plan the computation of the loss of samples, and of the accuracy."""
-    work = Work(
-        model, batch, ROWS, n_threads, targets=loss.target_count(model.parameters.layout.sizes[-1]), backward=False
-    )
+    n_targets = loss.target_count(model.parameters.layout.sizes[-1])
+    work = Work(model, batch, ROWS, n_threads, targets=n_targets, backward=False)
     _loss(work, loss)
     return work.close()
 

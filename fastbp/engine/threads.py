@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import signal
 import sys
 import threading
 import weakref
@@ -82,11 +83,18 @@ if hasattr(os, "register_at_fork"):
 
 
 def opening(function: Callable[..., Result], *arguments: object) -> Result:
-    """Return `function(*arguments)`, and open the locks of the compilers if an exception comes out of it.
+    """Return `function(*arguments)`, and keep an exception that comes from outside from doing damage in compilers.
 
-    Their with statements are written in Python. Ctrl-C at their first instruction leaves the lock closed, and another
-    thread would wait for it without an end.
+    Ctrl-C waits for the end of the function, which takes milliseconds: in the middle of llvmlite, it made a string be
+    freed twice, which ended the process. Another exception, for example of a handler of another signal, may leave locks
+    closed, because their with statements are written in Python. They are opened, so that no other thread waits for them
+    without an end.
     """
+    came: list[tuple] = []
+    handler = signal.getsignal(signal.SIGINT)
+    deferred = callable(handler) and threading.current_thread() is threading.main_thread()
+    if deferred:
+        signal.signal(signal.SIGINT, lambda *found: came.append(found))
     try:
         return function(*arguments)
     except BaseException:
@@ -94,6 +102,11 @@ def opening(function: Callable[..., Result], *arguments: object) -> Result:
             while held._is_owned():
                 held.release()
         raise
+    finally:
+        if deferred:
+            signal.signal(signal.SIGINT, handler)
+            if came:
+                handler(*came[0])
 
 
 def undisturbed(function: Callable[..., Result], *arguments: object) -> Result:

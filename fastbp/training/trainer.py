@@ -454,7 +454,7 @@ class Trainer:
         self.network.architecture.check_trainable()
         outside = output_gradient is not None
         if (y is None) != outside:
-            raise ValueError("one of y and output_gradient must be given, and not both")
+            raise TypeError("y must be given, or output_gradient in place of it, and not both")
         signed = checks.flag(signed_weights, "signed_weights")
         if outside and (sample_weight is not None or signed or self.optimizer.searches):
             raise ValueError("output_gradient must not be given with weights, or with LBFGS, which needs a loss")

@@ -55,7 +55,6 @@ def test_other_metrics_count():
         ("metrics", ["nonsense"], r"metrics\[0\] must be one of"),
         ("gradient", "lost", "gradient must be one of"),
         ("network", "nonsense", "network must be an MLP"),
-        ("network", fb.MLP([6, 3], activation="relu", output="threshold"), "has no derivative"),
     ],
 )
 def test_nonsense_is_refused_and_nothing_has_changed(name, value, message):

@@ -150,8 +150,7 @@ def normal_cdf(x: Vector) -> Vector:
 
 @operation(np.log)
 def ln(x: Vector) -> Vector:
-    """Return ln x, which is NaN for x < 0. For x below the smallest normal number, also 0, it is that of this
-    number."""
+    """Return ln x, which is NaN for x < 0. For 0, it is the logarithm of the smallest normal number."""
     return where(x < 0.0, math.nan, log(x))
 
 
