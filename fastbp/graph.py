@@ -18,8 +18,8 @@ functions such as `sigmoid`, `tanh`, `relu`, `softmax`, `absolute` and `softplus
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -277,6 +277,15 @@ def chain(*blocks: Callable[[Any], Node]) -> Callable[[Any], Node]:
     return chained
 
 
+def _logarithm(base: float | None) -> float:
+    """Return ln base for a base that is above 0 and not 1. The base None means e."""
+    if base is None:
+        return 1.0
+    if checks.real(base, "base", 0, open_low=True) == 1:
+        raise ValueError("base must not be 1")
+    return math.log(base)
+
+
 class InnerProduct:
     """`InnerProduct` is the block x W + b, a layer of weights and biases.
 
@@ -309,7 +318,6 @@ class InnerProduct:
         return x @ self.W + self.b
 
 
-@dataclass(frozen=True)
 class Power:
     """`Power` is the block (shift + scale x)^power.
 
@@ -321,15 +329,14 @@ class Power:
         The summand.
     """
 
-    power: float = 1.0
-    scale: float = 1.0
-    shift: float = 0.0
+    def __init__(self, power: float = 1.0, scale: float = 1.0, shift: float = 0.0):
+        self.power, self.scale = checks.real(power, "power"), checks.real(scale, "scale")
+        self.shift = checks.real(shift, "shift")
 
     def __call__(self, x: Node) -> Node:
         return (self.shift + self.scale * x) ** self.power
 
 
-@dataclass(frozen=True)
 class Exp:
     """`Exp` is the block base^(shift + scale x).
 
@@ -343,20 +350,14 @@ class Exp:
         The summand.
     """
 
-    base: float | None = None
-    scale: float = 1.0
-    shift: float = 0.0
-
-    def __post_init__(self):
-        if self.base is not None and checks.real(self.base, "base", 0, open_low=True) == 1:
-            raise ValueError("base must not be 1")
+    def __init__(self, base: float | None = None, scale: float = 1.0, shift: float = 0.0):
+        self.logarithm, self.scale = _logarithm(base), checks.real(scale, "scale")
+        self.shift = checks.real(shift, "shift")
 
     def __call__(self, x: Node) -> Node:
-        exponent = self.shift + self.scale * x
-        return exp(exponent if self.base is None else exponent * float(np.log(self.base)))
+        return exp((self.shift + self.scale * x) * self.logarithm)
 
 
-@dataclass(frozen=True)
 class Log:
     """`Log` is the block log_base(shift + scale x).
 
@@ -370,17 +371,12 @@ class Log:
         The summand.
     """
 
-    base: float | None = None
-    scale: float = 1.0
-    shift: float = 0.0
-
-    def __post_init__(self):
-        if self.base is not None and checks.real(self.base, "base", 0, open_low=True) == 1:
-            raise ValueError("base must not be 1")
+    def __init__(self, base: float | None = None, scale: float = 1.0, shift: float = 0.0):
+        self.logarithm, self.scale = _logarithm(base), checks.real(scale, "scale")
+        self.shift = checks.real(shift, "shift")
 
     def __call__(self, x: Node) -> Node:
-        out = log(self.shift + self.scale * x)
-        return out if self.base is None else out * (1.0 / float(np.log(self.base)))
+        return log(self.shift + self.scale * x) * (1.0 / self.logarithm)
 
 
 class Dropout:
@@ -428,7 +424,6 @@ class EuclideanLoss:
         return squared_norm(a - apply("like", y, a)) * 0.5 / _rows(a)
 
 
-@dataclass(frozen=True)
 class HingeLoss:
     """`HingeLoss` is the mean over the rows of sum_i max(0, 1 - t_i s_i)^norm, with t_i = 1 for the right class, else
     -1.
@@ -439,10 +434,8 @@ class HingeLoss:
         The exponent.
     """
 
-    norm: int = 1
-
-    def __post_init__(self):
-        checks.integer(self.norm, "norm", 1, 3)
+    def __init__(self, norm: int = 1):
+        self.norm = checks.integer(norm, "norm", 1, 3)
 
     def __call__(self, scores: Node, labels: ArrayLike) -> Node:
         classes = [checks.integer(label, f"labels[{k}]", 0) for k, label in enumerate(np.asarray(labels).tolist())]
