@@ -306,7 +306,7 @@ class Node:
                 raise ValueError(f"forward got a value for {name!r}; the variables are {', '.join(variables)}")
         read = {name: numeric(value, name) for name, value in given.items()}
         if missing := [name for name, node in variables.items() if name not in read and node.value is None]:
-            raise ValueError(f"forward needs values for all variables; {', '.join(missing)} has none")
+            raise ValueError(f"forward needs a value for each variable, and has none for {', '.join(missing)}")
         for name, value in read.items():
             variables[name]._value = value
         this_pass = object()  # `backward` needs all values from one pass
@@ -476,7 +476,7 @@ def numeric(value: object, name: str) -> np.ndarray:
         raise TypeError(f"{name} must be a number or an array: {error}") from None
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}")
-    return array if array.dtype == np.float32 else array.astype(np.float64)
+    return array.astype(np.float32 if array.dtype == np.float32 else np.float64)
 
 
 def _locked(array: np.ndarray) -> np.ndarray:

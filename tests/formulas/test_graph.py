@@ -365,7 +365,7 @@ def test_variables_keep_their_values():
 @pytest.mark.parametrize(
     ("act", "error", "message"),
     [
-        (lambda x, f: f.forward(), ValueError, "needs values for all variables; x has none"),
+        (lambda x, f: f.forward(), ValueError, "needs a value for each variable, and has none for x"),
         (lambda x, f: f.forward(x=1, z=2), ValueError, "got a value for 'z'; the variables are x"),
         (lambda x, f: f.forward(x="one"), TypeError, "x must be a number or an array"),
         (lambda x, f: f.forward(x=[[1], [2, 3]]), TypeError, "x must be a number or an array"),
@@ -480,6 +480,14 @@ def test_values_of_one_pass():
         g.forward(x=[1.0, 1.0, 1.0])
     with pytest.raises(RuntimeError, match="one forward pass"):
         g.backward()
+
+
+def test_arrays_are_copied():
+    x, given = variable("x"), np.ones(2, np.float32)
+    f = sum(x * x)
+    f.forward(x=given)
+    given[:] = 5
+    assert f.backward()["x"].tolist() == [2, 2]
 
 
 def test_infinite_derivatives_of_what_was_not_chosen():
