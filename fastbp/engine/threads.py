@@ -91,10 +91,11 @@ def opening(function: Callable[..., Result], *arguments: object) -> Result:
     without an end.
     """
     came: list[tuple] = []
-    handler = signal.getsignal(signal.SIGINT)
-    deferred = callable(handler) and threading.current_thread() is threading.main_thread()
-    if deferred:
-        signal.signal(signal.SIGINT, lambda *found: came.append(found))
+    handler, deferred = signal.getsignal(signal.SIGINT), False
+    if callable(handler):
+        with contextlib.suppress(ValueError):  # this is not the main thread, so no handler runs here
+            signal.signal(signal.SIGINT, lambda *found: came.append(found))
+            deferred = True
     try:
         return function(*arguments)
     except BaseException:
