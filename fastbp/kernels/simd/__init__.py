@@ -4,7 +4,8 @@ It is the only folder that writes LLVM instructions. It gives Numba a value type
 one cache line of 64 bytes, which is a row of a panel (`panels.py`). Kernels use a *tile* of rows x panels vectors, a
 tuple in row-major order. They write their loops in Python around the intrinsics of this folder. The formulas of
 activation functions, their derivatives, losses and update rules are plain Python functions of `Vector`. The function
-`elementwise` makes an intrinsic of each of them.
+`elementwise` makes an intrinsic of each of them. The same formulas compute with arrays, and are recorded by the nodes
+of graphs (`operands.py`).
 
 Each value of a tile is summed by one chain of fused multiply-adds, in the order of the loop around the tile. So results
 do not depend on the shape of the tile, or on how rows are divided over threads.
