@@ -172,7 +172,9 @@ def _weights(m: int, n: int, rule):
                 g = tile_load(m, n, memory.gradient, W, p_stride)
             else:
                 g = tile_zero(m, n, A)
-            for top in range(0, rows if touched else 0, WORD):
+            if rows == 1 and touched:  # online learning: without words, a step of 784-128-10 takes 0.9 of the time
+                g = tile_fma(m, n, g, A, a + j, 1, D, d, stride)
+            for top in range(0, rows if touched and rows > 1 else 0, WORD):
                 if rows - top > FEW_BITS:
                     word = any_of(WORD, masks, at + top, bits)
                 else:
@@ -183,7 +185,7 @@ def _weights(m: int, n: int, rule):
                     r = top + lowest(word)
                     word &= word - np.uint64(1)
                     g = tile_fma(m, n, g, A, a + r * row + j, 1, D, d + r * L, stride)
-            if (touched or resume) and holds_negative_zero(g):
+            if ((touched and rows > 1) or resume) and holds_negative_zero(g):
                 if resume:
                     g = tile_load(m, n, memory.gradient, W, p_stride)
                 else:

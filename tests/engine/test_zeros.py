@@ -82,6 +82,18 @@ def test_the_bits_are_those_with_all_zeros(force, seed):
     assert outcome(made, settings, listed(X), y, w) == dense
 
 
+@pytest.mark.parametrize("seed", range(300, 325))
+def test_the_bits_of_online_learning(force, seed):
+    """With one row a minibatch, of which no sum has several terms."""
+    made, settings, X, y, _ = drawn(seed)
+    settings |= {"batch_size": 1, "optimizer": OPTIMIZERS[seed % 5], "clip_norm": None}
+    force(False)
+    dense = outcome(made, settings, X[:40], y[:40], None)
+    force(True)
+    assert outcome(made, settings, X[:40], y[:40], None) == dense
+    assert outcome(made, settings, listed(X[:40]), y[:40], None) == dense
+
+
 def zeros(share: float, n: int = 300, n_in: int = 100, seed: int = 0) -> np.ndarray:
     """Inputs of which this share is not 0."""
     rng = np.random.default_rng(seed)
