@@ -107,14 +107,8 @@ def check_gradients(
     _, *gradients = network.gradients(X, y, **options)
     errors = []
     for layer in zip(*gradients, *_numerical(network, X, y, options, most), strict=True):
-        found = []
-        for got, wanted in zip(layer[:2], layer[2:], strict=True):
-            if got is None:
-                found.append(0.0)
-                continue
-            difference = np.nanmax(np.abs(got - wanted))
-            largest = max(np.nanmax(np.abs(wanted)), np.abs(got).max())
-            found.append(float(difference / largest) if largest else 0.0)
+        pairs = zip(layer[:2], layer[2:], strict=True)
+        found = [0.0 if got is None else differences.relative_error(got, wanted) for got, wanted in pairs]
         errors.append(LayerErrors(*found))
     return errors
 

@@ -55,3 +55,10 @@ def test_errors():
 def test_something_that_is_no_network():
     with pytest.raises(TypeError, match="network must be an MLP, got NoneType"):
         fb.check_gradients(None, [[1.0]], [1.0], "squared_error")
+
+
+def test_a_gradient_of_nan_is_an_error():
+    """It is not taken for a derivative that was left out, nor for one of 0."""
+    for got, wanted in (([1.0, np.nan], [1.0, 2.0]), ([np.nan], [0.0]), ([np.nan, 1.0], [0.0, np.nan])):
+        assert np.isnan(fb.formulas.differences.relative_error(np.array(got), np.array(wanted)))
+    assert fb.formulas.differences.relative_error(np.array([1.0, 5.0]), np.array([1.0, np.nan])) == 0

@@ -54,3 +54,14 @@ def of_array(cost: Callable[[], float], array: np.ndarray, most: int | None = No
         finally:
             flat[i] = value
     return out.reshape(array.shape)
+
+
+def relative_error(got: np.ndarray, wanted: np.ndarray) -> float:
+    """Return the largest difference between derivatives and those by differences, relative to the largest of them.
+
+    It is 0 if all of them are 0. Where `wanted` is NaN, it was not computed, and does not count.
+    """
+    seen = ~np.isnan(wanted)
+    difference = np.abs(got - wanted)[seen].max(initial=0)
+    largest = np.maximum(np.abs(wanted[seen]).max(initial=0), np.abs(got).max(initial=0))  # max would lose a NaN
+    return float(difference / largest) if largest else 0.0

@@ -432,8 +432,7 @@ class Node:
                 wanted = differences.of_array(lambda: float(np.sum(self.forward())), moving)
             finally:
                 node.value = kept[name]
-            largest = max(np.abs(wanted).max(initial=0), np.abs(got[name]).max(initial=0))
-            errors[name] = float(np.abs(wanted - got[name]).max(initial=0) / largest) if largest else 0.0
+            errors[name] = differences.relative_error(np.asarray(got[name]), wanted)
         self.forward()
         self.backward(np.ones(np.shape(self.value)))
         return errors
