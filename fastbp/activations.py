@@ -516,12 +516,10 @@ class Formula(Activation):
             own.check_slopes(self, self.derivative(points), points, "z")
 
     def value(self, z, *parameters):
-        value = self.formula.compute(z, *parameters)[0]
-        return filled(z, value) if isinstance(value, float) else value
+        return self.formula.compute(z, *parameters)[0]
 
     def gradient(self, z, *parameters):
-        slope = self.formula.compute(z, *parameters)[1]
-        return filled(z, slope) if isinstance(slope, float) else slope
+        return self.formula.compute(z, *parameters)[1]
 
     def parameters(self) -> tuple[float, ...]:
         return tuple(value for _, value in self.constants)

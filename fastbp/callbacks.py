@@ -22,6 +22,7 @@ from . import checks
 from .files import write
 from .history import History
 from .network import MLP
+from .schedules import UNITS
 
 __all__ = [
     "CSVLogger", "Callback", "EarlyStopping", "Lambda", "Progress", "Recorder", "Settled", "State", "TensorBoard",
@@ -576,7 +577,7 @@ class Recorder(Callback):
 
     def __init__(self, places: Sequence[int] | None = None, *, every: int = 1, per: str = "epoch"):
         self.places = None if places is None else [checks.integer(i, f"places[{k}]", 0) for k, i in enumerate(places)]
-        self.per, self._every = checks.choice(per, "per", ("epoch", "step")), checks.integer(every, "every", 1)
+        self.per, self._every = checks.choice(per, "per", UNITS), checks.integer(every, "every", 1)
         self.steps: list[int] = []
         self._whose: weakref.ref | None = None
         self._rows: list[np.ndarray] = []

@@ -348,6 +348,11 @@ class Exp:
         The factor.
     shift : float, default 0.0
         The summand.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not a finite number, or if the base is outside its range.
     """
 
     def __init__(self, base: float | None = None, scale: float = 1.0, shift: float = 0.0):
@@ -358,22 +363,8 @@ class Exp:
         return exp((self.shift + self.scale * x) * self.logarithm)
 
 
-class Log:
-    """`Log` is the block log_base(shift + scale x).
-
-    Parameters
-    ----------
-    base : float or None, default None
-        The base, above 0 and not 1. None means e.
-    scale : float, default 1.0
-        The factor.
-    shift : float, default 0.0
-        The summand.
-    """
-
-    def __init__(self, base: float | None = None, scale: float = 1.0, shift: float = 0.0):
-        self.logarithm, self.scale = _logarithm(base), checks.real(scale, "scale")
-        self.shift = checks.real(shift, "shift")
+class Log(Exp):
+    """`Log` is the block log_base(shift + scale x). Its parameters are those of `Exp`."""
 
     def __call__(self, x: Node) -> Node:
         return log(self.shift + self.scale * x) * (1.0 / self.logarithm)

@@ -21,7 +21,7 @@ from .formulas.programs import Program
 from .kernels import columns
 from .kernels.simd.formulas import digest
 from .kernels.simd.functions import exp, expm1, log, log1p
-from .kernels.simd.vector import absolute, filled, maximum, minimum, tiny, where, with_sign
+from .kernels.simd.vector import absolute, maximum, minimum, tiny, where, with_sign
 
 
 @dataclass(frozen=True)
@@ -508,12 +508,10 @@ class Formula(Loss):
         for i in range(outputs):
 
             def value(x: np.ndarray, i: int = i) -> np.ndarray:
-                return np.broadcast_to(
-                    self.formula.compute(*a[:i], x, *a[i + 1 :], *y, *self.parameters(1))[0], x.shape
-                )
+                return self.formula.compute(*a[:i], x, *a[i + 1 :], *y, *self.parameters(1))[0]
 
             with np.errstate(all="ignore"):
-                slope = np.broadcast_to(self.formula.compute(*a, *y, *self.parameters(1))[1 + i], a[i].shape)
+                slope = self.formula.compute(*a, *y, *self.parameters(1))[1 + i]
             own.check_slopes(value, slope, a[i], f"a[{i}]" if self.rows else "a")
 
     @property
@@ -530,22 +528,17 @@ class Formula(Loss):
     def parameters(self, n_out: int) -> tuple[float, ...]:
         return tuple(value for _, value in self.constants)
 
-    def term(self, a, y, *parameters):
-        cost, slope = self.formula.compute(a, y, *parameters)
-        return tuple(filled(a, each) if isinstance(each, float) else each for each in (cost, slope))
-
-    def row(self, *operands):
-        """Return C and all dC/da_i of rows, for the outputs, the targets and the parameters."""
-        results = self.formula.compute(*operands)
-        return tuple(filled(operands[0], each) if isinstance(each, float) else each for each in results)
+    def term(self, *operands):
+        """Return C and dC/da of one output. With `rows`, return C and all dC/da_i for all outputs and targets."""
+        return tuple(self.formula.compute(*operands))
 
     def columns(self) -> Any:
-        return columns.rows_of_outputs(self.row, self.n_out, self.n_targets) if self.rows else super().columns()
+        return columns.rows_of_outputs(self.term, self.n_out, self.n_targets) if self.rows else super().columns()
 
     def digest(self, dtype: Any) -> str:
         if not self.rows:
             return super().digest(dtype)
-        return f"rows{self.n_out}-{self.n_targets}-{digest(dtype, (self.row, self.formula.count, ()))}"
+        return f"rows{self.n_out}-{self.n_targets}-{digest(dtype, (self.term, self.formula.count, ()))}"
 
     def __repr__(self) -> str:
         ends = [f"{letter}{i}" for letter, n in (("a", self.n_out), ("y", self.n_targets)) for i in range(n or 0)]

@@ -203,23 +203,23 @@ class Parameters:
 
         Only gradients with respect to inputs need them.
         """
-        layout, L = self.layout, self.layout.lanes
-        rows, columns = layout.up(layout.sizes[0]), layout.up(layout.sizes[1])
-        T = aligned(rows * columns, layout.dtype) if T is None else T
-        W = self.theta[layout.matrix(0)].reshape(columns // L, rows // L, L, L)
-        T.reshape(rows // L, columns // L, L, L)[...] = W.transpose(1, 0, 3, 2)
+        T = aligned(self.theta[self.layout.matrix(0)].size, self.layout.dtype) if T is None else T
+        self._transpose(0, T)
         return T
+
+    def _transpose(self, l: int, T: np.ndarray) -> None:
+        """Write the transposed weights of layer l = 0, 1, ... to the start of a vector."""
+        layout, L = self.layout, self.layout.lanes
+        rows, columns = layout.up(layout.sizes[l]), layout.up(layout.sizes[l + 1])
+        W = self.theta[layout.matrix(l)].reshape(columns // L, rows // L, L, L)
+        T[: rows * columns].reshape(rows // L, columns // L, L, L)[...] = W.transpose(1, 0, 3, 2)
 
     def refresh(self) -> None:
         """Bring the transposed copy up to date. The kernels that update theta keep it up to date afterwards."""
         if not self._stale:
             return
-        layout, L = self.layout, self.layout.lanes
-        for l in range(1, layout.depth):
-            rows, columns = layout.up(layout.sizes[l]), layout.up(layout.sizes[l + 1])
-            W = self.theta[layout.matrix(l)].reshape(columns // L, rows // L, L, L)
-            T = self.transposed[layout.T[l] : layout.T[l] + rows * columns].reshape(rows // L, columns // L, L, L)
-            T[...] = W.transpose(1, 0, 3, 2)
+        for l in range(1, self.layout.depth):
+            self._transpose(l, self.transposed[self.layout.T[l] :])
         self._stale = False
 
     def __getstate__(self) -> dict:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
+from ..kernels.simd.vector import filled
 from . import nodes
 from .gates import CHOOSING, GATES, backward
 from .nodes import CONDITIONS, Node, is_number
@@ -167,7 +168,7 @@ class Program:
         return results
 
     def compute(self, *operands: Any) -> list[Any]:
-        """Return the results for operands: vectors, arrays, numbers or nodes."""
+        """Return the results for operands: vectors, arrays or nodes. Each result has the shape of the first operand."""
         values = list(operands)
         for line in self.lines[self.count :]:
             options = dict(line.options)
@@ -185,13 +186,12 @@ class Program:
                     values.append(GATES[line.gate].forward(*map(np.float64, inputs), **options).item())
             else:
                 values.append(GATES[line.gate].forward(*inputs, **options))
-        return [values[place] for place in self.outputs]
+        results = [values[place] for place in self.outputs]
+        return [filled(operands[0], each) if isinstance(each, float) else each for each in results]
 
     def text(self, *names: str) -> str:
         """Return the formula of the first output as text, for inputs with these names."""
-        variables = [Node(VARIABLE, name=name) for name in names]
-        out = self.compute(*variables)[0]
-        return out.expression() if isinstance(out, Node) else repr(out)
+        return self.compute(*(Node(VARIABLE, name=name) for name in names))[0].expression()
 
 
 def _signature(gate: str) -> tuple[int, list[str]]:
