@@ -363,6 +363,32 @@ class MulticlassHinge(Loss):
     name, targets, whole_row = "multiclass_hinge", "distribution", staticmethod(columns.multiclass_hinge)
 
 
+class Perceptron(Loss):
+    """C = sum_i (p_i - s_i) a_i, with p_i = 1 where a_i >= 0 else 0, and s_i = 1 where y_i > 0 else 0. The name is
+    "perceptron".
+
+    The gradient is p_i - s_i: with SGD, a learning rate of 1 and minibatches of one sample, training is the perceptron
+    convergence procedure (001). It adds the inputs to the weights of an output that is wrongly 0, and subtracts them
+    from those of an output that is wrongly 1.
+    """
+
+    name, targets, threshold = "perceptron", "signs", 0.0
+
+    def term(self, a, y):
+        g = where(a >= 0.0, 1.0, 0.0) - where(y > 0.0, 1.0, 0.0)
+        return g * a, g
+
+
+class MulticlassPerceptron(Loss):
+    """C = a_j - a_k, with j the first largest output and k the class of y. The name is "multiclass_perceptron".
+
+    With SGD, a learning rate of 1 and minibatches of one sample, training adds the inputs to the weights of the right
+    class, and subtracts them from those of the class with the largest output, if it is another one   (001).
+    """
+
+    name, targets, whole_row = "multiclass_perceptron", "distribution", staticmethod(columns.multiclass_perceptron)
+
+
 class NormError(Loss):
     """C = ||y - a||, the Euclidean distance   (000). The name is "norm_error". The gradient is 0 where a = y."""
 
@@ -564,7 +590,7 @@ checked."""
 
 _ALL = (
     CrossEntropy, BinaryCrossEntropy, SquaredError, SumSquaredError, MeanSquaredError, AbsoluteError, Huber, Quantile,
-    LogCosh, Poisson, Hinge, SquaredHinge, MulticlassHinge, NormError,
+    LogCosh, Poisson, Hinge, SquaredHinge, MulticlassHinge, Perceptron, MulticlassPerceptron, NormError,
 )  # fmt: skip
 
 LOSSES: checks.Registry[Loss] = checks.Registry({kind.name: kind() for kind in _ALL}, Formula)

@@ -128,8 +128,8 @@ class MLP:
         Copies of the numbers that transform the inputs.
     threshold : float
         The value from which on a single output means class 1. It is 0.5 in a new network. When you make a `Trainer` for
-        the network, or change its loss, the network takes the threshold of the loss: 0 for "hinge" and "squared_hinge",
-        and 0.5 for all others.
+        the network, or change its loss, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge" and
+        "perceptron", and 0.5 for all others.
     architecture : Architecture
         The checked arguments, except `shift`, `scale` and `seed`, with one entry for each layer.
 
@@ -242,9 +242,9 @@ class MLP:
         """The value from which on a single output means class 1, or "yes".
 
         A new network has the threshold 0.5. When you make a `Trainer` for the network, or assign another loss to the
-        trainer, the network takes the threshold of the loss: 0 for "hinge" and "squared_hinge", and 0.5 for all other
-        losses. `predict_classes` uses the threshold if the network has one output. The accuracy that `Trainer` reports
-        uses it where each output is right or wrong by itself.
+        trainer, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge" and "perceptron", and 0.5
+        for all other losses. `predict_classes` uses the threshold if the network has one output. The accuracy that
+        `Trainer` reports uses it where each output is right or wrong by itself.
         """
         return self.architecture.threshold
 

@@ -110,6 +110,11 @@ def _multiclass_hinge(a, y):
     return margins.sum(axis=1), g
 
 
+def _multiclass_perceptron(a, y):
+    g = np.eye(a.shape[1])[a.argmax(axis=1)] - y
+    return (g * a).sum(axis=1), g
+
+
 def _norm_error(a, y):
     norm = np.linalg.norm(a - y, axis=1)
     return norm, (a - y) / np.where(norm > 0, norm, 1)[:, None]
@@ -144,6 +149,10 @@ LOSSES = {
         lambda a, y: -2 * _signs(y) * np.maximum(1 - _signs(y) * a, 0),
     ),
     "multiclass_hinge": _multiclass_hinge,
+    "perceptron": _by_output(
+        lambda a, y: (1.0 * (a >= 0) - 1.0 * (y > 0)) * a, lambda a, y: 1.0 * (a >= 0) - 1.0 * (y > 0)
+    ),
+    "multiclass_perceptron": _multiclass_perceptron,
     "norm_error": _norm_error,
 }
 """name: (C of each sample, dC/da)."""

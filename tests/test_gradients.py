@@ -59,6 +59,10 @@ def distance_to_kinks(net, X, y, loss):
         distances.append(np.abs(np.abs(a - y) - 1).min())
     elif loss in ("hinge", "squared_hinge"):
         distances.append(np.abs(1 - signs * a).min())
+    elif loss == "perceptron":
+        distances.append(np.abs(a[a != 0]).min(initial=np.inf))
+    elif loss == "multiclass_perceptron":
+        distances.append(np.diff(np.sort(a, axis=1)[:, -2:], axis=1).min(initial=np.inf))
     elif loss == "multiclass_hinge":
         margins = a - (a * y).sum(axis=1, keepdims=True) + 1
         distances.append(np.abs(margins[y == 0]).min(initial=np.inf))

@@ -48,6 +48,8 @@ class Rule(NamedTuple):
     """The average: a vector like theta that moves towards theta after each step. With None, there is no average."""
     rate: float = 0.0
     """The share of the way to theta that the average moves."""
+    l2_divided: bool = False
+    """Whether l2 is divided by the sum of the weights of the samples of a minibatch."""
 
     @property
     def shaped(self) -> bool:
@@ -423,7 +425,7 @@ def _update(work: Work, rule: Rule | None = None) -> Record:
     if rule is not None:
         work.hyperparameters = Hyperparameters(rule.optimizer.hyperparameters, rule.at, work.dtype)
         work.update.set(vectors=rule.vectors, hyper=work.hyperparameters.memory, l1=rule.l1, l2=rule.l2)
-        work.update.set(clip_value=rule.clip_value or math.inf)
+        work.update.set(clip_value=rule.clip_value or math.inf, l2_divided=rule.l2_divided)
     return work.update
 
 

@@ -212,6 +212,28 @@ def multiclass_hinge(C, a, y, d, n_out, parameters):
 
 
 @njit(**OPTIONS)
+def argmax(C, a, n_out):
+    """Return the first i with the largest a_i, as a vector of numbers. It is -1 where all a_i are NaN."""
+    L, best, at = lanes(C), splat(C, -np.inf), splat(C, -1.0)
+    for i in range(n_out):
+        x = load(C, a + i * L)
+        at = later(best, x, at, splat(C, np.float64(i)))
+        best = larger(best, x)
+    return at
+
+
+@njit(**OPTIONS)
+def multiclass_perceptron(C, a, y, d, n_out, parameters):
+    """C = a_j - a_k with j the first largest output and k the class of y, d = dC/da   (001). Returns C."""
+    L, winner, costs = lanes(C), argmax(C, a, n_out), splat(C, 0.0)
+    for i in range(n_out):
+        g = same(winner, splat(C, np.float64(i))) - load(C, y + i * L)
+        costs += g * load(C, a + i * L)
+        store(C, d + i * L, g)
+    return costs
+
+
+@njit(**OPTIONS)
 def norm_error(C, a, y, d, n_out, parameters):
     """C = ||y - a||, d = dC/da = (a - y) / ||y - a||, or 0 where a = y   (000). Returns C."""
     L, squares = lanes(C), splat(C, 0.0)
@@ -222,17 +244,6 @@ def norm_error(C, a, y, d, n_out, parameters):
     for i in range(0, n_out * L, L):
         store(C, d + i, ratio(load(C, a + i) - load(C, y + i), norm))
     return norm
-
-
-@njit(**OPTIONS)
-def argmax(C, a, n_out):
-    """Return the first i with the largest a_i, as a vector of numbers. It is -1 where all a_i are NaN."""
-    L, best, at = lanes(C), splat(C, -np.inf), splat(C, -1.0)
-    for i in range(n_out):
-        x = load(C, a + i * L)
-        at = later(best, x, at, splat(C, np.float64(i)))
-        best = larger(best, x)
-    return at
 
 
 @njit(**OPTIONS)

@@ -117,15 +117,15 @@ output by itself is right or wrong; an output then means "yes" from `threshold` 
 `costs` and `hits` are the loss and the right predictions of each row."""
 
 UPDATE = _record(
-    "layers depth theta vectors gradient transposed size hyper hyper_first norms norm_count average",
+    "layers depth theta vectors gradient transposed size hyper hyper_first norms norm_count average l2_divided",
     "shrink clip_value clip_norm l1 l2 max_norm rate",
 )
 """The update of all parameters. There are `depth` LAYER records at `layers`.
 
 `theta`, `gradient`, `average` and each of the `vectors` of state have `size` values; `transposed` is the copy of the
 weights for the backward pass. `hyper` holds the hyperparameters of the rule, one row for each minibatch from number
-`hyper_first` on. The real numbers, and the `norm_count` sums at `norms`, belong to clipping, regularization, the bound
-for weights, and the average."""
+`hyper_first` on. If `l2_divided` is 1, `l2` is divided by the weights of the minibatch. The real numbers, and the
+`norm_count` sums at `norms`, belong to clipping, regularization, the bound for weights, and the average."""
 
 
 @njit(**OPTIONS)

@@ -199,7 +199,8 @@ def memory_of(dtype, shaped: bool, rule):
     def memory_of(step, u, k):
         """Return the `Memory` of the minibatch of part k."""
         if shaped:
-            of_weights = (u.shrink, u.clip_value, u.l1, u.l2)
+            divisor = step.batch_weight if u.l2_divided and step.batch_weight > 0.0 else 1.0
+            of_weights = (u.shrink, u.clip_value, u.l1, u.l2 / divisor)
             of_biases = (u.shrink, u.clip_value, 0.0, 0.0)
         else:
             of_weights = of_biases = ()

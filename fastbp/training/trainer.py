@@ -58,9 +58,10 @@ class Trainer:
         The loss; training minimises its mean over the samples. The names are "cross_entropy", "binary_cross_entropy",
         "squared_error" (half the sum of squares over the outputs), "sum_squared_error" (the sum of squares),
         "mean_squared_error" (the mean of squares over the outputs), "absolute_error", "huber", "quantile", "log_cosh",
-        "poisson", "hinge", "squared_hinge", "multiclass_hinge" and "norm_error" (the Euclidean distance). To set a
-        parameter of a loss, give an object of `fastbp.losses`, for example ``Huber(2.0)``; `fastbp.losses.Formula` is
-        for losses of your own. Each loss works with each activation function of the output.
+        "poisson", "hinge", "squared_hinge", "multiclass_hinge", "perceptron", "multiclass_perceptron" and "norm_error"
+        (the Euclidean distance). To set a parameter of a loss, give an object of `fastbp.losses`, for example
+        ``Huber(2.0)``; `fastbp.losses.Formula` is for losses of your own. Each loss works with each activation function
+        of the output.
     optimizer : Optimizer or None, keyword-only, default None
         The rule that updates the parameters: an object of `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`, `Adadelta`,
         `Rprop` or `LBFGS`. None means ``SGD(0.01)``.
@@ -275,13 +276,14 @@ class Trainer:
             parameters `sample_weight`, `validation_split` and ``class_weight="balanced"``, and the optimizer `LBFGS`,
             are not possible.
         y : array of shape (n,) or (n, n_out), sparse matrix of shape (n, n_out), or None, default None
-            The targets. A sparse matrix is possible for all losses but "cross_entropy" and "multiclass_hinge". The loss
-            decides which targets are possible:
+            The targets. A sparse matrix is possible for all losses but "cross_entropy", "multiclass_hinge" and
+            "multiclass_perceptron". The loss decides which targets are possible:
 
-            - "cross_entropy" and "multiclass_hinge" take integer class labels of shape (n,), from 0 to n_out - 1, or
+            - "cross_entropy", "multiclass_hinge" and "multiclass_perceptron" take integer class labels of shape (n,),
+              from 0 to n_out - 1, or
               rows of probabilities of shape (n, n_out) with the sum 1.
             - "binary_cross_entropy" takes values from 0 to 1.
-            - "hinge" and "squared_hinge" take either 0 and 1, or -1 and 1.
+            - "hinge", "squared_hinge" and "perceptron" take either 0 and 1, or -1 and 1.
             - "poisson" takes values that are at least 0.
             - All others take finite values.
 
