@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "formulas": {"kernels", "formulas", ""},
     "schedules": {"schedules", ""},
     "training": {"kernels", "engine", "data", "schedules", "training", ""},
+    "sklearn": {"engine", "schedules", "training", "sklearn", ""},
     "": {"kernels", "engine", "data", "formulas", "schedules", ""},  # the modules beside the folders
 }
 """folder: those that its modules may import from."""

@@ -1,0 +1,547 @@
+"""This module holds the learners with a single layer that the documents teach: `Perceptron`, `Adaline`, `LogisticUnit`.
+
+With two classes, they have one output, and with more classes one for each class. By default they learn online: each
+sample in its order is a step.
+"""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..architecture import Architecture
+from ..engine.work import DivergedError, Samples
+from ..losses import LOSSES
+from ..optimizers import SGD
+from ..schedules import Schedule
+from .epochs import EpochTrainer, keep, network
+
+
+class Unit(ClassifierMixin, BaseEstimator):
+    """`Unit` is the base class of the learners with a single layer."""
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn reads this class attribute
+        "eta0": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "schedule": [Schedule, None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "warm_start": ["boolean"],
+        "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
+    }
+    _loss: ClassVar[tuple[str, str]]
+    """The names of the loss for two classes, and for more."""
+    _output: ClassVar[str] = "identity"
+    _threshold: ClassVar[float] = 0.0
+    """The output from which on the second of two classes is predicted."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Unit:
+        """Train for at most `max_iter` epochs, from weights that are 0.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            The inputs.
+        y : array of shape (n_samples,)
+            The classes.
+
+        Returns
+        -------
+        Unit
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit, or if training has diverged.
+        """
+        first = not (self.warm_start and hasattr(self, "network_"))
+        X, y = self._checked(X, y, first)
+        if first:
+            self.classes_ = np.unique(y)
+            self._begin(X)
+        self._check_classes(y)
+        self._train(X, y, self.max_iter)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Unit:
+        """Train for one epoch.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            The inputs.
+        y : array of shape (n_samples,)
+            The classes.
+        classes : array of shape (n_classes,) or None, default None
+            All classes. The first call needs them; later calls do not.
+
+        Returns
+        -------
+        Unit
+            The estimator itself.
+        """
+        first = _check_partial_fit_first_call(self, classes)
+        X, y = self._checked(X, y, first)
+        if first:
+            self._begin(X)
+        self._check_classes(y)
+        self._train(X, y, 1)
+        return self
+
+    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
+        X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=reset)
+        check_classification_targets(y)
+        return X, column_or_1d(y, warn=True)
+
+    def _check_classes(self, y: np.ndarray) -> None:
+        if len(self.classes_) < 2:
+            raise ValueError(f"{type(self).__name__} needs samples of at least 2 classes, got 1 class: {self.classes_}")
+        unknown = np.setdiff1d(y, self.classes_)
+        if unknown.size:
+            raise ValueError(f"y has classes that are not in classes_: got {unknown}, and classes_ is {self.classes_}")
+
+    def _begin(self, X: Any) -> None:
+        """Make the network and its trainer."""
+        dtype = np.dtype(self.dtype or X.dtype)
+        sizes = [X.shape[1], 1 if len(self.classes_) == 2 else len(self.classes_)]
+        made = Architecture(sizes, (), self._output, None, 0.0, 0.0, None, dtype, bias=bool(self.fit_intercept))
+        self.network_ = network(made, None, 0.0)
+        self.mistakes_, self.loss_curve_ = [], []
+        loss = LOSSES[self._loss[sizes[1] > 1]]
+        self._trainer = EpochTrainer(
+            self.network_, loss=loss, optimizer=SGD(self._eta(X)), schedule=self.schedule, batch_size=self.batch_size,
+            seed=0, n_threads=1,
+        )  # fmt: skip
+        self.network_.decide_at(self._threshold)
+
+    def _eta(self, X: Any) -> float:
+        """Return the learning rate."""
+        return self.eta0
+
+    def _samples(self, X: Any, codes: np.ndarray) -> Samples:
+        """Return the samples in the form that the trainer takes."""
+        return self._trainer.read(X, codes, trains=True)
+
+    def _train(self, X: Any, y: np.ndarray, epochs: int) -> None:
+        """Train for a number of epochs, or until there is no mistake if the learner stops then."""
+        rng = check_random_state(self.random_state)
+        samples = self._samples(X, np.searchsorted(self.classes_, y))
+        each = self._trainer.epochs(samples, None, rng if self.shuffle else None)
+        self.n_iter_ = 0
+        try:
+            while self.n_iter_ < epochs and not (self.n_iter_ and self._is_done()):
+                loss, _, accuracy = next(each)
+                self.n_iter_ += 1
+                self.loss_curve_.append(loss)
+                self.mistakes_.append(samples.n - round(accuracy * samples.n))
+        except DivergedError:
+            raise ValueError(
+                f"training has diverged: the loss is not finite in epoch {self.n_iter_ + 1}; "
+                f"try an eta0 below {self._trainer.optimizer.learning_rate:g}, or scale X"
+            ) from None
+        if not np.isfinite(self.network_.parameters.theta).all():
+            raise ValueError("training has diverged: a weight is not finite; try a smaller eta0, or scale X")
+        if epochs > 1:
+            self._warn()
+
+    def _is_done(self) -> bool:
+        """Return whether there is nothing more to learn."""
+        return False
+
+    def _warn(self) -> None:
+        """Warn if the last epoch was not good enough."""
+
+    @property
+    def coef_(self) -> np.ndarray:
+        """The weights, as a copy of shape (1, n_features) or (n_classes, n_features)."""
+        return self._parameters()[0].T
+
+    @property
+    def intercept_(self) -> np.ndarray:
+        """The biases, as a copy of shape (1,) or (n_classes,)."""
+        W, b = self._parameters()
+        return np.zeros(W.shape[1], W.dtype) if b is None else b
+
+    def _parameters(self) -> tuple[np.ndarray, np.ndarray | None]:
+        if "network_" not in self.__dict__:
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
+        return self.network_.weights[0], self.network_.biases[0]
+
+    def _outputs(self, X: ArrayLike) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return self.network_.predict(X).reshape(X.shape[0], -1)
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict the class of each sample. Among equal outputs, the first class wins.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            The classes.
+        """
+        a = self._outputs(X)
+        return self.classes_[a.argmax(axis=1) if a.shape[1] > 1 else (a[:, 0] >= self._threshold).astype(int)]
+
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
+        """Compute z = w x + b of each output.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_classes)
+            The values. With two classes, the second class is predicted where the value is at least 0.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        z = np.asarray(X @ self.coef_.T) + self.intercept_
+        return z[:, 0] if z.shape[1] == 1 else z
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class Perceptron(Unit):
+    """`Perceptron` learns by the perceptron convergence procedure   (001).
+
+    With two classes, the output is 1 where z = w x + b >= 0, and 0 elsewhere. A right output leaves the weights alone.
+    If the output is wrongly 0, eta x is added to w; if it is wrongly 1, eta x is subtracted. With more classes, the
+    class with the largest z wins, or the first of them; if it is wrong, eta x is added to the weights of the right
+    class and subtracted from those of the winner. Training ends after an epoch without a mistake. There is one if the
+    classes can be separated by lines or planes.
+
+    Parameters
+    ----------
+    eta0 : float, default 1.0
+        The learning rate eta. It must be above 0.
+    max_iter : int, default 1000
+        The largest number of epochs of `fit`. If there are still mistakes in the last one, there is a warning.
+    fit_intercept : bool, default True
+        Whether there are biases.
+    schedule : Schedule or None, keyword-only, default None
+        An object of `fastbp.schedules`, whose factor multiplies the learning rate.
+    batch_size : int, keyword-only, default 1
+        The number of samples in a step. With 1, learning is online.
+    shuffle : bool, keyword-only, default False
+        Whether each epoch goes through the samples in a new random order.
+    random_state : int, RandomState or None, keyword-only, default None
+        The source of the random orders.
+    warm_start : bool, keyword-only, default False
+        Whether `fit` continues from the weights of the last call.
+    dtype : {"float32", "float64"} or None, keyword-only, default None
+        The dtype of the weights. With None, it is that of X if X has one of these, and float64 if not.
+
+    Attributes
+    ----------
+    coef_ : array of shape (1, n_features) or (n_classes, n_features)
+        The weights.
+    intercept_ : array of shape (1,) or (n_classes,)
+        The biases. With ``fit_intercept=False``, they are 0.
+    classes_ : array of shape (n_classes,)
+        The classes.
+    mistakes_ : list of int
+        The number of wrong predictions of each epoch. Each sample is predicted just before the step that uses it.
+    loss_curve_ : list of float
+        The mean loss of each epoch.
+    n_iter_ : int
+        The number of epochs of the last call of `fit`.
+    n_features_in_ : int
+        The number of inputs.
+    network_ : MLP
+        The network with its weights.
+
+    Raises
+    ------
+    ValueError
+        By `fit`, if an argument does not fit, if there is only one class, or if training has diverged.
+
+    Notes
+    -----
+    Sources: 001 (the procedure), Rosenblatt (1962).
+
+    Examples
+    --------
+    The function AND needs 6 epochs:
+
+    >>> import numpy as np
+    >>> from fastbp.sklearn import Perceptron
+    >>> X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1.0]]), np.array([0, 0, 0, 1])
+    >>> unit = Perceptron().fit(X, y)
+    >>> unit.coef_, unit.intercept_, unit.mistakes_
+    (array([[2., 1.]]), array([-3.]), [2, 3, 3, 2, 1, 0])
+    """
+
+    _loss = "perceptron", "multiclass_perceptron"
+
+    def __init__(
+        self,
+        eta0: float = 1.0,
+        max_iter: int = 1000,
+        fit_intercept: bool = True,
+        *,
+        schedule: Schedule | None = None,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        dtype: DTypeLike | None = None,
+    ):
+        keep(self, locals())
+
+    def _is_done(self) -> bool:
+        return self.mistakes_[-1] == 0
+
+    def _warn(self) -> None:
+        if self.mistakes_[-1]:
+            warnings.warn(
+                f"Perceptron made {self.mistakes_[-1]} mistakes in its last epoch, number {self.n_iter_}: raise "
+                f"max_iter, or use another learner if no line or plane separates the classes",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+
+class Adaline(Unit):
+    """`Adaline` learns by the rule of Widrow and Hoff, which is also called LMS or delta rule   (001).
+
+    The targets t are 1 and -1: for two classes, t is 1 for the second one. With more classes, each has an output of its
+    own, whose target is 1 for this class and -1 for the others. A step is w <- w + eta (t - z) x with z = w x + b. This
+    is gradient descent on 1/2 (t - z)^2; 001 has the error without the factor 1/2, and so an eta that is half as
+    large. The second class is predicted where z >= 0, and with more classes the one with the largest z.
+
+    Parameters
+    ----------
+    eta0 : float or "auto", default "auto"
+        The learning rate eta. It must be above 0. With "auto", it is 1 / (1 + m), where m is the largest sum x^2 of a
+        sample of the first call: training cannot diverge then.
+    max_iter : int, default 100
+        The number of epochs of `fit`.
+    fit_intercept : bool, default True
+        Whether there are biases.
+    schedule : Schedule or None, keyword-only, default None
+        An object of `fastbp.schedules`, whose factor multiplies the learning rate.
+    batch_size : int, keyword-only, default 1
+        The number of samples in a step. With 1, learning is online.
+    shuffle : bool, keyword-only, default False
+        Whether each epoch goes through the samples in a new random order.
+    random_state : int, RandomState or None, keyword-only, default None
+        The source of the random orders.
+    warm_start : bool, keyword-only, default False
+        Whether `fit` continues from the weights of the last call.
+    dtype : {"float32", "float64"} or None, keyword-only, default None
+        The dtype of the weights. With None, it is that of X if X has one of these, and float64 if not.
+
+    Attributes
+    ----------
+    coef_ : array of shape (1, n_features) or (n_classes, n_features)
+        The weights.
+    intercept_ : array of shape (1,) or (n_classes,)
+        The biases. With ``fit_intercept=False``, they are 0.
+    classes_ : array of shape (n_classes,)
+        The classes.
+    mistakes_ : list of int
+        The number of wrong predictions of each epoch. Each sample is predicted just before the step that uses it.
+    loss_curve_ : list of float
+        The mean loss of each epoch.
+    n_iter_ : int
+        The number of epochs of the last call of `fit`.
+    n_features_in_ : int
+        The number of inputs.
+    network_ : MLP
+        The network with its weights.
+
+    Raises
+    ------
+    ValueError
+        By `fit`, if an argument does not fit, if there is only one class, or if training has diverged.
+
+    Notes
+    -----
+    Sources: 001 (the rule), Widrow and Hoff (1960).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastbp.sklearn import Adaline
+    >>> X, y = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1.0]]), np.array([-1, -1, -1, 1])
+    >>> unit = Adaline(eta0=0.1, max_iter=1).fit(X, y)
+    >>> unit.coef_.round(4), unit.intercept_.round(4)
+    (array([[0.1999, 0.2179]]), array([-0.1801]))
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn reads this class attribute
+        **Unit._parameter_constraints,
+        "eta0": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+    }
+    _loss = "squared_error", "squared_error"
+
+    def __init__(
+        self,
+        eta0: float | str = "auto",
+        max_iter: int = 100,
+        fit_intercept: bool = True,
+        *,
+        schedule: Schedule | None = None,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        dtype: DTypeLike | None = None,
+    ):
+        keep(self, locals())
+
+    def _eta(self, X: Any) -> float:
+        if self.eta0 != "auto":
+            return self.eta0
+        squares = X.multiply(X).sum(axis=1) if hasattr(X, "multiply") else np.einsum("ij,ij->i", X, X)
+        return 1.0 / (1.0 + float(squares.max()))
+
+    def _samples(self, X: Any, codes: np.ndarray) -> Samples:
+        n_out = self.network_.sizes[-1]
+        targets = np.where(codes == 1, 1.0, -1.0) if n_out == 1 else np.where(np.eye(n_out)[codes] > 0, 1.0, -1.0)
+        samples = self._trainer.read(X, targets, trains=True)
+        return samples._replace(y=samples.y._replace(classes=True, by_output=n_out == 1))
+
+
+class LogisticUnit(Unit):
+    """`LogisticUnit` is a unit with the activation function sigmoid, trained with cross-entropy   (002).
+
+    The output a = sigmoid(w x + b) is the probability of the second of two classes. A step is w <- w + eta (y - a) x.
+    With more classes, each has an output of its own, and the class with the largest one is predicted.
+
+    Parameters
+    ----------
+    eta0 : float, default 0.1
+        The learning rate eta. It must be above 0.
+    max_iter : int, default 100
+        The number of epochs of `fit`.
+    fit_intercept : bool, default True
+        Whether there are biases.
+    schedule : Schedule or None, keyword-only, default None
+        An object of `fastbp.schedules`, whose factor multiplies the learning rate.
+    batch_size : int, keyword-only, default 1
+        The number of samples in a step. With 1, learning is online.
+    shuffle : bool, keyword-only, default False
+        Whether each epoch goes through the samples in a new random order.
+    random_state : int, RandomState or None, keyword-only, default None
+        The source of the random orders.
+    warm_start : bool, keyword-only, default False
+        Whether `fit` continues from the weights of the last call.
+    dtype : {"float32", "float64"} or None, keyword-only, default None
+        The dtype of the weights. With None, it is that of X if X has one of these, and float64 if not.
+
+    Attributes
+    ----------
+    coef_ : array of shape (1, n_features) or (n_classes, n_features)
+        The weights.
+    intercept_ : array of shape (1,) or (n_classes,)
+        The biases. With ``fit_intercept=False``, they are 0.
+    classes_ : array of shape (n_classes,)
+        The classes.
+    mistakes_ : list of int
+        The number of wrong predictions of each epoch. Each sample is predicted just before the step that uses it.
+    loss_curve_ : list of float
+        The mean loss of each epoch.
+    n_iter_ : int
+        The number of epochs of the last call of `fit`.
+    n_features_in_ : int
+        The number of inputs.
+    network_ : MLP
+        The network with its weights.
+
+    Raises
+    ------
+    ValueError
+        By `fit`, if an argument does not fit, if there is only one class, or if training has diverged.
+
+    Notes
+    -----
+    Source: 002.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastbp.sklearn import LogisticUnit
+    >>> unit = LogisticUnit(eta0=0.5, fit_intercept=False)
+    >>> unit.partial_fit([[1.0, 2.0]], [1], classes=[0, 1]).coef_
+    array([[0.25, 0.5 ]])
+    """
+
+    _loss = "binary_cross_entropy", "binary_cross_entropy"
+    _output, _threshold = "sigmoid", 0.5
+
+    def __init__(
+        self,
+        eta0: float = 0.1,
+        max_iter: int = 100,
+        fit_intercept: bool = True,
+        *,
+        schedule: Schedule | None = None,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        dtype: DTypeLike | None = None,
+    ):
+        keep(self, locals())
+
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Compute the probability of each class.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            The probabilities. With more than two classes, the outputs are divided by their sum.
+        """
+        a = self._outputs(X)
+        if a.shape[1] == 1:
+            return np.hstack([1 - a, a])
+        sums = a.sum(axis=1, keepdims=True)
+        return np.divide(a, sums, out=np.full_like(a, 1 / a.shape[1]), where=sums > 0)
+
+    def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
+        """Compute the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            The logarithms.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
