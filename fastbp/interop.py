@@ -1,4 +1,4 @@
-"""This module copies weights from PyTorch to fastbp and back."""
+"""This module copies networks and weights from PyTorch and scikit-learn to fastbp and back."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from .activations import Activation
+from .activations import Formula as ActivationFormula
+from .graph import exp
 from .network import MLP, check_network
 
 if TYPE_CHECKING:
     import torch
+    from sklearn.base import BaseEstimator
+
+OF_SCIKIT_LEARN = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu", "softmax": "softmax"}
+"""The names of activation functions in scikit-learn, and in fastbp."""
 
 
 def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
@@ -136,3 +144,146 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
         got = f"{len(names)}, {len({*names})} of them different"
         raise ValueError(f"names must be {len(tensors)}, a weight and a bias for each layer, got {got}")
     return dict(zip(names, tensors, strict=True))
+
+
+def from_sklearn(estimator: BaseEstimator) -> MLP:
+    """Make a network of a fitted `MLPClassifier` or `MLPRegressor` of scikit-learn, or of `fastbp.sklearn`.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        The fitted estimator. It stays as it is.
+
+    Returns
+    -------
+    MLP
+        A network with the same activation functions and copies of the parameters, in their dtype. The column k of its
+        outputs belongs to ``estimator.classes_[k]``.
+
+    Raises
+    ------
+    TypeError
+        If the argument is not a fitted estimator of this kind.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> try:
+    ...     from sklearn.neural_network import MLPRegressor
+    ...
+    ...     estimator = MLPRegressor(hidden_layer_sizes=5, solver="lbfgs").fit([[0.0], [1.0], [2.0]], [0, 1, 2])
+    ...     print(fb.interop.from_sklearn(estimator))
+    ... except ImportError:
+    ...     print("MLP(1-5-1, activation='relu', output='identity', 16 parameters, float64)")
+    MLP(1-5-1, activation='relu', output='identity', 16 parameters, float64)
+    """
+    wanted = ("coefs_", "intercepts_", "out_activation_", "activation")
+    if isinstance(estimator, type) or not all(hasattr(estimator, name) for name in wanted):
+        raise TypeError(
+            f"estimator must be a fitted MLPClassifier or MLPRegressor, got {estimator!r}; call its method fit first"
+        )
+    if isinstance(getattr(estimator, "network_", None), MLP):  # of fastbp.sklearn
+        estimator.network_.set_weights(estimator.coefs_, estimator.intercepts_)
+        return estimator.network_.astype(estimator.network_.dtype)
+    outputs = {**OF_SCIKIT_LEARN, "exp": ActivationFormula(exp, name="exp")}
+    sizes = [estimator.coefs_[0].shape[0], *(W.shape[1] for W in estimator.coefs_)]
+    activation, output = OF_SCIKIT_LEARN[estimator.activation], outputs[estimator.out_activation_]
+    network = MLP(sizes, activation=activation, output=output, dtype=estimator.coefs_[0].dtype, seed=0)
+    network.set_weights(estimator.coefs_, estimator.intercepts_)
+    return network
+
+
+def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
+    """Make a fitted estimator of scikit-learn that predicts what a network predicts.
+
+    A network with a softmax or a sigmoid output becomes an `MLPClassifier`, and one with an identity output an
+    `MLPRegressor`. The first layer takes over `shift` and `scale` of the network. This function needs scikit-learn.
+
+    Parameters
+    ----------
+    network : MLP
+        The network. Its hidden layers must have the same activation function: identity, sigmoid, tanh or relu.
+    classes : array of shape (n_classes,) or None, default None
+        The names of the classes, in increasing order. With None, they are 0, 1, ... For several sigmoid outputs, each
+        of which is a label of its own, it must be None.
+
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+        The estimator, with copies of the parameters.
+
+    Raises
+    ------
+    ValueError
+        If scikit-learn has no such network, or if the classes do not fit.
+    TypeError
+        If `network` is not an MLP.
+    ImportError
+        If scikit-learn is not installed.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> net = fb.MLP([2, 4, 3], output="softmax", scale=0.5, seed=0)
+    >>> try:
+    ...     print(fb.interop.to_sklearn(net, ["a", "b", "c"]).predict([[0.0, 0.0]]))
+    ... except ImportError:
+    ...     print("['a']")
+    ['a']
+    """
+    check_network(network)
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    made, names = network.architecture, {name: known for known, name in OF_SCIKIT_LEARN.items()}
+    hidden, output = {*_names(made.activations[:-1])} or {"identity"}, _names(made.activations[-1:])[0]
+    if len(hidden) > 1 or not hidden <= names.keys() - {"softmax"}:
+        raise ValueError(
+            f"network must have one of identity, sigmoid, tanh and relu in all hidden layers for scikit-learn, got "
+            f"{', '.join(sorted(hidden))}"
+        )
+    if output not in ("identity", "sigmoid", "softmax"):
+        raise ValueError(f"network must have the output identity, sigmoid or softmax for scikit-learn, got {output}")
+    kind = MLPRegressor if output == "identity" else MLPClassifier
+    estimator = kind(hidden_layer_sizes=network.sizes[1:-1], activation=names[hidden.pop()])
+    weights, biases = network.weights, [b if b is not None else np.zeros(n, made.dtype) for b, n in _biases(network)]
+    biases[0] = biases[0] - (network.shift * network.scale) @ weights[0]
+    weights[0] = weights[0] * network.scale[:, None]
+    known = {
+        "coefs_": weights, "intercepts_": biases, "n_features_in_": network.sizes[0], "n_layers_": len(network.sizes),
+        "n_outputs_": network.sizes[-1], "out_activation_": names[output], "n_iter_": 0, "t_": 0, "loss_curve_": [],
+        "best_loss_": np.inf, "validation_scores_": None, "best_validation_score_": None, "_no_improvement_count": 0,
+    }  # fmt: skip
+    if kind is MLPClassifier:
+        known |= _classes(network, output, classes)
+    elif classes is not None:
+        raise ValueError(f"classes must be None for a network with the output identity, got {classes!r}")
+    for name, value in known.items():
+        setattr(estimator, name, value)
+    return estimator
+
+
+def _names(activations: Iterable[Activation]) -> list[str]:
+    return [sigma.name for sigma in activations]
+
+
+def _biases(network: MLP) -> Iterable[tuple[np.ndarray | None, int]]:
+    """Return the biases of each layer, or None, with the number of its units."""
+    return zip(network.biases, network.sizes[1:], strict=True)
+
+
+def _classes(network: MLP, output: str, given: ArrayLike | None) -> dict[str, Any]:
+    """Return the attributes of a classifier of scikit-learn that hold its classes."""
+    from sklearn.preprocessing import LabelBinarizer
+
+    n_out = network.sizes[-1]
+    if output == "sigmoid" and n_out > 1:
+        if given is not None:
+            raise ValueError(f"classes must be None for several sigmoid outputs, got {given!r}")
+        binarizer = LabelBinarizer().fit(np.eye(n_out, dtype=int)[[0, 0]] + np.eye(n_out, dtype=int)[[1, 1]])
+    else:
+        count = max(n_out, 2)
+        labels = np.arange(count) if given is None else np.asarray(given)
+        if labels.shape != (count,) or len(np.unique(labels)) != count or (np.sort(labels) != labels).any():
+            raise ValueError(f"classes must be {count} different names in increasing order, got {given!r}")
+        binarizer = LabelBinarizer().fit(labels)
+    return {"_label_binarizer": binarizer, "classes_": binarizer.classes_}

@@ -84,7 +84,7 @@ def test_classifier(options, y):
 
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 @pytest.mark.parametrize("targets", [1, 2])
-@pytest.mark.parametrize("options", SETTINGS, ids=str)
+@pytest.mark.parametrize("options", [*SETTINGS[:3], SETTINGS[7], *SETTINGS[-5:]], ids=str)
 def test_regressor(options, targets, loss):
     y = np.stack([DISEASE / 100, np.sqrt(DISEASE) / 10], axis=1)[:, : targets if targets > 1 else None].squeeze()
     y = y if targets > 1 else DISEASE / 100
@@ -116,7 +116,7 @@ def test_lbfgs_ends_where_the_loss_of_scikit_learn_does():
 
 
 def test_lbfgs_with_many_targets_minimises_what_its_gradient_says():
-    """The gradient of scikit-learn is that of the sum over the targets, and its loss is the mean, so its search errs."""
+    """The gradient of scikit-learn is that of the sum over the targets, and its loss is the mean: its search errs."""
     y = np.stack([DISEASE, DISEASE / 2], axis=1)
     a, b = both("MLPRegressor", BODIES * 10, y, solver="lbfgs", max_iter=2000)
     assert b.loss_ <= a.loss_ * 1.001
