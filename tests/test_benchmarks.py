@@ -99,6 +99,7 @@ SCRIPTS = {
     "roofline.py": ["--help"],
     "turns.py": ["--help"],
     "sparse.py": ["--epoch", "fastbp", "sgd"],
+    "estimators.py": ["XS", "--rounds", "1"],
 }
 """script: arguments of a short run; those that only measure for minutes say what they do."""
 
