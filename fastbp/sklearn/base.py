@@ -197,6 +197,8 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             )
         self._make_trainer(searches, incremental, rng)
         trainer = self._trainer
+        if searches and given[0] is not None:
+            raise ValueError("X_val must be None for L-BFGS, which has no epochs after which it could be evaluated")
         root = self._begin_task(X, y, sample_weight)
         try:
             if searches:
@@ -235,7 +237,6 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         self.validation_scores_ = [] if self.early_stopping else None
         self.best_validation_score_ = -np.inf if self.early_stopping else None
         self.best_loss_ = None if self.early_stopping else np.inf
-        self._best = self.network_.parameters.theta.copy()
 
     def _make_trainer(self, searches: bool, incremental: bool, rng: np.random.RandomState) -> None:
         """Make a trainer, unless a call of `partial_fit` continues with the state of the optimizer."""
@@ -292,7 +293,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         constant = self._constant(y[used], None if sample_weight is None else sample_weight[used])
         trainer.batch_size = self._batch(n)
         epochs, scored = trainer.epochs(samples, rows, rng if self.shuffle else None), self._scorer(validation)
-        self.n_iter_ = 0
+        self.n_iter_, self._best = 0, self.network_.parameters.theta.copy() if self.early_stopping else None
         try:
             for _ in range(self.max_iter):
                 task = self._begin_epoch(X, y, sample_weight)
@@ -319,6 +320,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             warnings.warn("Training interrupted by user.", stacklevel=4)
         if self.early_stopping:
             self.network_.parameters.assign(self._best)
+            self._best = None
 
     def _batch(self, n: int) -> int:
         """Return the number of samples of a minibatch."""

@@ -325,6 +325,8 @@ def test_samples_for_validation():
     assert stopped.score(X[test], NAMES[test]) == stopped.best_validation_score_ == max(stopped.validation_scores_)
     with pytest.raises(ValueError, match=r"X_val and y_val must be given together, got one of them\."):
         quick().fit(X, Y, X_val=X)
+    with pytest.raises(ValueError, match="X_val must be None for L-BFGS"):
+        quick(solver="lbfgs").fit(X, Y, X_val=X, y_val=Y)
     with pytest.raises(ValueError, match="`y` has classes not in"):
         quick().fit(X[:100], Y[:100], X_val=X, y_val=Y)
 
