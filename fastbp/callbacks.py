@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import checks
+from . import checks, extras
 from .files import write
 from .history import History
 from .network import MLP
@@ -729,8 +729,7 @@ class TensorBoard(Callback):
 
     def on_train_begin(self, state: State) -> None:
         """Open a new event file in the directory."""
-        from tensorboardX import SummaryWriter
-
+        SummaryWriter = extras.package("tensorboard", "TensorBoard").SummaryWriter
         # Training that resumes from a checkpoint repeats the epochs after it: their old points must disappear.
         again = state.epoch + 1 if state.epoch else None
         # tensorboardX puts the time in seconds into the name of a file. Without a suffix, a second file in the same

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from . import extras
+
 if TYPE_CHECKING:
     import pandas
 
@@ -100,8 +102,7 @@ class History(dict[str, list[float]]):
         ...     print(0.25)
         0.25
         """
-        import pandas
-
+        pandas = extras.package("pandas", "to_frame")
         return pandas.DataFrame(self.to_dict(), index=pandas.RangeIndex(1, self.epochs + 1, name="epoch"))
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import extras
 from .network import MLP, check_network
 
 if TYPE_CHECKING:
@@ -123,8 +124,7 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
     <All keys matched successfully>
     ['0.weight', '0.bias', '2.weight', '2.bias']
     """
-    import torch
-
+    torch = extras.package("torch", "to_torch")
     check_network(network)
     found = {}
     for l, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import checks
+from . import checks, extras
 
 __all__ = ["METRICS", "TopK", "auc", "mae", "r2"]
 
@@ -161,8 +161,7 @@ def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> floa
     ...     print(0.75)
     0.75
     """
-    from sklearn.metrics import roc_auc_score
-
+    roc_auc_score = extras.package("sklearn", "auc", "metrics").roc_auc_score
     right, a = _rows(y, a) > 0.5, a.astype(np.float64)
     if weights is not None:
         right, a, weights = (values[weights > 0] for values in (right, a, weights))

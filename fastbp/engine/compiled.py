@@ -12,6 +12,7 @@ import functools
 import hashlib
 import os
 import pickle
+import re
 import secrets
 import stat
 import sys
@@ -120,6 +121,46 @@ def _trusted(status: os.stat_result, kind: int) -> bool:
     if not hasattr(os, "geteuid"):  # Windows: the directory for local data of a user is closed to other users
         return True
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _of_fastbp() -> list[Path]:
+    """Return the directories with kernels of this user, also those of other versions, which nobody reads any more."""
+    current = cache_directory()
+    if current is None:
+        return []
+    owner = current.name.partition("-")[2]
+    named = re.compile(f"[0-9a-f]{{20}}-{owner}" if owner else "[0-9a-f]{20}")
+    found = [path for path in current.parent.iterdir() if named.fullmatch(path.name)]
+    return [path for path in found if _trusted(path.lstat(), stat.S_IFDIR)]
+
+
+def cached() -> dict[Path, int]:
+    """Return the files of all compiled kernels of this user, also of other versions, with their sizes in bytes."""
+    sizes = {}
+    for directory in _of_fastbp():
+        for path in directory.iterdir():
+            with contextlib.suppress(OSError):  # another process has just removed it
+                found = path.lstat()
+                if stat.S_ISREG(found.st_mode):
+                    sizes[path] = found.st_size
+    return sizes
+
+
+def clear_cache() -> dict[Path, int]:
+    """Remove the files of all compiled kernels of this user, and return them with their sizes in bytes.
+
+    The directories stay, because other processes may be about to write there.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be removed.
+    """
+    removed = {}
+    for path, size in cached().items():
+        path.unlink(missing_ok=True)
+        removed[path] = size
+    return removed
 
 
 class _Cache:
