@@ -27,6 +27,7 @@ from .formulas.programs import Program
 from .kernels.simd.formulas import digest
 from .kernels.simd.functions import exp, expm1, log1p, normal_cdf
 from .kernels.simd.vector import absolute, filled, fma, maximum, minimum, where, with_sign
+from .values import Value
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -38,8 +39,8 @@ to -1.8, where the right value is 0.
 """
 
 
-@dataclass(frozen=True)
-class Activation:
+@dataclass(frozen=True, repr=False, eq=False)
+class Activation(Value):
     """`Activation` is the base class of all activation functions.
 
     The docstring of each class below gives the formula sigma(z), the name of the function, and the number or the paper
@@ -244,7 +245,7 @@ class Sign(Activation):
         return where(z >= 0.0, 1.0, where(z < 0.0, -1.0, z))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class LeakyReLU(Activation):
     """sigma(z) = z if z > 0, else slope z. The name "leaky_relu" means the slope 0.01.
 
@@ -287,7 +288,7 @@ class LeakyReLU(Activation):
         return where(a > 0.0, 1.0, slope)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class ELU(Activation):
     """sigma(z) = z if z > 0, else alpha (e^z - 1). The name "elu" means alpha = 1.
 
@@ -311,7 +312,7 @@ class ELU(Activation):
     --------
     >>> import fastbp as fb
     >>> fb.MLP([2, 3, 1], activation=fb.activations.ELU(0.5))
-    MLP(2-3-1, activation=ELU(alpha=0.5), output='identity', 13 parameters, float32)
+    MLP([2, 3, 1], activation=ELU(alpha=0.5))
     """
 
     name: ClassVar[str] = "elu"
@@ -443,7 +444,7 @@ class Softmax(Activation):
         raise TypeError("softmax has no derivative of one number: each output depends on all z of its row")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Formula(Activation):
     """`Formula` is an activation function of your own, as fast as the others.
 

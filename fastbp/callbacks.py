@@ -23,6 +23,7 @@ from .files import write
 from .history import History
 from .network import MLP
 from .schedules import UNITS
+from .values import call
 
 __all__ = [
     "CSVLogger", "Callback", "EarlyStopping", "Lambda", "Progress", "Recorder", "Settled", "State", "TensorBoard",
@@ -194,6 +195,9 @@ class Callback:
 
     every: int | None = 1
     late = False
+
+    def __repr__(self) -> str:
+        return call(self)
 
     def on_train_begin(self, state: State) -> None:
         """`fit` calls this hook once, before the first epoch. Open files and reset counters here.
@@ -370,6 +374,10 @@ class Lambda(Callback):
             if function is not None:
                 setattr(self, f"on_{name}", function)
         self.every = None if every is None else checks.integer(every, "every", 1)
+
+    def __repr__(self) -> str:
+        hooks = [name.removeprefix("on_") for name in vars(Callback) if name.startswith("on_")]
+        return call(self, **{name: vars(self).get(f"on_{name}") for name in hooks})
 
 
 class EarlyStopping(Callback):
@@ -588,6 +596,9 @@ class Recorder(Callback):
     def values(self) -> np.ndarray:
         """The parameters, one row for each time."""
         return np.array(self._rows)
+
+    def __repr__(self) -> str:
+        return call(self, every=self._every)
 
     def _keep(self, state: State) -> None:
         """Keep the parameters."""

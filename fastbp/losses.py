@@ -22,10 +22,11 @@ from .kernels import columns
 from .kernels.simd.formulas import digest
 from .kernels.simd.functions import exp, expm1, log, log1p
 from .kernels.simd.vector import absolute, maximum, minimum, tiny, where, with_sign
+from .values import Value
 
 
-@dataclass(frozen=True)
-class Loss:
+@dataclass(frozen=True, repr=False, eq=False)
+class Loss(Value):
     """`Loss` is the base class of all losses.
 
     The docstring of each class below gives the formula of C for one sample, the name of the loss, and the number of its
@@ -111,7 +112,7 @@ def _sign(r):
     return where(r > 0.0, 1.0, where(r < 0.0, -1.0, r))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class CrossEntropy(Loss):
     """C = -sum_i y_i ln a_i   (002). The name is "cross_entropy".
 
@@ -215,7 +216,7 @@ class AbsoluteError(Loss):
         return absolute(r), _sign(r)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Huber(Loss):
     """C = sum_i r_i^2 / 2 where |r_i| <= delta, else delta (|r_i| - delta / 2). The name is "huber".
 
@@ -258,7 +259,7 @@ class Huber(Loss):
         return g * (r - 0.5 * g), g
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Quantile(Loss):
     """C = sum_i q (y_i - a_i) where y_i > a_i, else (1 - q) (a_i - y_i). The name is "quantile".
 
@@ -385,7 +386,7 @@ class OutputGradient(Loss):
 OUTPUT_GRADIENT = OutputGradient()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Formula(Loss):
     """`Formula` is a loss of your own, as fast as the others.
 

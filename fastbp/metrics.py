@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import checks, extras
+from .values import Value
 
 __all__ = ["METRICS", "TopK", "auc", "mae", "r2"]
 
@@ -172,8 +173,8 @@ def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> floa
     return float(np.mean(areas))
 
 
-@dataclass(frozen=True)
-class TopK:
+@dataclass(frozen=True, repr=False, eq=False)
+class TopK(Value):
     """`TopK` computes the share of samples whose class is among the `k` largest outputs.
 
     Its name contains the value of `k`: ``TopK(2)`` has the name "top_2_accuracy".

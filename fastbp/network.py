@@ -25,6 +25,7 @@ from .formulas.programs import Line, Program
 from .kernels.panels import aligned
 from .losses import LOSSES, OUTPUT_GRADIENT, Loss
 from .trace import Trace
+from .values import call
 
 CLASSES = {kind.__name__: kind for kind in (Architecture, *OUTPUTS.kinds, Program, Line)}
 """The classes that the description of a network in a file may name, by their names."""
@@ -153,6 +154,8 @@ class MLP:
     >>> import fastbp as fb
     >>> net = fb.MLP([4, 8, 3], activation="tanh", output="softmax", seed=0)
     >>> net
+    MLP([4, 8, 3], activation='tanh', output='softmax')
+    >>> print(net)
     MLP(4-8-3, activation='tanh', output='softmax', 67 parameters, float32)
     >>> [W.shape for W in net.weights], [b.shape for b in net.biases]
     ([(4, 8), (8, 3)], [(8,), (3,)])
@@ -317,7 +320,7 @@ class MLP:
         --------
         >>> import fastbp as fb
         >>> fb.MLP([2, 3], seed=0).astype("float64")
-        MLP(2-3, output='identity', 9 parameters, float64)
+        MLP([2, 3], dtype='float64')
         """
         made = dataclasses.replace(self.architecture, dtype=checks.dtype(dtype))
         twin = MLP.from_architecture(made, self.scale, self.shift)
@@ -911,6 +914,18 @@ class MLP:
         self._lock = threads.lock()
 
     def __repr__(self) -> str:
+        """Return the call that makes a network of this architecture."""
+        made, shift, scale = self.architecture, self.shift, self.scale
+        alike = {"activation": made.activation or ("relu",), "bias": made.bias}
+        alike |= {"shift": shift.tolist(), "scale": scale.tolist()}
+        shown: dict[str, Any] = {name: each[0] if len({*each}) == 1 else each for name, each in alike.items()}
+        hidden = {*made.dropout[1:]} or {0.0}
+        shown["dropout"] = hidden.pop() if not made.dropout[0] and len(hidden) == 1 else made.dropout
+        options = {name: getattr(made, name) for name in ("output", "init", "input_noise", "max_norm")}
+        dtype = np.float32 if made.dtype == np.float32 else str(made.dtype)
+        return call(self, sizes=list(made.sizes), dtype=dtype, seed=None, **options, **shown)
+
+    def __str__(self) -> str:
         activations, output = self.architecture.activation, self.architecture.output
         each = f"{activations[0]!r}" if len(set(activations)) == 1 else f"{list(activations)}"
         sizes = "-".join(map(str, self.sizes))
@@ -949,7 +964,7 @@ def load(path: str | os.PathLike) -> MLP:
     ...     net.save(path)
     ...     twin = fb.load(path)
     >>> twin
-    MLP(4-8-3, activation='relu', output='softmax', 67 parameters, float32)
+    MLP([4, 8, 3], output='softmax')
     """
     with files.opened(path, "network") as contents:
         made = files.restored(contents.description, CLASSES)

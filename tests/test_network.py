@@ -108,9 +108,8 @@ def test_the_docstring_says_which_distribution_each_layer_gets():
     assert said == {name: sigma.init for name, sigma in OUTPUTS.items()}
 
 
-def test_repr():
-    assert repr(fb.MLP([784, 256, 10], output="softmax")) == (
-        "MLP(784-256-10, activation='relu', output='softmax', 203,530 parameters, float32)"
-    )
-    assert repr(fb.MLP([2, 1], dtype=np.float64)) == "MLP(2-1, output='identity', 3 parameters, float64)"
-    assert "['tanh', 'relu']" in repr(fb.MLP([2, 3, 4, 1], activation=["tanh", "relu"]))
+def test_printed():
+    net = fb.MLP([784, 256, 10], output="softmax")
+    assert str(net) == "MLP(784-256-10, activation='relu', output='softmax', 203,530 parameters, float32)"
+    assert str(fb.MLP([2, 1], dtype=np.float64)) == "MLP(2-1, output='identity', 3 parameters, float64)"
+    assert "['tanh', 'relu']" in str(fb.MLP([2, 3, 4, 1], activation=["tanh", "relu"]))

@@ -10,7 +10,7 @@ from .. import checks
 from .base import Schedule, Scores
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class ReduceOnPlateau(Schedule):
     """`ReduceOnPlateau` lowers the learning rate when a score has stopped improving.
 

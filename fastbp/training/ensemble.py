@@ -11,6 +11,7 @@ from ..callbacks import Callback, Lambda, State
 from ..engine import threads
 from ..history import History
 from ..network import classes
+from ..values import call
 from .hooks import Hooks
 from .trainer import Trainer
 
@@ -69,6 +70,9 @@ class Ensemble:
         if len({id(trainer.network) for trainer in trainers}) < len(trainers):
             raise ValueError("trainers must have a network each, and two have the same")
         self.trainers = list(trainers)
+
+    def __repr__(self) -> str:
+        return call(self)
 
     def fit(
         self,

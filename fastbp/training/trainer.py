@@ -27,6 +27,7 @@ from ..metrics import METRICS, Metric, score
 from ..network import MLP, check_network
 from ..optimizers import Optimizer
 from ..schedules import Schedule
+from ..values import call
 from . import checkpoints
 from .hooks import Hooks
 from .run import Run
@@ -214,6 +215,9 @@ class Trainer:
         self.state.suit(self.network.parameters, settings.optimizer, settings.average)
         self.settings = settings
         self.network.decide_at(settings.resolved_loss.threshold)
+
+    def __repr__(self) -> str:
+        return call(self, seed=None)  # the seed says how the training began, and not where it is
 
     @property
     def network(self) -> MLP:
