@@ -925,6 +925,12 @@ class MLP:
         dtype = np.float32 if made.dtype == np.float32 else str(made.dtype)
         return call(self, sizes=list(made.sizes), dtype=dtype, seed=None, **options, **shown)
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a picture and a table of the layers."""
+        from . import drawing  # a program that draws nothing does not wait for it
+
+        return drawing.network(self)
+
     def __str__(self) -> str:
         activations, output = self.architecture.activation, self.architecture.output
         each = f"{activations[0]!r}" if len(set(activations)) == 1 else f"{list(activations)}"

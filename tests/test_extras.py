@@ -35,6 +35,7 @@ CALLS = {
     "LBFGS": ("scipy", "lbfgs", lambda: trainer(optimizer=fb.LBFGS()).fit(X, Y)),
     "TensorBoard": ("tensorboardX", "tensorboard", lambda: trainer().fit(X, Y, callbacks=[board()])),
     "to_frame": ("pandas", "pandas", lambda: fb.History(loss=[1.0]).to_frame()),
+    "History.plot": ("matplotlib", "plot", lambda: fb.History(loss=[1.0]).plot()),
     "auc": ("sklearn", "sklearn", lambda: fb.metrics.auc(Y.astype(int), X[:, :1])),
     "to_torch": ("torch", None, lambda: fb.interop.to_torch(fb.MLP([2, 1]))),
 }

@@ -219,6 +219,13 @@ class Trainer:
     def __repr__(self) -> str:
         return call(self, seed=None)  # the seed says how the training began, and not where it is
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the network, the settings and the history."""
+        from .. import drawing  # a program that draws nothing does not wait for it
+
+        settings = {name: getattr(self.settings, name) for name in NAMES}
+        return drawing.trainer(drawing.network(self.network), settings, self.history)
+
     @property
     def network(self) -> MLP:
         """The network that is trained.
