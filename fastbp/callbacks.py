@@ -5,14 +5,18 @@ This module has the base class `Callback`, the class `State` that every callback
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import datetime
 import io
 import math
 import os
+import sys
 import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import util
 from typing import Any, Protocol
 
 import numpy as np
@@ -764,9 +768,21 @@ class TensorBoard(Callback):
 
 
 class Progress(Callback):
-    """`Progress` shows a progress bar with the samples per second, the time left and the scores.
+    """`Progress` shows how far training has come, with the scores and the time left.
 
-    ``fit(progress=True)`` adds this callback for you. The bar appears on standard error, or in a notebook.
+    ``fit(progress=...)`` adds this callback for you. It writes to standard error, or into the notebook.
+
+    Parameters
+    ----------
+    kind : {"bar", "lines"}, default "bar"
+        With "bar", there is a bar that moves, with the samples per second. A notebook has a bar of widgets if
+        ipywidgets is installed. With "lines", there is a line for the first and the last epoch, and for each epoch that
+        ends at least a second after the last line. Lines are for log files and pipes.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is neither "bar" nor "lines".
 
     Examples
     --------
@@ -776,18 +792,21 @@ class Progress(Callback):
     """
 
     every = None
+    pause = 1.0
+    """The shortest time between two lines, in seconds."""
 
-    def __init__(self):
+    def __init__(self, kind: str = "bar"):
+        self.kind = checks.choice(kind, "kind", ("bar", "lines"))
         self._bar: Any = None
+        if kind == "lines":
+            self.on_batch_end = super().on_batch_end
 
     def on_train_begin(self, state: State) -> None:
-        """Open a bar for all samples of this call of `fit`."""
-        # This import takes 30 ms. It is here so that `import fastbp` does not become slower.
-        from tqdm.auto import tqdm
-
-        n, epochs = state.epoch_samples, state.epochs - state.epoch
-        self._bar = tqdm(total=None if n is None else n * epochs, unit=" samples", unit_scale=True)
-        self._done = 0
+        """Open a bar for all samples of this call of `fit`, or start the clock."""
+        self._done, self._first, self._start, self._last = 0, state.epoch, time.monotonic(), 0.0
+        if self.kind == "bar" and sys.stderr is not None:  # it is None in a program without a console
+            n, epochs = state.epoch_samples, state.epochs - state.epoch
+            self._bar = _tqdm()(total=None if n is None else n * epochs, unit=" samples", unit_scale=True)
 
     def on_batch_end(self, state: State) -> None:
         """Show the samples and the scores so far."""
@@ -795,19 +814,52 @@ class Progress(Callback):
 
     def on_epoch_end(self, state: State) -> None:
         """Show the scores of the epoch. After the first epoch of blocks, set the length of the bar."""
-        if self._bar.total is None:
+        if self.kind == "lines":
+            now, ends = time.monotonic(), state.stop or state.epoch == state.epochs
+            if state.epoch == self._first + 1 or ends or now - self._last >= self.pause:
+                self._write(state, now)
+            return
+        if self._bar is not None and self._bar.total is None:
             self._bar.total = state.samples * (1 + state.epochs - state.epoch)
         self._show(state)
         self._done += state.samples
 
+    def _write(self, state: State, now: float) -> None:
+        """Write the line of an epoch."""
+        left = (now - self._start) / (state.epoch - self._first) * (state.epochs - state.epoch)
+        scores = "  ".join(f"{name} {value}" for name, value in _shown(state.scores).items())
+        self._last = now
+        # A log that nobody can write any more must not end the training.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            time_left = datetime.timedelta(seconds=round(left))
+            sys.stderr.write(f"epoch {state.epoch}/{state.epochs}  {scores}  {time_left} left\n")
+            sys.stderr.flush()
+
     def _show(self, state: State) -> None:
         """Write the scores and the number of samples to the bar."""
-        scores = {name: f"{value:.4g}" for name, value in state.scores.items() if name != "seconds"}
-        self._bar.set_postfix({"epoch": f"{state.epoch}/{state.epochs}", **scores}, refresh=False)
-        self._bar.update(self._done + state.samples - self._bar.n)
+        if self._bar is not None:
+            self._bar.set_postfix({"epoch": f"{state.epoch}/{state.epochs}", **_shown(state.scores)}, refresh=False)
+            self._bar.update(self._done + state.samples - self._bar.n)
 
     def on_train_end(self, state: State) -> None:
         """Close the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _shown(scores: dict[str, float]) -> dict[str, str]:
+    """Return the scores as text, without the seconds, which the time left says better."""
+    return {name: f"{value:.4g}" for name, value in scores.items() if name != "seconds"}
+
+
+def _tqdm() -> Any:
+    """Return the class of the bar: of widgets in a notebook that has them, and of text elsewhere.
+
+    tqdm takes 30 ms to import. Its own choice warns in a notebook without ipywidgets.
+    """
+    if "ipykernel.zmqshell" in sys.modules and util.find_spec("ipywidgets") is not None:
+        from tqdm.auto import tqdm
+    else:
+        from tqdm.std import tqdm
+    return tqdm

@@ -10,7 +10,7 @@ import dataclasses
 import math
 import numbers
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -134,6 +134,14 @@ def choice(value: object, name: str, among: object) -> str:
     if not isinstance(value, str) or value not in among:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, among))}, got {value!r}")
     return value
+
+
+def meant(name: object, among: Iterable[str]) -> str:
+    """Return what to add to a message about a wrong name: the name that is most like it, or nothing."""
+    import difflib  # it takes milliseconds, and only mistakes need it
+
+    alike = difflib.get_close_matches(name, among, 1) if isinstance(name, str) else []
+    return f"; did you mean {alike[0]!r}?" if alike else ""
 
 
 def resolved(value: object, name: str, registry: Registry[Any]) -> Any:

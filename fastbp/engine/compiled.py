@@ -17,6 +17,8 @@ import secrets
 import stat
 import sys
 import tempfile
+import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -211,8 +213,28 @@ class _Cache:
                 partial.unlink(missing_ok=True)
 
 
+_waited = threading.local()
+
+
+def clock() -> float:
+    """Return the time in seconds, as `time.perf_counter` does, without the time that this thread waited for kernels.
+
+    With it, the seconds of the first epoch are those of training, and not those of the compiler.
+    """
+    return time.perf_counter() - getattr(_waited, "seconds", 0.0)
+
+
 def _compiled(name: str, dispatcher, signature: tuple) -> CompileResult:
     """Compile a kernel, or load it from the cache. The name must be different for each kernel: it names the file."""
+    start = time.perf_counter()
+    try:
+        return _ready(name, dispatcher, signature)
+    finally:
+        _waited.seconds = getattr(_waited, "seconds", 0.0) + time.perf_counter() - start
+
+
+def _ready(name: str, dispatcher, signature: tuple) -> CompileResult:
+    """Return a kernel from the cache, or a new one."""
     if config.DISABLE_JIT:
         raise RuntimeError("NUMBA_DISABLE_JIT is set, and without a compiler there are no kernels: unset it")
     directory = threads.opening(cache_directory)  # it asks LLVM for the processor, behind a lock
@@ -236,9 +258,37 @@ def _load(dispatcher, signature: tuple) -> CompileResult | None:
 
 def _compile(dispatcher, signature: tuple) -> CompileResult:
     """Compile the kernel of a dispatcher, and write it to the cache."""
-    FunctionIdentity._unique_ids = NUMBERS
-    dispatcher.compile(signature)
+    with global_compiler_lock:  # which others may hold for long: only one at a time compiles
+        _notice.before()
+        start = time.perf_counter()
+        FunctionIdentity._unique_ids = NUMBERS
+        dispatcher.compile(signature)
+        _notice.seconds += time.perf_counter() - start
     return dispatcher.overloads[signature]
+
+
+class _Notice:
+    """`_Notice` says once in a process why the first training takes long. Only one thread at a time uses it."""
+
+    patience = 1.0
+    """The seconds of compiling after which a user wonders."""
+
+    def __init__(self):
+        self.seconds, self.given = 0.0, False
+
+    def before(self) -> None:
+        """Write the line to standard error if kernels have been compiled for long, and there is one more."""
+        if self.given or self.seconds < self.patience:
+            return
+        self.given = True
+        often = "once on this machine" if cache_directory() else "in each process, because it can write no cache"
+        # Standard error may be None or closed, or anything that a user has put in its place.
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"fastbp: compiling kernels, {often}\n")
+            sys.stderr.flush()
+
+
+_notice = _Notice()
 
 
 @functools.lru_cache(256)

@@ -12,7 +12,7 @@ from ..engine import threads
 from ..history import History
 from ..network import classes
 from ..values import call
-from .hooks import Hooks
+from .hooks import Hooks, Shown
 from .trainer import Trainer
 
 
@@ -85,7 +85,7 @@ class Ensemble:
         validation_data: tuple[np.ndarray, ...] | None = None,
         validation_split: float = 0.0,
         callbacks: Callable[[int], Iterable[Callback]] | None = None,
-        progress: bool | None = None,
+        progress: Shown = None,
     ) -> list[History]:
         """Train all networks on the same samples, as many at the same time as there are cores.
 
@@ -110,9 +110,8 @@ class Ensemble:
             A function that takes the number k = 0, 1, ... of a trainer, and returns the callbacks for this trainer.
             Each trainer needs callbacks of its own, because all trainers run at the same time. With None there are no
             callbacks.
-        progress : bool or None, keyword-only, default None
-            Whether to show a progress bar for the first trainer. With None, there is one if standard error is a
-            terminal.
+        progress : bool, "lines" or None, keyword-only, default None
+            What to show of the first trainer, as for `Trainer.fit`.
 
         Returns
         -------
@@ -135,6 +134,7 @@ class Ensemble:
         """
         if callbacks is not None and not callable(callbacks):
             raise TypeError(f"callbacks must be a function of the number of a trainer, got {callbacks!r}")
+        Hooks((), progress)  # which checks it before a trainer begins
         options = {"epochs": epochs, "sample_weight": sample_weight, "class_weight": class_weight}
         options |= {"validation_data": validation_data, "validation_split": validation_split}
         ended: list[bool] = []

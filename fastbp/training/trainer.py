@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import inspect
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,7 +30,7 @@ from ..optimizers import Optimizer
 from ..schedules import Schedule
 from ..values import call
 from . import checkpoints
-from .hooks import Hooks
+from .hooks import Hooks, Shown
 from .run import Run
 from .settings import NAMES, Settings
 from .state import TrainingState
@@ -262,7 +263,8 @@ class Trainer:
         validation_split: float = 0.0,
         shuffle_buffer: int | None = None,
         callbacks: Iterable[Callback] = (),
-        progress: bool | None = None,
+        progress: Shown = None,
+        **unknown: Never,
     ) -> History:
         """Train the network for a number of epochs. A further call continues where the last call ended.
 
@@ -322,15 +324,18 @@ class Trainer:
             array are shuffled together; of blocks, as many rows as fit into 64 MiB, but at most 65,536.
         callbacks : iterable of Callback, keyword-only, default ()
             The callbacks, for example of `fastbp.callbacks`, `EarlyStopping` or `Checkpoint`.
-        progress : bool or None, keyword-only, default None
-            Whether to show a progress bar. With None, there is one if standard error is a terminal.
+        progress : bool, "lines" or None, keyword-only, default None
+            With True, there is a progress bar; with "lines", there are lines with the scores and the time left, for log
+            files and pipes; with False, there is neither. With None, there is a bar in a terminal and in a notebook,
+            and nothing elsewhere. `fastbp.callbacks.Progress` says more.
 
         Returns
         -------
         History
             One row for each epoch of this trainer, also of earlier calls. "loss" and "accuracy" are means over the
             epoch; each sample is evaluated just before the step that uses it. "learning_rate" is the learning rate of
-            the last step of the epoch. "seconds" is the time of training without validation.
+            the last step of the epoch. "seconds" is the time of training, without validation and without the time to
+            compile kernels.
 
         Raises
         ------
@@ -338,7 +343,7 @@ class Trainer:
             If an argument does not fit. The trainer and the network have not changed then. If a block does not fit, the
             steps before it are kept.
         TypeError
-            If an argument has the wrong type; the same holds as for ValueError.
+            If an argument has the wrong type, or if there is no such argument; the same holds as for ValueError.
         FloatingPointError
             If the loss becomes NaN or infinite. The message names the step. The network then has the parameters from
             the beginning of the epoch (or those of the checkpoint, if training was resumed within this epoch), and the
@@ -367,6 +372,8 @@ class Trainer:
         >>> trainer.fit(blocks, epochs=2).epochs
         102
         """
+        if unknown:
+            _check_known(unknown, inspect.signature(self.fit).parameters)
         epochs = checks.integer(epochs, "epochs", 0)
         called = Hooks(callbacks, progress)
         split = checks.real(validation_split, "validation_split", 0, 1)
@@ -815,6 +822,18 @@ class Trainer:
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self._lock = threads.lock()
+
+
+def _check_known(unknown: Mapping[str, object], known: Collection[str]) -> None:
+    """Raise TypeError if `fit` was given an argument that it does not have, and say what to write instead."""
+    for name in unknown:
+        if name in NAMES:
+            hint = f"; it is a setting of the trainer: Trainer(..., {name}=...) or trainer.{name} = ..."
+        elif name == "verbose":
+            hint = "; progress=True shows a bar, progress='lines' writes lines, and progress=False shows nothing"
+        else:
+            hint = checks.meant(name, known)
+        raise TypeError(f"fit has no argument {name!r}{hint}")
 
 
 def _check_fit(network: MLP, settings: Settings) -> None:
