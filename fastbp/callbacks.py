@@ -1,6 +1,8 @@
 """Callbacks run your own code while `Trainer.fit` trains a network: to watch it, to record it, or to stop it.
 
-This module has the base class `Callback`, the class `State` that every callback receives, and ready-made callbacks.
+This module has the base class `Callback`, the class `State` that every callback receives, and ready-made callbacks:
+`EarlyStopping`, `Settled`, `CSVLogger`, `TensorBoard`, `Recorder`, `Progress` and `Lambda`. `fastbp.Checkpoint` is a
+callback too.
 """
 
 from __future__ import annotations
@@ -17,21 +19,27 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import util
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import checks, extras
 from .files import write
 from .history import History
 from .network import MLP
-from .schedules import UNITS
+from .schedules.base import UNITS
 from .values import call
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "CSVLogger", "Callback", "EarlyStopping", "Lambda", "Progress", "Recorder", "Settled", "State", "TensorBoard",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class Trains(Protocol):

@@ -17,6 +17,13 @@ import numpy as np
 from . import checks
 from .files import write
 
+__all__ = ["download_mnist", "load_mnist", "read_idx"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """The NumPy dtype for each type code of an IDX header. Numbers of several bytes are big-endian."""
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from safetensors.numpy import save as to_bytes
 
 from . import checks
 
@@ -199,6 +198,8 @@ def pack(kind: str, description: Mapping[str, Any], tensors: Mapping[str, np.nda
     bytes
         The content.
     """
+    from safetensors.numpy import save as to_bytes  # only writing needs it
+
     # safetensors writes the memory of an array as it is, so the array must be C-contiguous and in native byte order.
     tensors = {name: np.asarray(array, array.dtype.newbyteorder("="), order="C") for name, array in tensors.items()}
     text = json.dumps(description)

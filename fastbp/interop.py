@@ -13,6 +13,12 @@ from .network import MLP, check_network
 if TYPE_CHECKING:
     import torch
 
+__all__ = ["from_torch", "to_torch"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
     """Copy the weights and biases of a PyTorch module into a network.

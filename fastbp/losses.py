@@ -1,9 +1,16 @@
 """This module holds the losses: functions C(a, y) of the outputs a and the targets y of a sample. Each loss is a class.
 
 A trainer takes a loss by its name, such as ``"huber"``, or as an object with parameters, such as ``Huber(2.0)``.
-`Formula` makes one of a formula of your own. Training minimises the mean of C over the samples. Each loss works with
-each activation function of the output. The formulas are plain Python functions of vectors and arrays
-(`fastbp.kernels.simd.operands`); the engine compiles them when a trainer first uses them.
+`Formula` makes one of a formula of your own.
+
+The names are "cross_entropy", "binary_cross_entropy", "squared_error", "sum_squared_error", "mean_squared_error",
+"absolute_error", "huber", "quantile", "log_cosh", "poisson", "hinge", "squared_hinge", "multiclass_hinge" and
+"norm_error". The class of each has its name in words that begin with a capital letter, such as `CrossEntropy`. The dict
+`LOSSES` has all of them.
+
+Training minimises the mean of C over the samples. Each loss works with each activation function of the output. The
+formulas are plain Python functions of vectors and arrays (`fastbp.kernels.simd.operands`); the engine compiles them
+when a trainer first uses them.
 """
 
 from __future__ import annotations
@@ -23,6 +30,16 @@ from .kernels.simd.formulas import digest
 from .kernels.simd.functions import exp, expm1, log, log1p
 from .kernels.simd.vector import absolute, maximum, minimum, tiny, where, with_sign
 from .values import Value
+
+__all__ = [
+    "LOSSES", "AbsoluteError", "BinaryCrossEntropy", "CrossEntropy", "Formula", "Hinge", "Huber", "LogCosh", "Loss",
+    "MeanSquaredError", "MulticlassHinge", "NormError", "Poisson", "Quantile", "SquaredError", "SquaredHinge",
+    "SumSquaredError",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 @dataclass(frozen=True, repr=False, eq=False)

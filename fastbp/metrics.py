@@ -3,6 +3,9 @@
 A metric is one of the names in `METRICS`, an object such as ``TopK(2)``, or your own function ``f(y, a) -> float``.
 Your function gets the targets y as you gave them (class labels as int64) and the outputs a, of shape (n, n_out). If the
 network has one output and y has shape (n,), then a has shape (n,) too.
+
+The names are "accuracy" (the share of right classes), "objective" (the loss with the terms of `l1` and `l2`),
+"top_5_accuracy" (that of ``TopK(5)``), "r2", "mae" and "auc", which are functions of this module.
 """
 
 from __future__ import annotations
@@ -16,6 +19,11 @@ from . import checks, extras
 from .values import Value
 
 __all__ = ["METRICS", "TopK", "auc", "mae", "r2"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 Scorer = Callable[[np.ndarray, np.ndarray], float]
 """The type of a function that computes a metric from the targets and the outputs."""

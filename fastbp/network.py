@@ -7,12 +7,11 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
 
-from . import checks, files
+from . import checks, elsewhere, files
 from .activations import OUTPUTS, Activation
 from .architecture import Architecture
 from .data import arrays
@@ -24,8 +23,12 @@ from .engine.workspace import Model, address
 from .formulas.programs import Line, Program
 from .kernels.panels import aligned
 from .losses import LOSSES, OUTPUT_GRADIENT, Loss
-from .trace import Trace
 from .values import call
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .trace import Trace
 
 CLASSES = {kind.__name__: kind for kind in (Architecture, *OUTPUTS.kinds, Program, Line)}
 """The classes that the description of a network in a file may name, by their names."""
@@ -58,7 +61,7 @@ def check_network(network: object) -> None:
         raise TypeError(f"network must be an MLP, got {type(network).__name__}")
 
 
-class MLP:
+class MLP(metaclass=elsewhere.Hinting):
     """`MLP` is a multi-layer perceptron, a fully connected feedforward network with L layers of weights.
 
     For a sample x, the network computes a^0 = x, and then z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L.
@@ -826,6 +829,8 @@ class MLP:
         """
         if (y is None) != (loss is None):
             raise ValueError("y and loss must be given together: a backward pass needs both")
+        from .trace import Trace  # only this method needs it
+
         found = None if loss is None else checks.resolved(loss, "loss", LOSSES)
         if found is None:
             samples, gradient = Samples(inputs(X, self.sizes[0], self.dtype)), ()
@@ -891,12 +896,26 @@ class MLP:
         DivergedError
             If the loss is not finite.
         """
+        if not isinstance(samples, Samples):
+            raise TypeError(f"samples must be checked ones, got {type(samples).__name__}; {elsewhere.SCORE}")
         threads.check_entry(self._lock)
         with self._lock:
             work = self._work(plan.evaluate, samples.n, n_threads, loss)
             with work.reading(samples):
                 work.finish()
                 return work.scores(samples.y.classes)
+
+    if not TYPE_CHECKING:  # a checker would believe that every name exists
+
+        def __getattr__(self, name: str) -> NoReturn:
+            elsewhere.refuse(type(self), name, elsewhere.NETWORK)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if type(self) is MLP and not name.startswith("_") and not hasattr(MLP, name) and name not in _OWN:
+            known = [*_OWN, "theta", "weights", "biases"]
+            hint = {name: "a network keeps what it was made with"} if name in _ARGUMENTS else elsewhere.NETWORK
+            elsewhere.refuse(MLP, name, hint, known)
+        object.__setattr__(self, name, value)
 
     def __copy__(self) -> MLP:
         return copy.deepcopy(self)  # because two networks must never share parameters
@@ -937,6 +956,13 @@ class MLP:
         sizes = "-".join(map(str, self.sizes))
         shown = f"activation={each}, " if activations else ""
         return f"MLP({sizes}, {shown}output={output!r}, {self.n_parameters:,} parameters, {self.dtype})"
+
+
+_OWN = ("architecture", "parameters")
+"""The attributes of a network that have no property, besides private ones."""
+
+_ARGUMENTS = ("activation", "output", "init", "dropout", "input_noise", "max_norm", "bias", "seed")
+"""Arguments of `MLP` that are no attributes."""
 
 
 def load(path: str | os.PathLike) -> MLP:

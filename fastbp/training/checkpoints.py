@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -16,21 +17,21 @@ import numpy as np
 from .. import averages, checks, files, losses, metrics, network, optimizers, schedules
 from ..callbacks import Callback, State
 from ..engine.parameters import Layout
+from ..schedules.base import UNITS
 from . import hooks
 from .settings import NAMES, Settings
 from .state import TrainingState
 
 KIND = "checkpoint"
 SUFFIX = ".safetensors"
-CLASSES = {
-    **network.CLASSES,
-    **{files.stored_as(kind): kind for kind in losses.LOSSES.kinds},
-    **optimizers.OPTIMIZERS,
-    **schedules.SCHEDULES,
-    **averages.AVERAGES,
-    "TopK": metrics.TopK,
-}
-"""The classes that the description of a checkpoint may name, by their names."""
+
+
+@functools.cache
+def classes() -> dict[str, type]:
+    """Return the classes that the description of a checkpoint may name, by their names."""
+    found = {**network.CLASSES, **{files.stored_as(kind): kind for kind in losses.LOSSES.kinds}}
+    return found | optimizers.OPTIMIZERS | schedules.by_name() | averages.AVERAGES | {"TopK": metrics.TopK}
+
 
 Trained = TypeVar("Trained")
 
@@ -82,7 +83,7 @@ class Checkpoint(Callback):
 
     def __init__(self, directory: str | os.PathLike, *, every: int = 1, per: str = "epoch", keep: int = 3):
         self.directory, self.keep = Path(directory), checks.integer(keep, "keep", 1)
-        self.every, self.per = checks.integer(every, "every", 1), checks.choice(per, "per", schedules.UNITS)
+        self.every, self.per = checks.integer(every, "every", 1), checks.choice(per, "per", UNITS)
         self._claim: files.Claim | None = None
         if per == "step":
             self.on_batch_end = self._write
@@ -134,7 +135,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
     """Return the settings as values that JSON can store. Raise ValueError if a setting cannot be restored from them."""
     described = {name: files.plain(getattr(settings, name)) for name in NAMES if name != "metrics"}
     for name, value in described.items():
-        if files.restored(value, CLASSES) != getattr(settings, name):
+        if files.restored(value, classes()) != getattr(settings, name):
             raise ValueError(f"{name} must be one of fastbp's to be kept in a file, got {getattr(settings, name)!r}")
     known = lambda metric: isinstance(metric, str | metrics.TopK)  # noqa: E731
     described["metrics"] = [files.plain(metric) if known(metric) else None for metric in settings.metrics]
@@ -180,7 +181,7 @@ class Found:
 
     def __init__(self, contents: files.Contents):
         self._described = described = contents.description
-        self.settings = files.restored_fields(described["trainer"], CLASSES)
+        self.settings = files.restored_fields(described["trainer"], classes())
         scorers, names = self.settings.pop("metrics"), self.settings.pop("metric_names")
         known = [metric for metric in scorers if metric is not None]
         if [name for name, metric in zip(names, scorers, strict=True) if metric] != list(metrics.by_name(known)):
@@ -191,7 +192,7 @@ class Found:
             (name, which, values, {key: f"callback {k} {key}" for key in keys})
             for k, (name, which, values, keys) in enumerate(self._position.pop("callbacks"))
         ]
-        made = files.restored(described["network"], CLASSES)
+        made = files.restored(described["network"], classes())
         size = Layout(made.sizes, made.dtype).size
         shapes = {"theta": [size], "state": [self.settings["optimizer"].state_count * size]}
         shapes |= {"average": [size]} if self.settings["average"] else {}

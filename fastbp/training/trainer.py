@@ -10,12 +10,11 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from .. import checks, files
+from .. import checks, elsewhere, files
 from ..averages import Average
 from ..callbacks import Callback
 from ..data import arrays, sources
@@ -34,6 +33,9 @@ from .hooks import Hooks, Shown
 from .run import Run
 from .settings import NAMES, Settings
 from .state import TrainingState
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class Trainer:
@@ -199,16 +201,20 @@ class Trainer:
         self._lock, self._owner = threads.lock(), None
         network.decide_at(self.settings.resolved_loss.threshold)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in NAMES:
+    if not TYPE_CHECKING:  # a checker would believe that every name exists
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in NAMES or "settings" not in self.__dict__:  # a copy begins without settings
+                elsewhere.refuse(type(self), name, elsewhere.TRAINER, NAMES)
             return getattr(self.__dict__["settings"], name)
-        raise AttributeError(f"a Trainer has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *NAMES})
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in NAMES:
+            if type(self) is Trainer and not name.startswith("_") and not hasattr(Trainer, name) and name not in _OWN:
+                elsewhere.refuse(Trainer, name, elsewhere.TRAINER, [*NAMES, "network"])
             object.__setattr__(self, name, value)
             return
         settings = dataclasses.replace(self.settings, **{name: value})
@@ -678,6 +684,8 @@ class Trainer:
         FloatingPointError
             If the loss is not finite.
         """
+        if not isinstance(samples, Samples):
+            raise TypeError(f"samples must be checked ones, got {type(samples).__name__}; use evaluate(X, y)")
         loss, network = self.settings.resolved_loss, network or self.network
         try:
             scores = network.evaluate(samples, loss, self.n_threads)
@@ -822,6 +830,10 @@ class Trainer:
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self._lock = threads.lock()
+
+
+_OWN = ("settings", "state")
+"""The attributes of a trainer that have no property, besides settings and private ones."""
 
 
 def _check_known(unknown: Mapping[str, object], known: Collection[str]) -> None:
