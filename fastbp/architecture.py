@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -111,6 +111,20 @@ class Architecture:
                 raise ValueError(
                     f"activation {sigma.name!r} has no derivative: such a network can predict but not be trained"
                 )
+
+    def part(self, first: int, last: int) -> Architecture:
+        """Return the architecture of the layers first < l <= last, as for ``net[first:last]``."""
+        activations, ends = (*self.activation, self.output), last == len(self.sizes) - 1
+        return replace(
+            self,
+            sizes=self.sizes[first : last + 1],
+            activation=activations[first : last - 1],
+            output=activations[last - 1],
+            dropout=self.dropout[first:last],
+            input_noise=0.0 if first else self.input_noise,
+            threshold=self.threshold if ends else 0.5,
+            bias=self.bias[first:last],
+        )
 
     def draw(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """Draw the first weights of each layer.

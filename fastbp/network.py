@@ -330,6 +330,69 @@ class MLP(metaclass=elsewhere.Hinting):
         twin.set_weights(self.weights, self.biases)
         return twin
 
+    def __len__(self) -> int:
+        """The number L of layers of weights."""
+        return len(self.sizes) - 1
+
+    def __getitem__(self, layers: int | slice) -> MLP:
+        """Return a network that consists of some layers of this one, with copies of their parameters.
+
+        ``net[:2]`` has the first two layers of weights, for example the encoder of an autoencoder, and ``net[2:]`` has
+        the others: ``net[2:].predict(net[:2].predict(X))`` is ``net.predict(X)``. The layers keep their activation
+        functions, biases and dropout. A part that begins with the first layer keeps `shift`, `scale` and the noise of
+        the inputs, and a part that ends with the last layer keeps the `threshold`.
+
+        Parameters
+        ----------
+        layers : int or slice
+            The layers, as for a list of `len(net)` layers. One number gives a network with one layer.
+
+        Returns
+        -------
+        MLP
+            The new network.
+
+        Raises
+        ------
+        IndexError
+            If there is no such layer.
+        ValueError
+            If the slice has no layer, or a step other than 1.
+        TypeError
+            If `layers` is neither an integer nor a slice of integers.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net = fb.MLP([8, 4, 2, 4, 8], activation="tanh", seed=0)
+        >>> encoder, decoder = net[:2], net[2:]
+        >>> encoder, decoder
+        (MLP([8, 4, 2], activation='tanh', output='tanh'), MLP([2, 4, 8], activation='tanh'))
+        >>> len(net), net[-1].sizes
+        (4, (4, 8))
+        """
+        L = len(self)
+        if isinstance(layers, slice):
+            try:
+                first, last, step = layers.indices(L)
+            except TypeError:
+                raise TypeError(f"layers must be integers, got {layers!r}") from None
+            if step != 1:
+                raise ValueError(f"layers must be next to each other, with step 1, got step {layers.step!r}")
+            if first >= last:
+                raise ValueError(f"layers must be some of the {L}, got {layers!r}, which has none")
+        else:
+            first = checks.integer(layers, "layers", -(2**63))
+            if not -L <= first < L:
+                raise IndexError(f"layers must be from {-L} to {L - 1}, got {layers}")
+            first %= L
+            last = first + 1
+        shift, scale = (0.0, 1.0) if first else (self.shift, self.scale)
+        with self._lock:
+            part = MLP.from_architecture(self.architecture.part(first, last), scale, shift)
+            part.set_weights(self.weights[first:last], self.biases[first:last])
+        return part
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the network to a file. `fastbp.load` reads it again.
 
