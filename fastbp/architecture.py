@@ -112,6 +112,13 @@ class Architecture:
                     f"activation {sigma.name!r} has no derivative: such a network can predict but not be trained"
                 )
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the tensors of a network by their names in a file."""
+        shapes = {"shift": self.sizes[:1], "scale": self.sizes[:1]}
+        for l, (shape, biased) in enumerate(zip(pairwise(self.sizes), self.bias, strict=True), 1):
+            shapes |= {f"W{l}": shape} | ({f"b{l}": shape[1:]} if biased else {})
+        return shapes
+
     def part(self, first: int, last: int) -> Architecture:
         """Return the architecture of the layers first < l <= last, as for ``net[first:last]``."""
         activations, ends = (*self.activation, self.output), last == len(self.sizes) - 1

@@ -35,6 +35,12 @@ NETWORK = {
 }
 """What to say about a name that an `MLP` does not have."""
 
+ARGUMENTS = dict.fromkeys(
+    ("activation", "output", "init", "dropout", "input_noise", "max_norm", "bias", "seed"),
+    "a network keeps what it was made with",
+)
+"""What to say where an argument of `MLP` is assigned, which is no attribute."""
+
 TRAINER = {
     "train": "fit(X, y, epochs=...) trains the network",
     "train_on_batch": "partial_fit(X, y) makes one step",
@@ -67,6 +73,28 @@ def refuse(of: type, name: str, hints: Mapping[str, str], known: Iterable[str] =
     """
     hint = f": {hints[name]}" if name in hints else checks.meant(name, known)
     raise AttributeError(f"{of.__name__} has no attribute {name!r}{hint}", name=name)
+
+
+def check_own(of: object, base: type, name: str, hints: Mapping[str, str], known: Iterable[str]) -> None:
+    """Raise AttributeError if an attribute is to be set that objects of a class do not have.
+
+    Private attributes are possible, and so are all attributes of classes that are derived from this one.
+
+    Parameters
+    ----------
+    of : object
+        The object.
+    base : type
+        The class.
+    name : str
+        The name of the attribute.
+    hints : mapping of str to str
+        What to say about some names.
+    known : iterable of str
+        The attributes that exist, besides properties.
+    """
+    if type(of) is base and not name.startswith("_") and not hasattr(base, name) and name not in known:
+        refuse(base, name, hints, [*known, *(each for each in dir(base) if not each.startswith("_"))])
 
 
 class Hinting(type):

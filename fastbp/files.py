@@ -260,15 +260,20 @@ class Contents:
             raise ValueError(f"{name} has not the bytes that its header states")
         return dtype, shape, self._start + first
 
-    def fit(self, shapes: Mapping[str, Sequence[int]], dtype: np.dtype, others: Collection[str] = ()) -> None:
+    def fit(
+        self,
+        shapes: Mapping[str, Sequence[int]],
+        dtype: np.dtype | Mapping[str, np.dtype],
+        others: Collection[str] = (),
+    ) -> None:
         """Check the names, shapes and dtypes of the tensors, before memory for them is allocated.
 
         Parameters
         ----------
         shapes : mapping of str to sequence of int
             The shape of each tensor, by its name.
-        dtype : dtype
-            The dtype of these tensors.
+        dtype : dtype, or mapping of str to dtype
+            The dtype of these tensors, or that of each.
         others : collection of str, default ()
             The names of tensors that may have any shape and dtype.
 
@@ -284,9 +289,9 @@ class Contents:
         if sum(math.prod(shape) * kind.itemsize for kind, shape, _ in entries.values()) != self._end - self._start:
             raise ValueError("it has not the bytes that its header states")
         for name, shape in shapes.items():
-            kind, found, _ = entries[name]
-            if kind != dtype or found != tuple(shape):
-                raise ValueError(f"{name} is {self._entries[name]['dtype']} {list(found)}, not {dtype} {list(shape)}")
+            (kind, found, _), wanted = entries[name], dtype if isinstance(dtype, np.dtype) else dtype[name]
+            if kind != wanted or found != tuple(shape):
+                raise ValueError(f"{name} is {self._entries[name]['dtype']} {list(found)}, not {wanted} {list(shape)}")
 
     def tensors(self) -> Iterator[tuple[str, np.ndarray]]:
         """Read the tensors one after another, sorted by their names.

@@ -420,10 +420,28 @@ class MLP(metaclass=elsewhere.Hinting):
         ...     path.stat().st_size > 12
         True
         """
+        files.write(path, files.pack("network", files.plain(self.architecture), self.to_tensors()))
+
+    def to_tensors(self) -> dict[str, np.ndarray]:
+        """Return copies of the parameters, of `shift` and of `scale` by their names in a file."""
         tensors = {"shift": self.shift, "scale": self.scale}
         for l, (W, b) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             tensors |= {f"W{l}": W} | ({} if b is None else {f"b{l}": b})
-        files.write(path, files.pack("network", files.plain(self.architecture), tensors))
+        return tensors
+
+    def set_tensor(self, name: str, tensor: np.ndarray) -> None:
+        """Set what has this name in a file: the weights or the biases of one layer, `shift` or `scale`.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
+        """
+        if name in ("shift", "scale"):
+            setattr(self, f"_{name}", self._per_feature(tensor, name))
+        else:
+            arrays.within(tensor, name, self.dtype)
+            self.parameters.set_layer(int(name[1:]) - 1, **{name[0]: tensor})
 
     def set_weights(self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike | None]) -> None:
         """Replace all weights and biases. If one of the arrays does not fit, nothing changes.
@@ -974,10 +992,8 @@ class MLP(metaclass=elsewhere.Hinting):
             elsewhere.refuse(type(self), name, elsewhere.NETWORK)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if type(self) is MLP and not name.startswith("_") and not hasattr(MLP, name) and name not in _OWN:
-            known = [*_OWN, "theta", "weights", "biases"]
-            hint = {name: "a network keeps what it was made with"} if name in _ARGUMENTS else elsewhere.NETWORK
-            elsewhere.refuse(MLP, name, hint, known)
+        hints = elsewhere.NETWORK | elsewhere.ARGUMENTS
+        elsewhere.check_own(self, MLP, name, hints, ("architecture", "parameters"))
         object.__setattr__(self, name, value)
 
     def __copy__(self) -> MLP:
@@ -1021,13 +1037,6 @@ class MLP(metaclass=elsewhere.Hinting):
         return f"MLP({sizes}, {shown}output={output!r}, {self.n_parameters:,} parameters, {self.dtype})"
 
 
-_OWN = ("architecture", "parameters")
-"""The attributes of a network that have no property, besides private ones."""
-
-_ARGUMENTS = ("activation", "output", "init", "dropout", "input_noise", "max_norm", "bias", "seed")
-"""Arguments of `MLP` that are no attributes."""
-
-
 def load(path: str | os.PathLike) -> MLP:
     """Read a network from a file that `MLP.save` wrote.
 
@@ -1065,16 +1074,9 @@ def load(path: str | os.PathLike) -> MLP:
         made = files.restored(contents.description, CLASSES)
         if not isinstance(made, Architecture):
             raise ValueError(f"its description is {made!r}, not that of an architecture")
-        shapes = {"shift": made.sizes[:1], "scale": made.sizes[:1]}
-        for l, (shape, biased) in enumerate(zip(pairwise(made.sizes), made.bias, strict=True), 1):
-            shapes |= {f"W{l}": shape} | ({f"b{l}": shape[1:]} if biased else {})
-        contents.fit(shapes, made.dtype)
+        contents.fit(made.shapes(), made.dtype)
         network = MLP.from_architecture(made, 1.0, 0.0)
         # The loop holds one tensor at a time, so that a large network is in memory once, and not three times.
         for name, tensor in contents.tensors():
-            if name in ("shift", "scale"):
-                setattr(network, f"_{name}", network._per_feature(tensor, name))
-            else:
-                arrays.within(tensor, name, made.dtype)
-                network.parameters.set_layer(int(name[1:]) - 1, **{name[0]: tensor})
+            network.set_tensor(name, tensor)
         return network

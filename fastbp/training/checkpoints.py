@@ -90,7 +90,7 @@ class Checkpoint(Callback):
 
     def on_train_begin(self, state: State) -> None:
         """Check that the settings can be stored and that the directory can be written, before the first epoch."""
-        json.dumps([_settings(state.trainer.settings), files.plain(state.network.architecture)])
+        json.dumps([settings_of(state.trainer.settings), files.plain(state.network.architecture)])
         self.directory.mkdir(parents=True, exist_ok=True)
         self._claim = files.Claim(self.directory)
         with tempfile.TemporaryFile(dir=self.directory):  # an error is better now than after the first epoch
@@ -131,7 +131,7 @@ def found(directory: Path) -> list[Path]:
     )
 
 
-def _settings(settings: Settings) -> dict[str, Any]:
+def settings_of(settings: Settings) -> dict[str, Any]:
     """Return the settings as values that JSON can store. Raise ValueError if a setting cannot be restored from them."""
     described = {name: files.plain(getattr(settings, name)) for name in NAMES if name != "metrics"}
     for name, value in described.items():
@@ -141,6 +141,22 @@ def _settings(settings: Settings) -> dict[str, Any]:
     described["metrics"] = [files.plain(metric) if known(metric) else None for metric in settings.metrics]
     described["metric_names"] = list(settings.scorers)
     return described
+
+
+def restored_settings(described: dict[str, Any]) -> tuple[dict[str, Any], list[str], bool]:
+    """Return the settings that `settings_of` described, the names of all metrics, and whether no metric is missing.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        If the description is not one that `settings_of` can return.
+    """
+    settings = files.restored_fields(described, classes())
+    scorers, names = settings.pop("metrics"), settings.pop("metric_names")
+    known = [metric for metric in scorers if metric is not None]
+    if [name for name, metric in zip(names, scorers, strict=True) if metric] != list(metrics.by_name(known)):
+        raise ValueError(f"its metrics {scorers} are not {names}")
+    return settings | {"metrics": known}, names, None not in scorers
 
 
 def _content(state: State) -> bytes:
@@ -154,7 +170,11 @@ def _content(state: State) -> bytes:
         tensors |= {f"callback {k} {key}": value for key, value in arrays.items()}
         kept.append([name, which, {key: value for key, value in values.items() if key not in arrays}, sorted(arrays)])
     described["position"]["callbacks"] = kept
-    description = {"network": files.plain(net.architecture), "trainer": _settings(state.trainer.settings), **described}
+    description = {
+        "network": files.plain(net.architecture),
+        "trainer": settings_of(state.trainer.settings),
+        **described,
+    }
     return files.pack(KIND, description, tensors)
 
 
@@ -181,12 +201,7 @@ class Found:
 
     def __init__(self, contents: files.Contents):
         self._described = described = contents.description
-        self.settings = files.restored_fields(described["trainer"], classes())
-        scorers, names = self.settings.pop("metrics"), self.settings.pop("metric_names")
-        known = [metric for metric in scorers if metric is not None]
-        if [name for name, metric in zip(names, scorers, strict=True) if metric] != list(metrics.by_name(known)):
-            raise ValueError(f"its metrics {scorers} are not {names}")
-        self.settings["metrics"], self._names, self._complete = known, names, None not in scorers
+        self.settings, self._names, self._complete = restored_settings(described["trainer"])
         self._position = dict(described["position"])
         self._callbacks = [
             (name, which, values, {key: f"callback {k} {key}" for key in keys})

@@ -213,8 +213,7 @@ class Trainer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in NAMES:
-            if type(self) is Trainer and not name.startswith("_") and not hasattr(Trainer, name) and name not in _OWN:
-                elsewhere.refuse(Trainer, name, elsewhere.TRAINER, [*NAMES, "network"])
+            elsewhere.check_own(self, Trainer, name, elsewhere.TRAINER, (*NAMES, "settings", "state"))
             object.__setattr__(self, name, value)
             return
         settings = dataclasses.replace(self.settings, **{name: value})
@@ -410,7 +409,7 @@ class Trainer:
                 shuffle = self.shuffle and not searches  # one step uses all samples: no order is needed
                 source = sources.Arrays(samples, rows, shuffle, shuffle_buffer, self._batch(samples.n))
             if validation is not None:
-                self._check_metrics(validation.y)
+                self.check_metrics(validation.y)
             Run(self, source, called, epochs).train(validation)
         return self.history
 
@@ -659,7 +658,7 @@ class Trainer:
         """
         network = self.network  # another thread may give the trainer another one
         samples = self.read(X, y, sample_weight, network)
-        self._check_metrics(samples.y)
+        self.check_metrics(samples.y)
         return self.score(samples, "these samples", network)
 
     def score(self, samples: Samples, name: str, network: MLP | None = None) -> dict[str, float]:
@@ -717,7 +716,7 @@ class Trainer:
         finally:
             self._owner = None
 
-    def _check_metrics(self, y: Targets) -> None:
+    def check_metrics(self, y: Targets) -> None:
         """Raise ValueError if a metric cannot be computed for targets of this kind."""
         if "accuracy" in self.settings.scorers and not y.classes:
             name = self.settings.resolved_loss.name
@@ -830,10 +829,6 @@ class Trainer:
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self._lock = threads.lock()
-
-
-_OWN = ("settings", "state")
-"""The attributes of a trainer that have no property, besides settings and private ones."""
 
 
 def _check_known(unknown: Mapping[str, object], known: Collection[str]) -> None:
