@@ -155,11 +155,22 @@ class Architecture:
             yield W
 
 
+def _is_list(value: object) -> bool:
+    """Return whether a value is a sequence, and neither text nor an array without dimensions."""
+    return (
+        isinstance(value, Sequence | np.ndarray)
+        and not isinstance(value, str | bytes)
+        and getattr(value, "ndim", 1) > 0
+    )
+
+
 def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     """Return `sizes` as a tuple of int, or raise an error."""
-    is_list = isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str | bytes)
-    if not is_list or np.ndim(sizes) != 1 or not 2 <= len(sizes) <= MAX_LAYERS + 1:
-        raise ValueError(f"sizes must be a sequence of 2 to {MAX_LAYERS + 1} layer widths, got {sizes!r}")
+    if not _is_list(sizes) or not 2 <= len(sizes) <= MAX_LAYERS + 1 or any(map(_is_list, sizes)):
+        raise ValueError(
+            f"sizes must be 2 to {MAX_LAYERS + 1} numbers of units, such as [4, 8, 3] for 4 inputs, 8 hidden units and 3 "
+            f"outputs; got {sizes!r}"
+        )
     return tuple(checks.integer(n, f"sizes[{l}]", 1) for l, n in enumerate(sizes))
 
 

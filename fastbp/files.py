@@ -59,6 +59,16 @@ class ModelFileError(ValueError):
     """
 
 
+@contextlib.contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Let each OSError inside a with statement name this path, which the user has given."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = os.fspath(path), None
+        raise
+
+
 def write(path: str | os.PathLike, content: bytes) -> None:
     """Write a file completely or not at all.
 
@@ -76,8 +86,14 @@ def write(path: str | os.PathLike, content: bytes) -> None:
     Raises
     ------
     OSError
-        If the file cannot be written. An old file stays as it was.
+        If the file cannot be written. An old file stays as it was. The error names the path.
     """
+    with naming(path):
+        _write(path, content)
+
+
+def _write(path: str | os.PathLike, content: bytes) -> None:
+    """Write a file, as `write` does."""
     try:
         old = Path(path).stat()
     except FileNotFoundError:

@@ -91,10 +91,11 @@ class Checkpoint(Callback):
     def on_train_begin(self, state: State) -> None:
         """Check that the settings can be stored and that the directory can be written, before the first epoch."""
         json.dumps([settings_of(state.trainer.settings), files.plain(state.network.architecture)])
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._claim = files.Claim(self.directory)
-        with tempfile.TemporaryFile(dir=self.directory):  # an error is better now than after the first epoch
-            pass
+        with files.naming(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._claim = files.Claim(self.directory)
+            with tempfile.TemporaryFile(dir=self.directory):  # an error is better now than after the first epoch
+                pass
         for partial in self.directory.glob(f".checkpoint-*{SUFFIX}.*"):  # left by a process that was killed
             partial.unlink(missing_ok=True)
 
