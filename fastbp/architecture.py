@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from . import checks
 from .activations import ACTIVATIONS, OUTPUTS, Activation
 
 MAX_LAYERS = 100
+
+Init = Literal["he_uniform", "he_normal", "glorot_uniform", "glorot_normal", "lecun_uniform", "lecun_normal"]
 
 INITS = {
     "he": lambda n_in, n_out: 2.0 / n_in,
@@ -71,7 +74,7 @@ class Architecture:
     sizes: tuple[int, ...]
     activation: tuple[str | Activation, ...]
     output: str | Activation
-    init: str | None
+    init: Init | None
     dropout: tuple[float, ...]
     input_noise: float
     max_norm: float | None
@@ -168,8 +171,8 @@ def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     """Return `sizes` as a tuple of int, or raise an error."""
     if not _is_list(sizes) or not 2 <= len(sizes) <= MAX_LAYERS + 1 or any(map(_is_list, sizes)):
         raise ValueError(
-            f"sizes must be 2 to {MAX_LAYERS + 1} numbers of units, such as [4, 8, 3] for 4 inputs, 8 hidden units and 3 "
-            f"outputs; got {sizes!r}"
+            f"sizes must be 2 to {MAX_LAYERS + 1} numbers of units, such as [4, 8, 3] for 4 inputs, 8 hidden units and "
+            f"3 outputs; got {sizes!r}"
         )
     return tuple(checks.integer(n, f"sizes[{l}]", 1) for l, n in enumerate(sizes))
 

@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import util
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from . import checks, extras
 from .files import write
 from .history import History
 from .network import MLP
-from .schedules.base import UNITS
+from .schedules.base import UNITS, Unit
 from .values import call
 
 if TYPE_CHECKING:
@@ -464,7 +464,7 @@ class EarlyStopping(Callback):
         *,
         patience: int = 10,
         min_delta: float = 0.0,
-        mode: str = "auto",
+        mode: checks.Mode = "auto",
         restore_best: bool = True,
     ):
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
@@ -595,7 +595,7 @@ class Recorder(Callback):
     ([0, 1, 2, 3], (4, 1))
     """
 
-    def __init__(self, places: Sequence[int] | None = None, *, every: int = 1, per: str = "epoch"):
+    def __init__(self, places: Sequence[int] | None = None, *, every: int = 1, per: Unit = "epoch"):
         self.places = None if places is None else [checks.integer(i, f"places[{k}]", 0) for k, i in enumerate(places)]
         self.per, self._every = checks.choice(per, "per", UNITS), checks.integer(every, "every", 1)
         self.steps: list[int] = []
@@ -803,7 +803,7 @@ class Progress(Callback):
     pause = 1.0
     """The shortest time between two lines, in seconds."""
 
-    def __init__(self, kind: str = "bar"):
+    def __init__(self, kind: Literal["bar", "lines"] = "bar"):
         self.kind = checks.choice(kind, "kind", ("bar", "lines"))
         self._bar: Any = None
         if kind == "lines":

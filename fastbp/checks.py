@@ -12,7 +12,7 @@ import numbers
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -217,6 +217,8 @@ def column(value: object, name: str) -> str:
         raise TypeError(f"{name} must be the name of a column of the history, got {value!r}")
     return value
 
+
+Mode = Literal["auto", "min", "max"]
 
 MODES = ("auto", "min", "max")
 """What says whether a larger or a smaller score is better, see `direction`."""

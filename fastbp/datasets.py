@@ -10,7 +10,7 @@ import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 
@@ -133,7 +133,9 @@ def read_idx(path: str | os.PathLike[str], *, limit: int | None = 1 << 30) -> np
         raise ValueError(f"{path} is not a readable IDX file: {error}") from None
 
 
-def load_mnist(root: str | os.PathLike[str], split: str = "train") -> tuple[np.ndarray, np.ndarray]:
+def load_mnist(
+    root: str | os.PathLike[str], split: Literal["train", "test"] = "train"
+) -> tuple[np.ndarray, np.ndarray]:
     """Load the images and labels of MNIST from a directory with its IDX files.
 
     The files may have their original names, such as "train-images-idx3-ubyte", or names with ".idx" in place of

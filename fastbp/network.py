@@ -13,7 +13,7 @@ import numpy as np
 
 from . import checks, elsewhere, files
 from .activations import OUTPUTS, Activation
-from .architecture import Architecture
+from .architecture import Architecture, Init
 from .data import arrays
 from .data.samples import Reader, input_blocks, inputs, sample_weights
 from .engine import plan, threads
@@ -172,7 +172,7 @@ class MLP(metaclass=elsewhere.Hinting):
         *,
         activation: str | Activation | Sequence[str | Activation] = "relu",
         output: str | Activation = "identity",
-        init: str | None = None,
+        init: Init | None = None,
         scale: ArrayLike = 1.0,
         shift: ArrayLike = 0.0,
         dropout: float | Sequence[float] = 0.0,

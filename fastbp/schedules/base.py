@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from .. import checks
 from ..values import Value, call
+
+Unit = Literal["epoch", "step"]
 
 UNITS = ("epoch", "step")
 """The units in which a schedule can count. A step is one update of the parameters, after one minibatch."""
@@ -59,7 +61,7 @@ class Schedule(Value, ABC):
 
     _depth: ClassVar[int] = 0
     _: KW_ONLY
-    per: str = "epoch"
+    per: Unit = "epoch"
 
     def __post_init__(self):
         checks.choice(self.per, "per", UNITS)

@@ -17,7 +17,7 @@ import numpy as np
 from .. import averages, checks, files, losses, metrics, network, optimizers, schedules
 from ..callbacks import Callback, State
 from ..engine.parameters import Layout
-from ..schedules.base import UNITS
+from ..schedules.base import UNITS, Unit
 from . import hooks
 from .settings import NAMES, Settings
 from .state import TrainingState
@@ -81,7 +81,7 @@ class Checkpoint(Callback):
 
     late = True  # the file must hold what the other callbacks have computed at the end of the same epoch
 
-    def __init__(self, directory: str | os.PathLike, *, every: int = 1, per: str = "epoch", keep: int = 3):
+    def __init__(self, directory: str | os.PathLike, *, every: int = 1, per: Unit = "epoch", keep: int = 3):
         self.directory, self.keep = Path(directory), checks.integer(keep, "keep", 1)
         self.every, self.per = checks.integer(every, "every", 1), checks.choice(per, "per", UNITS)
         self._claim: files.Claim | None = None

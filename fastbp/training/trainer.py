@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from ..values import call
 from . import checkpoints
 from .hooks import Hooks, Shown
 from .run import Run
-from .settings import NAMES, Settings
+from .settings import NAMES, Gradient, Settings
 from .state import TrainingState
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Trainer:
     batch_size: int
     shuffle: bool
     n_threads: int | None
-    gradient: str
+    gradient: Gradient
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class Trainer:
         shuffle: bool = True,
         seed: int | None = None,
         n_threads: int | None = None,
-        gradient: str = "fused",
+        gradient: Gradient = "fused",
     ):
         check_network(network)
         self.settings = Settings(
@@ -263,7 +263,7 @@ class Trainer:
         *,
         epochs: int = 1,
         sample_weight: ArrayLike | None = None,
-        class_weight: dict[int, float] | str | None = None,
+        class_weight: dict[int, float] | Literal["balanced"] | None = None,
         validation_data: tuple[ArrayLike, ...] | None = None,
         validation_split: float = 0.0,
         shuffle_buffer: int | None = None,
