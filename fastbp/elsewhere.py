@@ -35,11 +35,11 @@ NETWORK = {
 }
 """What to say about a name that an `MLP` does not have."""
 
-ARGUMENTS = dict.fromkeys(
+ASSIGNED = NETWORK | dict.fromkeys(
     ("activation", "output", "init", "dropout", "input_noise", "max_norm", "bias", "seed"),
     "a network keeps what it was made with",
 )
-"""What to say where an argument of `MLP` is assigned, which is no attribute."""
+"""What to say where such a name is assigned, or an argument of `MLP` that is no attribute."""
 
 TRAINER = {
     "train": "fit(X, y, epochs=...) trains the network",
@@ -78,7 +78,7 @@ def refuse(of: type, name: str, hints: Mapping[str, str], known: Iterable[str] =
 def check_own(of: object, base: type, name: str, hints: Mapping[str, str], known: Iterable[str]) -> None:
     """Raise AttributeError if an attribute is to be set that objects of a class do not have.
 
-    Private attributes are possible, and so are all attributes of classes that are derived from this one.
+    All attributes of classes that are derived from this one are possible.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def check_own(of: object, base: type, name: str, hints: Mapping[str, str], known
     known : iterable of str
         The attributes that exist, besides properties.
     """
-    if type(of) is base and not name.startswith("_") and not hasattr(base, name) and name not in known:
+    if type(of) is base and not hasattr(base, name) and name not in known:
         refuse(base, name, hints, [*known, *(each for each in dir(base) if not each.startswith("_"))])
 
 

@@ -992,8 +992,8 @@ class MLP(metaclass=elsewhere.Hinting):
             elsewhere.refuse(type(self), name, elsewhere.NETWORK)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        hints = elsewhere.NETWORK | elsewhere.ARGUMENTS
-        elsewhere.check_own(self, MLP, name, hints, ("architecture", "parameters"))
+        if name[0] != "_":
+            elsewhere.check_own(self, MLP, name, elsewhere.ASSIGNED, ("architecture", "parameters"))
         object.__setattr__(self, name, value)
 
     def __copy__(self) -> MLP:

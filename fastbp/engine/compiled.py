@@ -213,7 +213,13 @@ class _Cache:
                 partial.unlink(missing_ok=True)
 
 
-_waited = threading.local()
+class _Waited(threading.local):
+    """`_Waited` holds the seconds that each thread waited for kernels."""
+
+    seconds = 0.0
+
+
+_waited = _Waited()
 
 
 def clock() -> float:
@@ -221,7 +227,7 @@ def clock() -> float:
 
     With it, the seconds of the first epoch are those of training, and not those of the compiler.
     """
-    return time.perf_counter() - getattr(_waited, "seconds", 0.0)
+    return time.perf_counter() - _waited.seconds
 
 
 def _compiled(name: str, dispatcher, signature: tuple) -> CompileResult:
@@ -230,7 +236,7 @@ def _compiled(name: str, dispatcher, signature: tuple) -> CompileResult:
     try:
         return _ready(name, dispatcher, signature)
     finally:
-        _waited.seconds = getattr(_waited, "seconds", 0.0) + time.perf_counter() - start
+        _waited.seconds += time.perf_counter() - start
 
 
 def _ready(name: str, dispatcher, signature: tuple) -> CompileResult:

@@ -213,7 +213,8 @@ class Trainer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in NAMES:
-            elsewhere.check_own(self, Trainer, name, elsewhere.TRAINER, (*NAMES, "settings", "state"))
+            if name[0] != "_":
+                elsewhere.check_own(self, Trainer, name, elsewhere.TRAINER, (*NAMES, "settings", "state"))
             object.__setattr__(self, name, value)
             return
         settings = dataclasses.replace(self.settings, **{name: value})
