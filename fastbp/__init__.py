@@ -9,6 +9,11 @@ Make a network with `MLP`, and train it with `Trainer`:
 >>> history = trainer.fit(X, y, epochs=200)
 >>> net.predict([[3.0]]).round(1)
 array([[7.]], dtype=float32)
+
+The modules `activations`, `losses`, `metrics`, `callbacks` and `schedules` have all that these two take, and say so in
+their docstrings. `Ensemble` trains several networks. `graph` is for learning backpropagation and for formulas of your
+own, `datasets` reads MNIST, and `interop` exchanges weights with PyTorch. ``python -m fastbp`` shows what fastbp has
+found on this machine.
 """
 
 import gc
