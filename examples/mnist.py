@@ -4,13 +4,14 @@
     python examples/mnist.py --download                    MNIST, which is downloaded into data/mnist
     python examples/mnist.py --data DIR --target-accuracy 0.98
 
-The exit status is 0 after success, 1 if the target accuracy was not reached, 2 if an argument is wrong, and 130 after
-Ctrl-C.
+The exit status is 0 after success, 1 if the target accuracy was not reached, 2 if an argument is wrong, 130 after
+Ctrl-C, and 141 if nobody reads the output any more.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -141,7 +142,7 @@ def main() -> int:
         parser.error(str(error))
     print(net, f"{len(X)} training images, {len(Xt)} test images", sep="\n", flush=True)
 
-    history, target, interrupted, shown = trainer.history, args.target_accuracy, False, 0
+    history, target, interrupted, shown, steps = trainer.history, args.target_accuracy, False, 0, 0
 
     def show() -> None:
         """Print the epochs that are in the history and have not been printed yet."""
@@ -152,16 +153,24 @@ def main() -> int:
             shown += 1  # before the line is out: whoever sees it may press Ctrl-C at once
             print(f"epoch {shown:2}  {scores.format(**epoch)}  {epoch['seconds']:.2f} s", flush=True)
 
+    def count(state: fb.callbacks.State) -> None:
+        """Keep the number of steps that are finished, also when Ctrl-C ends the training."""
+        nonlocal steps
+        steps = state.step
+
     try:
         for _ in range(args.epochs):
-            trainer.fit(X, y, epochs=1, validation_data=(Xt, yt), progress=False)
+            counting = fb.callbacks.Lambda(train_end=count)
+            trainer.fit(X, y, epochs=1, validation_data=(Xt, yt), callbacks=[counting], progress=False)
             show()
             if target is not None and history["validation_accuracy"][-1] >= target:
                 break
     except KeyboardInterrupt:
         interrupted = True
         show()  # Ctrl-C may have come after the end of an epoch and before its line
-        print("interrupted", file=sys.stderr)
+        each = -(-len(X) // args.batch_size)
+        done = f"{steps - each * history.epochs} of the {each} steps of epoch {history.epochs + 1}"
+        print(f"interrupted after {done}", file=sys.stderr)
     except FloatingPointError as error:
         parser.error(str(error))
 
@@ -171,6 +180,12 @@ def main() -> int:
         f"test accuracy {reached:.4f}  {len(seconds)} epochs  {sum(seconds):.2f} s training  "
         f"{seconds_since_start():.2f} s since start"
     )
+    if history.epochs and history["loss"][-1] >= math.log(10):
+        print(
+            f"The network has learnt nothing: its loss is not below {math.log(10):.2f}, which is that of guessing. Try "
+            f"another --learning-rate than {args.learning_rate:g}.",
+            file=sys.stderr,
+        )
     if interrupted:
         return 130
     return 1 if target is not None and reached < target else 0
@@ -182,3 +197,6 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # as after `| head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes standard output at its end
+        sys.exit(141)

@@ -49,9 +49,13 @@ def main() -> None:
         seed=args.seed,
     )
     start = time.perf_counter()
-    history = trainer.fit(X, y, epochs=args.epochs)
-    seconds = time.perf_counter() - start
-    print(f"{net}: loss {history['loss'][-1]:.4f} after {args.epochs} epochs, {seconds:.0f} s")
+    try:
+        trainer.fit(X, y, epochs=args.epochs)
+    except KeyboardInterrupt:  # the network keeps what it has learnt
+        print("interrupted")
+    history, seconds = trainer.history, time.perf_counter() - start
+    loss = f"{history['loss'][-1]:.4f}" if history.epochs else "unknown"
+    print(f"{net}: loss {loss} after {history.epochs} epochs, {seconds:.0f} s")
     print(f"test accuracy {trainer.evaluate(Xt, yt)['accuracy']:.4f}")
 
 

@@ -4,6 +4,11 @@ A network takes an activation function by its name, such as ``"relu"``, or as an
 ``LeakyReLU(0.1)``. `Formula` makes one of a formula of your own. Each name is also a function of arrays, and of nodes
 of `fastbp.graph`: ``fastbp.activations.relu(z)``.
 
+The names are "identity", "sigmoid", "tanh", "relu", "threshold", "sign", "leaky_relu", "elu", "selu", "softplus",
+"gelu", "silu", "hard_sigmoid", "mish", and "softmax" for an output. Their classes are `Identity`, `Sigmoid`, `Tanh`,
+`ReLU`, `Threshold`, `Sign`, `LeakyReLU`, `ELU`, `SELU`, `Softplus`, `GELU`, `SiLU`, `HardSigmoid`, `Mish` and
+`Softmax`. The dicts `ACTIVATIONS` and `OUTPUTS` have all of them.
+
 The formulas are plain Python functions of vectors, arrays and nodes (`fastbp.kernels.simd.operands`). The engine
 compiles them when a network first uses them. Every function returns NaN for NaN, so that a network that has diverged
 has a loss of NaN.
@@ -14,10 +19,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, astuple, dataclass, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import checks
 from .formulas import own
@@ -27,6 +31,52 @@ from .formulas.programs import Program
 from .kernels.simd.formulas import digest
 from .kernels.simd.functions import exp, expm1, log1p, normal_cdf
 from .kernels.simd.vector import absolute, filled, fma, maximum, minimum, where, with_sign
+from .values import Value
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = [
+    "ACTIVATIONS",
+    "ELU",
+    "GELU",
+    "OUTPUTS",
+    "SELU",
+    "Activation",
+    "Formula",
+    "HardSigmoid",
+    "Identity",
+    "LeakyReLU",
+    "Mish",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Sign",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "Threshold",
+    "elu",
+    "gelu",
+    "hard_sigmoid",
+    "identity",
+    "leaky_relu",
+    "mish",
+    "relu",
+    "selu",
+    "sigmoid",
+    "sign",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
+    "threshold",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -38,8 +88,8 @@ to -1.8, where the right value is 0.
 """
 
 
-@dataclass(frozen=True)
-class Activation:
+@dataclass(frozen=True, repr=False, eq=False)
+class Activation(Value):
     """`Activation` is the base class of all activation functions.
 
     The docstring of each class below gives the formula sigma(z), the name of the function, and the number or the paper
@@ -244,7 +294,7 @@ class Sign(Activation):
         return where(z >= 0.0, 1.0, where(z < 0.0, -1.0, z))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class LeakyReLU(Activation):
     """sigma(z) = z if z > 0, else slope z. The name "leaky_relu" means the slope 0.01.
 
@@ -287,7 +337,7 @@ class LeakyReLU(Activation):
         return where(a > 0.0, 1.0, slope)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class ELU(Activation):
     """sigma(z) = z if z > 0, else alpha (e^z - 1). The name "elu" means alpha = 1.
 
@@ -311,7 +361,7 @@ class ELU(Activation):
     --------
     >>> import fastbp as fb
     >>> fb.MLP([2, 3, 1], activation=fb.activations.ELU(0.5))
-    MLP(2-3-1, activation=ELU(alpha=0.5), output='identity', 13 parameters, float32)
+    MLP([2, 3, 1], activation=ELU(alpha=0.5))
     """
 
     name: ClassVar[str] = "elu"
@@ -443,7 +493,7 @@ class Softmax(Activation):
         raise TypeError("softmax has no derivative of one number: each output depends on all z of its row")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Formula(Activation):
     """`Formula` is an activation function of your own, as fast as the others.
 

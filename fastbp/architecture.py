@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from . import checks
 from .activations import ACTIVATIONS, OUTPUTS, Activation
 
 MAX_LAYERS = 100
+
+Init = Literal["he_uniform", "he_normal", "glorot_uniform", "glorot_normal", "lecun_uniform", "lecun_normal"]
 
 INITS = {
     "he": lambda n_in, n_out: 2.0 / n_in,
@@ -71,7 +74,7 @@ class Architecture:
     sizes: tuple[int, ...]
     activation: tuple[str | Activation, ...]
     output: str | Activation
-    init: str | None
+    init: Init | None
     dropout: tuple[float, ...]
     input_noise: float
     max_norm: float | None
@@ -112,6 +115,27 @@ class Architecture:
                     f"activation {sigma.name!r} has no derivative: such a network can predict but not be trained"
                 )
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the tensors of a network by their names in a file."""
+        shapes = {"shift": self.sizes[:1], "scale": self.sizes[:1]}
+        for l, (shape, biased) in enumerate(zip(pairwise(self.sizes), self.bias, strict=True), 1):
+            shapes |= {f"W{l}": shape} | ({f"b{l}": shape[1:]} if biased else {})
+        return shapes
+
+    def part(self, first: int, last: int) -> Architecture:
+        """Return the architecture of the layers first < l <= last, as for ``net[first:last]``."""
+        activations, ends = (*self.activation, self.output), last == len(self.sizes) - 1
+        return replace(
+            self,
+            sizes=self.sizes[first : last + 1],
+            activation=activations[first : last - 1],
+            output=activations[last - 1],
+            dropout=self.dropout[first:last],
+            input_noise=0.0 if first else self.input_noise,
+            threshold=self.threshold if ends else 0.5,
+            bias=self.bias[first:last],
+        )
+
     def draw(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """Draw the first weights of each layer.
 
@@ -134,11 +158,22 @@ class Architecture:
             yield W
 
 
+def _is_list(value: object) -> bool:
+    """Return whether a value is a sequence, and neither text nor an array without dimensions."""
+    return (
+        isinstance(value, Sequence | np.ndarray)
+        and not isinstance(value, str | bytes)
+        and getattr(value, "ndim", 1) > 0
+    )
+
+
 def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     """Return `sizes` as a tuple of int, or raise an error."""
-    is_list = isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str | bytes)
-    if not is_list or np.ndim(sizes) != 1 or not 2 <= len(sizes) <= MAX_LAYERS + 1:
-        raise ValueError(f"sizes must be a sequence of 2 to {MAX_LAYERS + 1} layer widths, got {sizes!r}")
+    if not _is_list(sizes) or not 2 <= len(sizes) <= MAX_LAYERS + 1 or any(map(_is_list, sizes)):
+        raise ValueError(
+            f"sizes must be 2 to {MAX_LAYERS + 1} numbers of units, such as [4, 8, 3] for 4 inputs, 8 hidden units and "
+            f"3 outputs; got {sizes!r}"
+        )
     return tuple(checks.integer(n, f"sizes[{l}]", 1) for l, n in enumerate(sizes))
 
 

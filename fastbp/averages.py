@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import checks
+from .values import Value
 
 
-class Average(ABC):
+class Average(Value, ABC):
     """`Average` is the base class of all averages of the parameters.
 
     `Trainer` keeps the average in a vector beside theta, the vector of all weights and biases. The average starts as a
@@ -37,7 +38,7 @@ class Average(ABC):
         """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class EMA(Average):
     """`EMA` is an exponential moving average of the parameters: recent steps count more than old ones.
 
@@ -96,7 +97,7 @@ class EMA(Average):
         pass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class SWA(Average):
     """`SWA`, stochastic weight averaging, computes the mean of the parameters at the ends of epochs.
 

@@ -1,32 +1,45 @@
 """Callbacks run your own code while `Trainer.fit` trains a network: to watch it, to record it, or to stop it.
 
-This module has the base class `Callback`, the class `State` that every callback receives, and ready-made callbacks.
+This module has the base class `Callback`, the class `State` that every callback receives, and ready-made callbacks:
+`EarlyStopping`, `Settled`, `CSVLogger`, `TensorBoard`, `Recorder`, `Progress` and `Lambda`. `fastbp.Checkpoint` is a
+callback too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import datetime
 import io
 import math
 import os
+import sys
 import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from importlib import util
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from . import checks
+from . import checks, extras
 from .files import write
 from .history import History
 from .network import MLP
-from .schedules import UNITS
+from .schedules.base import UNITS, Unit
+from .values import call
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "CSVLogger", "Callback", "EarlyStopping", "Lambda", "Progress", "Recorder", "Settled", "State", "TensorBoard",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class Trains(Protocol):
@@ -194,6 +207,9 @@ class Callback:
 
     every: int | None = 1
     late = False
+
+    def __repr__(self) -> str:
+        return call(self)
 
     def on_train_begin(self, state: State) -> None:
         """`fit` calls this hook once, before the first epoch. Open files and reset counters here.
@@ -371,6 +387,10 @@ class Lambda(Callback):
                 setattr(self, f"on_{name}", function)
         self.every = None if every is None else checks.integer(every, "every", 1)
 
+    def __repr__(self) -> str:
+        hooks = [name.removeprefix("on_") for name in vars(Callback) if name.startswith("on_")]
+        return call(self, **{name: vars(self).get(f"on_{name}") for name in hooks})
+
 
 class EarlyStopping(Callback):
     """`EarlyStopping` ends training when a score has stopped improving, and restores the best parameters.
@@ -444,7 +464,7 @@ class EarlyStopping(Callback):
         *,
         patience: int = 10,
         min_delta: float = 0.0,
-        mode: str = "auto",
+        mode: checks.Mode = "auto",
         restore_best: bool = True,
     ):
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
@@ -575,7 +595,7 @@ class Recorder(Callback):
     ([0, 1, 2, 3], (4, 1))
     """
 
-    def __init__(self, places: Sequence[int] | None = None, *, every: int = 1, per: str = "epoch"):
+    def __init__(self, places: Sequence[int] | None = None, *, every: int = 1, per: Unit = "epoch"):
         self.places = None if places is None else [checks.integer(i, f"places[{k}]", 0) for k, i in enumerate(places)]
         self.per, self._every = checks.choice(per, "per", UNITS), checks.integer(every, "every", 1)
         self.steps: list[int] = []
@@ -588,6 +608,9 @@ class Recorder(Callback):
     def values(self) -> np.ndarray:
         """The parameters, one row for each time."""
         return np.array(self._rows)
+
+    def __repr__(self) -> str:
+        return call(self, every=self._every)
 
     def _keep(self, state: State) -> None:
         """Keep the parameters."""
@@ -729,8 +752,7 @@ class TensorBoard(Callback):
 
     def on_train_begin(self, state: State) -> None:
         """Open a new event file in the directory."""
-        from tensorboardX import SummaryWriter
-
+        SummaryWriter = extras.package("tensorboard", "TensorBoard").SummaryWriter
         # Training that resumes from a checkpoint repeats the epochs after it: their old points must disappear.
         again = state.epoch + 1 if state.epoch else None
         # tensorboardX puts the time in seconds into the name of a file. Without a suffix, a second file in the same
@@ -754,9 +776,21 @@ class TensorBoard(Callback):
 
 
 class Progress(Callback):
-    """`Progress` shows a progress bar with the samples per second, the time left and the scores.
+    """`Progress` shows how far training has come, with the scores and the time left.
 
-    ``fit(progress=True)`` adds this callback for you. The bar appears on standard error, or in a notebook.
+    ``fit(progress=...)`` adds this callback for you. It writes to standard error, or into the notebook.
+
+    Parameters
+    ----------
+    kind : {"bar", "lines"}, default "bar"
+        With "bar", there is a bar that moves, with the samples per second. A notebook has a bar of widgets if
+        ipywidgets is installed. With "lines", there is a line for the first and the last epoch, and for each epoch that
+        ends at least a second after the last line. Lines are for log files and pipes.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is neither "bar" nor "lines".
 
     Examples
     --------
@@ -766,18 +800,21 @@ class Progress(Callback):
     """
 
     every = None
+    pause = 1.0
+    """The shortest time between two lines, in seconds."""
 
-    def __init__(self):
+    def __init__(self, kind: Literal["bar", "lines"] = "bar"):
+        self.kind = checks.choice(kind, "kind", ("bar", "lines"))
         self._bar: Any = None
+        if kind == "lines":
+            self.on_batch_end = super().on_batch_end
 
     def on_train_begin(self, state: State) -> None:
-        """Open a bar for all samples of this call of `fit`."""
-        # This import takes 30 ms. It is here so that `import fastbp` does not become slower.
-        from tqdm.auto import tqdm
-
-        n, epochs = state.epoch_samples, state.epochs - state.epoch
-        self._bar = tqdm(total=None if n is None else n * epochs, unit=" samples", unit_scale=True)
-        self._done = 0
+        """Open a bar for all samples of this call of `fit`, or start the clock."""
+        self._done, self._first, self._start, self._last = 0, state.epoch, time.monotonic(), 0.0
+        if self.kind == "bar" and sys.stderr is not None:  # it is None in a program without a console
+            n, epochs = state.epoch_samples, state.epochs - state.epoch
+            self._bar = _tqdm()(total=None if n is None else n * epochs, unit=" samples", unit_scale=True)
 
     def on_batch_end(self, state: State) -> None:
         """Show the samples and the scores so far."""
@@ -785,19 +822,52 @@ class Progress(Callback):
 
     def on_epoch_end(self, state: State) -> None:
         """Show the scores of the epoch. After the first epoch of blocks, set the length of the bar."""
-        if self._bar.total is None:
+        if self.kind == "lines":
+            now, ends = time.monotonic(), state.stop or state.epoch == state.epochs
+            if state.epoch == self._first + 1 or ends or now - self._last >= self.pause:
+                self._write(state, now)
+            return
+        if self._bar is not None and self._bar.total is None:
             self._bar.total = state.samples * (1 + state.epochs - state.epoch)
         self._show(state)
         self._done += state.samples
 
+    def _write(self, state: State, now: float) -> None:
+        """Write the line of an epoch."""
+        left = (now - self._start) / (state.epoch - self._first) * (state.epochs - state.epoch)
+        scores = "  ".join(f"{name} {value}" for name, value in _shown(state.scores).items())
+        self._last = now
+        # A log that nobody can write any more must not end the training.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            time_left = datetime.timedelta(seconds=round(left))
+            sys.stderr.write(f"epoch {state.epoch}/{state.epochs}  {scores}  {time_left} left\n")
+            sys.stderr.flush()
+
     def _show(self, state: State) -> None:
         """Write the scores and the number of samples to the bar."""
-        scores = {name: f"{value:.4g}" for name, value in state.scores.items() if name != "seconds"}
-        self._bar.set_postfix({"epoch": f"{state.epoch}/{state.epochs}", **scores}, refresh=False)
-        self._bar.update(self._done + state.samples - self._bar.n)
+        if self._bar is not None:
+            self._bar.set_postfix({"epoch": f"{state.epoch}/{state.epochs}", **_shown(state.scores)}, refresh=False)
+            self._bar.update(self._done + state.samples - self._bar.n)
 
     def on_train_end(self, state: State) -> None:
         """Close the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _shown(scores: dict[str, float]) -> dict[str, str]:
+    """Return the scores as text, without the seconds, which the time left says better."""
+    return {name: f"{value:.4g}" for name, value in scores.items() if name != "seconds"}
+
+
+def _tqdm() -> Any:
+    """Return the class of the bar: of widgets in a notebook that has them, and of text elsewhere.
+
+    tqdm takes 30 ms to import. Its own choice warns in a notebook without ipywidgets.
+    """
+    if "ipykernel.zmqshell" in sys.modules and util.find_spec("ipywidgets") is not None:
+        from tqdm.auto import tqdm
+    else:
+        from tqdm.std import tqdm
+    return tqdm

@@ -10,9 +10,9 @@ import dataclasses
 import math
 import numbers
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -136,6 +136,14 @@ def choice(value: object, name: str, among: object) -> str:
     return value
 
 
+def meant(name: object, among: Iterable[str]) -> str:
+    """Return what to add to a message about a wrong name: the name that is most like it, or nothing."""
+    import difflib  # it takes milliseconds, and only mistakes need it
+
+    alike = difflib.get_close_matches(name, among, 1) if isinstance(name, str) else []
+    return f"; did you mean {alike[0]!r}?" if alike else ""
+
+
 def resolved(value: object, name: str, registry: Registry[Any]) -> Any:
     """Return the object of a registry that the value means.
 
@@ -209,6 +217,8 @@ def column(value: object, name: str) -> str:
         raise TypeError(f"{name} must be the name of a column of the history, got {value!r}")
     return value
 
+
+Mode = Literal["auto", "min", "max"]
 
 MODES = ("auto", "min", "max")
 """What says whether a larger or a smaller score is better, see `direction`."""

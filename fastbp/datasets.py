@@ -10,12 +10,19 @@ import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 
 from . import checks
 from .files import write
+
+__all__ = ["download_mnist", "load_mnist", "read_idx"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """The NumPy dtype for each type code of an IDX header. Numbers of several bytes are big-endian."""
@@ -126,7 +133,9 @@ def read_idx(path: str | os.PathLike[str], *, limit: int | None = 1 << 30) -> np
         raise ValueError(f"{path} is not a readable IDX file: {error}") from None
 
 
-def load_mnist(root: str | os.PathLike[str], split: str = "train") -> tuple[np.ndarray, np.ndarray]:
+def load_mnist(
+    root: str | os.PathLike[str], split: Literal["train", "test"] = "train"
+) -> tuple[np.ndarray, np.ndarray]:
     """Load the images and labels of MNIST from a directory with its IDX files.
 
     The files may have their original names, such as "train-images-idx3-ubyte", or names with ".idx" in place of

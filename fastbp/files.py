@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from safetensors.numpy import save as to_bytes
 
 from . import checks
 
@@ -60,6 +59,16 @@ class ModelFileError(ValueError):
     """
 
 
+@contextlib.contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Let each OSError inside a with statement name this path, which the user has given."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = os.fspath(path), None
+        raise
+
+
 def write(path: str | os.PathLike, content: bytes) -> None:
     """Write a file completely or not at all.
 
@@ -77,8 +86,14 @@ def write(path: str | os.PathLike, content: bytes) -> None:
     Raises
     ------
     OSError
-        If the file cannot be written. An old file stays as it was.
+        If the file cannot be written. An old file stays as it was. The error names the path.
     """
+    with naming(path):
+        _write(path, content)
+
+
+def _write(path: str | os.PathLike, content: bytes) -> None:
+    """Write a file, as `write` does."""
     try:
         old = Path(path).stat()
     except FileNotFoundError:
@@ -199,6 +214,8 @@ def pack(kind: str, description: Mapping[str, Any], tensors: Mapping[str, np.nda
     bytes
         The content.
     """
+    from safetensors.numpy import save as to_bytes  # only writing needs it
+
     # safetensors writes the memory of an array as it is, so the array must be C-contiguous and in native byte order.
     tensors = {name: np.asarray(array, array.dtype.newbyteorder("="), order="C") for name, array in tensors.items()}
     text = json.dumps(description)
@@ -259,15 +276,20 @@ class Contents:
             raise ValueError(f"{name} has not the bytes that its header states")
         return dtype, shape, self._start + first
 
-    def fit(self, shapes: Mapping[str, Sequence[int]], dtype: np.dtype, others: Collection[str] = ()) -> None:
+    def fit(
+        self,
+        shapes: Mapping[str, Sequence[int]],
+        dtype: np.dtype | Mapping[str, np.dtype],
+        others: Collection[str] = (),
+    ) -> None:
         """Check the names, shapes and dtypes of the tensors, before memory for them is allocated.
 
         Parameters
         ----------
         shapes : mapping of str to sequence of int
             The shape of each tensor, by its name.
-        dtype : dtype
-            The dtype of these tensors.
+        dtype : dtype, or mapping of str to dtype
+            The dtype of these tensors, or that of each.
         others : collection of str, default ()
             The names of tensors that may have any shape and dtype.
 
@@ -283,9 +305,9 @@ class Contents:
         if sum(math.prod(shape) * kind.itemsize for kind, shape, _ in entries.values()) != self._end - self._start:
             raise ValueError("it has not the bytes that its header states")
         for name, shape in shapes.items():
-            kind, found, _ = entries[name]
-            if kind != dtype or found != tuple(shape):
-                raise ValueError(f"{name} is {self._entries[name]['dtype']} {list(found)}, not {dtype} {list(shape)}")
+            (kind, found, _), wanted = entries[name], dtype if isinstance(dtype, np.dtype) else dtype[name]
+            if kind != wanted or found != tuple(shape):
+                raise ValueError(f"{name} is {self._entries[name]['dtype']} {list(found)}, not {wanted} {list(shape)}")
 
     def tensors(self) -> Iterator[tuple[str, np.ndarray]]:
         """Read the tensors one after another, sorted by their names.

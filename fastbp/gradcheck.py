@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import checks
 from .formulas import differences
 from .losses import Loss
 from .network import MLP, check_network
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class LayerErrors(NamedTuple):

@@ -20,14 +20,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import checks
 from .activations import relu, sigmoid, softmax, softplus, tanh
 from .formulas.nodes import Node, apply, constant, gate, variable
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "Dropout", "EuclideanLoss", "Exp", "HingeLoss", "InnerProduct", "Log", "Node", "Power", "SigmoidCrossEntropyLoss",
@@ -35,6 +37,10 @@ __all__ = [
     "reciprocal", "relu", "scale", "shift", "sigmoid", "sin", "softmax", "softplus", "sqrt", "squared_norm", "sum",
     "tanh", "variable", "where",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def _function(name: str, formula: str, example: str, *more: str) -> Callable[..., Node]:

@@ -7,7 +7,10 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from . import checks, extras
+
 if TYPE_CHECKING:
+    import matplotlib.axes
     import pandas
 
 
@@ -100,9 +103,57 @@ class History(dict[str, list[float]]):
         ...     print(0.25)
         0.25
         """
-        import pandas
-
+        pandas = extras.package("pandas", "to_frame")
         return pandas.DataFrame(self.to_dict(), index=pandas.RangeIndex(1, self.epochs + 1, name="epoch"))
+
+    def plot(self, *columns: str, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
+        """Draw columns of the history as curves over the epochs, with matplotlib.
+
+        Parameters
+        ----------
+        *columns : str
+            The names of the columns. Without any, these are "loss" and, if it is there, "validation_loss".
+        ax : matplotlib.axes.Axes or None, keyword-only, default None
+            The axes to draw in. With None, there is a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes, for example for a title, or for ``ax.set_yscale("log")``.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed: ``pip install "fastbp[plot]"``.
+        ValueError
+            If the history has no column of this name.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> history = fb.History(loss=[0.5, 0.25], validation_loss=[0.6, 0.4])
+        >>> try:
+        ...     print(len(history.plot().lines))
+        ... except ImportError:
+        ...     print(2)
+        2
+        """
+        for name in columns:
+            checks.choice(name, "columns", self)
+        pyplot = extras.package("plot", "History.plot", "pyplot")
+        ax = pyplot.subplots()[1] if ax is None else ax
+        for name in columns or [name for name in ("loss", "validation_loss") if name in self]:
+            ax.plot(range(1, self.epochs + 1), self[name], label=name, marker="." if self.epochs < 50 else None)
+        ax.set_xlabel("epoch")
+        if len(ax.lines):
+            ax.legend()
+        return ax
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the curves, and a table of the last epochs."""
+        from . import drawing  # a program that draws nothing does not wait for it
+
+        return drawing.history(self)
 
     def __str__(self) -> str:
         widths = {name: max(len(name), 9) for name in self}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import extras
 from .activations import Activation
 from .activations import Formula as ActivationFormula
 from .graph import exp
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 OF_SCIKIT_LEARN = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu", "softmax": "softmax"}
 """The names of activation functions in scikit-learn, and in fastbp."""
+
+__all__ = ["from_sklearn", "from_torch", "to_sklearn", "to_torch"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
@@ -131,8 +138,7 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
     <All keys matched successfully>
     ['0.weight', '0.bias', '2.weight', '2.bias']
     """
-    import torch
-
+    torch = extras.package("torch", "to_torch")
     check_network(network)
     found = {}
     for l, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
@@ -232,8 +238,7 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
     ['a']
     """
     check_network(network)
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
-
+    sklearn = extras.package("sklearn", "to_sklearn", "neural_network")
     made, names = network.architecture, {name: known for known, name in OF_SCIKIT_LEARN.items()}
     hidden, output = {*_names(made.activations[:-1])} or {"identity"}, _names(made.activations[-1:])[0]
     if len(hidden) > 1 or not hidden <= names.keys() - {"softmax"}:
@@ -243,7 +248,7 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
         )
     if output not in ("identity", "sigmoid", "softmax"):
         raise ValueError(f"network must have the output identity, sigmoid or softmax for scikit-learn, got {output}")
-    kind = MLPRegressor if output == "identity" else MLPClassifier
+    kind = sklearn.MLPRegressor if output == "identity" else sklearn.MLPClassifier
     estimator = kind(hidden_layer_sizes=network.sizes[1:-1], activation=names[hidden.pop()])
     weights, biases = network.weights, [b if b is not None else np.zeros(n, made.dtype) for b, n in _biases(network)]
     biases[0] = biases[0] - (network.shift * network.scale) @ weights[0]
@@ -253,7 +258,7 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
         "n_outputs_": network.sizes[-1], "out_activation_": names[output], "n_iter_": 0, "t_": 0, "loss_curve_": [],
         "best_loss_": np.inf, "validation_scores_": None, "best_validation_score_": None, "_no_improvement_count": 0,
     }  # fmt: skip
-    if kind is MLPClassifier:
+    if output != "identity":
         known |= _classes(network, output, classes)
     elif classes is not None:
         raise ValueError(f"classes must be None for a network with the output identity, got {classes!r}")
@@ -273,17 +278,18 @@ def _biases(network: MLP) -> Iterable[tuple[np.ndarray | None, int]]:
 
 def _classes(network: MLP, output: str, given: ArrayLike | None) -> dict[str, Any]:
     """Return the attributes of a classifier of scikit-learn that hold its classes."""
-    from sklearn.preprocessing import LabelBinarizer
-
+    preprocessing = extras.package("sklearn", "to_sklearn", "preprocessing")
     n_out = network.sizes[-1]
     if output == "sigmoid" and n_out > 1:
         if given is not None:
             raise ValueError(f"classes must be None for several sigmoid outputs, got {given!r}")
-        binarizer = LabelBinarizer().fit(np.eye(n_out, dtype=int)[[0, 0]] + np.eye(n_out, dtype=int)[[1, 1]])
+        binarizer = preprocessing.LabelBinarizer().fit(
+            np.eye(n_out, dtype=int)[[0, 0]] + np.eye(n_out, dtype=int)[[1, 1]]
+        )
     else:
         count = max(n_out, 2)
         labels = np.arange(count) if given is None else np.asarray(given)
         if labels.shape != (count,) or len(np.unique(labels)) != count or (np.sort(labels) != labels).any():
             raise ValueError(f"classes must be {count} different names in increasing order, got {given!r}")
-        binarizer = LabelBinarizer().fit(labels)
+        binarizer = preprocessing.LabelBinarizer().fit(labels)
     return {"_label_binarizer": binarizer, "classes_": binarizer.classes_}

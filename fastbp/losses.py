@@ -1,9 +1,16 @@
 """This module holds the losses: functions C(a, y) of the outputs a and the targets y of a sample. Each loss is a class.
 
 A trainer takes a loss by its name, such as ``"huber"``, or as an object with parameters, such as ``Huber(2.0)``.
-`Formula` makes one of a formula of your own. Training minimises the mean of C over the samples. Each loss works with
-each activation function of the output. The formulas are plain Python functions of vectors and arrays
-(`fastbp.kernels.simd.operands`); the engine compiles them when a trainer first uses them.
+`Formula` makes one of a formula of your own.
+
+The names are "cross_entropy", "binary_cross_entropy", "squared_error", "sum_squared_error", "mean_squared_error",
+"absolute_error", "huber", "quantile", "log_cosh", "poisson", "hinge", "squared_hinge", "multiclass_hinge" and
+"norm_error". The class of each has its name in words that begin with a capital letter, such as `CrossEntropy`. The dict
+`LOSSES` has all of them.
+
+Training minimises the mean of C over the samples. Each loss works with each activation function of the output. The
+formulas are plain Python functions of vectors and arrays (`fastbp.kernels.simd.operands`); the engine compiles them
+when a trainer first uses them.
 """
 
 from __future__ import annotations
@@ -22,10 +29,21 @@ from .kernels import columns
 from .kernels.simd.formulas import digest
 from .kernels.simd.functions import exp, expm1, log, log1p
 from .kernels.simd.vector import absolute, maximum, minimum, tiny, where, with_sign
+from .values import Value
+
+__all__ = [
+    "LOSSES", "AbsoluteError", "BinaryCrossEntropy", "CrossEntropy", "Formula", "Hinge", "Huber", "LogCosh", "Loss",
+    "MeanSquaredError", "MulticlassHinge", "NormError", "Poisson", "Quantile", "SquaredError", "SquaredHinge",
+    "SumSquaredError",
+]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Loss:
+def __dir__() -> list[str]:
+    return __all__
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Loss(Value):
     """`Loss` is the base class of all losses.
 
     The docstring of each class below gives the formula of C for one sample, the name of the loss, and the number of its
@@ -111,7 +129,7 @@ def _sign(r):
     return where(r > 0.0, 1.0, where(r < 0.0, -1.0, r))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class CrossEntropy(Loss):
     """C = -sum_i y_i ln a_i   (002). The name is "cross_entropy".
 
@@ -215,7 +233,7 @@ class AbsoluteError(Loss):
         return absolute(r), _sign(r)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Huber(Loss):
     """C = sum_i r_i^2 / 2 where |r_i| <= delta, else delta (|r_i| - delta / 2). The name is "huber".
 
@@ -258,7 +276,7 @@ class Huber(Loss):
         return g * (r - 0.5 * g), g
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Quantile(Loss):
     """C = sum_i q (y_i - a_i) where y_i > a_i, else (1 - q) (a_i - y_i). The name is "quantile".
 
@@ -411,7 +429,7 @@ class OutputGradient(Loss):
 OUTPUT_GRADIENT = OutputGradient()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Formula(Loss):
     """`Formula` is a loss of your own, as fast as the others.
 

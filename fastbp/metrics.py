@@ -3,6 +3,9 @@
 A metric is one of the names in `METRICS`, an object such as ``TopK(2)``, or your own function ``f(y, a) -> float``.
 Your function gets the targets y as you gave them (class labels as int64) and the outputs a, of shape (n, n_out). If the
 network has one output and y has shape (n,), then a has shape (n,) too.
+
+The names are "accuracy" (the share of right classes), "objective" (the loss with the terms of `l1` and `l2`),
+"top_5_accuracy" (that of ``TopK(5)``), "r2", "mae" and "auc", which are functions of this module.
 """
 
 from __future__ import annotations
@@ -12,9 +15,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import checks
+from . import checks, extras
+from .values import Value
 
 __all__ = ["METRICS", "TopK", "auc", "mae", "r2"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 Scorer = Callable[[np.ndarray, np.ndarray], float]
 """The type of a function that computes a metric from the targets and the outputs."""
@@ -161,8 +170,7 @@ def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> floa
     ...     print(0.75)
     0.75
     """
-    from sklearn.metrics import roc_auc_score
-
+    roc_auc_score = extras.package("sklearn", "auc", "metrics").roc_auc_score
     right, a = _rows(y, a) > 0.5, a.astype(np.float64)
     if weights is not None:
         right, a, weights = (values[weights > 0] for values in (right, a, weights))
@@ -173,8 +181,8 @@ def auc(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> floa
     return float(np.mean(areas))
 
 
-@dataclass(frozen=True)
-class TopK:
+@dataclass(frozen=True, repr=False, eq=False)
+class TopK(Value):
     """`TopK` computes the share of samples whose class is among the `k` largest outputs.
 
     Its name contains the value of `k`: ``TopK(2)`` has the name "top_2_accuracy".

@@ -7,14 +7,13 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
 
-from . import checks, files
+from . import checks, elsewhere, files
 from .activations import OUTPUTS, Activation
-from .architecture import Architecture
+from .architecture import Architecture, Init
 from .data import arrays
 from .data.samples import Reader, input_blocks, inputs, sample_weights
 from .engine import plan, threads
@@ -24,7 +23,12 @@ from .engine.workspace import Model, address
 from .formulas.programs import Line, Program
 from .kernels.panels import aligned
 from .losses import LOSSES, OUTPUT_GRADIENT, Loss
-from .trace import Trace
+from .values import call
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from .trace import Trace
 
 CLASSES = {kind.__name__: kind for kind in (Architecture, *OUTPUTS.kinds, Program, Line)}
 """The classes that the description of a network in a file may name, by their names."""
@@ -57,7 +61,7 @@ def check_network(network: object) -> None:
         raise TypeError(f"network must be an MLP, got {type(network).__name__}")
 
 
-class MLP:
+class MLP(metaclass=elsewhere.Hinting):
     """`MLP` is a multi-layer perceptron, a fully connected feedforward network with L layers of weights.
 
     For a sample x, the network computes a^0 = x, and then z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L.
@@ -153,6 +157,8 @@ class MLP:
     >>> import fastbp as fb
     >>> net = fb.MLP([4, 8, 3], activation="tanh", output="softmax", seed=0)
     >>> net
+    MLP([4, 8, 3], activation='tanh', output='softmax')
+    >>> print(net)
     MLP(4-8-3, activation='tanh', output='softmax', 67 parameters, float32)
     >>> [W.shape for W in net.weights], [b.shape for b in net.biases]
     ([(4, 8), (8, 3)], [(8,), (3,)])
@@ -166,7 +172,7 @@ class MLP:
         *,
         activation: str | Activation | Sequence[str | Activation] = "relu",
         output: str | Activation = "identity",
-        init: str | None = None,
+        init: Init | None = None,
         scale: ArrayLike = 1.0,
         shift: ArrayLike = 0.0,
         dropout: float | Sequence[float] = 0.0,
@@ -317,12 +323,75 @@ class MLP:
         --------
         >>> import fastbp as fb
         >>> fb.MLP([2, 3], seed=0).astype("float64")
-        MLP(2-3, output='identity', 9 parameters, float64)
+        MLP([2, 3], dtype='float64')
         """
         made = dataclasses.replace(self.architecture, dtype=checks.dtype(dtype))
         twin = MLP.from_architecture(made, self.scale, self.shift)
         twin.set_weights(self.weights, self.biases)
         return twin
+
+    def __len__(self) -> int:
+        """The number L of layers of weights."""
+        return len(self.sizes) - 1
+
+    def __getitem__(self, layers: int | slice) -> MLP:
+        """Return a network that consists of some layers of this one, with copies of their parameters.
+
+        ``net[:2]`` has the first two layers of weights, for example the encoder of an autoencoder, and ``net[2:]`` has
+        the others: ``net[2:].predict(net[:2].predict(X))`` is ``net.predict(X)``. The layers keep their activation
+        functions, biases and dropout. A part that begins with the first layer keeps `shift`, `scale` and the noise of
+        the inputs, and a part that ends with the last layer keeps the `threshold`.
+
+        Parameters
+        ----------
+        layers : int or slice
+            The layers, as for a list of `len(net)` layers. One number gives a network with one layer.
+
+        Returns
+        -------
+        MLP
+            The new network.
+
+        Raises
+        ------
+        IndexError
+            If there is no such layer.
+        ValueError
+            If the slice has no layer, or a step other than 1.
+        TypeError
+            If `layers` is neither an integer nor a slice of integers.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net = fb.MLP([8, 4, 2, 4, 8], activation="tanh", seed=0)
+        >>> encoder, decoder = net[:2], net[2:]
+        >>> encoder, decoder
+        (MLP([8, 4, 2], activation='tanh', output='tanh'), MLP([2, 4, 8], activation='tanh'))
+        >>> len(net), net[-1].sizes
+        (4, (4, 8))
+        """
+        L = len(self)
+        if isinstance(layers, slice):
+            try:
+                first, last, step = layers.indices(L)
+            except TypeError:
+                raise TypeError(f"layers must be integers, got {layers!r}") from None
+            if step != 1:
+                raise ValueError(f"layers must be next to each other, with step 1, got step {layers.step!r}")
+            if first >= last:
+                raise ValueError(f"layers must be some of the {L}, got {layers!r}, which has none")
+        else:
+            first = checks.integer(layers, "layers", -(2**63))
+            if not -L <= first < L:
+                raise IndexError(f"layers must be from {-L} to {L - 1}, got {layers}")
+            first %= L
+            last = first + 1
+        shift, scale = (0.0, 1.0) if first else (self.shift, self.scale)
+        with self._lock:
+            part = MLP.from_architecture(self.architecture.part(first, last), scale, shift)
+            part.set_weights(self.weights[first:last], self.biases[first:last])
+        return part
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the network to a file. `fastbp.load` reads it again.
@@ -351,10 +420,28 @@ class MLP:
         ...     path.stat().st_size > 12
         True
         """
+        files.write(path, files.pack("network", files.plain(self.architecture), self.to_tensors()))
+
+    def to_tensors(self) -> dict[str, np.ndarray]:
+        """Return copies of the parameters, of `shift` and of `scale` by their names in a file."""
         tensors = {"shift": self.shift, "scale": self.scale}
         for l, (W, b) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             tensors |= {f"W{l}": W} | ({} if b is None else {f"b{l}": b})
-        files.write(path, files.pack("network", files.plain(self.architecture), tensors))
+        return tensors
+
+    def set_tensor(self, name: str, tensor: np.ndarray) -> None:
+        """Set what has this name in a file: the weights or the biases of one layer, `shift` or `scale`.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
+        """
+        if name in ("shift", "scale"):
+            setattr(self, f"_{name}", self._per_feature(tensor, name))
+        else:
+            arrays.within(tensor, name, self.dtype)
+            self.parameters.set_layer(int(name[1:]) - 1, **{name[0]: tensor})
 
     def set_weights(self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike | None]) -> None:
         """Replace all weights and biases. If one of the arrays does not fit, nothing changes.
@@ -823,6 +910,8 @@ class MLP:
         """
         if (y is None) != (loss is None):
             raise ValueError("y and loss must be given together: a backward pass needs both")
+        from .trace import Trace  # only this method needs it
+
         found = None if loss is None else checks.resolved(loss, "loss", LOSSES)
         if found is None:
             samples, gradient = Samples(inputs(X, self.sizes[0], self.dtype)), ()
@@ -888,12 +977,24 @@ class MLP:
         DivergedError
             If the loss is not finite.
         """
+        if not isinstance(samples, Samples):
+            raise TypeError(f"samples must be checked ones, got {type(samples).__name__}; {elsewhere.SCORE}")
         threads.check_entry(self._lock)
         with self._lock:
             work = self._work(plan.evaluate, samples.n, n_threads, loss)
             with work.reading(samples):
                 work.finish()
                 return work.scores(samples.y.classes)
+
+    if not TYPE_CHECKING:  # a checker would believe that every name exists
+
+        def __getattr__(self, name: str) -> NoReturn:
+            elsewhere.refuse(type(self), name, elsewhere.NETWORK)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name[0] != "_":
+            elsewhere.check_own(self, MLP, name, elsewhere.ASSIGNED, ("architecture", "parameters"))
+        object.__setattr__(self, name, value)
 
     def __copy__(self) -> MLP:
         return copy.deepcopy(self)  # because two networks must never share parameters
@@ -911,6 +1012,24 @@ class MLP:
         self._lock = threads.lock()
 
     def __repr__(self) -> str:
+        """Return the call that makes a network of this architecture."""
+        made, shift, scale = self.architecture, self.shift, self.scale
+        alike = {"activation": made.activation or ("relu",), "bias": made.bias}
+        alike |= {"shift": shift.tolist(), "scale": scale.tolist()}
+        shown: dict[str, Any] = {name: each[0] if len({*each}) == 1 else each for name, each in alike.items()}
+        hidden = {*made.dropout[1:]} or {0.0}
+        shown["dropout"] = hidden.pop() if not made.dropout[0] and len(hidden) == 1 else made.dropout
+        options = {name: getattr(made, name) for name in ("output", "init", "input_noise", "max_norm")}
+        dtype = np.float32 if made.dtype == np.float32 else str(made.dtype)
+        return call(self, sizes=list(made.sizes), dtype=dtype, seed=None, **options, **shown)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a picture and a table of the layers."""
+        from . import drawing  # a program that draws nothing does not wait for it
+
+        return drawing.network(self)
+
+    def __str__(self) -> str:
         activations, output = self.architecture.activation, self.architecture.output
         each = f"{activations[0]!r}" if len(set(activations)) == 1 else f"{list(activations)}"
         sizes = "-".join(map(str, self.sizes))
@@ -949,22 +1068,15 @@ def load(path: str | os.PathLike) -> MLP:
     ...     net.save(path)
     ...     twin = fb.load(path)
     >>> twin
-    MLP(4-8-3, activation='relu', output='softmax', 67 parameters, float32)
+    MLP([4, 8, 3], output='softmax')
     """
     with files.opened(path, "network") as contents:
         made = files.restored(contents.description, CLASSES)
         if not isinstance(made, Architecture):
             raise ValueError(f"its description is {made!r}, not that of an architecture")
-        shapes = {"shift": made.sizes[:1], "scale": made.sizes[:1]}
-        for l, (shape, biased) in enumerate(zip(pairwise(made.sizes), made.bias, strict=True), 1):
-            shapes |= {f"W{l}": shape} | ({f"b{l}": shape[1:]} if biased else {})
-        contents.fit(shapes, made.dtype)
+        contents.fit(made.shapes(), made.dtype)
         network = MLP.from_architecture(made, 1.0, 0.0)
         # The loop holds one tensor at a time, so that a large network is in memory once, and not three times.
         for name, tensor in contents.tensors():
-            if name in ("shift", "scale"):
-                setattr(network, f"_{name}", network._per_feature(tensor, name))
-            else:
-                arrays.within(tensor, name, made.dtype)
-                network.parameters.set_layer(int(name[1:]) - 1, **{name[0]: tensor})
+            network.set_tensor(name, tensor)
         return network

@@ -16,9 +16,10 @@ import numpy as np
 from . import checks
 from .kernels.simd.formulas import digest
 from .kernels.simd.vector import fma, maximum, minimum, sqrt, where
+from .values import Value
 
 
-class Optimizer(ABC):
+class Optimizer(Value, ABC):
     """`Optimizer` is the base class of all optimizers.
 
     A rule replaces the parameters theta by new ones, from the gradient g of the mean loss of a minibatch and from its
@@ -116,7 +117,7 @@ class Optimizer(ABC):
         return digest(dtype, (self.update, 2 + len(self.states), self.hyperparameters))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class SGD(Optimizer):
     """`SGD` is stochastic gradient descent, with or without momentum: theta <- theta - eta v, where v <- mu v + g.
 
@@ -147,7 +148,7 @@ class SGD(Optimizer):
     --------
     >>> import fastbp as fb
     >>> fb.SGD(0.1, momentum=0.9)
-    SGD(learning_rate=0.1, momentum=0.9, nesterov=False)
+    SGD(learning_rate=0.1, momentum=0.9)
     """
 
     learning_rate: float = 0.01
@@ -187,7 +188,7 @@ class SGD(Optimizer):
         return fma(-h.eta, fma(h.mu, v, g) if self.nesterov else v, theta), v
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Adam(Optimizer):
     """`Adam` divides a running mean of the gradient by the root of a running mean of its square.
 
@@ -219,7 +220,7 @@ class Adam(Optimizer):
     --------
     >>> import fastbp as fb
     >>> fb.Adam(0.01)
-    Adam(learning_rate=0.01, betas=(0.9, 0.999), epsilon=1e-08)
+    Adam(learning_rate=0.01)
     """
 
     learning_rate: float = 0.001
@@ -250,7 +251,7 @@ class Adam(Optimizer):
         return fma(-h.eta, m / fma(sqrt(v), h.c, h.epsilon), theta), m, v
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class AdamW(Adam):
     """`AdamW` is `Adam` with decoupled weight decay: before each step of `Adam`, W <- W - eta lambda W.
 
@@ -282,7 +283,7 @@ class AdamW(Adam):
     --------
     >>> import fastbp as fb
     >>> fb.AdamW(weight_decay=0.1)
-    AdamW(learning_rate=0.001, betas=(0.9, 0.999), epsilon=1e-08, weight_decay=0.1)
+    AdamW(weight_decay=0.1)
     """
 
     weight_decay: float = 0.01
@@ -301,7 +302,7 @@ class AdamW(Adam):
         return super().update(g, fma(-h.decay, theta, theta), m, v, h)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class RMSprop(Optimizer):
     """`RMSprop` divides the gradient by the root of a running mean of its square.
 
@@ -337,7 +338,7 @@ class RMSprop(Optimizer):
     --------
     >>> import fastbp as fb
     >>> fb.RMSprop(0.001)
-    RMSprop(learning_rate=0.001, alpha=0.99, epsilon=1e-08, momentum=0.0, centered=False)
+    RMSprop(learning_rate=0.001)
     """
 
     learning_rate: float = 0.01
@@ -377,7 +378,7 @@ class RMSprop(Optimizer):
         return fma(-h.eta, step, theta), *new
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Adagrad(Optimizer):
     """`Adagrad` divides the gradient by the root of the sum of all its squares so far.
 
@@ -407,8 +408,8 @@ class Adagrad(Optimizer):
     Examples
     --------
     >>> import fastbp as fb
-    >>> fb.Adagrad()
-    Adagrad(learning_rate=0.01, lr_decay=0.0, epsilon=1e-10)
+    >>> fb.Adagrad(lr_decay=0.01)
+    Adagrad(lr_decay=0.01)
     """
 
     learning_rate: float = 0.01
@@ -435,7 +436,7 @@ class Adagrad(Optimizer):
         return fma(-h.eta, g / (sqrt(v) + h.epsilon), theta), v
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Adadelta(Optimizer):
     """`Adadelta` scales the gradient by the ratio of two running means, so that the learning rate has no unit.
 
@@ -465,8 +466,8 @@ class Adadelta(Optimizer):
     Examples
     --------
     >>> import fastbp as fb
-    >>> fb.Adadelta()
-    Adadelta(learning_rate=1.0, rho=0.9, epsilon=1e-06)
+    >>> fb.Adadelta(rho=0.95)
+    Adadelta(rho=0.95)
     """
 
     learning_rate: float = 1.0
@@ -490,7 +491,7 @@ class Adadelta(Optimizer):
         return fma(-h.eta, d, theta), v, fma(h.rho, u, h.new * d * d)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class LBFGS(Optimizer):
     """`LBFGS` is the quasi-Newton method L-BFGS: theta <- theta + alpha d, with a line search for alpha.
 
@@ -524,8 +525,8 @@ class LBFGS(Optimizer):
     Examples
     --------
     >>> import fastbp as fb
-    >>> fb.LBFGS()
-    LBFGS(learning_rate=1.0, memory=10)
+    >>> fb.LBFGS(memory=20)
+    LBFGS(memory=20)
     """
 
     learning_rate: float = 1.0
@@ -549,7 +550,7 @@ class LBFGS(Optimizer):
         raise TypeError("LBFGS has no rule for single numbers: its step is a line search, see fastbp.training.lbfgs")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Rprop(Optimizer):
     """`Rprop` gives each parameter a step size s of its own, and uses only the sign of the gradient.
 
@@ -583,8 +584,8 @@ class Rprop(Optimizer):
     Examples
     --------
     >>> import fastbp as fb
-    >>> fb.Rprop()
-    Rprop(learning_rate=0.01, etas=(0.5, 1.2), step_sizes=(1e-06, 50), forgiving=True)
+    >>> fb.Rprop(etas=(0.6, 1.1))
+    Rprop(etas=(0.6, 1.1))
     """
 
     learning_rate: float = 0.01

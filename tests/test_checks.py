@@ -95,12 +95,18 @@ def test_targets_of_one_output(loss, y, message):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"sizes": [3]}, ValueError, "sizes must be a sequence of 2 to 101 layer widths, got [3]"),
-        ({"sizes": [3] * 102}, ValueError, "sizes must be a sequence of 2 to 101"),
-        ({"sizes": "34"}, ValueError, "sizes must be a sequence"),
-        ({"sizes": 3}, ValueError, "sizes must be a sequence"),
-        ({"sizes": b"ab"}, ValueError, "sizes must be a sequence"),
-        ({"sizes": np.array(3)}, ValueError, "sizes must be a sequence"),
+        (
+            {"sizes": [3]},
+            ValueError,
+            "sizes must be 2 to 101 numbers of units, such as [4, 8, 3] for 4 inputs, ",
+        ),
+        ({"sizes": [4, 8, [2, 1]]}, ValueError, "8 hidden units and 3 outputs; got [4, 8, [2, 1]]"),
+        ({"sizes": np.ones((2, 3))}, ValueError, "sizes must be 2 to 101 numbers of units"),
+        ({"sizes": [3] * 102}, ValueError, "sizes must be 2 to 101"),
+        ({"sizes": "34"}, ValueError, "sizes must be 2 to 101"),
+        ({"sizes": 3}, ValueError, "sizes must be 2 to 101"),
+        ({"sizes": b"ab"}, ValueError, "sizes must be 2 to 101"),
+        ({"sizes": np.array(3)}, ValueError, "sizes must be 2 to 101"),
         (
             {"activation": None},
             TypeError,

@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import helpers
 import numpy as np
 import pytest
 from helpers import PACKAGE, PATIENT, ROOT, idx, python_path
@@ -43,7 +44,12 @@ def run(*arguments: object, shadows: Path | None = None) -> tuple[int, list[str]
             out, err = process.communicate(timeout=120)
         finally:
             process.kill()
-    return process.returncode, out.splitlines(), err.splitlines()
+    return process.returncode, out.splitlines(), without_notice(err.splitlines())
+
+
+def without_notice(lines: list[str]) -> list[str]:
+    """Lines of standard error, without the one that depends on the kernels in the cache."""
+    return [line for line in lines if not line.startswith("fastbp: compiling kernels")]
 
 
 def check(out: list[str], epochs: int) -> float:
@@ -95,7 +101,9 @@ def test_target_reached(mnist):
 def test_target_not_reached(mnist):
     arguments = ("--hidden", 8, "--epochs", 2, "--learning-rate", 1e-9, "--target-accuracy", 0.99)
     status, out, err = run("--data", mnist, *arguments)
-    assert (status, err) == (1, [])
+    assert status == 1
+    assert len(err) == 1
+    assert err[0].startswith("The network has learnt nothing")
     assert check(out, 2) < 0.99
 
 
@@ -120,9 +128,64 @@ def test_interrupt(mnist):
             late.cancel()
             process.kill()
     assert process.returncode == 130
-    assert err == "interrupted\n"
     last = LAST.fullmatch(lines[-1])
     assert int(last[2]) == len(lines) - 3 >= 1
+    done = re.search(r"^interrupted after (\d+) of the 5 steps of epoch (\d+)$", err, re.MULTILINE)
+    assert 0 <= int(done[1]) <= 5
+    assert int(done[2]) == len(lines) - 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to a process")
+def test_interrupt_in_the_first_epoch(mnist, tmp_path):
+    """It says how far the epoch has come, and what the network has learnt so far."""
+    code = f"""
+        import runpy, signal, sys
+        import fastbp as fb
+        begin = fb.callbacks.Lambda.__init__
+
+        def interrupted(self, **options):
+            press = lambda state: signal.raise_signal(signal.SIGINT) if state.step == 3 else None
+            begin(self, batch_end=press, **options)
+
+        fb.callbacks.Lambda.__init__ = interrupted
+        sys.argv = ["mnist.py", "--data", {str(mnist)!r}, "--hidden", "8"]
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            runpy.run_path({str(EXAMPLE)!r}, run_name="__main__")
+        except SystemExit as end:
+            print(end.code)
+    """
+    done = helpers.run(code)
+    *_, last, status = done.stdout.splitlines()
+    assert LAST.fullmatch(last)[2] == "0"
+    assert status == "130"
+    assert "interrupted after 3 of the 5 steps of epoch 1\n" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE")
+def test_nobody_reads_any_more(mnist):
+    """As after `| head -1`."""
+    process = start("--data", mnist, "--epochs", 10**9, "--hidden", 8)
+    late = threading.Timer(60, process.kill)
+    with process:
+        late.start()
+        try:
+            assert process.stdout.readline().startswith("MLP(")
+            process.stdout.close()
+            err = process.stderr.read()
+            process.wait()
+        finally:
+            late.cancel()
+            process.kill()
+    assert (process.returncode, without_notice(err.splitlines())) == (141, [])
+
+
+def test_a_learning_rate_that_ruins_the_training(mnist):
+    status, out, err = run("--data", mnist, "--hidden", 8, "--epochs", 3, "--learning-rate", 300)
+    assert status == 0
+    assert err == ["The network has learnt nothing: its loss is not below 2.30, which is that of guessing. Try another "
+                   "--learning-rate than 300."]  # fmt: skip
+    check(out, 3)
 
 
 def test_digits():

@@ -110,7 +110,7 @@ LIES = {
     "maximum recursion": {"change_metadata": lambda m: m.update(description="[" * 100_000)},
     "sizes[1] must be an integer, got 9.5": {"change_network": lambda n: n["sizes"].__setitem__(1, 9.5)},
     "sizes[1] must be at least 1, got -9": {"change_network": lambda n: n["sizes"].__setitem__(1, -9)},
-    "sizes must be a sequence of 2 to 101 layer widths, got 'abc'": {"change_network": lambda n: n.update(sizes="abc")},
+    "8 hidden units and 3 outputs; got 'abc'": {"change_network": lambda n: n.update(sizes="abc")},
     "W1 is F32 [5, 9], not float32 [5, 1000000000000]": {"change_network": lambda n: n["sizes"].__setitem__(1, 10**12)},
     "tensors that are missing or that do not belong: W3, b3": {
         "change_network": lambda n: [n[name].pop() for name in ("sizes", "activation", "dropout", "bias")]

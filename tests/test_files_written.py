@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import mmap
 import os
+import re
 import signal
 import stat
 import threading
@@ -229,3 +231,48 @@ def test_nothing_maps_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(mmap, "mmap", lambda *_, **__: pytest.fail("the file was mapped"))
     monkeypatch.setattr(np, "memmap", lambda *_, **__: pytest.fail("the file was mapped"))
     assert same(parameters(fb.load(tmp_path / "m")), parameters(net))
+
+
+# --- paths that cannot be written -------------------------------------------------------------------------------------
+
+
+def small() -> fb.Trainer:
+    return fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", seed=0)
+
+
+WRITERS = {
+    "network": lambda path: small().network.save(path),
+    "ensemble": lambda path: fb.Ensemble([small()]).save(path),
+    "CSVLogger": lambda path: small().fit([[1.0]], [1.0], callbacks=[fb.callbacks.CSVLogger(path)]),
+    "Checkpoint": lambda path: small().fit([[1.0]], [1.0], callbacks=[fb.Checkpoint(path)]),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_the_path_in_the_error_is_that_of_the_user(tmp_path, monkeypatch, writer):
+    """Also a relative one, and not the partial file that would have been renamed."""
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    for path in ("file/m", tmp_path / "file/m"):
+        with pytest.raises(NotADirectoryError) as raised:
+            WRITERS[writer](path)
+        assert raised.value.filename == str(path)
+        assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize("writer", ["network", "ensemble", "CSVLogger"])
+def test_a_directory_that_is_missing(tmp_path, writer):
+    path = str(tmp_path / "missing" / "m")
+    with pytest.raises(FileNotFoundError) as raised:
+        WRITERS[writer](path)
+    assert (raised.value.filename, raised.value.filename2) == (path, None)
+
+
+def test_a_full_disk_names_the_path(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=re.escape(repr(str(tmp_path / "m")))):
+        small().network.save(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []

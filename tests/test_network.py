@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import reference
+from helpers import labelled
 
 import fastbp as fb
 from fastbp.activations import ACTIVATIONS, OUTPUTS
@@ -108,9 +109,99 @@ def test_the_docstring_says_which_distribution_each_layer_gets():
     assert said == {name: sigma.init for name, sigma in OUTPUTS.items()}
 
 
-def test_repr():
-    assert repr(fb.MLP([784, 256, 10], output="softmax")) == (
-        "MLP(784-256-10, activation='relu', output='softmax', 203,530 parameters, float32)"
-    )
-    assert repr(fb.MLP([2, 1], dtype=np.float64)) == "MLP(2-1, output='identity', 3 parameters, float64)"
-    assert "['tanh', 'relu']" in repr(fb.MLP([2, 3, 4, 1], activation=["tanh", "relu"]))
+def test_printed():
+    net = fb.MLP([784, 256, 10], output="softmax")
+    assert str(net) == "MLP(784-256-10, activation='relu', output='softmax', 203,530 parameters, float32)"
+    assert str(fb.MLP([2, 1], dtype=np.float64)) == "MLP(2-1, output='identity', 3 parameters, float64)"
+    assert "['tanh', 'relu']" in str(fb.MLP([2, 3, 4, 1], activation=["tanh", "relu"]))
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+SIZES = [6, 5, 4, 3, 2]
+
+
+def whole(**options) -> fb.MLP:
+    """A network whose layers differ in all that they may."""
+    made = {
+        "activation": ["tanh", "relu", fb.activations.LeakyReLU(0.1)],
+        "output": "softmax",
+        "bias": [True, False] * 2,
+    }
+    made |= {"shift": np.arange(6), "scale": 0.5, "dropout": [0.1, 0.2, 0.3, 0.4], "input_noise": 0.5, "max_norm": 2.0}
+    return fb.MLP(SIZES, **(made | options), seed=0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_two_parts_are_the_whole(cut, dtype):
+    net, X = whole(dtype=dtype), labelled()[0]
+    first, second = net[:cut], net[cut:]
+    assert (second.predict(first.predict(X)) == net.predict(X)).all()
+    assert (first.predict(X) == net.transform(X, cut)).all()
+    assert len(first) + len(second) == len(net) == 4
+    assert first.dtype == second.dtype == dtype
+    assert (first.shift == net.shift).all()
+    assert (second.scale == 1).all()
+    assert not second.shift.any()
+    one, other, made = first.architecture, second.architecture, net.architecture
+    assert (*one.activation, one.output, *other.activation, other.output) == (*made.activation, made.output)
+    assert one.dropout + other.dropout == made.dropout
+    assert one.bias + other.bias == made.bias
+    assert (one.input_noise, other.input_noise, one.max_norm, other.max_norm) == (0.5, 0.0, 2.0, 2.0)
+
+
+@pytest.mark.parametrize("layer", [0, 1, 3, -1, -4, np.int64(2)])
+def test_one_layer(layer):
+    net = whole()
+    part = net[layer]
+    assert part.sizes == tuple(SIZES[layer % 4 :][:2])
+    assert (part.weights[0] == net.weights[layer]).all()
+    assert part.predict(np.ones((2, part.sizes[0]))).shape == (2, part.sizes[1])
+
+
+def test_slices_are_those_of_a_list():
+    net, layers = whole(), list(range(4))
+    for first in (None, *range(-6, 7)):
+        for last in (None, *range(-6, 7)):
+            wanted = layers[first:last]
+            if wanted:
+                assert net[first:last].sizes == tuple(SIZES[wanted[0] : wanted[-1] + 2])
+            else:
+                with pytest.raises(ValueError, match="layers must be some of the 4, got slice"):
+                    net[first:last]
+    assert [part.sizes for part in net] == [(6, 5), (5, 4), (4, 3), (3, 2)]
+
+
+def test_a_part_is_another_network():
+    net = whole()
+    part, before = net[1:3], net.theta
+    part.theta = np.ones(part.n_parameters)
+    assert (net.theta == before).all()
+    assert (net[:].theta == before).all()
+
+
+def test_the_threshold_is_that_of_the_output():
+    net = fb.MLP([2, 3, 1], seed=0)
+    fb.Trainer(net, loss="hinge")
+    assert (net[:1].threshold, net[1:].threshold) == (0.5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("layers", "error", "message"),
+    [
+        (4, IndexError, "layers must be from -4 to 3, got 4"),
+        (-5, IndexError, "layers must be from -4 to 3, got -5"),
+        (slice(None, None, 2), ValueError, "with step 1, got step 2"),
+        (slice(None, None, -1), ValueError, "with step 1, got step -1"),
+        (slice(2, 2), ValueError, "layers must be some of the 4"),
+        (slice(0.5, None), TypeError, "layers must be integers"),
+        (1.0, TypeError, "layers must be an integer, got 1.0"),
+        (True, TypeError, "layers must be an integer"),
+        ("hidden", TypeError, "layers must be an integer"),
+        ((0, 1), TypeError, "layers must be an integer"),
+    ],
+)
+def test_layers_that_are_none(layers, error, message):
+    with pytest.raises(error, match=message):
+        whole()[layers]

@@ -4,6 +4,7 @@ import contextlib
 import io
 import operator
 import re
+import tomllib
 from itertools import chain
 
 import numpy as np
@@ -11,12 +12,12 @@ import pytest
 from helpers import ROOT, same
 
 import fastbp
+from fastbp import schedules
 from fastbp.activations import OUTPUTS
 from fastbp.averages import AVERAGES
 from fastbp.losses import LOSSES
 from fastbp.metrics import METRICS
 from fastbp.optimizers import OPTIMIZERS
-from fastbp.schedules import SCHEDULES
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -72,7 +73,7 @@ def test_set_up_lines():
     assert [line.rpartition(" && ")[2] for line in lines] == ["python examples/mnist.py", "python -m pytest"]
 
 
-PAGES = ["README.md", ".github/SECURITY.md", "benchmarks/RESULTS.md", "benchmarks/ROOFLINE.md"]
+PAGES = ["README.md", ".github/SECURITY.md", ".github/CHANGELOG.md", "benchmarks/RESULTS.md", "benchmarks/ROOFLINE.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -96,7 +97,22 @@ def test_security():
         operator.attrgetter(name)(fastbp)
 
 
+def test_the_version():
+    """The citation, the list of changes and the package agree, and the addresses are those of this page."""
+    citation = (ROOT / ".github" / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {fastbp.__version__}\n" in citation
+    changes = (ROOT / ".github" / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## (.*)$", changes, re.MULTILINE)[1] == fastbp.__version__
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    address = re.search(r"git clone (\S+)", TEXT)[1]
+    assert f'"{address}"' in citation
+    assert all(url.startswith(address) for url in project["urls"].values())
+    assert project["urls"]["Repository"] == address
+    assert project["keywords"] == sorted(project["keywords"])
+    assert "Programming Language :: Python :: 3.11" in project["classifiers"]
+
+
 def test_every_choice_is_named():
     named = set(re.findall(r"`(\w+)", TEXT.partition("| Family |")[2].partition("\n\n")[0]))
-    families = [OUTPUTS, LOSSES, METRICS, OPTIMIZERS, SCHEDULES, AVERAGES]
+    families = [OUTPUTS, LOSSES, METRICS, OPTIMIZERS, schedules.by_name(), AVERAGES]
     assert {*chain(*families)} - named == {"Product"}  # which is written a * b

@@ -39,6 +39,16 @@ def main() -> None:
     classes = net.predict_classes(X)
     net.save("m.safetensors")
     twin: fb.MLP = fb.load("m.safetensors")
+    ensemble = fb.Ensemble([trainer])
+    members: list[fb.History] = ensemble.fit([X.tolist()], [y.tolist()], class_weight="balanced", progress=False)
+    ensemble.partial_fit(X, y)
+    mean: dict[str, float] = ensemble.evaluate(X, y)
+    encoder: fb.MLP = net[:1]
+    names: list[str] = [repr(trainer), fb.History()._repr_html_(), repr(net[-1])]
+    options: fb.callbacks.Callback = fb.EarlyStopping("loss", mode="min")
+    trainer.gradient = "stored"
+    trainer.fit(X, y, callbacks=[options, fb.callbacks.Progress("lines")], progress=False)
+    print(len(members), mean, encoder, names, len(fb.MLP([2, 1], init="he_normal")), fb.graph.variable)
     print(losses[-1], scores["accuracy"], loss, dW[0].shape, db[0].shape, classes.shape, twin.predict(X).mean())
 
 

@@ -12,10 +12,13 @@ import functools
 import hashlib
 import os
 import pickle
+import re
 import secrets
 import stat
 import sys
 import tempfile
+import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +125,46 @@ def _trusted(status: os.stat_result, kind: int) -> bool:
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
+def _of_fastbp() -> list[Path]:
+    """Return the directories with kernels of this user, also those of other versions, which nobody reads any more."""
+    current = cache_directory()
+    if current is None:
+        return []
+    owner = current.name.partition("-")[2]
+    named = re.compile(f"[0-9a-f]{{20}}-{owner}" if owner else "[0-9a-f]{20}")
+    found = [path for path in current.parent.iterdir() if named.fullmatch(path.name)]
+    return [path for path in found if _trusted(path.lstat(), stat.S_IFDIR)]
+
+
+def cached() -> dict[Path, int]:
+    """Return the files of all compiled kernels of this user, also of other versions, with their sizes in bytes."""
+    sizes = {}
+    for directory in _of_fastbp():
+        for path in directory.iterdir():
+            with contextlib.suppress(OSError):  # another process has just removed it
+                found = path.lstat()
+                if stat.S_ISREG(found.st_mode):
+                    sizes[path] = found.st_size
+    return sizes
+
+
+def clear_cache() -> dict[Path, int]:
+    """Remove the files of all compiled kernels of this user, and return them with their sizes in bytes.
+
+    The directories stay, because other processes may be about to write there.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be removed.
+    """
+    removed = {}
+    for path, size in cached().items():
+        path.unlink(missing_ok=True)
+        removed[path] = size
+    return removed
+
+
 class _Cache:
     """`_Cache` is the cache of a Numba dispatcher: one file for its only signature.
 
@@ -170,8 +213,34 @@ class _Cache:
                 partial.unlink(missing_ok=True)
 
 
+class _Waited(threading.local):
+    """`_Waited` holds the seconds that each thread waited for kernels."""
+
+    seconds = 0.0
+
+
+_waited = _Waited()
+
+
+def clock() -> float:
+    """Return the time in seconds, as `time.perf_counter` does, without the time that this thread waited for kernels.
+
+    With it, the seconds of the first epoch are those of training, and not those of the compiler.
+    """
+    return time.perf_counter() - _waited.seconds
+
+
 def _compiled(name: str, dispatcher, signature: tuple) -> CompileResult:
     """Compile a kernel, or load it from the cache. The name must be different for each kernel: it names the file."""
+    start = time.perf_counter()
+    try:
+        return _ready(name, dispatcher, signature)
+    finally:
+        _waited.seconds += time.perf_counter() - start
+
+
+def _ready(name: str, dispatcher, signature: tuple) -> CompileResult:
+    """Return a kernel from the cache, or a new one."""
     if config.DISABLE_JIT:
         raise RuntimeError("NUMBA_DISABLE_JIT is set, and without a compiler there are no kernels: unset it")
     directory = threads.opening(cache_directory)  # it asks LLVM for the processor, behind a lock
@@ -195,9 +264,37 @@ def _load(dispatcher, signature: tuple) -> CompileResult | None:
 
 def _compile(dispatcher, signature: tuple) -> CompileResult:
     """Compile the kernel of a dispatcher, and write it to the cache."""
-    FunctionIdentity._unique_ids = NUMBERS
-    dispatcher.compile(signature)
+    with global_compiler_lock:  # which others may hold for long: only one at a time compiles
+        _notice.before()
+        start = time.perf_counter()
+        FunctionIdentity._unique_ids = NUMBERS
+        dispatcher.compile(signature)
+        _notice.seconds += time.perf_counter() - start
     return dispatcher.overloads[signature]
+
+
+class _Notice:
+    """`_Notice` says once in a process why the first training takes long. Only one thread at a time uses it."""
+
+    patience = 1.0
+    """The seconds of compiling after which a user wonders."""
+
+    def __init__(self):
+        self.seconds, self.given = 0.0, False
+
+    def before(self) -> None:
+        """Write the line to standard error if kernels have been compiled for long, and there is one more."""
+        if self.given or self.seconds < self.patience:
+            return
+        self.given = True
+        often = "once on this machine" if cache_directory() else "in each process, because it can write no cache"
+        # Standard error may be None or closed, or anything that a user has put in its place.
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"fastbp: compiling kernels, {often}\n")
+            sys.stderr.flush()
+
+
+_notice = _Notice()
 
 
 @functools.lru_cache(256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NoReturn
 
 import numpy as np
 
@@ -113,6 +114,10 @@ class Parameters:
         except (MemoryError, ValueError, OverflowError) as error:  # the last two for sizes that no address can have
             which = f"sizes {self.layout.sizes}" + f", or for {count} vectors of state" * (count > 1)
             raise MemoryError(f"there is no memory for {which}: {error}") from None
+
+    def __call__(self) -> NoReturn:
+        """Raise TypeError: in PyTorch, a network has a method of this name."""
+        raise TypeError("parameters is no function: net.weights, net.biases and net.theta are copies of the parameters")
 
     def assign(self, theta: np.ndarray) -> None:
         """Set all parameters from a vector like theta."""

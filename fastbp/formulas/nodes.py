@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .. import checks
 from . import differences, tables
 from .gates import GATES, backward
 from .tables import CONSTANT, VARIABLE
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
     import pandas as pd

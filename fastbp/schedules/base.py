@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from .. import checks
+from ..values import Value, call
+
+Unit = Literal["epoch", "step"]
 
 UNITS = ("epoch", "step")
 """The units in which a schedule can count. A step is one update of the parameters, after one minibatch."""
@@ -21,8 +24,8 @@ Scores = Mapping[str, Sequence[float]]
 """The history of training: the name of each column, and for each finished epoch one value."""
 
 
-@dataclass(frozen=True)
-class Schedule(ABC):
+@dataclass(frozen=True, repr=False, eq=False)
+class Schedule(Value, ABC):
     """`Schedule` is the base class of all schedules: objects that change the learning rate during training.
 
     At each step, `Trainer` multiplies the learning rate of the optimizer by the factor of the schedule. The factor is
@@ -58,7 +61,7 @@ class Schedule(ABC):
 
     _depth: ClassVar[int] = 0
     _: KW_ONLY
-    per: str = "epoch"
+    per: Unit = "epoch"
 
     def __post_init__(self):
         checks.choice(self.per, "per", UNITS)
@@ -128,7 +131,7 @@ class Schedule(ABC):
         return Product(self, other) if isinstance(other, Schedule) else NotImplemented
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Product(Schedule):
     """`Product` multiplies the factors of two schedules. Write it as ``a * b``.
 
@@ -168,6 +171,11 @@ class Product(Schedule):
         super().__post_init__()
         self._combine({"a": self.a, "b": self.b})
 
+    def __repr__(self) -> str:
+        if self.per != "epoch":  # the operator makes no such product
+            return call(self)
+        return f"{self.a!r} * {f'({self.b!r})' if isinstance(self.b, Product) else self.b}"
+
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
         """Return the product of both factors at the same x. The method `at` gives each schedule its own x instead."""
         return self.a.factor(x, scores) * self.b.factor(x, scores)
@@ -178,7 +186,7 @@ class Product(Schedule):
             return self.a.at(steps, epoch, scores) * self.b.at(steps, epoch, scores)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Chain(Schedule):
     """`Chain` runs several schedules one after another.
 

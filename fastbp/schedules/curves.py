@@ -11,7 +11,7 @@ from .. import checks
 from .base import Schedule, Scores
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Constant(Schedule):
     """`Constant` multiplies the learning rate by the same number during the whole training.
 
@@ -57,7 +57,7 @@ class Constant(Schedule):
         return 0.0 * x + self.value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Step(Schedule):
     """`Step` multiplies the learning rate by `gamma` each time that `size` more epochs or steps are finished.
 
@@ -100,7 +100,7 @@ class Step(Schedule):
         return self.gamma ** (x // self.size)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class MultiStep(Schedule):
     """`MultiStep` multiplies the learning rate by `gamma` at each of the given milestones.
 
@@ -149,7 +149,7 @@ class MultiStep(Schedule):
         return self.gamma ** np.searchsorted(self.milestones, x, side="right").astype(float)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Exponential(Schedule):
     """`Exponential` multiplies the learning rate by `gamma` after every epoch or step.
 
@@ -188,7 +188,7 @@ class Exponential(Schedule):
         return self.gamma**x
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class InverseScaling(Schedule):
     """`InverseScaling` divides the learning rate by a power of the number of epochs or steps.
 
@@ -232,7 +232,7 @@ class InverseScaling(Schedule):
         return (x + 1.0) ** -self.power
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Polynomial(Schedule):
     """`Polynomial` lowers the learning rate from its full value to 0 along a polynomial.
 
@@ -276,7 +276,7 @@ class Polynomial(Schedule):
         return (1.0 - np.minimum(x, self.length) / self.length) ** self.power
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Cosine(Schedule):
     """`Cosine` lowers the learning rate along half a period of the cosine function.
 
@@ -324,7 +324,7 @@ class Cosine(Schedule):
         return self.least + (1.0 - self.least) * (1.0 + np.cos(np.pi * np.minimum(x, self.length) / self.length)) / 2.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class WarmRestarts(Schedule):
     """`WarmRestarts` repeats `Cosine`: it returns to the full learning rate at the start of each run.
 
@@ -383,7 +383,7 @@ class WarmRestarts(Schedule):
         return self.least + (1.0 - self.least) * (1.0 + np.cos(np.pi * since / length)) / 2.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class OneCycle(Schedule):
     """`OneCycle` first raises and then lowers the learning rate, both along a cosine.
 
@@ -442,7 +442,7 @@ class OneCycle(Schedule):
         return np.where(x < self.up, along(self.start, 1.0, x / self.up), along(1.0, self.end, down))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Warmup(Schedule):
     """`Warmup` raises the learning rate along a straight line to its full value.
 

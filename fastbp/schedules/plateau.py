@@ -10,7 +10,7 @@ from .. import checks
 from .base import Schedule, Scores
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class ReduceOnPlateau(Schedule):
     """`ReduceOnPlateau` lowers the learning rate when a score has stopped improving.
 
@@ -59,7 +59,7 @@ class ReduceOnPlateau(Schedule):
     patience: int = 10
     min_delta: float = 0.0
     least: float = 0.0
-    mode: str = "auto"
+    mode: checks.Mode = "auto"
 
     def __post_init__(self):
         super().__post_init__()

@@ -6,7 +6,11 @@ not. `Perceptron`, `Adaline` and `LogisticUnit` are learners with a single layer
 ``pip install "fastbp[sklearn]"`` installs.
 """
 
-from .mlp import MLPClassifier, MLPRegressor
-from .units import Adaline, LogisticUnit, Perceptron
+from .. import extras
+
+extras.package("sklearn", "fastbp.sklearn")
+
+from .mlp import MLPClassifier, MLPRegressor  # noqa: E402
+from .units import Adaline, LogisticUnit, Perceptron  # noqa: E402
 
 __all__ = ["Adaline", "LogisticUnit", "MLPClassifier", "MLPRegressor", "Perceptron"]

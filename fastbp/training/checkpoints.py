@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -16,21 +17,21 @@ import numpy as np
 from .. import averages, checks, files, losses, metrics, network, optimizers, schedules
 from ..callbacks import Callback, State
 from ..engine.parameters import Layout
+from ..schedules.base import UNITS, Unit
 from . import hooks
 from .settings import NAMES, Settings
 from .state import TrainingState
 
 KIND = "checkpoint"
 SUFFIX = ".safetensors"
-CLASSES = {
-    **network.CLASSES,
-    **{files.stored_as(kind): kind for kind in losses.LOSSES.kinds},
-    **optimizers.OPTIMIZERS,
-    **schedules.SCHEDULES,
-    **averages.AVERAGES,
-    "TopK": metrics.TopK,
-}
-"""The classes that the description of a checkpoint may name, by their names."""
+
+
+@functools.cache
+def classes() -> dict[str, type]:
+    """Return the classes that the description of a checkpoint may name, by their names."""
+    found = {**network.CLASSES, **{files.stored_as(kind): kind for kind in losses.LOSSES.kinds}}
+    return found | optimizers.OPTIMIZERS | schedules.by_name() | averages.AVERAGES | {"TopK": metrics.TopK}
+
 
 Trained = TypeVar("Trained")
 
@@ -80,20 +81,21 @@ class Checkpoint(Callback):
 
     late = True  # the file must hold what the other callbacks have computed at the end of the same epoch
 
-    def __init__(self, directory: str | os.PathLike, *, every: int = 1, per: str = "epoch", keep: int = 3):
+    def __init__(self, directory: str | os.PathLike, *, every: int = 1, per: Unit = "epoch", keep: int = 3):
         self.directory, self.keep = Path(directory), checks.integer(keep, "keep", 1)
-        self.every, self.per = checks.integer(every, "every", 1), checks.choice(per, "per", schedules.UNITS)
+        self.every, self.per = checks.integer(every, "every", 1), checks.choice(per, "per", UNITS)
         self._claim: files.Claim | None = None
         if per == "step":
             self.on_batch_end = self._write
 
     def on_train_begin(self, state: State) -> None:
         """Check that the settings can be stored and that the directory can be written, before the first epoch."""
-        json.dumps([_settings(state.trainer.settings), files.plain(state.network.architecture)])
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._claim = files.Claim(self.directory)
-        with tempfile.TemporaryFile(dir=self.directory):  # an error is better now than after the first epoch
-            pass
+        json.dumps([settings_of(state.trainer.settings), files.plain(state.network.architecture)])
+        with files.naming(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._claim = files.Claim(self.directory)
+            with tempfile.TemporaryFile(dir=self.directory):  # an error is better now than after the first epoch
+                pass
         for partial in self.directory.glob(f".checkpoint-*{SUFFIX}.*"):  # left by a process that was killed
             partial.unlink(missing_ok=True)
 
@@ -130,16 +132,32 @@ def found(directory: Path) -> list[Path]:
     )
 
 
-def _settings(settings: Settings) -> dict[str, Any]:
+def settings_of(settings: Settings) -> dict[str, Any]:
     """Return the settings as values that JSON can store. Raise ValueError if a setting cannot be restored from them."""
     described = {name: files.plain(getattr(settings, name)) for name in NAMES if name != "metrics"}
     for name, value in described.items():
-        if files.restored(value, CLASSES) != getattr(settings, name):
+        if files.restored(value, classes()) != getattr(settings, name):
             raise ValueError(f"{name} must be one of fastbp's to be kept in a file, got {getattr(settings, name)!r}")
     known = lambda metric: isinstance(metric, str | metrics.TopK)  # noqa: E731
     described["metrics"] = [files.plain(metric) if known(metric) else None for metric in settings.metrics]
     described["metric_names"] = list(settings.scorers)
     return described
+
+
+def restored_settings(described: dict[str, Any]) -> tuple[dict[str, Any], list[str], bool]:
+    """Return the settings that `settings_of` described, the names of all metrics, and whether no metric is missing.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        If the description is not one that `settings_of` can return.
+    """
+    settings = files.restored_fields(described, classes())
+    scorers, names = settings.pop("metrics"), settings.pop("metric_names")
+    known = [metric for metric in scorers if metric is not None]
+    if [name for name, metric in zip(names, scorers, strict=True) if metric] != list(metrics.by_name(known)):
+        raise ValueError(f"its metrics {scorers} are not {names}")
+    return settings | {"metrics": known}, names, None not in scorers
 
 
 def _content(state: State) -> bytes:
@@ -153,7 +171,11 @@ def _content(state: State) -> bytes:
         tensors |= {f"callback {k} {key}": value for key, value in arrays.items()}
         kept.append([name, which, {key: value for key, value in values.items() if key not in arrays}, sorted(arrays)])
     described["position"]["callbacks"] = kept
-    description = {"network": files.plain(net.architecture), "trainer": _settings(state.trainer.settings), **described}
+    description = {
+        "network": files.plain(net.architecture),
+        "trainer": settings_of(state.trainer.settings),
+        **described,
+    }
     return files.pack(KIND, description, tensors)
 
 
@@ -180,18 +202,13 @@ class Found:
 
     def __init__(self, contents: files.Contents):
         self._described = described = contents.description
-        self.settings = files.restored_fields(described["trainer"], CLASSES)
-        scorers, names = self.settings.pop("metrics"), self.settings.pop("metric_names")
-        known = [metric for metric in scorers if metric is not None]
-        if [name for name, metric in zip(names, scorers, strict=True) if metric] != list(metrics.by_name(known)):
-            raise ValueError(f"its metrics {scorers} are not {names}")
-        self.settings["metrics"], self._names, self._complete = known, names, None not in scorers
+        self.settings, self._names, self._complete = restored_settings(described["trainer"])
         self._position = dict(described["position"])
         self._callbacks = [
             (name, which, values, {key: f"callback {k} {key}" for key in keys})
             for k, (name, which, values, keys) in enumerate(self._position.pop("callbacks"))
         ]
-        made = files.restored(described["network"], CLASSES)
+        made = files.restored(described["network"], classes())
         size = Layout(made.sizes, made.dtype).size
         shapes = {"theta": [size], "state": [self.settings["optimizer"].state_count * size]}
         shapes |= {"average": [size]} if self.settings["average"] else {}

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import copy
+import operator
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from .. import checks, files
 from ..callbacks import Callback, Lambda, State
-from ..engine import threads
+from ..data import arrays
+from ..data.arrays import Inputs
+from ..data.samples import input_blocks
+from ..engine import threads, together
 from ..history import History
-from ..network import classes
-from .hooks import Hooks
+from ..network import MLP, classes
+from ..values import call
+from . import checkpoints
+from .hooks import Hooks, Shown
 from .trainer import Trainer
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+PARTS = operator.attrgetter("architecture", "parameters", "_shift", "_scale")
+"""What the operations of a network depend on, by identity."""
+
+DTYPE = operator.attrgetter("architecture.dtype")
 
 
 class Ensemble:
@@ -68,33 +87,42 @@ class Ensemble:
             raise ValueError("trainers must have losses that decide alike; hinge losses decide at 0, the others at 1/2")
         if len({id(trainer.network) for trainer in trainers}) < len(trainers):
             raise ValueError("trainers must have a network each, and two have the same")
+        self._set_up(trainers)
+
+    def _set_up(self, trainers: Iterable[Trainer]) -> None:
+        """Set all attributes."""
         self.trainers = list(trainers)
+        self._lock, self._few, self._parts = threads.lock(), None, []
+
+    def __repr__(self) -> str:
+        return call(self)
 
     def fit(
         self,
-        X: np.ndarray,
-        y: np.ndarray,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
         epochs: int = 1,
-        sample_weight: np.ndarray | None = None,
-        class_weight: dict[int, float] | str | None = None,
-        validation_data: tuple[np.ndarray, ...] | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: dict[int, float] | Literal["balanced"] | None = None,
+        validation_data: tuple[ArrayLike, ...] | None = None,
         validation_split: float = 0.0,
         callbacks: Callable[[int], Iterable[Callback]] | None = None,
-        progress: bool | None = None,
+        progress: Shown = None,
     ) -> list[History]:
-        """Train all networks on the same samples, as many at the same time as there are cores.
+        """Train all networks, as many at the same time as there are cores.
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n, n_in)
-            The inputs, as for `Trainer.fit`.
-        y : array of shape (n,) or (n, n_out)
-            The targets, as for `Trainer.fit`.
+        X : array or sparse matrix of shape (n, n_in), or a list of them
+            The inputs, as for `Trainer.fit`. With one matrix, all networks learn from the same samples. A list has one
+            matrix for each trainer, for example bootstrap samples.
+        y : array of shape (n,) or (n, n_out), or a list of them
+            The targets, as for `Trainer.fit`. If X is a list of matrices, y is a list too.
         epochs : int, keyword-only, default 1
             The number of epochs, at least 0.
-        sample_weight : array of shape (n,) or None, keyword-only, default None
-            The weight of each sample, as for `Trainer.fit`.
+        sample_weight : array of shape (n,), or None, or a list of them, keyword-only, default None
+            The weight of each sample, as for `Trainer.fit`. If X is a list of matrices, it is None or a list too.
         class_weight : dict of int to float, "balanced" or None, keyword-only, default None
             The weight of each class, as for `Trainer.fit`.
         validation_data : tuple (X, y) or (X, y, sample_weight), or None, keyword-only, default None
@@ -106,9 +134,8 @@ class Ensemble:
             A function that takes the number k = 0, 1, ... of a trainer, and returns the callbacks for this trainer.
             Each trainer needs callbacks of its own, because all trainers run at the same time. With None there are no
             callbacks.
-        progress : bool or None, keyword-only, default None
-            Whether to show a progress bar for the first trainer. With None, there is one if standard error is a
-            terminal.
+        progress : bool, "lines" or None, keyword-only, default None
+            What to show of the first trainer, as for `Trainer.fit`.
 
         Returns
         -------
@@ -131,7 +158,9 @@ class Ensemble:
         """
         if callbacks is not None and not callable(callbacks):
             raise TypeError(f"callbacks must be a function of the number of a trainer, got {callbacks!r}")
-        options = {"epochs": epochs, "sample_weight": sample_weight, "class_weight": class_weight}
+        Hooks((), progress)  # which checks it before a trainer begins
+        samples = self._shared_out(X, y, sample_weight)
+        options = {"epochs": epochs, "class_weight": class_weight}
         options |= {"validation_data": validation_data, "validation_split": validation_split}
         ended: list[bool] = []
 
@@ -147,7 +176,8 @@ class Ensemble:
             try:
                 own = [] if callbacks is None else Hooks(callbacks(k), False).all
                 shown = progress if k == 0 else False
-                return trainer.fit(X, y, callbacks=[*own, watch], progress=shown, **options)
+                X, y, weights = samples[k]
+                return trainer.fit(X, y, sample_weight=weights, callbacks=[*own, watch], progress=shown, **options)
             except BaseException:
                 ended.append(True)
                 raise
@@ -162,7 +192,188 @@ class Ensemble:
                 ended.append(True)
                 raise
 
-    def predict(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:
+    def _shared_out(self, X: object, y: object, sample_weight: object) -> list[tuple]:
+        """Return the inputs, the targets and the weights of each trainer, which are checked for all of them first."""
+        count = len(self.trainers)
+        if isinstance(X, list | tuple) and X and all(map(_is_matrix, X)):
+            samples = self._of_each(X, y, sample_weight)
+        else:
+            samples = [(X, y, sample_weight)] * count
+        for trainer, given in zip(self.trainers, samples, strict=True):
+            trainer.network.architecture.check_trainable()
+            trainer.read(*given, trains=True)
+        return samples
+
+    def _of_each(self, X: Sequence, y: object, sample_weight: object) -> list[tuple]:
+        """Return the elements of lists that have one array for each trainer."""
+        count = len(self.trainers)
+        weights = [None] * count if sample_weight is None else sample_weight
+        for name, given in (("X", X), ("y", y), ("sample_weight", weights)):
+            if not isinstance(given, list | tuple) or len(given) != count:
+                found = len(given) if isinstance(given, list | tuple) else type(given).__name__
+                raise ValueError(f"{name} must be a list with one array for each of {count} trainers, got {found}")
+        return list(zip(X, y, weights, strict=True))
+
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+    ) -> list[dict[str, float]]:
+        """Train each network on some samples once, in their order, one network after another.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n, n_in), or a list of them
+            The inputs, as for `fit`.
+        y : array of shape (n,) or (n, n_out), or a list of them
+            The targets, as for `fit`.
+        sample_weight : array of shape (n,), or None, or a list of them, keyword-only, default None
+            The weight of each sample, as for `fit`.
+
+        Returns
+        -------
+        list of dict of str to float
+            For each trainer, the scores that `Trainer.partial_fit` returns.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for `Trainer.partial_fit`. No network has changed then.
+        FloatingPointError
+            If a loss becomes NaN or infinite. That network has the parameters from before the call, and so have the
+            networks after it.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> nets = [fb.MLP([2, 3], output="softmax", seed=seed) for seed in range(2)]
+        >>> ensemble = fb.Ensemble([fb.Trainer(net, loss="cross_entropy", seed=0) for net in nets])
+        >>> [list(scores) for scores in ensemble.partial_fit([[0, 1.0], [1, 0]], [0, 1])]
+        [['loss', 'accuracy'], ['loss', 'accuracy']]
+        """
+        samples = zip(self.trainers, self._shared_out(X, y, sample_weight), strict=True)
+        return [trainer.partial_fit(X, y, sample_weight=weights) for trainer, (X, y, weights) in samples]
+
+    def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
+        """Compute the scores of the mean outputs of all networks.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n, n_in)
+            The inputs, as for `Trainer.evaluate`.
+        y : array of shape (n,) or (n, n_out)
+            The targets, as for `Trainer.evaluate`.
+        sample_weight : array of shape (n,) or None, keyword-only, default None
+            The weight of each sample, as for `Trainer.evaluate`.
+
+        Returns
+        -------
+        dict of str to float
+            The loss and the metrics of the first trainer, as `Trainer.evaluate` computes them, and for classes the
+            "accuracy". "objective" is the loss plus the mean of the terms of `l1` and `l2` of all trainers.
+
+        Raises
+        ------
+        ValueError, TypeError, FloatingPointError
+            As for `Trainer.evaluate`.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> nets = [fb.MLP([1, 1]) for _ in range(2)]
+        >>> for net, bias in zip(nets, (1.0, 3.0)):
+        ...     net.set_weights([[[0.0]]], [[bias]])
+        >>> fb.Ensemble([fb.Trainer(net, loss="squared_error") for net in nets]).evaluate([[0.0]], [2.0])
+        {'loss': 0.0}
+        """
+        mean, first = self.predict(X), self.trainers[0]
+        # This network returns what it is given, so the trainer computes the scores of the mean.
+        n_out = mean.shape[1]
+        judge = MLP([n_out, n_out], dtype=mean.dtype, bias=False)
+        judge.set_weights([np.eye(n_out)], [None])
+        judge.decide_at(first.network.threshold)
+        samples = first.read(mean, y, sample_weight, judge)
+        first.check_metrics(samples.y)
+        scores = first.score(samples, "these samples", judge)
+        if "objective" in scores:
+            terms = [trainer.settings.penalty(trainer.network.weights) for trainer in self.trainers]
+            scores["objective"] = scores["loss"] + float(np.mean(terms))
+        return scores
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the networks and the settings of the trainers to one file. `Ensemble.load` reads it again.
+
+        The file has the format safetensors. It does not hold the states of the optimizers and the histories. For them,
+        give each trainer a `Checkpoint` callback.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The path of the file. Its directory must exist. An old file with this name is replaced.
+
+        Raises
+        ------
+        ValueError
+            If a setting is of a class of your own, or a metric is a function, which a file cannot store.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> import tempfile, pathlib
+        >>> nets = [fb.MLP([2, 3], output="softmax", seed=seed) for seed in range(2)]
+        >>> ensemble = fb.Ensemble([fb.Trainer(net, loss="cross_entropy") for net in nets])
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = pathlib.Path(directory) / "m.safetensors"
+        ...     ensemble.save(path)
+        ...     twin = fb.Ensemble.load(path)
+        >>> bool((twin.predict([[1.0, 2.0]]) == ensemble.predict([[1.0, 2.0]])).all())
+        True
+        """
+        members, tensors = [], {}
+        for k, trainer in enumerate(self.trainers):
+            settings = checkpoints.settings_of(trainer.settings)
+            if None in settings["metrics"]:
+                raise ValueError(f"metrics must have no functions, to be kept in a file; got {trainer.metrics!r}")
+            members.append({"network": files.plain(trainer.network.architecture), "trainer": settings})
+            tensors |= {f"{k} {name}": tensor for name, tensor in trainer.network.to_tensors().items()}
+        files.write(path, files.pack("ensemble", {"members": members}, tensors))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Ensemble:
+        """Read an ensemble from a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The path of the file.
+
+        Returns
+        -------
+        Ensemble
+            An ensemble with the same networks, and with new trainers that have the same settings.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, has another format or version, or has contents that do not fit together.
+        OSError
+            If the file cannot be read.
+        """
+        with files.opened(path, "ensemble") as contents:
+            members, shapes, dtypes = contents.description["members"], {}, {}
+            made = [files.restored(member["network"], checkpoints.classes()) for member in members]
+            for k, architecture in enumerate(made):
+                found = {f"{k} {name}": shape for name, shape in architecture.shapes().items()}
+                shapes, dtypes = shapes | found, dtypes | dict.fromkeys(found, architecture.dtype)
+            contents.fit(shapes, dtypes)
+            networks = [MLP.from_architecture(architecture, 1.0, 0.0) for architecture in made]
+            for name, tensor in contents.tensors():
+                k, _, which = name.partition(" ")
+                networks[int(k)].set_tensor(which, tensor)
+            settings = [checkpoints.restored_settings(member["trainer"])[0] for member in members]
+            return cls([Trainer(network, **given) for network, given in zip(networks, settings, strict=True)])
+
+    def predict(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         """Compute the mean of the outputs a^L over all networks, for each sample.
 
         Parameters
@@ -191,6 +402,12 @@ class Ensemble:
         (1, 3)
         """
         networks = [trainer.network for trainer in self.trainers]
+        n, blocks = input_blocks(X, networks[0].sizes[0], networks[0].dtype)
+        if n <= together.ROWS:
+            ((_, block),) = blocks
+            if not block.sparse and len({*map(DTYPE, networks)}) == 1:
+                checks.threads(n_threads)
+                return self._mean_of_few(networks, block)
         first = networks[0].predict(X, n_threads=n_threads)
         total = first.astype(np.result_type(*(network.dtype for network in networks)), copy=False)
         for network in networks[1:]:
@@ -198,7 +415,35 @@ class Ensemble:
         total /= len(networks)
         return total
 
-    def predict_classes(self, X: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:
+    def _mean_of_few(self, networks: list[MLP], block: Inputs) -> np.ndarray:
+        """Return the mean outputs for a few samples, with the bits of the mean of single predictions."""
+        parts = [block.kind, *chain.from_iterable(map(PARTS, networks))]
+        threads.check_entry(self._lock)
+        with self._lock:
+            if len(self._parts) != len(parts) or not all(map(operator.is_, self._parts, parts)):
+                self._parts = []  # Ctrl-C must not leave the parts of some networks with the operations of others
+                self._few = together.Together([network.model for network in networks], block)
+                self._parts = parts
+            outputs, finite = self._few.outputs(block.array)
+            if not finite:
+                arrays.within(block.array, "X", networks[0].dtype)
+            with np.errstate(all="ignore"):
+                # Unlike a sum, this adds one network after the other for any shape.
+                total = np.cumsum(outputs, axis=0)[-1]
+                total /= len(networks)
+        return total
+
+    def __getstate__(self) -> dict:
+        """Return the trainers alone: the operations for few samples know their own address."""
+        return {"trainers": self.trainers}
+
+    def __setstate__(self, state: dict) -> None:
+        self._set_up(state["trainers"])
+
+    def __copy__(self) -> Ensemble:
+        return copy.deepcopy(self)  # because two ensembles must never share trainers
+
+    def predict_classes(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         """Compute the class of each sample from the mean outputs of all networks.
 
         Parameters
@@ -227,3 +472,10 @@ class Ensemble:
         (1,)
         """
         return classes(self.predict(X, n_threads=n_threads), self.trainers[0].network.threshold)
+
+
+def _is_matrix(value: object) -> bool:
+    """Return whether a value is a matrix, and not a row of one."""
+    if isinstance(value, list | tuple):
+        return bool(value) and (isinstance(value[0], list | tuple) or np.ndim(value[0]) == 1)
+    return getattr(value, "ndim", 0) == 2

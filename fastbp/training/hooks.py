@@ -5,10 +5,23 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from .. import checks
 from ..callbacks import Callback, Progress, State
+
+Shown = bool | Literal["lines"] | None
+"""The type of the argument `progress` of `Trainer.fit`."""
+
+
+def _on_screen() -> bool:
+    """Return whether somebody sees a bar: in a terminal, or in a notebook."""
+    if "ipykernel.zmqshell" in sys.modules:
+        return True
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # standard error is None in a program without a console; it may be closed
+        return False
 
 
 class Hooks:
@@ -18,8 +31,8 @@ class Hooks:
     ----------
     callbacks : iterable of Callback
         The callbacks that the user gave.
-    progress : bool or None
-        Whether to add a progress bar. With None, there is one if standard error is a terminal.
+    progress : bool, "lines" or None
+        What `Progress` shows, as for `Trainer.fit`.
 
     Attributes
     ----------
@@ -31,10 +44,10 @@ class Hooks:
     TypeError
         If `callbacks` contains something else, or if its attribute `every` is not an integer.
     ValueError
-        If the attribute `every` of a callback is below 1.
+        If the attribute `every` of a callback is below 1, or if `progress` is something else.
     """
 
-    def __init__(self, callbacks: Iterable[Callback], progress: bool | None):
+    def __init__(self, callbacks: Iterable[Callback], progress: Shown):
         if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
             raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r}")
         given = list(callbacks)
@@ -43,9 +56,10 @@ class Hooks:
                 raise TypeError(f"callbacks[{k}] must be a fastbp.callbacks.Callback, got {callback!r}")
             if callback.every is not None:  # NumPy's integers overflow when they meet the number of a step
                 callback.every = checks.integer(callback.every, f"callbacks[{k}].every", 1)
-        terminal = sys.stderr is not None and sys.stderr.isatty()  # stderr is None in a program without a console
-        if terminal if progress is None else progress:
-            given.append(Progress())
+        if not (progress is None or isinstance(progress, bool) or (isinstance(progress, str) and progress == "lines")):
+            raise ValueError(f"progress must be True, False, 'lines' or None, got {progress!r}")
+        if _on_screen() if progress is None else progress:
+            given.append(Progress("lines" if progress == "lines" else "bar"))
         self.all = sorted(given, key=lambda callback: callback.late)
         self._of_batches = {
             hook: [c for c in self.all if getattr(getattr(c, hook), "__func__", None) is not getattr(Callback, hook)]

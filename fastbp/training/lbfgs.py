@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from .. import extras
 from ..engine import plan
 from ..engine.work import DivergedError, Work
 from ..kernels.update import shape
@@ -33,6 +34,7 @@ class Search:
 
     def __init__(self, settings: Settings, state: TrainingState, work: Work):
         self.settings, self.state, self.work, model = settings, state, work, work.model
+        self._optimize = extras.package("lbfgs", "LBFGS", "optimize")
         self._are_weights = state.parameters.are_weights()
         self._random = bool(model.noise or any(model.dropout))
         rate = settings.average.rate if settings.average else 0.0
@@ -131,18 +133,15 @@ class Search:
 
     def _direction(self, g: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         """Return the direction -H g. If there are no pairs of changes yet, return -g, shortened if it is long."""
-        from scipy.optimize import LbfgsInvHessProduct
-
         S, Y = (group[(pairs[0] * pairs[1]).sum(axis=1) > 0][::-1].astype(np.float64) for group in pairs)
         if not len(S):
             return -g / max(1.0, np.abs(g).sum())
         # scipy's H starts from I. In units of `scale`, I is the matrix (s y / y y) I from which H must start.
         scale = math.sqrt((S[-1] @ Y[-1]) / (Y[-1] @ Y[-1]))
-        return -scale * (LbfgsInvHessProduct(S / scale, Y * scale) @ (scale * g))
+        return -scale * (self._optimize.LbfgsInvHessProduct(S / scale, Y * scale) @ (scale * g))
 
     def _search(self, start: np.ndarray, cost: float, g: np.ndarray, d: np.ndarray) -> float | None:
         """Return the step length along d, or None if the search finds none that makes the cost smaller."""
-        from scipy.optimize import line_search
 
         if not g @ d < 0:
             return None
@@ -161,6 +160,6 @@ class Search:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # scipy warns when a search ends without a step, which is handled below
-            alpha = line_search(cost_at, gradient_at, start, d, g, cost, maxiter=20)[0]
+            alpha = self._optimize.line_search(cost_at, gradient_at, start, d, g, cost, maxiter=20)[0]
         # If the cost falls without end, scipy returns the last length that it tried, so the cost there must be checked.
         return alpha if alpha is not None and cost_at(start + alpha * d) < cost else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from typing import NoReturn, Protocol
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..callbacks import State, Trains
 from ..data.sources import Arrays, Blocks
+from ..engine import compiled
 from ..engine.parameters import Kept
 from ..engine.work import DivergedError, Samples, Work
 from ..losses import Loss
@@ -148,7 +148,7 @@ class Run:
         self._kept = before[0]
         whose = "that the epoch began with" if not position.steps else "of the checkpoint"
         training.rng.bit_generator.state, self.work.sums = position.rng, position.sums
-        start, done = time.perf_counter() - position.seconds, 0
+        start, done = compiled.clock() - position.seconds, 0
         with contextlib.closing(source.segments(training.rng)) as segments:
             for samples in segments:
                 steps = 1 if self.settings.optimizer.searches else -(-samples.n // source.batch)
@@ -165,7 +165,7 @@ class Run:
         if not before[0].are_finite():  # no loss is computed after the last update
             self._restore(before, done, whose)
         rate = self._learning_rate(training.step)
-        seconds = time.perf_counter() - start
+        seconds = compiled.clock() - start
         return {**self.work.scores(samples.y.classes), "learning_rate": rate, "seconds": seconds}
 
     def _changing(self) -> np.ndarray | None:
@@ -196,7 +196,7 @@ class Run:
         steps : int
             The number of steps of the segment.
         start : float
-            The time at which the epoch began, as `time.perf_counter` gives it.
+            The time at which the epoch began, as `compiled.clock` gives it.
         """
         training, told, batch = self.trainer.state, self.state, self.source.batch
         position = training.position
@@ -209,7 +209,7 @@ class Run:
                 continue
             training.step, last = training.step + reached - last, reached
             position.steps, position.sums = done + reached, self.work.sums
-            position.seconds = time.perf_counter() - start
+            position.seconds = compiled.clock() - start
             told.step, told.samples = training.step, done * batch + min(reached * batch, samples.n)
             told.scores = self.work.scores(samples.y.classes)
             self.hooks.batch("on_batch_end", told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from ..losses import LOSSES, Loss
 from ..metrics import Metric, Scorer, by_name
 from ..optimizers import SGD, Optimizer
 from ..schedules import Schedule
+
+Gradient = Literal["fused", "stored", "lazy"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Settings:
     batch_size: int = 32
     shuffle: bool = True
     n_threads: int | None = None
-    gradient: str = "fused"
+    gradient: Gradient = "fused"
 
     def __post_init__(self):
         checks.resolved(self.loss, "loss", LOSSES)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import inspect
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from .. import checks, files
+from .. import checks, elsewhere, files
 from ..averages import Average
 from ..callbacks import Callback
 from ..data import arrays, sources
@@ -27,11 +27,15 @@ from ..metrics import METRICS, Metric, score
 from ..network import MLP, check_network
 from ..optimizers import Optimizer
 from ..schedules import Schedule
+from ..values import call
 from . import checkpoints
-from .hooks import Hooks
+from .hooks import Hooks, Shown
 from .run import Run
-from .settings import NAMES, Settings
+from .settings import NAMES, Gradient, Settings
 from .state import TrainingState
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class Trainer:
@@ -165,7 +169,7 @@ class Trainer:
     batch_size: int
     shuffle: bool
     n_threads: int | None
-    gradient: str
+    gradient: Gradient
 
     def __init__(
         self,
@@ -184,7 +188,7 @@ class Trainer:
         shuffle: bool = True,
         seed: int | None = None,
         n_threads: int | None = None,
-        gradient: str = "fused",
+        gradient: Gradient = "fused",
     ):
         check_network(network)
         self.settings = Settings(
@@ -198,16 +202,20 @@ class Trainer:
         self._lock, self._owner = threads.lock(), None
         network.decide_at(self.settings.resolved_loss.threshold)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in NAMES:
+    if not TYPE_CHECKING:  # a checker would believe that every name exists
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in NAMES or "settings" not in self.__dict__:  # a copy begins without settings
+                elsewhere.refuse(type(self), name, elsewhere.TRAINER, NAMES)
             return getattr(self.__dict__["settings"], name)
-        raise AttributeError(f"a Trainer has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *NAMES})
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in NAMES:
+            if name[0] != "_":
+                elsewhere.check_own(self, Trainer, name, elsewhere.TRAINER, (*NAMES, "settings", "state"))
             object.__setattr__(self, name, value)
             return
         settings = dataclasses.replace(self.settings, **{name: value})
@@ -215,6 +223,16 @@ class Trainer:
         self.state.suit(self.network.parameters, settings.optimizer, settings.average)
         self.settings = settings
         self.network.decide_at(settings.resolved_loss.threshold)
+
+    def __repr__(self) -> str:
+        return call(self, seed=None)  # the seed says how the training began, and not where it is
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the network, the settings and the history."""
+        from .. import drawing  # a program that draws nothing does not wait for it
+
+        settings = {name: getattr(self.settings, name) for name in NAMES}
+        return drawing.trainer(drawing.network(self.network), settings, self.history)
 
     @property
     def network(self) -> MLP:
@@ -247,12 +265,13 @@ class Trainer:
         *,
         epochs: int = 1,
         sample_weight: ArrayLike | None = None,
-        class_weight: dict[int, float] | str | None = None,
+        class_weight: dict[int, float] | Literal["balanced"] | None = None,
         validation_data: tuple[ArrayLike, ...] | None = None,
         validation_split: float = 0.0,
         shuffle_buffer: int | None = None,
         callbacks: Iterable[Callback] = (),
-        progress: bool | None = None,
+        progress: Shown = None,
+        **unknown: Never,
     ) -> History:
         """Train the network for a number of epochs. A further call continues where the last call ended.
 
@@ -312,15 +331,18 @@ class Trainer:
             array are shuffled together; of blocks, as many rows as fit into 64 MiB, but at most 65,536.
         callbacks : iterable of Callback, keyword-only, default ()
             The callbacks, for example of `fastbp.callbacks`, `EarlyStopping` or `Checkpoint`.
-        progress : bool or None, keyword-only, default None
-            Whether to show a progress bar. With None, there is one if standard error is a terminal.
+        progress : bool, "lines" or None, keyword-only, default None
+            With True, there is a progress bar; with "lines", there are lines with the scores and the time left, for log
+            files and pipes; with False, there is neither. With None, there is a bar in a terminal and in a notebook,
+            and nothing elsewhere. `fastbp.callbacks.Progress` says more.
 
         Returns
         -------
         History
             One row for each epoch of this trainer, also of earlier calls. "loss" and "accuracy" are means over the
             epoch; each sample is evaluated just before the step that uses it. "learning_rate" is the learning rate of
-            the last step of the epoch. "seconds" is the time of training without validation.
+            the last step of the epoch. "seconds" is the time of training, without validation and without the time to
+            compile kernels.
 
         Raises
         ------
@@ -328,7 +350,7 @@ class Trainer:
             If an argument does not fit. The trainer and the network have not changed then. If a block does not fit, the
             steps before it are kept.
         TypeError
-            If an argument has the wrong type; the same holds as for ValueError.
+            If an argument has the wrong type, or if there is no such argument; the same holds as for ValueError.
         FloatingPointError
             If the loss becomes NaN or infinite. The message names the step. The network then has the parameters from
             the beginning of the epoch (or those of the checkpoint, if training was resumed within this epoch), and the
@@ -357,6 +379,8 @@ class Trainer:
         >>> trainer.fit(blocks, epochs=2).epochs
         102
         """
+        if unknown:
+            _check_known(unknown, inspect.signature(self.fit).parameters)
         epochs = checks.integer(epochs, "epochs", 0)
         called = Hooks(callbacks, progress)
         split = checks.real(validation_split, "validation_split", 0, 1)
@@ -387,7 +411,7 @@ class Trainer:
                 shuffle = self.shuffle and not searches  # one step uses all samples: no order is needed
                 source = sources.Arrays(samples, rows, shuffle, shuffle_buffer, self._batch(samples.n))
             if validation is not None:
-                self._check_metrics(validation.y)
+                self.check_metrics(validation.y)
             Run(self, source, called, epochs).train(validation)
         return self.history
 
@@ -636,7 +660,7 @@ class Trainer:
         """
         network = self.network  # another thread may give the trainer another one
         samples = self.read(X, y, sample_weight, network)
-        self._check_metrics(samples.y)
+        self.check_metrics(samples.y)
         return self.score(samples, "these samples", network)
 
     def score(self, samples: Samples, name: str, network: MLP | None = None) -> dict[str, float]:
@@ -661,6 +685,8 @@ class Trainer:
         FloatingPointError
             If the loss is not finite.
         """
+        if not isinstance(samples, Samples):
+            raise TypeError(f"samples must be checked ones, got {type(samples).__name__}; use evaluate(X, y)")
         loss, network = self.settings.resolved_loss, network or self.network
         try:
             scores = network.evaluate(samples, loss, self.n_threads)
@@ -692,7 +718,7 @@ class Trainer:
         finally:
             self._owner = None
 
-    def _check_metrics(self, y: Targets) -> None:
+    def check_metrics(self, y: Targets) -> None:
         """Raise ValueError if a metric cannot be computed for targets of this kind."""
         if "accuracy" in self.settings.scorers and not y.classes:
             name = self.settings.resolved_loss.name
@@ -805,6 +831,18 @@ class Trainer:
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self._lock = threads.lock()
+
+
+def _check_known(unknown: Mapping[str, object], known: Collection[str]) -> None:
+    """Raise TypeError if `fit` was given an argument that it does not have, and say what to write instead."""
+    for name in unknown:
+        if name in NAMES:
+            hint = f"; it is a setting of the trainer: Trainer(..., {name}=...) or trainer.{name} = ..."
+        elif name == "verbose":
+            hint = "; progress=True shows a bar, progress='lines' writes lines, and progress=False shows nothing"
+        else:
+            hint = checks.meant(name, known)
+        raise TypeError(f"fit has no argument {name!r}{hint}")
 
 
 def _check_fit(network: MLP, settings: Settings) -> None:

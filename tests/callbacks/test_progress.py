@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import io
+import re
+import sys
+import types
 
+import numpy as np
 import pytest
 from epochs import cut, make
 from helpers import labelled, parameters, same
 from watched import X, Y, blocks, raising, stop, trainer
 
 import fastbp as fb
+from fastbp import callbacks
 from fastbp.callbacks import Lambda, Progress
 
 
@@ -98,3 +104,129 @@ def test_the_progress_of_blocks(capsys):
     """How many samples there are is known after an epoch."""
     make().fit(cut([30] * 4, *labelled()), epochs=2, progress=True)
     assert "206/206" in capsys.readouterr().err
+
+
+# --- lines ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that an epoch moves by as many seconds."""
+    now = [100.0]
+    monkeypatch.setattr("fastbp.callbacks.time.monotonic", lambda: now[0])
+
+    def epochs_of(seconds: float) -> Lambda:
+        return Lambda(epoch_end=lambda state: now.__setitem__(0, now[0] + seconds))
+
+    return epochs_of
+
+
+def test_lines(capsys, clock):
+    """Of the first epoch, of the last one, and of those that end a second after the last line."""
+    own = trainer(metrics=["mae"])
+    history = own.fit(X, Y, epochs=10, validation_data=(X, Y), progress="lines", callbacks=[clock(0.4)])
+    lines = states(capsys)
+    assert [line.split()[1] for line in lines] == ["1/10", "4/10", "7/10", "10/10"]
+    assert [line.split()[-2] for line in lines] == ["0:00:04", "0:00:02", "0:00:01", "0:00:00"]
+    for name in ("loss", "accuracy", "learning_rate", "validation_loss", "validation_mae"):
+        assert f"  {name} {history[name][-1]:.4g}  " in lines[-1]
+    assert "seconds" not in lines[-1]
+    own.fit(X, Y, epochs=2, progress="lines", callbacks=[clock(3600.0)])
+    lines = states(capsys)
+    assert [line.split()[1] for line in lines] == ["11/12", "12/12"]
+    assert lines[0].endswith("1:00:00 left")
+
+
+def test_lines_of_what_is_stopped(capsys, clock):
+    trainer().fit(X, Y, epochs=9, progress="lines", callbacks=[clock(0.1), Lambda(epoch_end=stop_at(2))])
+    assert [line.split()[1] for line in states(capsys)] == ["1/9", "2/9"]
+
+
+def stop_at(epoch):
+    def hook(state):
+        state.stop = state.epoch == epoch
+
+    return hook
+
+
+def test_lines_take_no_time_in_an_epoch():
+    """No hook for minibatches is called for them."""
+    from fastbp.training.hooks import Hooks
+
+    assert Hooks((), "lines")._of_batches["on_batch_end"] == []
+    assert len(Hooks((), True)._of_batches["on_batch_end"]) == 1
+
+
+class Broken(io.StringIO):
+    def write(self, text):
+        raise BrokenPipeError
+
+    def isatty(self):
+        raise ValueError("I/O operation on closed file")
+
+
+@pytest.mark.parametrize("stderr", [None, Broken()])
+@pytest.mark.parametrize("progress", [None, "lines"])
+def test_nobody_can_read(capsys, monkeypatch, stderr, progress):
+    own = trainer()
+    monkeypatch.setattr("sys.stderr", stderr)
+    own.fit(X, Y, epochs=2, progress=progress)
+    assert own.history.epochs == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_bar_without_standard_error(monkeypatch):
+    own = trainer()
+    monkeypatch.setattr("sys.stderr", None)
+    own.fit(X, Y, epochs=2, progress=True)
+    assert own.history.epochs == 2
+
+
+# --- notebooks --------------------------------------------------------------------------------------------------------
+
+
+def test_notebook_without_widgets(capsys, monkeypatch):
+    """The bar is one of text, and nothing warns."""
+    monkeypatch.setitem(sys.modules, "ipykernel.zmqshell", types.ModuleType("ipykernel.zmqshell"))
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    trainer().fit(X, Y, epochs=2)
+    assert "44.0/44.0" in states(capsys)[-1]
+
+
+def test_notebook_with_widgets(monkeypatch):
+    made = types.ModuleType("tqdm.auto")
+    made.tqdm = object()
+    widgets = types.ModuleType("ipywidgets")
+    widgets.__spec__ = importlib.machinery.ModuleSpec("ipywidgets", None)
+    for name, module in {"ipykernel.zmqshell": types.ModuleType("x"), "ipywidgets": widgets, "tqdm.auto": made}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    assert callbacks._tqdm() is made.tqdm
+
+
+# --- arguments --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("progress", [0, 1, 2.0, "bar", "line", [], np.ones(2)], ids=str)
+@pytest.mark.parametrize("of", ["trainer", "ensemble"])
+def test_other_values(progress, of):
+    own = trainer()
+    before = own.network.theta
+    with pytest.raises(ValueError, match="progress must be True, False, 'lines' or None, got "):
+        (own if of == "trainer" else fb.Ensemble([own])).fit(X, Y, progress=progress)
+    assert (own.network.theta == before).all()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("verbose", "fit has no argument 'verbose'; progress=True shows a bar, progress='lines' writes lines, and "),
+        ("batch_size", "'batch_size'; it is a setting of the trainer: Trainer(..., batch_size=...) or "),
+        ("optimizer", "'optimizer'; it is a setting of the trainer"),
+        ("sample_weights", "'sample_weights'; did you mean 'sample_weight'?"),
+        ("epoch", "'epoch'; did you mean 'epochs'?"),
+        ("zzz", "fit has no argument 'zzz'"),
+    ],
+)
+def test_arguments_of_other_libraries(option, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        trainer().fit(X, Y, **{option: 1})

@@ -180,3 +180,66 @@ def test_rules_that_other_processes_cached(tmp_path):
     assert len(set(alone)) == len(RULES)
     for order in (1, -1):
         assert run(FITS + "".join(fits[::order]), env).stdout == "".join(alone[::order])
+
+
+def fit_and_print_seconds() -> None:
+    """Print how many kernels have been compiled, the seconds of the first epoch, and what standard error got."""
+    import io
+    import sys
+    import time
+    from types import SimpleNamespace
+
+    import fastbp as fb
+    from fastbp.engine import compiled
+
+    sys.stderr, seen, compile_one = io.StringIO(), compilations(), compiled._compile
+    # On this clock, each kernel takes 1000 seconds to compile.
+    compiled.time = SimpleNamespace(perf_counter=lambda: time.perf_counter() + 1000 * late[0])
+    late = [0]
+
+    def slowly(*arguments):
+        late[0] += 1
+        return compile_one(*arguments)
+
+    compiled._compile = slowly
+    X, y = np.random.default_rng(0).normal(size=(64, 8)), np.arange(64) % 2
+    history = fb.Trainer(fb.MLP([8, 4, 2], output="softmax", seed=0), loss="cross_entropy", seed=0).fit(X, y, epochs=2)
+    print(len(seen), history["seconds"][0], repr(sys.stderr.getvalue()))
+
+
+def test_the_first_fit(tmp_path):
+    """It says that it compiles, and its seconds are those of training alone."""
+    env = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    count, seconds, said = run_function(fit_and_print_seconds, env=env).stdout.split(maxsplit=2)
+    assert int(count) > 3
+    assert 0 < float(seconds) < 1000
+    assert said.strip() == repr("fastbp: compiling kernels, once on this machine\n")
+    count, _, said = run_function(fit_and_print_seconds, env=env).stdout.split(maxsplit=2)
+    assert (count, said.strip()) == ("0", "''")
+
+
+def notice_without_stderr() -> None:
+    """Compile where standard error is None, or closed, in several threads."""
+    import io
+    import sys
+    from concurrent.futures import ThreadPoolExecutor
+
+    import fastbp as fb
+    from fastbp.engine import compiled
+
+    compiled._Notice.patience = 0.0
+    sys.stderr = None
+    with ThreadPoolExecutor(3) as pool:
+        nets = [fb.MLP([2, 3, 1], activation=name, seed=0) for name in ("tanh", "relu", "silu")]
+        print(len(list(pool.map(lambda net: net.predict([[1.0, 2.0]]), nets))), compiled._notice.given)
+    compiled._notice.given = False
+    sys.stderr = io.StringIO()
+    sys.stderr.close()
+    fb.MLP([2, 3, 1], activation="gelu", seed=0).predict([[1.0, 2.0]])
+    print(compiled._notice.given)
+    sys.stderr = sys.__stderr__
+
+
+def test_nobody_reads_that_kernels_are_compiled(tmp_path):
+    found = run_function(notice_without_stderr, env={"NUMBA_CACHE_DIR": str(tmp_path)}).stdout.split()
+    assert found == ["3", "True", "True"]

@@ -97,7 +97,7 @@ NETWORKS = [
 
 
 def test_settings_are_of_every_class():
-    assert {type(schedule).__name__ for schedule in SCHEDULES} == {*fb.schedules.SCHEDULES}
+    assert {type(schedule).__name__ for schedule in SCHEDULES} == {*fb.schedules.by_name()}
     assert {type(optimizer) for optimizer in OPTIMIZERS} == {*fb.optimizers.OPTIMIZERS.values()}
 
 

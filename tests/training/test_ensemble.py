@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import labelled, parameters, same
+from helpers import labelled, mutations, parameters, same
 
 import fastbp as fb
+from fastbp import files
 from fastbp.callbacks import Callback, Lambda, State
 from fastbp.engine import threads
 
@@ -353,7 +357,7 @@ def other(sizes: list[int]) -> list[fb.Trainer]:
         (lambda: other([5, 3]), ValueError, "trainers must be some, of networks with the same inputs and outputs"),
         (sharing, ValueError, "trainers must have a network each, and two have the same"),
         (lambda: [member(0)] * 2, ValueError, "trainers must have a network each, and two have the same"),
-        (lambda: member(0), TypeError, "trainers must be a sequence of Trainer, got <fastbp.training.trainer.Trainer"),
+        (lambda: member(0), TypeError, "trainers must be a sequence of Trainer, got Trainer"),
         (lambda: [member(0), member(1).network], TypeError, "trainers must be a sequence of Trainer"),
         (lambda: (member(k) for k in range(2)), TypeError, "trainers must be a sequence of Trainer, got <generator"),
         (lambda: 3, TypeError, "trainers must be a sequence of Trainer, got 3"),
@@ -407,3 +411,280 @@ def test_numbers_of_callbacks_are_those_of_the_list():
     """A message counts the callbacks that were given, and none of the ensemble's."""
     with pytest.raises(TypeError, match=r"callbacks\[1\] must be"):
         ensemble(1).fit(X, Y, callbacks=lambda k: [Lambda(), print])
+
+
+# --- samples for each -------------------------------------------------------------------------------------------------
+
+
+def test_samples_for_each(cores):
+    """As if each were trained alone on its own."""
+    together, alone = ensemble(3), [member(seed) for seed in range(3)]
+    rows = [rng.integers(0, 120, 50 + 10 * k) for k in range(3)]
+    weights = [rng.uniform(size=len(own)) for own in rows]
+    matrices = [X[own] for own in rows]
+    together.fit(matrices, [Y[own] for own in rows], sample_weight=weights, epochs=2)
+    for own, twin, some, weight in zip(together.trainers, alone, rows, weights, strict=True):
+        twin.fit(X[some], Y[some], sample_weight=weight, epochs=2)
+        assert same(parameters(own), parameters(twin))
+    together.fit(tuple(matrices), [Y[own] for own in rows])
+    together.partial_fit(matrices, [Y[own] for own in rows])
+
+
+def test_a_list_that_is_one_matrix(cores):
+    """Also one with as many rows as there are members."""
+    for rows in (2, 120):
+        together, twin = ensemble(2), ensemble(2)
+        together.fit(X[:rows].tolist(), Y[:rows].tolist())
+        twin.fit(X[:rows], Y[:rows])
+        assert same(parameters(together.trainers[1]), parameters(twin.trainers[1]))
+    together.fit(list(X), Y)
+
+
+@pytest.mark.parametrize("name", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("X", "y", "weights", "message"),
+    [
+        ([X], [Y], None, "X must be a list with one array for each of 2 trainers, got 1"),
+        ([X] * 3, [Y] * 3, None, "X must be a list with one array for each of 2 trainers, got 3"),
+        ([X, X], Y, None, "y must be a list with one array for each of 2 trainers, got ndarray"),
+        ([X, X], [Y], None, "y must be a list with one array for each of 2 trainers, got 1"),
+        ([X, X], [Y, Y], np.ones(120), "sample_weight must be a list with one array for each of 2 trainers, got nd"),
+        ([X, X[:, :5]], [Y, Y], None, r"X must have shape \(n, 6\)"),
+    ],
+)
+def test_lists_that_do_not_fit(name, X, y, weights, message):
+    together = ensemble(2)
+    before = [parameters(own) for own in together.trainers]
+    with pytest.raises(ValueError, match=message):
+        getattr(together, name)(X, y, sample_weight=weights)
+    assert all(same(a, parameters(own)) for a, own in zip(before, together.trainers, strict=True))
+
+
+# --- few samples ------------------------------------------------------------------------------------------------------
+
+
+def mean_of_each(together: fb.Ensemble, X: np.ndarray) -> np.ndarray:
+    total = sum((own.network.predict(X) for own in together.trainers[1:]), together.trainers[0].network.predict(X))
+    return total / len(together.trainers)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 6, 7, 8, 9, 30])
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint8, np.int64])
+@pytest.mark.parametrize("options", [{}, {"scale": 0.5, "shift": 1.0}, {"dtype": np.float64}], ids=str)
+def test_few_samples_have_the_bits_of_the_mean(n, kind, options):
+    nets = [fb.MLP([6, 7 + k, *[5] * k, 3], output="softmax", dropout=0.1, seed=k, **options) for k in range(5)]
+    together = fb.Ensemble([fb.Trainer(net, loss="cross_entropy") for net in nets])
+    for _ in range(2):
+        samples = rng.integers(0, 4, (n, 6)).astype(kind)
+        assert (together.predict(samples) == mean_of_each(together, samples)).all()
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_one_output(count):
+    """A sum along one number of 40 networks would be another one."""
+    nets = [fb.MLP([6, 3, 1], seed=k) for k in range(count)]
+    together = fb.Ensemble([fb.Trainer(net, loss="squared_error") for net in nets])
+    assert (together.predict(X[:1]) == mean_of_each(together, X[:1])).all()
+
+
+def test_few_samples_after_a_change():
+    """Of the parameters, of a network, and of the transformation of inputs."""
+    together = ensemble(3)
+    first = together.predict(X[:2])
+    together.fit(X, Y)
+    second = together.predict(X[:2])
+    assert (second == mean_of_each(together, X[:2])).all()
+    assert (first != second).any()
+    together.trainers[1].network = fb.MLP([6, 9, 3], output="softmax", scale=3.0, seed=9)
+    third = together.predict(X[:2])
+    assert (third == mean_of_each(together, X[:2])).all()
+    assert (second != third).any()
+    assert (first != third).any()
+
+
+def test_results_are_not_overwritten():
+    together = ensemble(2)
+    first = together.predict(X[:1])
+    kept = first.copy()
+    together.predict(X[5:6])
+    assert (first == kept).all()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_few_samples_that_are_not_finite(kind):
+    together = ensemble(2)
+    bad = X[:3].astype(kind)
+    bad[1, 2] = np.nan
+    with pytest.raises(ValueError, match=r"X\[1, 2\]"):
+        together.predict(bad)
+    assert (together.predict(X[:3]) == mean_of_each(together, X[:3])).all()
+
+
+def test_sparse_and_mixed():
+    sparse = pytest.importorskip("scipy.sparse", reason="makes a sparse matrix")
+    together = ensemble(2)
+    assert (together.predict(sparse.csr_matrix(X[:2])) == together.predict(X[:2])).all()
+    nets = [fb.MLP([6, 3], dtype=dtype, seed=0) for dtype in ("float32", "float64")]
+    mixed = fb.Ensemble([fb.Trainer(net, loss="squared_error") for net in nets])
+    assert mixed.predict(X[:1]).dtype == np.float64
+
+
+def test_few_samples_in_many_threads():
+    together = ensemble(4)
+    wanted = [mean_of_each(together, X[k : k + 1]) for k in range(120)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda k: together.predict(X[k : k + 1]), list(range(120)) * 5))
+    assert all((a == wanted[k % 120]).all() for k, a in enumerate(found))
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+def test_copies(twin):
+    together = ensemble(2)
+    wanted = together.predict(X[:1])
+    other = twin(together)
+    assert (other.predict(X[:1]) == wanted).all()
+    other.fit(X, Y)
+    assert (other.predict(X[:1]) != wanted).any()
+    assert (together.predict(X[:1]) == wanted).all()
+
+
+# --- scores and single steps ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weights", [None, rng.uniform(size=120)], ids=["plain", "weighted"])
+def test_evaluate(weights):
+    together = ensemble(3, metrics=["top_5_accuracy", "mae", "objective"], l2=0.1)
+    together.fit(X, Y, epochs=3)
+    scores, mean = together.evaluate(X, Y, sample_weight=weights), together.predict(X).astype(np.float64)
+    loss = np.average(-np.log(mean[np.arange(120), Y]), weights=weights)
+    assert scores["loss"] == pytest.approx(loss, rel=1e-5)
+    assert scores["accuracy"] == pytest.approx(np.average(mean.argmax(axis=1) == Y, weights=weights))
+    error = np.abs(mean - np.eye(3)[Y]).mean(axis=1)
+    assert scores["mae"] == pytest.approx(np.average(error, weights=weights), rel=1e-5)
+    penalties = [0.05 * sum((W.astype(float) ** 2).sum() for W in own.network.weights) for own in together.trainers]
+    assert scores["objective"] == pytest.approx(loss + np.mean(penalties), rel=1e-5)
+    assert list(scores) == ["loss", "accuracy", "objective", "top_5_accuracy", "mae"]
+
+
+def test_evaluate_of_one_output():
+    """It decides where its members do."""
+    nets = [fb.MLP([6, 4, 1], seed=k) for k in range(3)]
+    together = fb.Ensemble([fb.Trainer(net, loss="hinge") for net in nets])
+    scores = together.evaluate(X, Y > 0)
+    assert scores["accuracy"] == np.mean((together.predict(X)[:, 0] >= 0) == (Y > 0))
+
+
+def test_evaluate_of_one_is_that_of_its_trainer():
+    together = ensemble(1)
+    alone = together.trainers[0].evaluate(X, Y)
+    assert together.evaluate(X, Y) == pytest.approx(alone, rel=1e-5)
+
+
+def test_partial_fit():
+    together, alone = ensemble(3), [member(seed) for seed in range(3)]
+    weights = rng.uniform(size=16)
+    for first in (0, 16, 32):
+        part = slice(first, first + 16)
+        scores = together.partial_fit(X[part], Y[part], sample_weight=weights)
+        assert scores == [own.partial_fit(X[part], Y[part], sample_weight=weights) for own in alone]
+    for own, twin in zip(together.trainers, alone, strict=True):
+        assert same(parameters(own), parameters(twin))
+        assert own.history.epochs == 0
+
+
+@pytest.mark.parametrize("name", ["fit", "partial_fit"])
+def test_bad_samples_change_no_member(name, cores):
+    """Also where only the loss of the last one refuses them."""
+    trainers = [fb.Trainer(fb.MLP([6, 3], seed=k), loss=loss) for k, loss in enumerate(("squared_error", "poisson"))]
+    together = fb.Ensemble(trainers)
+    before = [parameters(own) for own in trainers]
+    with pytest.raises(ValueError, match="y"):
+        getattr(together, name)(X, -np.ones((120, 3)))
+    assert all(same(a, parameters(own)) for a, own in zip(before, trainers, strict=True))
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_save_and_load(tmp_path):
+    """With everything in which members may differ; the twin predicts and learns with the same bits."""
+    path = tmp_path / "m.safetensors"
+    trainers = [
+        member(0, schedule=fb.schedules.Cosine(5), metrics=["mae", fb.metrics.TopK(2)], l2=0.1),
+        member(1, average=fb.EMA(0.9), clip_norm=1.0),
+        fb.Trainer(fb.MLP([6, 3], bias=False, shift=1.0, dtype="float64", seed=2), loss=fb.losses.Huber(0.5)),
+    ]
+    together = fb.Ensemble(trainers)
+    together.fit(X, Y)
+    together.save(path)
+    twin = fb.Ensemble.load(path)
+    assert (twin.predict(X) == together.predict(X)).all()
+    for own, other in zip(together.trainers, twin.trainers, strict=True):
+        assert other.settings == own.settings
+        assert other.network.architecture == own.network.architecture
+        assert same(parameters(other.network.astype("float64"))[:1], parameters(own.network.astype("float64"))[:1])
+        assert (other.history.epochs, other.state.step) == (0, 0)
+    twin.fit(X, Y)
+
+
+def test_files_of_other_kinds(tmp_path):
+    together, path = ensemble(2), tmp_path / "m"
+    together.save(path)
+    with pytest.raises(fb.ModelFileError, match="its format is 'fastbp ensemble', not 'fastbp network'"):
+        fb.load(path)
+    together.trainers[0].network.save(path)
+    with pytest.raises(fb.ModelFileError, match="its format is 'fastbp network', not 'fastbp ensemble'"):
+        fb.Ensemble.load(path)
+    with pytest.raises(FileNotFoundError):
+        fb.Ensemble.load(tmp_path / "other")
+
+
+def test_what_no_file_can_keep(tmp_path):
+    path = tmp_path / "m"
+    path.write_bytes(b"old")
+    with pytest.raises(ValueError, match="metrics must have no functions"):
+        ensemble(1, metrics=[lambda y, a: 0.0]).save(path)
+    assert path.read_bytes() == b"old"
+
+
+def test_damaged_files(tmp_path):
+    """Each raises ModelFileError, or is the same ensemble."""
+    path = tmp_path / "m"
+    small = fb.Ensemble([fb.Trainer(fb.MLP([2, 2, 1], seed=k), loss="squared_error") for k in range(2)])
+    small.save(path)
+    content, wanted, refused = path.read_bytes(), small.predict([[1.0, 2.0]]), 0
+    for damaged in mutations(content, 600):
+        path.write_bytes(damaged)
+        try:
+            assert (fb.Ensemble.load(path).predict([[1.0, 2.0]]) == wanted).all()
+        except fb.ModelFileError:
+            refused += 1
+    assert refused > 550
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda members: members.clear(),
+        lambda members: members.append(members[0]),
+        lambda members: members.__setitem__(0, 3),
+        lambda members: members[0].pop("trainer"),
+        lambda members: members[0].__setitem__("network", {"Huber": {"delta": 1.0}}),
+        lambda members: members[0].__setitem__("network", [1]),
+        lambda members: members[0]["trainer"].__setitem__("network", 1),
+        lambda members: members[0]["trainer"].__setitem__("loss", "los"),
+        lambda members: members[0]["trainer"].__setitem__("metric_names", ["mae"]),
+        lambda members: members[0]["network"]["Architecture"].__setitem__("threshold", "a"),
+        lambda members: members[0]["network"]["Architecture"].__setitem__("sizes", [10**12, 3]),
+    ],
+)
+def test_descriptions_that_do_not_fit(tmp_path, change):
+    path = tmp_path / "m"
+    small = fb.Ensemble([fb.Trainer(fb.MLP([2, 1], seed=k), loss="squared_error") for k in range(2)])
+    small.save(path)
+    with files.opened(path, "ensemble") as contents:
+        members, tensors = contents.description["members"], dict(contents.tensors())
+    change(members)
+    path.write_bytes(files.pack("ensemble", {"members": members}, tensors))
+    with pytest.raises(fb.ModelFileError):
+        fb.Ensemble.load(path)

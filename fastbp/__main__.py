@@ -1,0 +1,93 @@
+"""This module is the command ``python -m fastbp``. It shows what fastbp has found on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+import llvmlite.binding
+import numba
+import numpy as np
+
+from . import __version__, extras
+from .engine import compiled, threads
+from .kernels.simd.target import registers
+
+SETS = {(512, 32): "AVX-512", (256, 16): "AVX2", (128, 16): "SSE2"}
+"""The names of instruction sets by the width and the number of their registers. Other machines than x86 have others."""
+
+
+def processor() -> str:
+    """Return the name of the processor as the system gives it, or as LLVM does."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name" and value.strip():
+                return value.strip()
+    except (OSError, UnicodeDecodeError):  # this is not Linux
+        pass
+    return platform.processor() or llvmlite.binding.get_host_cpu_name()
+
+
+def instructions() -> str:
+    """Return what the kernels use of the processor."""
+    bits, count = registers()
+    name = SETS.get((bits, count), "")
+    return f"{name}{', ' if name else ''}{count} vector registers of {bits} bits"
+
+
+def size(n: int) -> str:
+    """Return a number of bytes in words."""
+    return f"{n / 2**20:.1f} MiB" if n >= 2**20 else f"{n / 2**10:.1f} KiB"
+
+
+def cache() -> str:
+    """Return where the compiled kernels are, and how many there are."""
+    directory = compiled.cache_directory()
+    if directory is None:
+        return "none, because no directory can be written: each process compiles its own kernels"
+    sizes = compiled.cached()
+    return f"{directory.parent} ({len(sizes)} kernels, {size(sum(sizes.values()))})"
+
+
+def rows() -> Iterator[tuple[str, str]]:
+    """Yield the rows of the table."""
+    yield "fastbp", __version__
+    yield "Python", f"{platform.python_version()}, numba {numba.__version__}, numpy {np.__version__}"
+    yield "system", f"{platform.system()} {platform.machine()}"
+    yield "processor", processor()
+    yield "instructions", instructions()
+    yield "threads", f"{threads.available()}, the number of cores that this process may use"
+    yield "cache", cache()
+    for extra, (package, purpose) in extras.EXTRAS.items():
+        found = extras.version(extra)
+        missing = f'not installed: pip install "fastbp[{extra}]"'
+        yield f"[{extra}]", f"{package} {found}" if found else f"{package} for {purpose} is {missing}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Carry out the command.
+
+    Parameters
+    ----------
+    arguments : list of str or None, default None
+        The arguments. With None, they are those of the command line.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m fastbp", description="Show what fastbp has found on this machine: its processor and its cache."
+    )
+    parser.add_argument("--version", action="version", version=f"fastbp {__version__}")
+    parser.add_argument(
+        "--clear-cache", action="store_true", help="remove all compiled kernels; the next training compiles its own"
+    )
+    if parser.parse_args(arguments).clear_cache:
+        sizes = compiled.clear_cache()
+        print(f"fastbp has removed {len(sizes)} compiled kernels, which took {size(sum(sizes.values()))}.")
+    else:
+        print("\n".join(f"{name:14}{value}" for name, value in rows()))
+
+
+if __name__ == "__main__":
+    main()

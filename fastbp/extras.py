@@ -1,0 +1,63 @@
+"""This module knows the packages that only some functions need, and says how to install one that is missing.
+
+An extra is a name in ``pip install "fastbp[name]"``. `package` imports a package of an extra when it is first needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata, util
+from types import ModuleType
+
+EXTRAS = {
+    "lbfgs": ("scipy", "L-BFGS and sparse matrices"),
+    "pandas": ("pandas", "tables of the history"),
+    "plot": ("matplotlib", "curves of the history"),
+    "sklearn": ("scikit-learn", "fastbp.sklearn, and the metric auc"),
+    "tensorboard": ("tensorboardX", "event files for TensorBoard"),
+}
+"""For each extra, the package that it installs, and what fastbp needs it for."""
+
+MODULES = {"scikit-learn": "sklearn"}
+"""The module of a package, where it has another name."""
+
+
+def package(extra: str, what: str, module: str = "") -> ModuleType:
+    """Import the package of an extra, or a module of it.
+
+    Parameters
+    ----------
+    extra : str
+        The name of the extra, or that of a package which is none of fastbp's extras, such as torch.
+    what : str
+        What needs the package, for the message.
+    module : str, default ""
+        The module inside the package, for example "optimize" of scipy. Without it, the package itself is imported.
+
+    Returns
+    -------
+    module
+        The module.
+
+    Raises
+    ------
+    ImportError
+        If the package is not installed. The message says how to install it.
+    """
+    name, wanted = (EXTRAS[extra][0], f'"fastbp[{extra}]"') if extra in EXTRAS else (extra, extra)
+    path = ".".join(filter(None, (MODULES.get(name, name), module)))
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{what} needs {name}: pip install {wanted}", name=error.name) from error
+
+
+def version(extra: str) -> str | None:
+    """Return the version of the package of an extra, or None if it is not installed. The package is not imported."""
+    name = EXTRAS[extra][0]
+    if util.find_spec(MODULES.get(name, name)) is None:
+        return None
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # it is there, without a description of itself
+        return "of an unknown version"

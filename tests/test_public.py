@@ -1,0 +1,102 @@
+"""What the package shows of itself: the names, their docstrings, and nothing else; and what its import does."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pydoc
+
+import numpy as np
+import pytest
+from helpers import run
+
+import fastbp as fb
+from fastbp.activations import OUTPUTS
+from fastbp.losses import LOSSES
+from fastbp.metrics import METRICS
+
+MODULES = ("activations", "callbacks", "datasets", "graph", "interop", "losses", "metrics", "schedules")
+
+
+def test_the_package():
+    assert dir(fb) == sorted([*fb.__all__, "__version__"])
+    for name in fb.__all__:
+        assert getattr(fb, name).__doc__
+    assert {*MODULES} <= {*fb.__all__}
+    shown = pydoc.render_doc(fb, renderer=pydoc.plaintext)
+    assert "class Ensemble" in shown
+    assert "class Settings" not in shown
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules(name):
+    module = importlib.import_module(f"fastbp.{name}")
+    assert getattr(fb, name) is module
+    assert dir(module) == sorted(module.__all__)
+    assert module.__doc__
+    for each in module.__all__:
+        value = getattr(module, each)
+        assert not inspect.ismodule(value)
+        assert not each.startswith("_")
+        if callable(value):
+            assert inspect.getdoc(value), each
+
+
+def test_everything_that_has_a_name_is_listed():
+    """In `dir`, and in the docstring of its module."""
+    for name, loss in LOSSES.items():
+        assert type(loss).__name__ in dir(fb.losses)
+        assert f'"{name}"' in fb.losses.__doc__
+    for name, sigma in OUTPUTS.items():
+        assert {name, type(sigma).__name__} <= {*dir(fb.activations)}
+        assert f'"{name}"' in fb.activations.__doc__
+        assert f"`{type(sigma).__name__}`" in fb.activations.__doc__
+    for name in METRICS:
+        assert f'"{name}"' in fb.metrics.__doc__
+    for name in fb.callbacks.__all__:
+        assert f"`{name}`" in fb.callbacks.__doc__
+    assert {*fb.schedules.by_name()} == {*fb.schedules.__all__} - {"Schedule"}
+
+
+@pytest.mark.parametrize("module", ["", ".schedules"])
+def test_what_is_not_there(module):
+    name = f"fastbp{module}"
+    with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'Sequential'"):
+        _ = importlib.import_module(name).Sequential
+    assert not hasattr(importlib.import_module(name), "SCHEDULES")
+
+
+def test_star():
+    names: dict = {}
+    exec("from fastbp import *\nfrom fastbp.schedules import *", names)
+    assert {*fb.__all__, "Cosine"} <= names.keys()
+
+
+LATER = ("datasets", "drawing", "gradcheck", "graph", "interop", "schedules.curves", "trace", "training.ensemble")
+
+
+def test_the_import_leaves_out_what_few_programs_need():
+    code = f"""
+        import sys, numba, gc
+        gc.disable()
+        before = {{*sys.modules}}
+        import fastbp as fb
+        print([name for name in {LATER!r} if "fastbp." + name in sys.modules], gc.isenabled())
+        names = {{*sys.modules}} - before
+        print([name for name in ("numpy.typing", "tqdm", "scipy", "pandas", "matplotlib") if name in names])
+        gc.enable()
+        from fastbp import graph, Ensemble
+        print(graph.__name__, Ensemble.__name__, fb.schedules.Cosine(3), "Ensemble" in vars(fb), gc.isenabled())
+    """
+    assert run(code).stdout.splitlines() == ["[] False", "[]", "fastbp.graph Ensemble Cosine(3) True True"]
+
+
+def test_the_import_leaves_the_collector_of_garbage_on():
+    assert run("import gc, fastbp; print(gc.isenabled())").stdout.strip() == "True"
+
+
+def test_annotations_can_be_read():
+    """They name types that the import leaves out."""
+    assert "ArrayLike" in str(inspect.signature(fb.MLP.predict))
+    assert "callbacks" in inspect.signature(fb.Trainer.fit).parameters
+    assert np.dtype(fb.MLP([1, 1]).dtype) == np.float32
