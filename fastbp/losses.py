@@ -4,9 +4,9 @@ A trainer takes a loss by its name, such as ``"huber"``, or as an object with pa
 `Formula` makes one of a formula of your own.
 
 The names are "cross_entropy", "binary_cross_entropy", "squared_error", "sum_squared_error", "mean_squared_error",
-"absolute_error", "huber", "quantile", "log_cosh", "poisson", "hinge", "squared_hinge", "multiclass_hinge" and
-"norm_error". The class of each has its name in words that begin with a capital letter, such as `CrossEntropy`. The dict
-`LOSSES` has all of them.
+"absolute_error", "huber", "quantile", "log_cosh", "poisson", "hinge", "squared_hinge", "multiclass_hinge",
+"perceptron", "multiclass_perceptron" and "norm_error". The class of each has its name in words that begin with a
+capital letter, such as `CrossEntropy`. The dict `LOSSES` has all of them.
 
 Training minimises the mean of C over the samples. Each loss works with each activation function of the output. The
 formulas are plain Python functions of vectors and arrays (`fastbp.kernels.simd.operands`); the engine compiles them
@@ -33,8 +33,8 @@ from .values import Value
 
 __all__ = [
     "LOSSES", "AbsoluteError", "BinaryCrossEntropy", "CrossEntropy", "Formula", "Hinge", "Huber", "LogCosh", "Loss",
-    "MeanSquaredError", "MulticlassHinge", "NormError", "Poisson", "Quantile", "SquaredError", "SquaredHinge",
-    "SumSquaredError",
+    "MeanSquaredError", "MulticlassHinge", "MulticlassPerceptron", "NormError", "Perceptron", "Poisson", "Quantile",
+    "SquaredError", "SquaredHinge", "SumSquaredError",
 ]  # fmt: skip
 
 
