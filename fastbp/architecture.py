@@ -83,10 +83,10 @@ class Architecture:
 
     def __post_init__(self):
         sizes = _sizes(self.sizes)
-        checks.resolved(self.output, "output", OUTPUTS)
         inits = [f"{family}_{distribution}" for family in INITS for distribution in DISTRIBUTIONS]
         checked = {
             "sizes": sizes,
+            "output": checks.named(self.output, "output", OUTPUTS),
             "activation": _activation(self.activation, len(sizes) - 2),
             "init": None if self.init is None else checks.choice(self.init, "init", inits),
             "dropout": _dropout(self.dropout, len(sizes) - 1),
@@ -145,13 +145,10 @@ def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
 def _activation(given: str | Activation | Sequence[str | Activation], hidden: int) -> tuple[str | Activation, ...]:
     """Return `activation` as a tuple with one entry for each hidden layer, or raise an error."""
     if not isinstance(given, Sequence) or isinstance(given, str):
-        checks.resolved(given, "activation", ACTIVATIONS)
-        return (given,) * hidden
+        return (checks.named(given, "activation", ACTIVATIONS),) * hidden
     if len(given) != hidden:
         raise ValueError(f"activation must be one name or {hidden}, one for each hidden layer; got {len(given)}")
-    for l, value in enumerate(given):
-        checks.resolved(value, f"activation[{l}]", ACTIVATIONS)
-    return tuple(given)
+    return tuple(checks.named(value, f"activation[{l}]", ACTIVATIONS) for l, value in enumerate(given))
 
 
 def _bias(given: bool | Sequence[bool], layers: int) -> tuple[bool, ...]:

@@ -243,9 +243,10 @@ class TopK:
         return float(np.average(above < self.k, weights=weights))
 
 
-METRICS: dict[str, Scorer | None] = {
-    "accuracy": None, "objective": None, "top_5_accuracy": TopK(5), "r2": r2, "mae": mae, "auc": auc,
-}  # fmt: skip
+METRICS: checks.Registry[Scorer | None] = checks.Registry(
+    {"accuracy": None, "objective": None, "top_5_accuracy": TopK(5), "r2": r2, "mae": mae, "auc": auc},
+    aliases={"acc": "accuracy", "r2_score": "r2", "mean_absolute_error": "mae", "roc_auc": "auc"},
+)
 """The metrics that have a name. Each value is a function of the targets, the outputs and the weights of the samples.
 
 "accuracy" has None, because the compiled code that computes the loss also counts the right predictions. "objective" has

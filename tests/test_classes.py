@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from helpers import any_pair
 
 import fastbp as fb
 
@@ -28,6 +29,7 @@ def test_hinge_decides_at_0(loss, y):
     assert net.threshold == 0.0
 
 
+@any_pair
 def test_other_losses_decide_at_one_half():
     net = line()
     trainer = fb.Trainer(net, loss="binary_cross_entropy")
@@ -37,6 +39,7 @@ def test_other_losses_decide_at_one_half():
     assert (net.predict_classes(probabilities) == y).all()
 
 
+@any_pair
 def test_the_last_loss_decides():
     """Whichever it is, the accuracy and the classes agree."""
     net = line()

@@ -282,6 +282,7 @@ class Reader:
         layout = model.parameters.layout
         self.n_in, self.n_out, self.dtype = layout.sizes[0], layout.sizes[-1], layout.dtype
         self.n_targets = loss.target_count(self.n_out)
+        loss.check_logits(model.activations[-1].name)
         self.model, self.loss, self.noisy, self.lazy = model, loss, noisy, lazy
 
     def samples(self, X: Any, y: Any, X_name: str = "X", y_name: str = "y") -> Samples:

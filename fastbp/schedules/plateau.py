@@ -64,6 +64,7 @@ class ReduceOnPlateau(Schedule):
     def __post_init__(self):
         super().__post_init__()
         checks.direction(self.monitor, self.mode)
+        object.__setattr__(self, "monitor", checks.column(self.monitor, "monitor"))
         if self.per != "epoch":
             raise ValueError(f"per must be 'epoch': scores come once in an epoch, got {self.per!r}")
         checks.real(self.gamma, "gamma", 0, 1, open_low=True)

@@ -25,7 +25,7 @@ SUFFIX = ".safetensors"
 CLASSES = {
     **network.CLASSES,
     **{files.stored_as(kind): kind for kind in losses.LOSSES.kinds},
-    **optimizers.OPTIMIZERS,
+    **{kind.__name__: kind for kind in optimizers.OPTIMIZERS.kinds},
     **schedules.SCHEDULES,
     **averages.AVERAGES,
     "TopK": metrics.TopK,

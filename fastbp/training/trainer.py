@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from .. import checks, files
 from ..averages import Average
 from ..callbacks import Callback
-from ..data import arrays, sources
+from ..data import sources
 from ..data.samples import Reader, Targets, sample_weights
 from ..engine import plan, threads
 from ..engine.work import DivergedError, Samples, Work
@@ -27,7 +27,7 @@ from ..metrics import METRICS, Metric, score
 from ..network import MLP, check_network
 from ..optimizers import Optimizer
 from ..schedules import Schedule
-from . import checkpoints
+from . import advice, checkpoints
 from .hooks import Hooks
 from .run import Run
 from .settings import NAMES, Settings
@@ -60,10 +60,12 @@ class Trainer:
         "mean_squared_error" (the mean of squares over the outputs), "absolute_error", "huber", "quantile", "log_cosh",
         "poisson", "hinge", "squared_hinge", "multiclass_hinge" and "norm_error" (the Euclidean distance). To set a
         parameter of a loss, give an object of `fastbp.losses`, for example ``Huber(2.0)``; `fastbp.losses.Formula` is
-        for losses of your own. Each loss works with each activation function of the output.
-    optimizer : Optimizer or None, keyword-only, default None
-        The rule that updates the parameters: an object of `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`, `Adadelta`,
-        `Rprop` or `LBFGS`. None means ``SGD(0.01)``.
+        for losses of your own. Each loss works with each activation function of the output, but some are made for
+        certain outputs: there is a warning, which says what to use, if the output of the network can have others.
+    optimizer : str or Optimizer, keyword-only, default "adam"
+        The rule that updates the parameters: a name, or an object of `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`,
+        `Adadelta`, `Rprop` or `LBFGS`. A name is that of a class in small letters, and means its default parameters:
+        "adam" means ``Adam(1e-3)``, and "sgd" means ``SGD(0.01)``.
     schedule : Schedule or None, keyword-only, default None
         An object of `fastbp.schedules`, whose factor multiplies the learning rate of the optimizer. With None, the
         learning rate stays the same.
@@ -124,7 +126,8 @@ class Trainer:
     Raises
     ------
     ValueError
-        If an argument is outside its range or is not a known name, or if an activation function has no derivative.
+        If an argument is outside its range or is not a known name, or if an activation function has no derivative. If
+        the network can never learn with this loss, as with a softmax of one output.
     TypeError
         If an argument has the wrong type.
 
@@ -171,7 +174,7 @@ class Trainer:
         network: MLP,
         *,
         loss: str | Loss,
-        optimizer: Optimizer | None = None,
+        optimizer: str | Optimizer = "adam",
         schedule: Schedule | None = None,
         l1: float = 0.0,
         l2: float = 0.0,
@@ -190,9 +193,10 @@ class Trainer:
             loss, optimizer, schedule, l1, l2, clip_value, clip_norm, average, metrics, batch_size, shuffle, n_threads,
             gradient,
         )  # fmt: skip
-        _check_fit(network, self.settings)
+        advice.check_pair(network, self.settings)
         self._network = network
         self.state = TrainingState(network.parameters, self.settings.optimizer, seed)
+        advice.warn_of_pair(network, self.settings.resolved_loss, stacklevel=3)
         self._works: dict[object, tuple[tuple, Work, tuple]] = {}
         self._lock, self._owner = threads.lock(), None
         network.decide_at(self.settings.resolved_loss.threshold)
@@ -210,7 +214,9 @@ class Trainer:
             object.__setattr__(self, name, value)
             return
         settings = dataclasses.replace(self.settings, **{name: value})
-        _check_fit(self.network, settings)
+        advice.check_pair(self.network, settings)
+        if name == "loss":
+            advice.warn_of_pair(self.network, settings.resolved_loss, stacklevel=3)
         self.state.suit(self.network.parameters, settings.optimizer, settings.average)
         self.settings = settings
         self.network.decide_at(settings.resolved_loss.threshold)
@@ -227,7 +233,8 @@ class Trainer:
     @network.setter
     def network(self, network: MLP) -> None:
         check_network(network)
-        _check_fit(network, self.settings)
+        advice.check_pair(network, self.settings)
+        advice.warn_of_pair(network, self.settings.resolved_loss, stacklevel=4)
         self._check_turn("given another network")
         with self._lock, self._turn():
             self.state.suit(network.parameters, self.settings.optimizer, self.settings.average)
@@ -804,9 +811,3 @@ class Trainer:
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self._lock = threads.lock()
-
-
-def _check_fit(network: MLP, settings: Settings) -> None:
-    """Raise ValueError if the network cannot be trained with these settings."""
-    settings.resolved_loss.target_count(network.sizes[-1])
-    arrays.within_dtype(settings.optimizer.learning_rate, "learning_rate", network.dtype)

@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from helpers import MEGA, guarded_copy, parameters, run, same
+from helpers import MEGA, any_pair, guarded_copy, parameters, run, same
 from scipy import sparse
 
 import fastbp as fb
@@ -194,6 +194,7 @@ def test_scipy_is_not_needed_without_sparse_matrices():
 # --- targets ----------------------------------------------------------------------------------------------------------
 
 
+@any_pair
 @pytest.mark.parametrize("form", ["csr_array", "coo", "csc", "int64 indices", "unsorted", "duplicates"])
 @pytest.mark.parametrize("loss", ["binary_cross_entropy", "squared_error", "hinge", "poisson"])
 def test_targets_have_the_bits_of_the_array(loss, form):
