@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import warnings
 
+from .. import checks
+from ..callbacks import EarlyStopping, Lambda
 from ..data import arrays
+from ..data.samples import Targets
 from ..losses import Loss
 from ..network import MLP
+from .hooks import Hooks
 from .settings import Settings
 
 
@@ -27,6 +31,40 @@ def check_pair(network: MLP, settings: Settings) -> None:
             f"output='sigmoid' for two classes, or output='identity' for other numbers"
         )
     arrays.within_dtype(settings.optimizer.learning_rate, "learning_rate", network.dtype)
+
+
+def check_monitors(settings: Settings, called: Hooks, classes: bool | None, validation: Targets | None) -> None:
+    """Raise ValueError if a callback or the schedule watches a column that the history will not have.
+
+    Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows which columns there are.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings of the trainer.
+    called : Hooks
+        The callbacks of the call of `fit`.
+    classes : bool or None
+        Whether the targets are classes. None means that nobody knows in advance.
+    validation : Targets or None
+        The targets of the validation samples, or None if there are none.
+    """
+    ours = __package__.partition(".")[0]
+    if any(type(each) is Lambda or type(each).__module__.partition(".")[0] != ours for each in called.all):
+        return
+    columns = ["loss", *["accuracy"] * (classes is not False), "learning_rate", "seconds"]
+    columns += [name for name in settings.scorers if name == "objective"]
+    if validation is not None:
+        found = ["loss", *["accuracy"] * validation.classes, *(n for n in settings.scorers if n != "accuracy")]
+        columns += [f"validation_{name}" for name in found]
+    watched = [each.monitor for each in called.all if isinstance(each, EarlyStopping)]
+    for monitor in (*watched, *(settings.schedule.monitors if settings.schedule else ())):
+        if validation is None and monitor.startswith("validation_"):
+            raise ValueError(
+                f"monitor must be one of {', '.join(map(repr, columns))}, got {monitor!r}, which needs validation_data "
+                f"or validation_split in fit"
+            )
+        checks.choice(monitor, "monitor", columns)
 
 
 def warn_of_pair(network: MLP, loss: Loss, stacklevel: int) -> None:

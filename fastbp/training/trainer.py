@@ -375,6 +375,7 @@ class Trainer:
         with self._lock, self._turn():  # from the checks on, so that nobody gives the trainer another network
             reader, searches = self._reader(self.network, trains=True), self.optimizer.searches
             validation = None if validation_data is None else self._reader(self.network).validation(validation_data)
+            classes = None
             if y is None:
                 if sample_weight is not None or split or class_weight == "balanced":
                     parts = "sample_weight, validation_split and 'balanced'"
@@ -392,8 +393,10 @@ class Trainer:
                 samples = reader.weighted(samples, sample_weight, class_weight, rows)
                 shuffle = self.shuffle and not searches  # one step uses all samples: no order is needed
                 source = sources.Arrays(samples, rows, shuffle, shuffle_buffer, self._batch(samples.n))
+                classes = samples.y.classes
             if validation is not None:
                 self._check_metrics(validation.y)
+            advice.check_monitors(self.settings, called, classes, validation and validation.y)
             Run(self, source, called, epochs).train(validation)
         return self.history
 
