@@ -59,6 +59,8 @@ class Architecture:
         The value from which on a single output means class 1.
     bias : tuple of bool, default True
         Whether each layer has biases. The constructor also takes one value for all layers.
+    multilabel : bool, default False
+        Whether each output by itself says yes or no.
 
     Raises
     ------
@@ -80,6 +82,8 @@ class Architecture:
     """The value from which on a single output means class 1, see `fastbp.MLP.threshold`."""
     bias: bool | tuple[bool, ...] = True
     """Whether each layer has biases."""
+    multilabel: bool = False
+    """Whether each output by itself says yes or no, see `fastbp.MLP.multilabel`."""
 
     def __post_init__(self):
         sizes = _sizes(self.sizes)
@@ -95,6 +99,7 @@ class Architecture:
             "dtype": checks.dtype(self.dtype),
             "threshold": checks.real(self.threshold, "threshold"),
             "bias": _bias(self.bias, len(sizes) - 1),
+            "multilabel": checks.flag(self.multilabel, "multilabel"),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)

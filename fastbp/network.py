@@ -16,7 +16,7 @@ from . import checks, files
 from .activations import OUTPUTS, Activation
 from .architecture import Architecture
 from .data import arrays
-from .data.samples import Reader, input_blocks, inputs, sample_weights
+from .data.samples import Reader, Targets, input_blocks, inputs, sample_weights
 from .engine import plan, threads
 from .engine.parameters import Parameters
 from .engine.work import DivergedError, Samples
@@ -30,25 +30,30 @@ CLASSES = {kind.__name__: kind for kind in (Architecture, *OUTPUTS.kinds, Progra
 """The classes that the description of a network in a file may name, by their names."""
 
 
-def classes(a: np.ndarray, threshold: float) -> np.ndarray:
+def classes(a: np.ndarray, threshold: float, multilabel: bool = False) -> np.ndarray:
     """Return the class of each row of outputs.
 
     With several outputs, the class of a row is the column of its largest output, or the first such column. With one
-    output, the class is 1 where the output is at least the threshold, and 0 elsewhere.
+    output, the class is 1 where the output is at least the threshold, and 0 elsewhere. With `multilabel`, the same
+    holds for each of several outputs.
 
     Parameters
     ----------
     a : float array of shape (n, n_out)
         The outputs of a network.
     threshold : float
-        The threshold for a network with one output.
+        The threshold for a network with one output, and with `multilabel`.
+    multilabel : bool, default False
+        Whether each output by itself says yes or no.
 
     Returns
     -------
-    int64 array of shape (n,)
+    int64 array of shape (n,), or (n, n_out) with `multilabel` and several outputs
         The classes.
     """
-    return (a[:, 0] >= threshold).astype(np.int64) if a.shape[1] == 1 else a.argmax(axis=1)
+    if a.shape[1] == 1:
+        a = a[:, 0]
+    return (a >= threshold).astype(np.int64) if a.ndim == 1 or multilabel else a.argmax(axis=1)
 
 
 def check_network(network: object) -> None:
@@ -128,8 +133,11 @@ class MLP:
         Copies of the numbers that transform the inputs.
     threshold : float
         The value from which on a single output means class 1. It is 0.5 in a new network. When you make a `Trainer` for
-        the network, or change its loss, the network takes the threshold of the loss: 0 for "hinge" and "squared_hinge",
-        and 0.5 for all others.
+        the network, or change its loss, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge" and
+        `BinaryCrossEntropy` with ``from_logits=True``, and 0.5 for all others.
+    multilabel : bool
+        Whether the network was trained last on targets of which each output by itself is right or wrong, see
+        `predict_classes`.
     architecture : Architecture
         The checked arguments, except `shift`, `scale` and `seed`, with one entry for each layer.
 
@@ -242,11 +250,21 @@ class MLP:
         """The value from which on a single output means class 1, or "yes".
 
         A new network has the threshold 0.5. When you make a `Trainer` for the network, or assign another loss to the
-        trainer, the network takes the threshold of the loss: 0 for "hinge" and "squared_hinge", and 0.5 for all other
-        losses. `predict_classes` uses the threshold if the network has one output. The accuracy that `Trainer` reports
-        uses it where each output is right or wrong by itself.
+        trainer, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge" and logits, and 0.5 for all
+        other losses. `predict_classes` uses the threshold if the network has one output, or is `multilabel`. The
+        accuracy that `Trainer` reports uses it where each output is right or wrong by itself.
         """
         return self.architecture.threshold
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether each of several outputs says yes or no by itself, because classes do not exclude each other.
+
+        A new network has False. Training sets it, according to its targets: True for rows of shape (n, n_out) with
+        "binary_cross_entropy", "hinge" or "squared_hinge", and False for class labels of shape (n,) and for all other
+        losses. Then the accuracy of this training and `predict_classes` decide alike.
+        """
+        return self.architecture.multilabel
 
     def decide_at(self, threshold: float) -> None:
         """Set the `threshold`. `Trainer` calls this method when it is made and when it gets another loss.
@@ -259,6 +277,12 @@ class MLP:
         if threshold != self.threshold:
             self.architecture = dataclasses.replace(self.architecture, threshold=threshold)
             self._works.clear()  # because they contain the old threshold
+
+    def decide_as(self, y: Targets) -> None:
+        """Set `multilabel`. `Trainer` calls this method with the targets that it trains on."""
+        multilabel = y.by_output and self.sizes[-1] > 1
+        if y.classes and multilabel != self.multilabel:
+            self.architecture = dataclasses.replace(self.architecture, multilabel=multilabel)
 
     @property
     def weights(self) -> list[np.ndarray]:
@@ -535,7 +559,9 @@ class MLP:
 
         With several outputs, the class is the number of the largest output; the first output is class 0. If several
         outputs are the largest, the first of them counts. With one output, the class is 1 where the output is at least
-        `threshold`, and 0 elsewhere.
+        `threshold`, and 0 elsewhere. So it is for each of several outputs, if the network is `multilabel`: if it was
+        trained on rows of targets of which each output by itself is right or wrong. To choose among classes that
+        exclude each other, train on class labels of shape (n,).
 
         Parameters
         ----------
@@ -546,7 +572,7 @@ class MLP:
 
         Returns
         -------
-        int64 array of shape (n,)
+        int64 array of shape (n,), or (n, n_out) of 0 and 1 if the network is `multilabel`
             The classes.
 
         Raises
@@ -562,7 +588,7 @@ class MLP:
         >>> fb.MLP([2, 4, 3], output="softmax", seed=0).predict_classes([[0.0, 1.0], [1.0, 0.0]]).shape
         (2,)
         """
-        return classes(self.predict(X, n_threads=n_threads), self.threshold)
+        return classes(self.predict(X, n_threads=n_threads), self.threshold, self.multilabel)
 
     def gradients(
         self,

@@ -210,7 +210,7 @@ class Ensemble:
 
         Returns
         -------
-        int64 array of shape (n,)
+        int64 array of shape (n,), or (n, n_out)
             The classes, as for `MLP.predict_classes`.
 
         Raises
@@ -226,4 +226,5 @@ class Ensemble:
         >>> ensemble.predict_classes([[0, 1.0]]).shape
         (1,)
         """
-        return classes(self.predict(X, n_threads=n_threads), self.trainers[0].network.threshold)
+        first = self.trainers[0].network
+        return classes(self.predict(X, n_threads=n_threads), first.threshold, first.multilabel)

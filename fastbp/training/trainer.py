@@ -624,7 +624,9 @@ class Trainer:
         -------
         dict of str to float
             The mean "loss", without the terms of l1 and l2. If the targets are classes, the "accuracy", which is the
-            share of samples whose predicted class is right. Then the `metrics` by their names.
+            share of samples whose predicted class is right. With rows of targets for "binary_cross_entropy", "hinge"
+            and "squared_hinge", each output by itself is right or wrong, and the accuracy is the share of the outputs
+            that are right. `MLP.predict_classes` decides in the same way. Then the `metrics` by their names.
 
         Raises
         ------
