@@ -17,7 +17,8 @@ from .callbacks import EarlyStopping
 from .files import ModelFileError
 from .gradcheck import check_gradients, numerical_gradients
 from .history import History
-from .network import MLP, load
+from .loading import load
+from .network import MLP
 from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop, Rprop
 from .training.checkpoints import Checkpoint
 from .training.ensemble import Ensemble

@@ -1,11 +1,11 @@
-"""This module holds `MLP`, a fully connected feedforward network, and `load`, which reads a network from a file."""
+"""This module holds `MLP`, a fully connected feedforward network."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,21 +13,17 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import checks, files
-from .activations import OUTPUTS, Activation
+from .activations import Activation
 from .architecture import Architecture
-from .data import arrays
+from .data import arrays, moments
 from .data.samples import Reader, Targets, input_blocks, inputs, sample_weights
 from .engine import plan, threads
 from .engine.parameters import Parameters
 from .engine.work import DivergedError, Samples
 from .engine.workspace import Model, address
-from .formulas.programs import Line, Program
 from .kernels.panels import aligned
 from .losses import LOSSES, OUTPUT_GRADIENT, Loss
 from .trace import Trace
-
-CLASSES = {kind.__name__: kind for kind in (Architecture, *OUTPUTS.kinds, Program, Line)}
-"""The classes that the description of a network in a file may name, by their names."""
 
 
 def classes(a: np.ndarray, threshold: float, multilabel: bool = False) -> np.ndarray:
@@ -97,6 +93,12 @@ class MLP:
         used as they are, without a copy in float.
     shift : float or array of shape (sizes[0],), keyword-only, default 0.0
         The number that is subtracted from each input.
+    standardize : array or sparse matrix of shape (n, sizes[0]), or None, keyword-only, default None
+        Inputs, for example those of the training, that decide `shift` and `scale`: each input then has the mean 0 and
+        the standard deviation 1. The method `standardize` says more. With None, `shift` and `scale` are used.
+    standardize_targets : array of shape (n, sizes[-1]), or (n,) for one output, or None, keyword-only, default None
+        Targets of a regression. The network then learns standardized targets, and `predict` gives numbers in the unit
+        of these targets. The method `standardize` says more.
     dropout : float or sequence of float, keyword-only, default 0.0
         The probability with which training sets the activation of a unit to 0, for each sample anew. It must be at
         least 0 and below 1. The other activations are divided by 1 - dropout, so that the mean stays the same. One
@@ -131,6 +133,9 @@ class MLP:
         The number of weights and biases.
     shift, scale : arrays of shape (sizes[0],)
         Copies of the numbers that transform the inputs.
+    target_shift, target_scale : arrays of shape (sizes[-1],)
+        Copies of the numbers that transform the outputs: `predict` returns a^L * target_scale + target_shift. Without
+        `standardize_targets`, they are 0 and 1.
     threshold : float
         The value from which on a single output means class 1. It is 0.5 in a new network. When you make a `Trainer` for
         the network, or change its loss, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge" and
@@ -177,6 +182,8 @@ class MLP:
         init: str | None = None,
         scale: ArrayLike = 1.0,
         shift: ArrayLike = 0.0,
+        standardize: ArrayLike | None = None,
+        standardize_targets: ArrayLike | None = None,
         dropout: float | Sequence[float] = 0.0,
         input_noise: float = 0.0,
         max_norm: float | None = None,
@@ -186,6 +193,9 @@ class MLP:
     ):
         made = Architecture(sizes, activation, output, init, dropout, input_noise, max_norm, dtype, bias=bias)
         self._set_up(made, scale, shift)
+        if standardize is not None and (self._shift.any() or (self.scale != 1).any()):
+            raise ValueError("standardize must be None with shift or scale, which it would replace")
+        self.standardize(standardize, standardize_targets)
         for l, W in enumerate(made.draw(checks.generator(seed))):
             self.parameters.set_layer(l, W)
 
@@ -218,21 +228,22 @@ class MLP:
         """Set all attributes. The weights and biases start at 0."""
         self.architecture = architecture
         self.parameters = Parameters(architecture.sizes, architecture.dtype, architecture.bias)
-        self._shift, self._scale = self._per_feature(shift, "shift"), self._per_feature(scale, "scale")
+        self._shift, self._scale = self._per_unit(shift, "shift"), self._per_unit(scale, "scale")
+        self._targets: tuple[np.ndarray, np.ndarray] | None = None
         self._works: dict[tuple, Any] = {}
         self._lock = threads.lock()
 
-    def _per_feature(self, value: ArrayLike, name: str) -> np.ndarray:
-        """Return a number, or one number per input, as a vector that is padded with zeros to a whole cache line."""
-        array, n_in = arrays.numeric(value, name), self.sizes[0]
-        if array.ndim and array.shape != (n_in,):
-            raise ValueError(f"{name} must be a number or have shape ({n_in},), got shape {array.shape}")
+    def _per_unit(self, value: ArrayLike, name: str) -> np.ndarray:
+        """Return a number, or one per input or output, as a vector that is padded with zeros to a whole cache line."""
+        array, n = arrays.numeric(value, name), self.sizes[-1 if name.startswith("target") else 0]
+        if array.ndim and array.shape != (n,):
+            raise ValueError(f"{name} must be a number or have shape ({n},), got shape {array.shape}")
         if not np.isfinite(array).all():
             raise ValueError(f"{name} must be finite, got {value!r}")
         arrays.within_dtype(array, name, self.dtype)
-        out = aligned(self.parameters.layout.up(n_in), self.dtype)
+        out = aligned(self.parameters.layout.up(n), self.dtype)
         with np.errstate(all="ignore"):
-            out[:n_in] = array
+            out[:n] = array
         return out
 
     @property
@@ -301,7 +312,8 @@ class MLP:
         Its vectors are in panels, padded with zeros. They are not copies.
         """
         made, vectors = self.architecture, (self.parameters, self._shift, self._scale)
-        return Model(*vectors, made.activations, made.dropout, made.input_noise, made.max_norm, made.threshold)
+        settings = made.activations, made.dropout, made.input_noise, made.max_norm, made.threshold
+        return Model(*vectors, *settings, self._targets)
 
     @property
     def n_parameters(self) -> int:
@@ -318,6 +330,105 @@ class MLP:
     def scale(self) -> np.ndarray:
         """The number that multiplies each input after `shift` is subtracted, as a copy of shape (sizes[0],)."""
         return self._scale[: self.sizes[0]].copy()
+
+    @property
+    def scale_in_use(self) -> np.ndarray:
+        """The padded vector of `scale` that the kernels read. It is another object after each change."""
+        return self._scale
+
+    @property
+    def target_shift(self) -> np.ndarray:
+        """The number that `predict` adds to each output, as a copy of shape (sizes[-1],)."""
+        return np.zeros(self.sizes[-1], self.dtype) if self._targets is None else self._targets[0].copy()
+
+    @property
+    def target_scale(self) -> np.ndarray:
+        """The number by which `predict` multiplies each output, as a copy of shape (sizes[-1],)."""
+        return np.ones(self.sizes[-1], self.dtype) if self._targets is None else self._targets[1].copy()
+
+    def transform_as(self, vectors: Mapping[str, ArrayLike]) -> None:
+        """Set the numbers that transform inputs and outputs.
+
+        Parameters
+        ----------
+        vectors : mapping of str to array
+            The values of some of the attributes "shift", "scale", "target_shift" and "target_scale", by their names.
+            The last two come together. Each may be a number.
+
+        Raises
+        ------
+        ValueError
+            If a value does not fit. Nothing has changed then.
+        """
+        made = {name: self._per_unit(value, name) for name, value in vectors.items()}
+        with self._lock:
+            self._shift, self._scale = made.get("shift", self._shift), made.get("scale", self._scale)
+            if "target_scale" in made:
+                self._targets = tuple(made[name][: self.sizes[-1]] for name in ("target_shift", "target_scale"))
+            self._works.clear()  # because they contain the old numbers
+
+    @property
+    def vectors(self) -> dict[str, np.ndarray]:
+        """The numbers that transform inputs and, if there are some, those that transform outputs, as copies."""
+        names = ("shift", "scale", *(("target_shift", "target_scale") if self._targets else ()))
+        return {name: getattr(self, name) for name in names}
+
+    def standardize(
+        self, X: ArrayLike | None = None, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None
+    ) -> None:
+        """Set `shift` and `scale` so that inputs have the mean 0 and the standard deviation 1; the same for targets.
+
+        Training learns slowly, or not at all, if inputs have very different scales. Call this method before training,
+        with the samples of the training and not with those of a test. The weights and biases do not change.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n, sizes[0]), or None, default None
+            The inputs. `shift` becomes their mean, and `scale` becomes 1 / standard deviation, or 1 for a constant
+            column. They are computed in float64 and in blocks, without a copy of X. A sparse matrix gets only the
+            scale, so that its zeros stay 0. With None, `shift` and `scale` stay as they are.
+        y : array of shape (n, sizes[-1]), or (n,) for one output, or None, default None
+            The targets of a regression. Training then uses (y - mean) / standard deviation, and `predict` returns
+            a^L * standard deviation + mean. Losses and gradients are those of the standardized targets; metrics have
+            the unit of y. Samples of later calls have the unit of y everywhere. With None, the targets stay as they
+            are.
+        sample_weight : array of shape (n,) or None, keyword-only, default None
+            The weight of each sample, at least 0. With None, all weights are 1.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit, or, with `y`, if the output is not unbounded, as "identity" is. The network has
+            not changed then.
+        TypeError
+            If an argument is not numeric.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> import numpy as np
+        >>> X, y = np.array([[1000.0, 0.1], [2000.0, 0.2], [3000.0, 0.3]]), np.array([5.0, 10.0, 15.0])
+        >>> net = fb.MLP([2, 1], standardize=X, standardize_targets=y, seed=0)
+        >>> net.shift.round(1), (1 / net.scale).round(3)
+        (array([2.e+03, 2.e-01], dtype=float32), array([8.16497e+02, 8.20000e-02], dtype=float32))
+        >>> net.target_shift.tolist()
+        [10.0]
+        """
+        made: dict[str, ArrayLike] = {}
+        if X is not None:
+            found, sparse = moments.of_inputs(X, self.sizes[0], sample_weight)
+            made |= {"shift": 0.0 if sparse else found.mean, "scale": found.scale}
+        if y is not None:
+            low, high = self.architecture.activations[-1].bounds or (-np.inf, np.inf)
+            if np.isfinite(low) or np.isfinite(high):
+                output = self.architecture.output
+                raise ValueError(
+                    f"standardized targets need an output without bounds, such as 'identity', got {output!r}"
+                )
+            found = moments.of_targets(y, self.sizes[-1], sample_weight)
+            made |= {"target_shift": found.mean, "target_scale": 1 / found.scale}
+        if made:
+            self.transform_as(made)
 
     def astype(self, dtype: DTypeLike) -> MLP:
         """Return a copy of the network with another dtype.
@@ -344,7 +455,8 @@ class MLP:
         MLP(2-3, output='identity', 9 parameters, float64)
         """
         made = dataclasses.replace(self.architecture, dtype=checks.dtype(dtype))
-        twin = MLP.from_architecture(made, self.scale, self.shift)
+        twin = MLP.from_architecture(made, 1.0, 0.0)
+        twin.transform_as(self.vectors)
         twin.set_weights(self.weights, self.biases)
         return twin
 
@@ -352,7 +464,8 @@ class MLP:
         """Write the network to a file. `fastbp.load` reads it again.
 
         The file has the format safetensors. It holds the architecture, and the tensors "W1", "b1", "W2", "b2" and so
-        on, "shift" and "scale", which any reader of safetensors can use. If writing fails, an old file with this name
+        on, "shift" and "scale", which any reader of safetensors can use. With standardized targets, it also holds
+        "target_shift" and "target_scale". If writing fails, an old file with this name
         stays as it was.
 
         Parameters
@@ -375,7 +488,7 @@ class MLP:
         ...     path.stat().st_size > 12
         True
         """
-        tensors = {"shift": self.shift, "scale": self.scale}
+        tensors = self.vectors
         for l, (W, b) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             tensors |= {f"W{l}": W} | ({} if b is None else {f"b{l}": b})
         files.write(path, files.pack("network", files.plain(self.architecture), tensors))
@@ -496,7 +609,12 @@ class MLP:
         >>> a.shape, a.dtype, bool(abs(a.sum(axis=1) - 1).max() < 1e-6)
         ((2, 3), dtype('float32'), True)
         """
-        return self._activations(X, len(self.sizes) - 1, n_threads)
+        a = self._activations(X, len(self.sizes) - 1, n_threads)
+        if self._targets is not None:
+            with np.errstate(all="ignore"):
+                a *= self._targets[1]
+                a += self._targets[0]
+        return a
 
     def transform(self, X: ArrayLike, layer: int = -2, *, n_threads: int | None = None) -> np.ndarray:
         """Compute the activations a^l of a layer for each sample, for example as features for another model.
@@ -507,7 +625,7 @@ class MLP:
             The inputs, as for `predict`.
         layer : int, default -2
             The number l of the layer in `sizes`. It may be negative: -1 is the output, and -2 is the last hidden layer.
-            Layer 0 has no activations, so it is not possible.
+            Layer 0 has no activations, so it is not possible. With standardized targets, -1 gives standardized outputs.
         n_threads : int or None, keyword-only, default None
             The number of threads, as for `predict`.
 
@@ -942,55 +1060,3 @@ class MLP:
         sizes = "-".join(map(str, self.sizes))
         shown = f"activation={each}, " if activations else ""
         return f"MLP({sizes}, {shown}output={output!r}, {self.n_parameters:,} parameters, {self.dtype})"
-
-
-def load(path: str | os.PathLike) -> MLP:
-    """Read a network from a file that `MLP.save` wrote.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The path of the file.
-
-    Returns
-    -------
-    MLP
-        A network with the same architecture, `scale` and `shift`, and with exactly the same weights and biases.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is damaged, has another format or version, or has contents that do not fit together. This error is
-        also a ValueError.
-    OSError
-        If the file cannot be read.
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> import tempfile, pathlib
-    >>> net = fb.MLP([4, 8, 3], output="softmax", seed=0)
-    >>> with tempfile.TemporaryDirectory() as directory:
-    ...     path = pathlib.Path(directory) / "digits.safetensors"
-    ...     net.save(path)
-    ...     twin = fb.load(path)
-    >>> twin
-    MLP(4-8-3, activation='relu', output='softmax', 67 parameters, float32)
-    """
-    with files.opened(path, "network") as contents:
-        made = files.restored(contents.description, CLASSES)
-        if not isinstance(made, Architecture):
-            raise ValueError(f"its description is {made!r}, not that of an architecture")
-        shapes = {"shift": made.sizes[:1], "scale": made.sizes[:1]}
-        for l, (shape, biased) in enumerate(zip(pairwise(made.sizes), made.bias, strict=True), 1):
-            shapes |= {f"W{l}": shape} | ({f"b{l}": shape[1:]} if biased else {})
-        contents.fit(shapes, made.dtype)
-        network = MLP.from_architecture(made, 1.0, 0.0)
-        # The loop holds one tensor at a time, so that a large network is in memory once, and not three times.
-        for name, tensor in contents.tensors():
-            if name in ("shift", "scale"):
-                setattr(network, f"_{name}", network._per_feature(tensor, name))
-            else:
-                arrays.within(tensor, name, made.dtype)
-                network.parameters.set_layer(int(name[1:]) - 1, **{name[0]: tensor})
-        return network

@@ -294,8 +294,29 @@ class Reader:
         return Samples(read, self.targets(y, len(read.array), y_name, X_name))
 
     def targets(self, y: Any, n: int, name: str = "y", samples: str = "X") -> Targets:
-        """Return checked targets of n samples. The names are for error messages."""
-        return targets(y, n, self.n_targets, self.loss, self.dtype, name, samples)
+        """Return checked targets of n samples, standardized if the network does so. The names are for messages."""
+        found = targets(y, n, self.n_targets, self.loss, self.dtype, name, samples)
+        if self.model.targets is None:
+            return found
+        if found.labels or self.loss.targets != "values" or self.n_targets != self.n_out:
+            raise ValueError(
+                f"{name} must be numbers of shape ({n}, {self.n_out}), and loss one of such numbers, for a network "
+                f"with standardized targets; got the loss {self.loss.name!r}"
+            )
+        shift, scale = self.model.targets
+        array = (found.array.toarray() if found.sparse else found.array).astype(self.dtype)
+        with np.errstate(all="ignore"):
+            array = array * scale if self.loss.summed else (array - shift) / scale
+        within(array, f"standardized {name}", self.dtype)
+        return Targets(array, KINDS[array.dtype], *found[2:])
+
+    def in_units(self, y: Targets) -> np.ndarray:
+        """Return targets that this object has checked in the unit of the user, as an array."""
+        array = y.array.toarray() if y.sparse else y.array
+        if self.model.targets is None:
+            return array
+        shift, scale = self.model.targets
+        return array * scale + shift
 
     def weighted(
         self, samples: Samples, sample_weight: Any, class_weight: Any = None, rows: np.ndarray | None = None

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
+
+import numpy as np
 
 from .. import checks
 from ..callbacks import EarlyStopping, Lambda
-from ..data import arrays
+from ..data import arrays, moments
 from ..data.samples import Targets
+from ..engine.work import Samples
 from ..losses import Loss
 from ..network import MLP
 from .hooks import Hooks
 from .settings import Settings
+
+ROWS, VALUES = 1000, 1 << 20
+"""The largest number of rows, and of values, whose scales are judged. It takes some milliseconds."""
+
+LEAST_ROWS = 20
+"""The smallest number of rows of which a deviation says something."""
+
+SPAN = 100.0
+"""The largest ratio of two deviations of inputs with which nobody needs to be warned."""
+
+USUAL = 0.1, 10.0
+"""Deviations, and means of targets, with which the usual first weights and learning rates go well together."""
 
 
 def check_pair(network: MLP, settings: Settings) -> None:
@@ -89,4 +105,63 @@ def warn_of_pair(network: MLP, loss: Loss, stacklevel: int) -> None:
         f"the loss {loss.name!r} is made for outputs that are {loss.made_for}, and the output {output.name!r} does not "
         f"give them: use output={loss.suited!r}{instead}",
         stacklevel=stacklevel,
+    )
+
+
+def warn_of_scales(network: MLP, samples: Samples, stacklevel: int) -> None:
+    """Warn if some rows of inputs or targets show scales with which training is slow or fails.
+
+    The inputs are those that the first layer sees, after `shift` and `scale`. Small inputs beside others, such as the
+    pixels at a border of images or columns that are rarely 1, do no harm if none is large.
+
+    Parameters
+    ----------
+    network : MLP
+        The network.
+    samples : Samples
+        The checked samples.
+    stacklevel : int
+        The number of calls from here to the line that the warning shows.
+    """
+    X, y = samples.X.array, samples.y
+    n = len(X)
+    if n < LEAST_ROWS:
+        return
+    rows = slice(None, None, -(-n // min(ROWS, max(LEAST_ROWS, VALUES // network.sizes[0]))))
+    if not samples.X.sparse and X.dtype != np.uint8:
+        with np.errstate(all="ignore"):
+            found = moments.of_array(X[rows], "X").deviation * np.abs(network.scale)
+        message = _of_inputs(found)
+        if message:
+            warnings.warn(message, stacklevel=stacklevel)
+    low, high = network.architecture.activations[-1].bounds or (0.0, 0.0)
+    if y.classes or y.sparse or low > -math.inf or high < math.inf:
+        return
+    values = y.array[rows].reshape(-1, network.sizes[-1])
+    mean, deviation = moments.of_array(values, "y")
+    far = (deviation > 0) & ((deviation < USUAL[0]) | (np.maximum(deviation, np.abs(mean)) > USUAL[1]))
+    if far.any():
+        k = int(far.argmax())
+        warnings.warn(
+            f"the targets have a mean of {mean[k]:.3g} and a standard deviation of {deviation[k]:.3g}, which are far "
+            f"from 0 and 1: training is slow or fails with such targets; use fb.MLP(..., standardize_targets=y), or "
+            f"network.standardize(y=y) before fit",
+            stacklevel=stacklevel,
+        )
+
+
+def _of_inputs(deviation: np.ndarray) -> str:
+    """Return a warning of the deviations of the inputs, or "" if there is none to give."""
+    varies = np.flatnonzero(deviation > 0)
+    if not varies.size:
+        return ""
+    large, small = varies[deviation[varies].argmax()], varies[deviation[varies].argmin()]
+    least, most = deviation[small], deviation[large]
+    apart = most > SPAN * least and most > USUAL[1]
+    if not apart and USUAL[0] <= most and least <= USUAL[1]:
+        return ""
+    return (
+        f"the inputs have standard deviations from {least:.3g}, in column {small}, to {most:.3g}, in column {large}: "
+        f"training is slow or fails with such inputs; use fb.MLP(..., standardize=X), or network.standardize(X) before "
+        f"fit"
     )

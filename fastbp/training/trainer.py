@@ -131,6 +131,13 @@ class Trainer:
     TypeError
         If an argument has the wrong type.
 
+    Warns
+    -----
+    UserWarning
+        If the loss is not made for the outputs of the network. In the first call of `fit`, if inputs, or the targets of
+        a regression, have a scale with which training is slow or fails: `MLP.standardize` helps. The scales are those
+        of a sample of the rows; they are not judged for bytes, sparse matrices, blocks and fewer than 20 samples.
+
     Notes
     -----
     Sources: 000 and 004 (backpropagation), 001 (online, minibatch and full-batch learning), 003 (gradient descent).
@@ -199,6 +206,8 @@ class Trainer:
         advice.warn_of_pair(network, self.settings.resolved_loss, stacklevel=3)
         self._works: dict[object, tuple[tuple, Work, tuple]] = {}
         self._lock, self._owner = threads.lock(), None
+        self._judged = False
+        """Whether the scales of samples have been looked at: a warning of them comes once."""
         network.decide_at(self.settings.resolved_loss.threshold)
 
     def __getattr__(self, name: str) -> Any:
@@ -375,30 +384,38 @@ class Trainer:
         with self._lock, self._turn():  # from the checks on, so that nobody gives the trainer another network
             reader, searches = self._reader(self.network, trains=True), self.optimizer.searches
             validation = None if validation_data is None else self._reader(self.network).validation(validation_data)
-            classes = None
+            samples = rows = None
             if y is None:
-                if sample_weight is not None or split or class_weight == "balanced":
-                    parts = "sample_weight, validation_split and 'balanced'"
-                    raise ValueError(f"{parts} need samples in arrays, not blocks")
-                if searches:
-                    raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
-                check = lambda block, k: reader.block(block, k, class_weight)  # noqa: E731
-                blocks = reader.blocks(X, epochs)
-                source = sources.Blocks(blocks, check, self.shuffle, shuffle_buffer, self.batch_size)
+                if sample_weight is not None or split:
+                    raise ValueError("sample_weight and validation_split need samples in arrays, not blocks")
+                source = self._blocks(reader, X, epochs, shuffle_buffer, class_weight)
             else:
-                samples, rows = reader.samples(X, y), None
+                samples = reader.samples(X, y)
                 if split:
                     rows, held_out = sources.split(samples.y, split, np.random.default_rng([self.state.seed, 1]))
                     validation = reader.taken(samples, sample_weight, held_out)
                 samples = reader.weighted(samples, sample_weight, class_weight, rows)
                 shuffle = self.shuffle and not searches  # one step uses all samples: no order is needed
                 source = sources.Arrays(samples, rows, shuffle, shuffle_buffer, self._batch(samples.n))
-                classes = samples.y.classes
             if validation is not None:
                 self._check_metrics(validation.y)
-            advice.check_monitors(self.settings, called, classes, validation and validation.y)
+            advice.check_monitors(self.settings, called, samples and samples.y.classes, validation and validation.y)
+            if samples is not None and not self._judged:
+                self._judged = True
+                advice.warn_of_scales(self.network, samples, stacklevel=3)
             Run(self, source, called, epochs).train(validation)
         return self.history
+
+    def _blocks(
+        self, reader: Reader, X: Iterable, epochs: int, shuffle_buffer: int | None, class_weight: object
+    ) -> sources.Blocks:
+        """Return the source of samples that come in blocks."""
+        if class_weight == "balanced":
+            raise ValueError("class_weight must not be 'balanced' for blocks: it needs samples in arrays")
+        if self.optimizer.searches:
+            raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
+        check = lambda block, k: reader.block(block, k, class_weight)  # noqa: E731
+        return sources.Blocks(reader.blocks(X, epochs), check, self.shuffle, shuffle_buffer, self.batch_size)
 
     def partial_fit(
         self,
@@ -682,7 +699,7 @@ class Trainer:
         others = {name: function for name, function in self.settings.scorers.items() if function is not None}
         if others:
             a = network.predict(samples.X.array, n_threads=self.n_threads)
-            y = samples.y.array.toarray() if samples.y.sparse else samples.y.array
+            y = self._reader(network).in_units(samples.y)
             scores |= {name: score(function, y, a, samples.weights) for name, function in others.items()}
         return scores
 
@@ -786,7 +803,7 @@ class Trainer:
         state.suit(network.parameters, settings.optimizer, settings.average)  # an assignment may have been interrupted
         if settings.average is not None:
             state.begin_average()
-        parts = network, settings, state.vectors, state.average
+        parts = network, settings, state.vectors, state.average, network.scale_in_use
         return (*map(id, parts), *options, network.threshold), parts
 
     def _make_work(self, batch: int, loss: Loss) -> Work:

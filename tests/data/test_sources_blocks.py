@@ -168,7 +168,8 @@ def test_each_epoch_has_an_order_of_its_own(shuffle):
     """Two epochs are no epoch twice, but for those in order of storage. A second trainer of a seed begins it anew."""
     X, y = labelled()
     nets = [fb.MLP([N_IN, 9, N_OUT], output="softmax", seed=0) for _ in range(2)]
-    once, *twice = (fb.Trainer(nets[k], loss="cross_entropy", seed=0, shuffle=shuffle) for k in (0, 1, 1))
+    options = {"loss": "cross_entropy", "optimizer": "sgd", "seed": 0, "shuffle": shuffle}
+    once, *twice = (fb.Trainer(nets[k], **options) for k in (0, 1, 1))
     once.fit(cut([30] * 4, X, y), epochs=2, shuffle_buffer=30)
     for trainer in twice:
         trainer.fit(cut([30] * 4, X, y), shuffle_buffer=30)
