@@ -61,6 +61,8 @@ class Architecture:
         Whether each layer has biases. The constructor also takes one value for all layers.
     multilabel : bool, default False
         Whether each output by itself says yes or no.
+    columns : tuple of str, or None, default None
+        The names of the inputs.
 
     Raises
     ------
@@ -84,6 +86,8 @@ class Architecture:
     """Whether each layer has biases."""
     multilabel: bool = False
     """Whether each output by itself says yes or no, see `fastbp.MLP.multilabel`."""
+    columns: tuple[str, ...] | None = None
+    """The names of the inputs, see `fastbp.MLP.columns`."""
 
     def __post_init__(self):
         sizes = _sizes(self.sizes)
@@ -100,6 +104,7 @@ class Architecture:
             "threshold": checks.real(self.threshold, "threshold"),
             "bias": _bias(self.bias, len(sizes) - 1),
             "multilabel": checks.flag(self.multilabel, "multilabel"),
+            "columns": None if self.columns is None else _columns(self.columns, sizes[0]),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -154,6 +159,15 @@ def _activation(given: str | Activation | Sequence[str | Activation], hidden: in
     if len(given) != hidden:
         raise ValueError(f"activation must be one name or {hidden}, one for each hidden layer; got {len(given)}")
     return tuple(checks.named(value, f"activation[{l}]", ACTIVATIONS) for l, value in enumerate(given))
+
+
+def _columns(given: Sequence[str], n_in: int) -> tuple[str, ...]:
+    """Return the names of the inputs as a tuple, or raise an error."""
+    if isinstance(given, str) or not isinstance(given, Sequence) or not all(isinstance(name, str) for name in given):
+        raise TypeError(f"columns must be a sequence of names, got {given!r}")
+    if len(given) != n_in or len({*given}) != n_in:
+        raise ValueError(f"columns must be {n_in} different names, one for each input; got {len({*given})}")
+    return tuple(given)
 
 
 def _bias(given: bool | Sequence[bool], layers: int) -> tuple[bool, ...]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from . import checks, files
 from .activations import Activation
 from .architecture import Architecture
-from .data import arrays, moments
+from .data import arrays, frames, moments
 from .data.samples import Reader, Targets, input_blocks, inputs, sample_weights
 from .engine import plan, threads
 from .engine.parameters import Parameters
@@ -140,6 +140,8 @@ class MLP:
         The value from which on a single output means class 1. It is 0.5 in a new network. When you make a `Trainer` for
         the network, or change its loss, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge" and
         `BinaryCrossEntropy` with ``from_logits=True``, and 0.5 for all others.
+    columns : tuple of str, or None
+        The names of the inputs, if the network has seen a data frame. You may assign others.
     multilabel : bool
         Whether the network was trained last on targets of which each output by itself is right or wrong, see
         `predict_classes`.
@@ -277,6 +279,22 @@ class MLP:
         """
         return self.architecture.multilabel
 
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The names of the inputs, or None if the network has not seen a data frame.
+
+        The first data frame that `Trainer.fit`, `Trainer.partial_fit` or `standardize` gets, for example of pandas or
+        polars, gives the names. From then on, the columns of each data frame are put in this order by their names, and
+        a data frame with other names is refused. Arrays, and data frames whose names are not strings, are used as they
+        are. You may assign other names, or None to forget them. Files keep the names.
+        """
+        return self.architecture.columns
+
+    @columns.setter
+    def columns(self, columns: Sequence[str] | None) -> None:
+        if columns != self.columns:
+            self.architecture = dataclasses.replace(self.architecture, columns=columns)
+
     def decide_at(self, threshold: float) -> None:
         """Set the `threshold`. `Trainer` calls this method when it is made and when it gets another loss.
 
@@ -313,7 +331,7 @@ class MLP:
         """
         made, vectors = self.architecture, (self.parameters, self._shift, self._scale)
         settings = made.activations, made.dropout, made.input_noise, made.max_norm, made.threshold
-        return Model(*vectors, *settings, self._targets)
+        return Model(*vectors, *settings, self._targets, made.columns)
 
     @property
     def n_parameters(self) -> int:
@@ -416,6 +434,7 @@ class MLP:
         """
         made: dict[str, ArrayLike] = {}
         if X is not None:
+            names, X = frames.names(X), frames.ordered(X, self.columns)
             found, sparse = moments.of_inputs(X, self.sizes[0], sample_weight)
             made |= {"shift": 0.0 if sparse else found.mean, "scale": found.scale}
         if y is not None:
@@ -425,10 +444,12 @@ class MLP:
                 raise ValueError(
                     f"standardized targets need an output without bounds, such as 'identity', got {output!r}"
                 )
-            found = moments.of_targets(y, self.sizes[-1], sample_weight)
+            found = moments.of_targets(frames.plain(y, "y"), self.sizes[-1], sample_weight)
             made |= {"target_shift": found.mean, "target_scale": 1 / found.scale}
         if made:
             self.transform_as(made)
+        if X is not None:
+            self.columns = self.columns or names
 
     def astype(self, dtype: DTypeLike) -> MLP:
         """Return a copy of the network with another dtype.
@@ -656,7 +677,7 @@ class MLP:
 
     def _activations(self, X: ArrayLike, layer: int, n_threads: int | None) -> np.ndarray:
         """Compute a^l for each sample."""
-        n, blocks = input_blocks(X, self.sizes[0], self.dtype)
+        n, blocks = input_blocks(frames.ordered(X, self.columns), self.sizes[0], self.dtype)
         n_threads = checks.threads(n_threads)
         out = np.empty((n, self.sizes[layer]), self.dtype)
         threads.check_entry(self._lock)
@@ -912,7 +933,7 @@ class MLP:
         self.architecture.check_trainable()
         loss, n_out = OUTPUT_GRADIENT, self.sizes[-1]
         reader = Reader(self.model, loss)
-        X = inputs(X, self.sizes[0], self.dtype)
+        X = inputs(frames.ordered(X, self.columns), self.sizes[0], self.dtype)
         n = len(X.array)
         out = np.empty((n, n_out, self.sizes[0]), self.dtype)
         for i in range(n_out):
@@ -969,7 +990,7 @@ class MLP:
             raise ValueError("y and loss must be given together: a backward pass needs both")
         found = None if loss is None else checks.resolved(loss, "loss", LOSSES)
         if found is None:
-            samples, gradient = Samples(inputs(X, self.sizes[0], self.dtype)), ()
+            samples, gradient = Samples(inputs(frames.ordered(X, self.columns), self.sizes[0], self.dtype)), ()
         else:
             self.architecture.check_trainable()
             samples = Reader(self.model, found).samples(X, y)

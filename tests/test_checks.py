@@ -38,7 +38,7 @@ BAD_SAMPLES = {
     "y must have a row for each of the 6 rows of X, got 5": (X, Y[:5]),
     "y must have shape (6,) of integer labels or (6, 4), got (6, 3)": (X, ONE_HOT[:, :3]),
     "y must have shape (6,) of integer labels or (6, 4), got ()": (X, np.array(1)),
-    "y of shape (6,) must be integer labels": (X, Y.astype(float)),
+    "y of shape (6,) must be integer labels": (X, Y + 0.5),
     "y[3] is 4; every value must be in [0, 3]": (X, np.array([0, 1, 2, 4, 0, 1])),
     "y[0] is -1; every value must be in [0, 3]": (X, Y - 1),
     "y[2] sums to 2; a row of probabilities must sum to 1": (X, changed(ONE_HOT, (2, 0), 1)),

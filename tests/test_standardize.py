@@ -256,6 +256,7 @@ def test_usual_data_are_not_warned_of():
     assert not warned(pixels / 255, labels, **classes)
     assert not warned(pixels, labels, scale=1 / 255, **classes)
     assert not warned((rng.random((500, 40)) < 0.01) * 1.0, rng.normal(size=500))  # rare columns of 0 and 1
+    assert not warned(np.eye(300), rng.normal(size=300))
     assert not warned(X * 1e3, y * 1e3, standardize=X * 1e3, standardize_targets=y * 1e3)
     assert not warned(X[:19] * 1e9, y[:19])  # too few to judge
     assert not warned(X, y > 0, loss="binary_cross_entropy", output="sigmoid")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def warn_of_pair(network: MLP, loss: Loss, stacklevel: int) -> None:
     )
 
 
-def warn_of_scales(network: MLP, samples: Samples, stacklevel: int) -> None:
+def warn_of_scales(network: MLP, samples: Samples, columns: Sequence[str] | None, stacklevel: int) -> None:
     """Warn if some rows of inputs or targets show scales with which training is slow or fails.
 
     The inputs are those that the first layer sees, after `shift` and `scale`. Small inputs beside others, such as the
@@ -120,6 +121,8 @@ def warn_of_scales(network: MLP, samples: Samples, stacklevel: int) -> None:
         The network.
     samples : Samples
         The checked samples.
+    columns : sequence of str or None
+        The names of the inputs.
     stacklevel : int
         The number of calls from here to the line that the warning shows.
     """
@@ -130,8 +133,8 @@ def warn_of_scales(network: MLP, samples: Samples, stacklevel: int) -> None:
     rows = slice(None, None, -(-n // min(ROWS, max(LEAST_ROWS, VALUES // network.sizes[0]))))
     if not samples.X.sparse and X.dtype != np.uint8:
         with np.errstate(all="ignore"):
-            found = moments.of_array(X[rows], "X").deviation * np.abs(network.scale)
-        message = _of_inputs(found)
+            seen = (X[rows].astype(np.float64) - network.shift) * network.scale
+        message = _of_inputs(seen, columns or range(network.sizes[0]))
         if message:
             warnings.warn(message, stacklevel=stacklevel)
     low, high = network.architecture.activations[-1].bounds or (0.0, 0.0)
@@ -150,18 +153,20 @@ def warn_of_scales(network: MLP, samples: Samples, stacklevel: int) -> None:
         )
 
 
-def _of_inputs(deviation: np.ndarray) -> str:
-    """Return a warning of the deviations of the inputs, or "" if there is none to give."""
+def _of_inputs(seen: np.ndarray, columns: Sequence[object]) -> str:
+    """Return a warning of the deviations of the inputs that the first layer sees, or "" if there is none to give."""
+    deviation = moments.of_array(seen, "X").deviation
     varies = np.flatnonzero(deviation > 0)
     if not varies.size:
         return ""
     large, small = varies[deviation[varies].argmax()], varies[deviation[varies].argmin()]
     least, most = deviation[small], deviation[large]
     apart = most > SPAN * least and most > USUAL[1]
-    if not apart and USUAL[0] <= most and least <= USUAL[1]:
+    tiny = most < USUAL[0] and np.abs(seen).max() < 0.5  # columns of 0 and rarely 1 have small deviations too
+    if not apart and not tiny and least <= USUAL[1]:
         return ""
     return (
-        f"the inputs have standard deviations from {least:.3g}, in column {small}, to {most:.3g}, in column {large}: "
-        f"training is slow or fails with such inputs; use fb.MLP(..., standardize=X), or network.standardize(X) before "
-        f"fit"
+        f"the inputs have standard deviations from {least:.3g}, in column {columns[small]!r}, to {most:.3g}, in column "
+        f"{columns[large]!r}: training is slow or fails with such inputs; use fb.MLP(..., standardize=X), or "
+        f"network.standardize(X) before fit"
     )

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from .. import checks, files
 from ..averages import Average
 from ..callbacks import Callback
-from ..data import sources
+from ..data import frames, sources
 from ..data.samples import Reader, Targets, sample_weights
 from ..engine import plan, threads
 from ..engine.work import DivergedError, Samples, Work
@@ -273,10 +273,14 @@ class Trainer:
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n, n_in), or iterable of blocks
+        X : array, data frame or sparse matrix of shape (n, n_in), or iterable of blocks
             The inputs; each row is a sample. C-contiguous arrays of dtype uint8, float32 and float64, also np.memmap,
             are read without a copy. Other arrays are converted first. Nobody may shorten the file of an np.memmap
             during training: the system would then end the process.
+
+            A data frame, for example of pandas or polars, must have columns of numbers or bools, also nullable ones,
+            without missing values. The network keeps the names of the first one, see `MLP.columns`: the columns of
+            later data frames are put in this order, and other names are refused.
 
             A sparse matrix comes from `scipy.sparse`. In the format CSR, with values of dtype bool, uint8, float32 or
             float64 and increasing columns in each row, it is read without a copy; others are converted first. The
@@ -294,8 +298,9 @@ class Trainer:
             The targets. A sparse matrix is possible for all losses but "cross_entropy" and "multiclass_hinge". The loss
             decides which targets are possible:
 
-            - "cross_entropy" and "multiclass_hinge" take integer class labels of shape (n,), from 0 to n_out - 1, or
-              rows of probabilities of shape (n, n_out) with the sum 1.
+            - "cross_entropy" and "multiclass_hinge" take class labels of shape (n,), from 0 to n_out - 1, or rows of
+              probabilities of shape (n, n_out) with the sum 1. Labels are integers; floats without a fraction are too.
+              ``classes, y = np.unique(y, return_inverse=True)`` makes labels of strings.
             - "binary_cross_entropy" takes values from 0 to 1.
             - "hinge" and "squared_hinge" take either 0 and 1, or -1 and 1.
             - "poisson" takes values that are at least 0.
@@ -382,40 +387,43 @@ class Trainer:
         self._check_turn()
         self.network.architecture.check_trainable()
         with self._lock, self._turn():  # from the checks on, so that nobody gives the trainer another network
-            reader, searches = self._reader(self.network, trains=True), self.optimizer.searches
-            validation = None if validation_data is None else self._reader(self.network).validation(validation_data)
-            samples = rows = None
+            reader = self._reader(self.network, trains=True)
+            samples = rows = validation = None
             if y is None:
-                if sample_weight is not None or split:
-                    raise ValueError("sample_weight and validation_split need samples in arrays, not blocks")
-                source = self._blocks(reader, X, epochs, shuffle_buffer, class_weight)
+                others = sample_weight is not None or split or class_weight == "balanced"
+                source = self._blocks(reader, X, epochs, shuffle_buffer, class_weight, others)
             else:
                 samples = reader.samples(X, y)
                 if split:
                     rows, held_out = sources.split(samples.y, split, np.random.default_rng([self.state.seed, 1]))
                     validation = reader.taken(samples, sample_weight, held_out)
                 samples = reader.weighted(samples, sample_weight, class_weight, rows)
-                shuffle = self.shuffle and not searches  # one step uses all samples: no order is needed
+                shuffle = self.shuffle and not self.optimizer.searches  # one step uses all samples, in any order
                 source = sources.Arrays(samples, rows, shuffle, shuffle_buffer, self._batch(samples.n))
+            if validation_data is not None:
+                validation = self._reader(self.network, columns=reader.columns).validation(validation_data)
             if validation is not None:
                 self._check_metrics(validation.y)
             advice.check_monitors(self.settings, called, samples and samples.y.classes, validation and validation.y)
             if samples is not None and not self._judged:
                 self._judged = True
-                advice.warn_of_scales(self.network, samples, stacklevel=3)
-            Run(self, source, called, epochs).train(validation)
+                advice.warn_of_scales(self.network, samples, reader.columns, stacklevel=3)
+            run = Run(self, source, called, epochs)
+            self.network.columns = reader.columns
+            run.train(validation)
+            self.network.columns = reader.columns  # of blocks, the first one has the names
         return self.history
 
     def _blocks(
-        self, reader: Reader, X: Iterable, epochs: int, shuffle_buffer: int | None, class_weight: object
+        self, reader: Reader, X: Iterable, epochs: int, buffer: int | None, class_weight: object, others: bool
     ) -> sources.Blocks:
-        """Return the source of samples that come in blocks."""
-        if class_weight == "balanced":
-            raise ValueError("class_weight must not be 'balanced' for blocks: it needs samples in arrays")
+        """Return the source of samples that come in blocks. With `others`, there are arguments that need arrays."""
+        if others:
+            raise ValueError("sample_weight, validation_split and 'balanced' need samples in arrays, not blocks")
         if self.optimizer.searches:
             raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
         check = lambda block, k: reader.block(block, k, class_weight)  # noqa: E731
-        return sources.Blocks(reader.blocks(X, epochs), check, self.shuffle, shuffle_buffer, self.batch_size)
+        return sources.Blocks(reader.blocks(X, epochs), check, self.shuffle, buffer, self.batch_size)
 
     def partial_fit(
         self,
@@ -497,6 +505,7 @@ class Trainer:
             else:
                 samples = self.read(X, y, sample_weight, trains=True)
             source = sources.Arrays(samples, None, False, None, self._batch(samples.n))
+            self.network.columns = self.network.columns or frames.names(X)
             self.state.resumed = False
             scores = Run(self, source, Hooks((), False), 1, OUTPUT_GRADIENT if outside else None).epoch()
         wanted = () if outside else ("loss",) if signed else ("loss", "accuracy")
@@ -744,10 +753,18 @@ class Trainer:
         reader = self._reader(network or self.network, trains=trains)
         return reader.weighted(reader.samples(X, y), sample_weight)
 
-    def _reader(self, network: MLP, *, trains: bool = False, loss: Loss | None = None) -> Reader:
+    def _reader(
+        self,
+        network: MLP,
+        *,
+        trains: bool = False,
+        loss: Loss | None = None,
+        columns: tuple[str, ...] | None = None,
+    ) -> Reader:
         """Return the object that checks samples for a network and the loss, and for training if `trains`."""
         loss = loss or self.settings.resolved_loss
-        return Reader(network.model, loss, noisy=trains, lazy=trains and self.settings.lazy)
+        model = network.model if columns is None else network.model._replace(columns=columns)
+        return Reader(model, loss, noisy=trains, lazy=trains and self.settings.lazy)
 
     def _batch(self, n: int) -> int:
         """Return the number of samples in a minibatch when there are n samples. `LBFGS` always uses all of them."""

@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from epochs import N_IN, N_OUT, N, assert_same, blocks_of, cut, make, seen, visits
-from helpers import labelled, parameters, same
+from helpers import any_scale, labelled, parameters, same
 
 import fastbp as fb
 from fastbp.data import sources
@@ -64,6 +64,7 @@ def test_blocks_that_fit_into_a_buffer_are_shuffled_as_arrays(lengths):
     assert_same(blocks, arrays)
 
 
+@any_scale
 @pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64, np.int64])
 def test_kinds_of_blocks(kind):
     rng = np.random.default_rng(0)
