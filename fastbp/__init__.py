@@ -8,7 +8,7 @@ Make a network with `MLP`, and train it with `Trainer`:
 >>> trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.1), seed=0)
 >>> history = trainer.fit(X, y, epochs=200)
 >>> net.predict([[3.0]]).round(1)
-array([[7.]], dtype=float32)
+array([7.], dtype=float32)
 """
 
 from . import activations, callbacks, datasets, graph, interop, losses, metrics, schedules

@@ -63,6 +63,8 @@ class Architecture:
         Whether each output by itself says yes or no.
     columns : tuple of str, or None, default None
         The names of the inputs.
+    flat : bool, default False
+        Whether predictions of one output have the shape (n,).
 
     Raises
     ------
@@ -88,6 +90,8 @@ class Architecture:
     """Whether each output by itself says yes or no, see `fastbp.MLP.multilabel`."""
     columns: tuple[str, ...] | None = None
     """The names of the inputs, see `fastbp.MLP.columns`."""
+    flat: bool = False
+    """Whether predictions of one output have the shape (n,), see `fastbp.MLP.flat`."""
 
     def __post_init__(self):
         sizes = _sizes(self.sizes)
@@ -104,6 +108,7 @@ class Architecture:
             "threshold": checks.real(self.threshold, "threshold"),
             "bias": _bias(self.bias, len(sizes) - 1),
             "multilabel": checks.flag(self.multilabel, "multilabel"),
+            "flat": checks.flag(self.flat, "flat"),
             "columns": None if self.columns is None else _columns(self.columns, sizes[0]),
         }
         for name, value in checked.items():

@@ -140,6 +140,8 @@ class MLP:
         The value from which on a single output means class 1. It is 0.5 in a new network. When you make a `Trainer` for
         the network, or change its loss, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge" and
         `BinaryCrossEntropy` with ``from_logits=True``, and 0.5 for all others.
+    flat : bool
+        Whether `predict` returns shape (n,), because the network has one output and was trained on such targets.
     columns : tuple of str, or None
         The names of the inputs, if the network has seen a data frame. You may assign others.
     multilabel : bool
@@ -307,11 +309,23 @@ class MLP:
             self.architecture = dataclasses.replace(self.architecture, threshold=threshold)
             self._works.clear()  # because they contain the old threshold
 
+    @property
+    def flat(self) -> bool:
+        """Whether `predict` returns shape (n,) in place of (n, 1), for a network with one output.
+
+        A new network has False. Training sets it, according to its targets: True for y of shape (n,), and False for y
+        of shape (n, 1). So predictions have the shape of the targets. NumPy would make a matrix of shape (n, n) of the
+        difference of (n, 1) and (n,), without a word.
+        """
+        return self.architecture.flat
+
     def decide_as(self, y: Targets) -> None:
-        """Set `multilabel`. `Trainer` calls this method with the targets that it trains on."""
-        multilabel = y.by_output and self.sizes[-1] > 1
-        if y.classes and multilabel != self.multilabel:
-            self.architecture = dataclasses.replace(self.architecture, multilabel=multilabel)
+        """Set `multilabel` and `flat`. `Trainer` calls this method with the targets that it trains on."""
+        made, one = self.architecture, self.sizes[-1] == 1
+        multilabel = made.multilabel if not y.classes else y.by_output and not one
+        flat = one and y.array.ndim == 1
+        if (multilabel, flat) != (made.multilabel, made.flat):
+            self.architecture = dataclasses.replace(made, multilabel=multilabel, flat=flat)
 
     @property
     def weights(self) -> list[np.ndarray]:
@@ -612,8 +626,9 @@ class MLP:
 
         Returns
         -------
-        array of shape (n, sizes[-1])
-            The outputs, in the dtype of the network.
+        array of shape (n, sizes[-1]), or (n,) if the network is `flat`
+            The outputs, in the dtype of the network. If the network has one output, and was trained last on targets of
+            shape (n,), they have the shape (n,), as the targets had. `outputs` always returns rows.
 
         Raises
         ------
@@ -629,6 +644,35 @@ class MLP:
         >>> a = net.predict([[0.0, 1.0], [1.0, 0.0]])
         >>> a.shape, a.dtype, bool(abs(a.sum(axis=1) - 1).max() < 1e-6)
         ((2, 3), dtype('float32'), True)
+        """
+        a = self.outputs(X, n_threads=n_threads)
+        return a[:, 0] if self.architecture.flat else a
+
+    def outputs(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
+        """Compute the outputs as `predict` does, but always as rows, of shape (n, sizes[-1]).
+
+        Parameters
+        ----------
+        X, n_threads
+            As for `predict`.
+
+        Returns
+        -------
+        array of shape (n, sizes[-1])
+            The outputs, in the dtype of the network.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for `predict`.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net = fb.MLP([1, 1], seed=0)
+        >>> _ = fb.Trainer(net, loss="squared_error").fit([[0.0], [1.0]], [1.0, 2.0])
+        >>> net.predict([[0.0], [1.0]]).shape, net.outputs([[0.0], [1.0]]).shape
+        ((2,), (2, 1))
         """
         a = self._activations(X, len(self.sizes) - 1, n_threads)
         if self._targets is not None:
@@ -727,7 +771,7 @@ class MLP:
         >>> fb.MLP([2, 4, 3], output="softmax", seed=0).predict_classes([[0.0, 1.0], [1.0, 0.0]]).shape
         (2,)
         """
-        return classes(self.predict(X, n_threads=n_threads), self.threshold, self.multilabel)
+        return classes(self.outputs(X, n_threads=n_threads), self.threshold, self.multilabel)
 
     def gradients(
         self,

@@ -174,7 +174,7 @@ class Ensemble:
 
         Returns
         -------
-        array of shape (n, n_out)
+        array of shape (n, n_out), or (n,) as for `MLP.predict`
             The mean outputs: float64 if a network has this dtype, else float32.
 
         Raises
@@ -190,11 +190,16 @@ class Ensemble:
         >>> ensemble.predict([[0, 1.0]]).shape
         (1, 3)
         """
+        a = self._outputs(X, n_threads)
+        return a[:, 0] if self.trainers[0].network.flat else a
+
+    def _outputs(self, X: np.ndarray, n_threads: int | None) -> np.ndarray:
+        """Return the mean outputs as rows."""
         networks = [trainer.network for trainer in self.trainers]
-        first = networks[0].predict(X, n_threads=n_threads)
+        first = networks[0].outputs(X, n_threads=n_threads)
         total = first.astype(np.result_type(*(network.dtype for network in networks)), copy=False)
         for network in networks[1:]:
-            total += network.predict(X, n_threads=n_threads)
+            total += network.outputs(X, n_threads=n_threads)
         total /= len(networks)
         return total
 
@@ -227,4 +232,4 @@ class Ensemble:
         (1,)
         """
         first = self.trainers[0].network
-        return classes(self.predict(X, n_threads=n_threads), first.threshold, first.multilabel)
+        return classes(self._outputs(X, n_threads), first.threshold, first.multilabel)

@@ -203,7 +203,8 @@ class Run:
         self.hooks.batch("on_batch_begin", told)
         if told.stop:
             return
-        self.trainer.network.decide_as(samples.y)
+        if self.loss is None:
+            self.trainer.network.decide_as(samples.y)
         last = position.steps - done
         for reached in self._steps(samples, last, steps):
             if reached == last:  # the call ended inside a large minibatch

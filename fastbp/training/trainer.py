@@ -707,7 +707,7 @@ class Trainer:
             scores["objective"] = scores["loss"] + self.settings.penalty(network.weights)
         others = {name: function for name, function in self.settings.scorers.items() if function is not None}
         if others:
-            a = network.predict(samples.X.array, n_threads=self.n_threads)
+            a = network.outputs(samples.X.array, n_threads=self.n_threads)
             y = self._reader(network).in_units(samples.y)
             scores |= {name: score(function, y, a, samples.weights) for name, function in others.items()}
         return scores
@@ -787,7 +787,7 @@ class Trainer:
         >>> trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", average=fb.EMA(0.9))
         >>> _ = trainer.fit([[1.0]], [1.0], epochs=5)
         >>> trainer.averaged.predict([[1.0]]).shape
-        (1, 1)
+        (1,)
         """
         if self.average is None:
             raise ValueError("averaged needs a Trainer(average=...), and this one has none")
