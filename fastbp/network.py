@@ -23,33 +23,8 @@ from .engine.work import DivergedError, Samples
 from .engine.workspace import Model, address
 from .kernels.panels import aligned
 from .losses import LOSSES, OUTPUT_GRADIENT, Loss
+from .metrics import classes
 from .trace import Trace
-
-
-def classes(a: np.ndarray, threshold: float, multilabel: bool = False) -> np.ndarray:
-    """Return the class of each row of outputs.
-
-    With several outputs, the class of a row is the column of its largest output, or the first such column. With one
-    output, the class is 1 where the output is at least the threshold, and 0 elsewhere. With `multilabel`, the same
-    holds for each of several outputs.
-
-    Parameters
-    ----------
-    a : float array of shape (n, n_out)
-        The outputs of a network.
-    threshold : float
-        The threshold for a network with one output, and with `multilabel`.
-    multilabel : bool, default False
-        Whether each output by itself says yes or no.
-
-    Returns
-    -------
-    int64 array of shape (n,), or (n, n_out) with `multilabel` and several outputs
-        The classes.
-    """
-    if a.shape[1] == 1:
-        a = a[:, 0]
-    return (a >= threshold).astype(np.int64) if a.ndim == 1 or multilabel else a.argmax(axis=1)
 
 
 def check_network(network: object) -> None:

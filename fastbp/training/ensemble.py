@@ -10,7 +10,7 @@ import numpy as np
 from ..callbacks import Callback, Lambda, State
 from ..engine import threads
 from ..history import History
-from ..network import classes
+from ..metrics import classes
 from .hooks import Hooks
 from .trainer import Trainer
 

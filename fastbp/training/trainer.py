@@ -23,7 +23,7 @@ from ..engine import plan, threads
 from ..engine.work import DivergedError, Samples, Work
 from ..history import History
 from ..losses import OUTPUT_GRADIENT, Loss
-from ..metrics import METRICS, Metric, score
+from ..metrics import METRICS, Decision, Metric, OfClasses, score
 from ..network import MLP, check_network
 from ..optimizers import Optimizer
 from ..schedules import Schedule
@@ -90,8 +90,9 @@ class Trainer:
     metrics : sequence of str or function, keyword-only, default ()
         The scores that `evaluate` and validation compute besides the loss. For classes they always compute the
         accuracy. "objective" is the loss plus the terms of `l1` and `l2`; the history has it for the training too, with
-        the parameters at the end of the epoch. Give names such as "top_5_accuracy", "r2", "mae" or "auc" (which needs
-        scikit-learn), objects of `fastbp.metrics`, or functions f(y, a) -> float of the targets y and the outputs a.
+        the parameters at the end of the epoch. Give names such as "top_5_accuracy", "f1", "balanced_accuracy", "r2",
+        "mae" or "auc" (which needs scikit-learn), objects of `fastbp.metrics`, or functions f(y, a) -> float of the
+        targets y and the outputs a. ``fastbp.metrics.OfClasses(f)`` makes a metric of a function of classes.
         The module `fastbp.metrics` says more.
     batch_size : int, keyword-only, default 32
         The number of samples in a minibatch, at least 1. With 1, training is online learning. With the number of
@@ -710,7 +711,8 @@ class Trainer:
         if others:
             a = network.outputs(samples.X.array, n_threads=self.n_threads)
             y = self._reader(network).in_units(samples.y)
-            scores |= {name: score(function, y, a, samples.weights) for name, function in others.items()}
+            decision = Decision(network.threshold, samples.y.by_output, loss.from_logits)
+            scores |= {name: score(function, y, a, samples.weights, decision) for name, function in others.items()}
         return scores
 
     def _check_turn(self, done: str = "trained") -> None:
@@ -735,6 +737,9 @@ class Trainer:
         if "accuracy" in self.settings.scorers and not y.classes:
             name = self.settings.resolved_loss.name
             raise ValueError(f"metrics must not have 'accuracy' with {name}: its targets are no classes")
+        for name, function in self.settings.scorers.items():
+            if isinstance(function, OfClasses) and not y.classes:
+                raise ValueError(f"metrics must not have {name!r}, which needs classes: the targets are no classes")
         n_out, loss = self.network.sizes[-1], self.settings.resolved_loss
         if loss.target_count(n_out) != n_out:
             for name in self.settings.scorers:
