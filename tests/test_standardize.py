@@ -130,7 +130,7 @@ def test_predictions_have_the_unit_of_the_targets():
     assert twin.fit(X, by_hand, epochs=30, validation_split=0.2)["loss"] == history["loss"]
     assert same(parameters(twin), parameters(own))
     assert net.predict(X) == pytest.approx(twin.network.predict(X) * net.target_scale + net.target_shift)
-    assert (net.transform(X, -1) == twin.network.predict(X)).all()
+    assert (net.transform(X, -1) == twin.network.outputs(X)).all()
     assert own.evaluate(X, y)["loss"] == twin.evaluate(X, by_hand)["loss"]
     assert net.gradients(X, y, loss="squared_error")[0] == pytest.approx(own.evaluate(X, y)["loss"])
 
