@@ -151,8 +151,8 @@ class Architecture:
 
 def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     """Return `sizes` as a tuple of int, or raise an error."""
-    is_list = isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str | bytes)
-    if not is_list or np.ndim(sizes) != 1 or not 2 <= len(sizes) <= MAX_LAYERS + 1:
+    is_list = isinstance(sizes, Sequence) and not isinstance(sizes, str | bytes)
+    if not (is_list or (isinstance(sizes, np.ndarray) and sizes.ndim == 1)) or not 2 <= len(sizes) <= MAX_LAYERS + 1:
         raise ValueError(f"sizes must be a sequence of 2 to {MAX_LAYERS + 1} layer widths, got {sizes!r}")
     return tuple(checks.integer(n, f"sizes[{l}]", 1) for l, n in enumerate(sizes))
 

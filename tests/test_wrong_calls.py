@@ -85,6 +85,13 @@ WRONG = [
         ValueError,
         ["activation 'threshold' has no derivative"],
     ),
+    (
+        lambda: setattr(classifier(), "batchsize", 1),
+        AttributeError,
+        ["no setting 'batchsize'", "did you mean 'batch_size'"],
+    ),
+    (lambda: setattr(classifier(), "batch_size", -5), ValueError, ["batch_size must be at least 1", "got -5"]),
+    (lambda: fb.MLP([4, 8, [2, 1]]), TypeError, ["sizes[2] must be an integer", "got [2, 1] of type list"]),
     # inputs
     (lambda: classifier().fit(X[:, :2], LABELS), ValueError, ["X must have shape (n, 3)", "got (40, 2)"]),
     (lambda: classifier().fit(X[0], LABELS), ValueError, ["X must have shape (n, 3), a row a sample", "got (3,)"]),

@@ -33,6 +33,9 @@ from .run import Run
 from .settings import NAMES, Settings
 from .state import TrainingState
 
+PARTS = {"settings", "state", "_network", "_works", "_lock", "_owner", "_judged"}
+"""The attributes of a trainer that are not settings. No others can be assigned: a misspelt setting must not be lost."""
+
 
 class Trainer:
     """`Trainer` trains a network by minibatch stochastic gradient descent.
@@ -214,13 +217,16 @@ class Trainer:
     def __getattr__(self, name: str) -> Any:
         if name in NAMES:
             return getattr(self.__dict__["settings"], name)
-        raise AttributeError(f"a Trainer has no attribute {name!r}")
+        proposed = "" if name.startswith("_") else checks.alike(name, NAMES)
+        raise AttributeError(f"a Trainer has no attribute {name!r}{proposed}")
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *NAMES})
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in NAMES:
+            if type(self) is Trainer and name not in PARTS and not hasattr(Trainer, name):
+                raise AttributeError(f"a Trainer has no setting {name!r}{checks.alike(name, NAMES)}")
             object.__setattr__(self, name, value)
             return
         settings = dataclasses.replace(self.settings, **{name: value})
