@@ -17,6 +17,7 @@ import json
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -181,7 +182,7 @@ class Draw:
         self.loss, self.optimizer = list(LOSSES)[number % len(LOSSES)], OPTIMIZERS[number % len(OPTIMIZERS)]
         self.kind = LOSSES[self.loss]
         self.depth = int(self.rng.integers(1, 6))
-        lone = self.often(0.03 if self.kind == "distribution" else 0.25)
+        lone = self.often(0.03 if self.kind == "distribution" else 0.25) and self.kind != "distribution"
         self.sizes = *(self.width(1) for _ in range(self.depth)), 1 if lone else self.width(2)
         self.rows, self.batch = self.rows_and_batch()
         self.targets = self.one_of(["column", "rows"] if self.plain else ["labels", "labels", "one-hot", "rows"])
@@ -249,7 +250,7 @@ class Draw:
         each = [self.one_of(ACTIVATIONS) for _ in range(hidden)]
         domain = DOMAINS.get(self.loss, OUTPUTS)
         drop = [self.one_of([0.0, 0.1, 0.4]) for _ in range(self.depth)]
-        return {
+        network = {
             "sizes": self.sizes,
             "activation": each if hidden and self.often(0.4) else self.one_of(ACTIVATIONS),
             "output": self.one_of(OUTPUTS if self.often(0.05) else domain),
@@ -259,6 +260,9 @@ class Draw:
             **self.maybe(0.15, "input_noise", 0.1),
             **self.maybe(0.25, "max_norm", 0.5, 1.5),
         }
+        if network["output"] == "softmax" and self.sizes[-1] == 1:  # which is 1 for each sample: no trainer takes it
+            network["output"] = "sigmoid"
+        return network
 
     def trainer(self) -> dict[str, Any]:
         """Arguments of `Trainer`."""
@@ -453,6 +457,7 @@ def finish(trainer: fb.Trainer, fit: dict[str, Any], *callbacks: fb.callbacks.Ca
 def resumable(network: dict[str, Any], options: dict[str, Any]) -> fb.Trainer:
     """The trainer of a training that is interrupted."""
     made = fb.MLP([11, 33, 17, 4], activation="tanh", output="softmax", seed=1, **network)
+    options = {"optimizer": fb.SGD(0.01)} | options
     return fb.Trainer(made, loss="cross_entropy", batch_size=16, seed=2, **options)
 
 
@@ -495,7 +500,8 @@ def ensemble(items: Items) -> None:
     """Three networks side by side."""
     X, y = classified(150)
     nets = [fb.MLP([11, 17 + k, 4], output="softmax", dropout=0.2, seed=k) for k in range(3)]
-    together = fb.Ensemble([fb.Trainer(net, loss="cross_entropy", batch_size=16, seed=k) for k, net in enumerate(nets)])
+    options = {"loss": "cross_entropy", "optimizer": fb.SGD(0.01), "batch_size": 16}
+    together = fb.Ensemble([fb.Trainer(net, seed=k, **options) for k, net in enumerate(nets)])
     items.add("ensemble histories", lambda: [columns(h) for h in together.fit(X, y, epochs=2, progress=False)])
     items.add("ensemble weights", lambda: [parameters(net) for net in nets])
     items.add("ensemble predictions", together.predict, X)
@@ -505,7 +511,7 @@ def ensemble(items: Items) -> None:
 def trained(data: tuple, buffer: int | None) -> list:
     """The outcome of a training with some data, that are shuffled inside windows of so many rows."""
     network = fb.MLP([11, 31, 4], output="softmax", seed=4)
-    trainer = fb.Trainer(network, loss="cross_entropy", batch_size=16, seed=5)
+    trainer = fb.Trainer(network, loss="cross_entropy", optimizer=fb.SGD(0.01), batch_size=16, seed=5)
     trainer.fit(*data, epochs=2, shuffle_buffer=buffer, progress=False)
     return outcome(trainer)
 
@@ -578,6 +584,7 @@ def main() -> int:
         parser.error("give either OUT.json or --compare A.json B.json")
     if options.compare:
         return int(compare(*options.compare) > 0)
+    warnings.filterwarnings("ignore", "the loss .* is made for")  # some pairs are here for their bits alone
     start = time.perf_counter()
     items = compute(options.configurations)
     options.out.write_text(json.dumps(items, indent=0), encoding="utf-8")

@@ -8,7 +8,7 @@ Make a network with `MLP`, and train it with `Trainer`:
 >>> trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.1), seed=0)
 >>> history = trainer.fit(X, y, epochs=200)
 >>> net.predict([[3.0]]).round(1)
-array([[7.]], dtype=float32)
+array([7.], dtype=float32)
 
 The modules `activations`, `losses`, `metrics`, `callbacks` and `schedules` have all that these two take, and say so in
 their docstrings. `Ensemble` trains several networks. `graph` is for learning backpropagation and for formulas of your
@@ -28,7 +28,8 @@ try:
     from .callbacks import EarlyStopping
     from .files import ModelFileError
     from .history import History
-    from .network import MLP, load
+    from .loading import load
+    from .network import MLP
     from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop, Rprop
     from .training.checkpoints import Checkpoint
     from .training.trainer import Trainer

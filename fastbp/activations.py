@@ -80,6 +80,9 @@ def __dir__() -> list[str]:
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
+ABOVE_0 = math.ulp(0.0)
+"""The smallest float above 0. As a bound, it says that a function is above 0 everywhere, and not 0 anywhere."""
+
 LOWEST = -1000.0
 """The smallest z that silu and mish use. Every smaller z counts as this one.
 
@@ -116,6 +119,9 @@ class Activation(Value):
         derivative must be 0 too.
     whole_rows : bool
         Whether each output depends on all z of the sample. This is True only for softmax, which can only be an output.
+    bounds : pair of float, or None
+        The bounds between which all values of the function are, or None if they are not known. `Trainer` compares them
+        with what its loss is made for.
 
     Examples
     --------
@@ -132,6 +138,7 @@ class Activation(Value):
     trainable: ClassVar[bool] = True
     zeros: ClassVar[float] = 0.0
     whole_rows: ClassVar[bool] = False
+    bounds: ClassVar[Any] = None
 
     def value(self, z: Any, *parameters: Any) -> Any:
         """Return sigma(z).
@@ -226,13 +233,13 @@ class Activation(Value):
 class Identity(Activation):
     """sigma(z) = z. The name is "identity"."""
 
-    name = "identity"
+    name, bounds = "identity", (-math.inf, math.inf)
 
 
 class Sigmoid(Activation):
     """sigma(z) = 1 / (1 + e^-z)   (001, 002). The name is "sigmoid"."""
 
-    name, init = "sigmoid", "glorot"
+    name, init, bounds = "sigmoid", "glorot", (ABOVE_0, 1.0)
 
     def value(self, z):
         return 1.0 / (1.0 + exp(-z))
@@ -247,7 +254,7 @@ class Tanh(Activation):
     It is computed as u / (u + 2) with u = e^(2|z|) - 1 and the sign of z, which is precise around 0.
     """
 
-    name, init = "tanh", "glorot"
+    name, init, bounds = "tanh", "glorot", (-1.0, 1.0)
 
     def value(self, z):
         u = expm1(2.0 * absolute(z))
@@ -260,7 +267,7 @@ class Tanh(Activation):
 class ReLU(Activation):
     """sigma(z) = max(z, 0)   (001, 002). The name is "relu"."""
 
-    name, init, zeros = "relu", "he", 0.5
+    name, init, zeros, bounds = "relu", "he", 0.5, (0.0, math.inf)
 
     def value(self, z):
         return maximum(z, 0.0)
@@ -276,7 +283,7 @@ class Threshold(Activation):
     McCulloch and Pitts (1943).
     """
 
-    name, trainable = "threshold", False
+    name, trainable, bounds = "threshold", False, (0.0, 1.0)
 
     def value(self, z):
         return where(z >= 0.0, 1.0, where(z < 0.0, 0.0, z))
@@ -288,7 +295,7 @@ class Sign(Activation):
     Its derivative is 0 almost everywhere, so a network with this function can predict, but cannot be trained.
     """
 
-    name, trainable = "sign", False
+    name, trainable, bounds = "sign", False, (-1.0, 1.0)
 
     def value(self, z):
         return where(z >= 0.0, 1.0, where(z < 0.0, -1.0, z))
@@ -326,6 +333,10 @@ class LeakyReLU(Activation):
     name: ClassVar[str] = "leaky_relu"
     init: ClassVar[str] = "he"
     slope: float = 0.01
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return -math.inf if self.slope else 0.0, math.inf
 
     def __post_init__(self):
         checks.real(self.slope, "slope", 0)
@@ -368,6 +379,10 @@ class ELU(Activation):
     init: ClassVar[str] = "he"
     alpha: float = 1.0
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return -self.alpha, math.inf
+
     def __post_init__(self):
         checks.real(self.alpha, "alpha", 0, open_low=True)
 
@@ -386,7 +401,7 @@ class SELU(Activation):
     layer. Source: Klambauer et al. (2017).
     """
 
-    name = "selu"
+    name, bounds = "selu", (-SELU_SCALE * SELU_ALPHA, math.inf)
 
     def value(self, z):
         return SELU_SCALE * ELU().value(z, SELU_ALPHA)
@@ -401,7 +416,7 @@ class Softplus(Activation):
     It is computed as max(z, 0) + ln(1 + e^-|z|), which cannot overflow.
     """
 
-    name, init = "softplus", "he"
+    name, init, bounds = "softplus", "he", (ABOVE_0, math.inf)
 
     def value(self, z):
         return maximum(z, 0.0) + log1p(exp(-absolute(z)))
@@ -417,7 +432,7 @@ class GELU(Activation):
     Source: Hendrycks and Gimpel (2016).
     """
 
-    name, init, of_z = "gelu", "he", True
+    name, init, of_z, bounds = "gelu", "he", True, (-0.17, math.inf)
 
     def value(self, z):
         return z * normal_cdf(z)
@@ -429,7 +444,7 @@ class GELU(Activation):
 class SiLU(Activation):
     """sigma(z) = z / (1 + e^-z)   (Elfwing et al. 2018). The name is "silu"."""
 
-    name, init, of_z = "silu", "he", True
+    name, init, of_z, bounds = "silu", "he", True, (-0.28, math.inf)
 
     def value(self, z):
         z = maximum(z, LOWEST)
@@ -444,7 +459,7 @@ class SiLU(Activation):
 class HardSigmoid(Activation):
     """sigma(z) = min(max(z / 6 + 1/2, 0), 1)   (Courbariaux et al. 2015). The name is "hard_sigmoid"."""
 
-    name, init = "hard_sigmoid", "glorot"
+    name, init, bounds = "hard_sigmoid", "glorot", (0.0, 1.0)
 
     def value(self, z):
         return minimum(maximum((z + 3.0) * (1.0 / 6.0), 0.0), 1.0)
@@ -460,7 +475,7 @@ class Mish(Activation):
     u^2) for z < 0. In this form nothing overflows, and small values stay precise.
     """
 
-    name, init, of_z = "mish", "he", True
+    name, init, of_z, bounds = "mish", "he", True, (-0.31, math.inf)
 
     def gate(self, z):
         """Return n and r such that tanh(ln(1 + e^z)) = n / (n + r)."""
@@ -482,7 +497,7 @@ class Mish(Activation):
 class Softmax(Activation):
     """a_i = e^z_i / sum_k e^z_k, with sum_k over all outputs   (003). The name is "softmax". It is only for outputs."""
 
-    name, init, whole_rows = "softmax", "glorot", True
+    name, init, whole_rows, bounds = "softmax", "glorot", True, (ABOVE_0, 1.0)
 
     def __call__(self, z: ArrayLike | Node) -> Any:
         if isinstance(z, Node):
@@ -587,10 +602,18 @@ _ALL = (
     Identity, Sigmoid, Tanh, ReLU, Threshold, Sign, LeakyReLU, ELU, SELU, Softplus, GELU, SiLU, HardSigmoid, Mish
 )  # fmt: skip
 
-ACTIVATIONS: checks.Registry[Activation] = checks.Registry({kind.name: kind() for kind in _ALL}, Formula)
+ALIASES = {
+    "logistic": "sigmoid", "linear": "identity", "swish": "silu", "hardsigmoid": "hard_sigmoid",
+    "leakyrelu": "leaky_relu", "heaviside": "threshold",
+}  # fmt: skip
+"""Names of other libraries for some of the activation functions."""
+
+ACTIVATIONS: checks.Registry[Activation] = checks.Registry(
+    {kind.name: kind() for kind in _ALL}, Formula, aliases=ALIASES
+)
 """The activation functions for hidden layers and for the output, by their names."""
 
-OUTPUTS: checks.Registry[Activation] = checks.Registry({**ACTIVATIONS, "softmax": Softmax()}, Formula)
+OUTPUTS: checks.Registry[Activation] = checks.Registry({**ACTIVATIONS, "softmax": Softmax()}, Formula, aliases=ALIASES)
 """The activation functions for the output, by their names."""
 
 identity, sigmoid, tanh, relu, threshold, sign, leaky_relu, elu, selu, softplus, gelu, silu, hard_sigmoid, mish = (

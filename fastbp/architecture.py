@@ -62,6 +62,12 @@ class Architecture:
         The value from which on a single output means class 1.
     bias : tuple of bool, default True
         Whether each layer has biases. The constructor also takes one value for all layers.
+    multilabel : bool, default False
+        Whether each output by itself says yes or no.
+    columns : tuple of str, or None, default None
+        The names of the inputs.
+    flat : bool, default False
+        Whether predictions of one output have the shape (n,).
 
     Raises
     ------
@@ -83,13 +89,19 @@ class Architecture:
     """The value from which on a single output means class 1, see `fastbp.MLP.threshold`."""
     bias: bool | tuple[bool, ...] = True
     """Whether each layer has biases."""
+    multilabel: bool = False
+    """Whether each output by itself says yes or no, see `fastbp.MLP.multilabel`."""
+    columns: tuple[str, ...] | None = None
+    """The names of the inputs, see `fastbp.MLP.columns`."""
+    flat: bool = False
+    """Whether predictions of one output have the shape (n,), see `fastbp.MLP.flat`."""
 
     def __post_init__(self):
         sizes = _sizes(self.sizes)
-        checks.resolved(self.output, "output", OUTPUTS)
         inits = [f"{family}_{distribution}" for family in INITS for distribution in DISTRIBUTIONS]
         checked = {
             "sizes": sizes,
+            "output": checks.named(self.output, "output", OUTPUTS),
             "activation": _activation(self.activation, len(sizes) - 2),
             "init": None if self.init is None else checks.choice(self.init, "init", inits),
             "dropout": _dropout(self.dropout, len(sizes) - 1),
@@ -98,6 +110,9 @@ class Architecture:
             "dtype": checks.dtype(self.dtype),
             "threshold": checks.real(self.threshold, "threshold"),
             "bias": _bias(self.bias, len(sizes) - 1),
+            "multilabel": checks.flag(self.multilabel, "multilabel"),
+            "flat": checks.flag(self.flat, "flat"),
+            "columns": None if self.columns is None else _columns(self.columns, sizes[0]),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -180,12 +195,18 @@ def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
 def _activation(given: str | Activation | Sequence[str | Activation], hidden: int) -> tuple[str | Activation, ...]:
     """Return `activation` as a tuple with one entry for each hidden layer, or raise an error."""
     if not isinstance(given, Sequence) or isinstance(given, str):
-        checks.resolved(given, "activation", ACTIVATIONS)
-        return (given,) * hidden
+        return (checks.named(given, "activation", ACTIVATIONS),) * hidden
     if len(given) != hidden:
         raise ValueError(f"activation must be one name or {hidden}, one for each hidden layer; got {len(given)}")
-    for l, value in enumerate(given):
-        checks.resolved(value, f"activation[{l}]", ACTIVATIONS)
+    return tuple(checks.named(value, f"activation[{l}]", ACTIVATIONS) for l, value in enumerate(given))
+
+
+def _columns(given: Sequence[str], n_in: int) -> tuple[str, ...]:
+    """Return the names of the inputs as a tuple, or raise an error."""
+    if isinstance(given, str) or not isinstance(given, Sequence) or not all(isinstance(name, str) for name in given):
+        raise TypeError(f"columns must be a sequence of names, got {given!r}")
+    if len(given) != n_in or len({*given}) != n_in:
+        raise ValueError(f"columns must be {n_in} different names, one for each input; got {len({*given})}")
     return tuple(given)
 
 

@@ -423,9 +423,12 @@ class EarlyStopping(Callback):
     Raises
     ------
     ValueError
-        If a parameter is outside its range. In `fit`, if the history has no column with the name `monitor`.
+        If a parameter is outside its range. In `fit`, if the history will have no column with the name `monitor`. The
+        error comes before the first epoch, unless a callback of your own may add columns.
     TypeError
         If a parameter has the wrong type.
+    FloatingPointError
+        In `fit`, if the patience is used up and the score is NaN. The network has the best parameters then.
 
     Notes
     -----
@@ -486,7 +489,12 @@ class EarlyStopping(Callback):
             self.best_score, self.best_epoch = score, state.epoch
             if self.restore_best:
                 self._best = state.network.parameters.theta.copy()
-        state.stop = state.stop or state.epoch - self.best_epoch >= self.patience
+        if state.epoch - self.best_epoch >= self.patience:
+            if math.isnan(score):
+                raise FloatingPointError(
+                    f"the score {self.monitor!r} of EarlyStopping is nan after epoch {state.epoch}"
+                )
+            state.stop = True
 
     def on_train_end(self, state: State) -> None:
         """Give the network the best parameters back, if `restore_best` is True and there was a score."""

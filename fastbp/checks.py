@@ -28,16 +28,21 @@ class Registry(dict[str, Value]):
         The objects that have a name.
     *others : class
         Classes of objects that have no name, but may be given too.
+    aliases : mapping of str to str, keyword-only, default None
+        Other names that users know, with the names that they stand for.
 
     Attributes
     ----------
     kinds : tuple of classes
         The classes of all objects that may be given.
+    aliases : dict of str to str
+        The other names.
     """
 
-    def __init__(self, objects: Mapping[str, Value], *others: type):
+    def __init__(self, objects: Mapping[str, Value], *others: type, aliases: Mapping[str, str] | None = None):
         super().__init__(objects)
         self.kinds = *(type(each) for each in objects.values()), *others
+        self.aliases = dict(aliases or {})
 
 
 class Checked(Generic[Value]):
@@ -130,9 +135,16 @@ def real(value: object, name: str, low: float = -math.inf, high: float = math.in
 
 
 def choice(value: object, name: str, among: object) -> str:
-    """Return the value, if it is one of the names in `among`. Raise ValueError if not."""
+    """Return the value, if it is one of the names in `among`. Raise ValueError if not.
+
+    In a `Registry`, an alias becomes the name that it stands for. The message proposes the name that is most alike.
+    """
+    aliases = getattr(among, "aliases", {})
+    if isinstance(value, str) and value in aliases:
+        return aliases[value]
     if not isinstance(value, str) or value not in among:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, among))}, got {value!r}")
+        proposed = meant(value, [*among, *aliases])
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, among))}, got {value!r}{proposed}")
     return value
 
 
@@ -140,8 +152,14 @@ def meant(name: object, among: Iterable[str]) -> str:
     """Return what to add to a message about a wrong name: the name that is most like it, or nothing."""
     import difflib  # it takes milliseconds, and only mistakes need it
 
-    alike = difflib.get_close_matches(name, among, 1) if isinstance(name, str) else []
-    return f"; did you mean {alike[0]!r}?" if alike else ""
+    found = difflib.get_close_matches(str(name).lower().replace("-", "_"), list(among), 1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def named(value: object, name: str, registry: Registry[Any]) -> Any:
+    """Return the value, checked as `resolved` does, with the name of the registry in place of an alias."""
+    found = resolved(value, name, registry)
+    return found if not isinstance(value, str) else choice(value, name, registry)
 
 
 def resolved(value: object, name: str, registry: Registry[Any]) -> Any:
@@ -212,10 +230,15 @@ def path(value: object, name: str) -> Path:
 
 
 def column(value: object, name: str) -> str:
-    """Return the value, if it is a string, as each name of a column of the history is. Raise TypeError if not."""
+    """Return the value, if it is a string, as each name of a column of the history is. Raise TypeError if not.
+
+    At the beginning of a name, "val_" stands for "validation_", and a name "acc" stands for "accuracy".
+    """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be the name of a column of the history, got {value!r}")
-    return value
+    held_out = value.startswith(("val_", "validation_"))
+    column = value.partition("_")[2] if held_out else value
+    return "validation_" * held_out + ("accuracy" if column == "acc" else column)
 
 
 Mode = Literal["auto", "min", "max"]

@@ -266,6 +266,11 @@ class Contents:
         if not isinstance(self.description, dict):
             raise ValueError("its description is not an object")
 
+    @property
+    def names(self) -> Collection[str]:
+        """The names of the tensors."""
+        return self._entries.keys()
+
     def _entry(self, name: str) -> tuple[np.dtype, tuple[int, ...], int]:
         """Return the dtype, the shape and the position in the file that the header states for a tensor."""
         entry = self._entries[name]

@@ -8,9 +8,10 @@ The names are "cross_entropy", "binary_cross_entropy", "squared_error", "sum_squ
 "perceptron", "multiclass_perceptron" and "norm_error". The class of each has its name in words that begin with a
 capital letter, such as `CrossEntropy`. The dict `LOSSES` has all of them.
 
-Training minimises the mean of C over the samples. Each loss works with each activation function of the output. The
-formulas are plain Python functions of vectors and arrays (`fastbp.kernels.simd.operands`); the engine compiles them
-when a trainer first uses them.
+Training minimises the mean of C over the samples. Each loss works with each activation function of the output, but some
+are made for certain outputs, for example cross-entropy for probabilities: `Trainer` warns if the output of its network
+gives others. The formulas are plain Python functions of vectors and arrays (`fastbp.kernels.simd.operands`); the engine
+compiles them when a trainer first uses them.
 """
 
 from __future__ import annotations
@@ -63,6 +64,14 @@ class Loss(Value):
         `MLP.predict_classes` and the accuracy use the same value.
     fused : dict of str to function
         For some activation functions of the output, a function that computes output and loss in one step.
+    made_for : str
+        The outputs that the loss is made for, in words.
+    suited : str
+        The name of an activation function with such outputs.
+    least_outputs : int
+        The smallest number of outputs with which the loss says something.
+    from_logits : bool
+        Whether the outputs are logits: the pre-activations of a softmax or a sigmoid, which the loss computes itself.
 
     Examples
     --------
@@ -75,6 +84,10 @@ class Loss(Value):
     targets: ClassVar[str] = "values"
     threshold: ClassVar[float] = 0.5
     fused: ClassVar[dict[str, Any]] = {}
+    made_for: ClassVar[str] = "numbers of any size"
+    suited: ClassVar[str] = "identity"
+    least_outputs: ClassVar[int] = 1
+    from_logits: ClassVar[bool] = False
     labels: ClassVar[bool] = True
     """Whether integers of shape (n,) are class labels for a network with several outputs."""
     summed: ClassVar[bool] = False
@@ -93,6 +106,15 @@ class Loss(Value):
             The numbers that `parameters` returns.
         """
         raise TypeError("the base class of losses has no formula")
+
+    def fits(self, low: float, high: float, rows: bool) -> bool:
+        """Return whether the loss is made for outputs from `low` to `high`, which with `rows` have the sum 1."""
+        return True
+
+    def check_logits(self, output: str) -> None:
+        """Raise ValueError if the loss is one of logits, and the output of a network, given by its name, is not."""
+        if self.from_logits and output != "identity":
+            raise ValueError(f"output must be 'identity' for {self.name} with from_logits=True, got {output!r}")
 
     def target_count(self, n_out: int) -> int:
         """Return the number of targets of a sample, for a network with n_out outputs.
@@ -141,13 +163,17 @@ class CrossEntropy(Loss):
     ----------
     label_smoothing : float, default 0.0
         The strength of label smoothing. It must be at least 0 and below 1.
+    from_logits : bool, keyword-only, default False
+        With True, the loss computes the softmax itself, and the network must have the output "identity". Training then
+        takes the same steps as with a softmax output, and `MLP.predict` returns logits: the softmax of a row of logits
+        is the row of probabilities.
 
     Raises
     ------
     ValueError
         If the parameter is outside its range.
     TypeError
-        If the parameter is not a number.
+        If a parameter has the wrong type.
 
     Notes
     -----
@@ -158,34 +184,98 @@ class CrossEntropy(Loss):
     >>> import fastbp as fb
     >>> net = fb.MLP([2, 2], output="softmax", seed=0)
     >>> trainer = fb.Trainer(net, loss=fb.losses.CrossEntropy(label_smoothing=0.1))
+
+    Logits far from 0 are exact:
+
+    >>> net = fb.MLP([1, 2])
+    >>> net.set_weights([[[0.0, 1000.0]]], [[0.0, 0.0]])
+    >>> fb.Trainer(net, loss=fb.losses.CrossEntropy(from_logits=True)).evaluate([[1.0]], [0])
+    {'loss': 1000.0, 'accuracy': 0.0}
     """
 
     name: ClassVar[str] = "cross_entropy"
     targets: ClassVar[str] = "distribution"
     fused: ClassVar[dict[str, Any]] = {"softmax": columns.softmax_cross_entropy}
+    made_for: ClassVar[str] = "rows of probabilities with the sum 1"
+    suited: ClassVar[str] = "softmax"
+    least_outputs: ClassVar[int] = 2
     label_smoothing: float = 0.0
+    _: KW_ONLY
+    from_logits: bool = False
 
     def __post_init__(self):
         checks.real(self.label_smoothing, "label_smoothing", 0, 1)
+        checks.flag(self.from_logits, "from_logits")
+
+    def fits(self, low: float, high: float, rows: bool) -> bool:
+        return rows or self.from_logits
 
     def parameters(self, n_out: int) -> tuple[float, ...]:
         return self.label_smoothing, 1.0 / n_out
+
+    @property
+    def whole_row(self) -> Any:
+        # This function overwrites its columns of outputs by probabilities, which nobody reads after it: the identity
+        # has no derivative to multiply with, and the largest probability is that of the largest logit.
+        return columns.softmax_cross_entropy if self.from_logits else None
 
     def term(self, a, y, smoothing, uniform):
         p, y = maximum(a, tiny(a)), columns.smooth(y, smoothing, uniform)
         return -y * log(p), -y / p
 
 
+@dataclass(frozen=True)
 class BinaryCrossEntropy(Loss):
     """C = -sum_i (y_i ln a_i + (1 - y_i) ln(1 - a_i))   (002). The name is "binary_cross_entropy".
 
     With a sigmoid output, C is computed from z and stays exact up to |z| = 1e4 and more.
+
+    Parameters
+    ----------
+    from_logits : bool, keyword-only, default False
+        With True, the loss computes the sigmoid itself, and the network must have the output "identity". Training then
+        takes the same steps as with a sigmoid output, and `MLP.predict` returns logits z. Class 1 begins at z = 0, and
+        its probability is 1 / (1 + e^-z).
+
+    Raises
+    ------
+    TypeError
+        If the parameter is not a bool.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> net = fb.MLP([1, 1])
+    >>> net.set_weights([[[-1000.0]]], [[0.0]])
+    >>> fb.Trainer(net, loss=fb.losses.BinaryCrossEntropy(from_logits=True)).evaluate([[1.0]], [1])
+    {'loss': 1000.0, 'accuracy': 0.0}
     """
 
-    name, targets = "binary_cross_entropy", "probabilities"
+    name: ClassVar[str] = "binary_cross_entropy"
+    targets: ClassVar[str] = "probabilities"
     fused: ClassVar[dict[str, Any]] = {"sigmoid": columns.sigmoid_binary_cross_entropy}
+    made_for: ClassVar[str] = "probabilities"
+    suited: ClassVar[str] = "sigmoid"
+    _: KW_ONLY
+    from_logits: bool = False
+
+    def __post_init__(self):
+        checks.flag(self.from_logits, "from_logits")
+
+    @property
+    def threshold(self) -> float:
+        return 0.0 if self.from_logits else 0.5
+
+    def fits(self, low: float, high: float, rows: bool) -> bool:
+        return (low >= 0 and high <= 1) or self.from_logits
+
+    def parameters(self, n_out: int) -> tuple[float, ...]:
+        return ()
 
     def term(self, a, y):
+        if self.from_logits:
+            u = exp(-absolute(a))
+            return maximum(a, 0.0) - a * y + log1p(u), where(a < 0.0, u, 1.0) / (1.0 + u) - y
         p, q = maximum(a, tiny(a)), maximum(1.0 - a, tiny(a))
         return -(y * log(p) + (1.0 - y) * log(q)), (1.0 - y) / q - y / p
 
@@ -347,6 +437,10 @@ class Poisson(Loss):
     """
 
     name, targets = "poisson", "counts"
+    made_for, suited = "numbers above 0", "softplus"
+
+    def fits(self, low: float, high: float, rows: bool) -> bool:
+        return low > 0
 
     def term(self, a, y):
         p = maximum(a, tiny(a))
@@ -356,7 +450,10 @@ class Poisson(Loss):
 class Hinge(Loss):
     """C = sum_i max(0, 1 - s_i a_i), with s_i = 1 where y_i > 0 and -1 elsewhere. The name is "hinge"."""
 
-    name, targets, threshold = "hinge", "signs", 0.0
+    name, targets, threshold, made_for = "hinge", "signs", 0.0, "numbers below and above 0"
+
+    def fits(self, low: float, high: float, rows: bool) -> bool:
+        return low < 0
 
     def term(self, a, y):
         s = where(y > 0.0, 1.0, -1.0)
@@ -367,7 +464,10 @@ class Hinge(Loss):
 class SquaredHinge(Loss):
     """C = sum_i max(0, 1 - s_i a_i)^2, with s_i = 1 where y_i > 0 and -1 elsewhere. The name is "squared_hinge"."""
 
-    name, targets, threshold = "squared_hinge", "signs", 0.0
+    name, targets, threshold, made_for = "squared_hinge", "signs", 0.0, "numbers below and above 0"
+
+    def fits(self, low: float, high: float, rows: bool) -> bool:
+        return low < 0
 
     def term(self, a, y):
         s = where(y > 0.0, 1.0, -1.0)
@@ -379,6 +479,7 @@ class MulticlassHinge(Loss):
     """C = sum_(i != k) max(0, a_i - a_k + 1), with k the class of y   (001). The name is "multiclass_hinge"."""
 
     name, targets, whole_row = "multiclass_hinge", "distribution", staticmethod(columns.multiclass_hinge)
+    least_outputs = 2
 
 
 class Perceptron(Loss):
@@ -611,5 +712,14 @@ _ALL = (
     LogCosh, Poisson, Hinge, SquaredHinge, MulticlassHinge, Perceptron, MulticlassPerceptron, NormError,
 )  # fmt: skip
 
-LOSSES: checks.Registry[Loss] = checks.Registry({kind.name: kind() for kind in _ALL}, Formula)
+ALIASES = {
+    "mse": "mean_squared_error", "mae": "absolute_error", "mean_absolute_error": "absolute_error",
+    "l1": "absolute_error", "smooth_l1": "huber", "logcosh": "log_cosh", "pinball": "quantile",
+    "bce": "binary_cross_entropy", "binary_crossentropy": "binary_cross_entropy",
+    "crossentropy": "cross_entropy", "categorical_crossentropy": "cross_entropy",
+    "sparse_categorical_crossentropy": "cross_entropy", "log_loss": "cross_entropy",
+}  # fmt: skip
+"""Names of other libraries for some of the losses."""
+
+LOSSES: checks.Registry[Loss] = checks.Registry({kind.name: kind() for kind in _ALL}, Formula, aliases=ALIASES)
 """All losses, by their names."""

@@ -2,7 +2,8 @@
 
 A metric is one of the names in `METRICS`, an object such as ``TopK(2)``, or your own function ``f(y, a) -> float``.
 Your function gets the targets y as you gave them (class labels as int64) and the outputs a, of shape (n, n_out). If the
-network has one output and y has shape (n,), then a has shape (n,) too.
+network has one output and y has shape (n,), then a has shape (n,) too. A function that wants classes, probabilities or
+the weights of samples is given inside `OfClasses`, `OfProbabilities` or `OfOutputs`, which say so.
 
 The names are "accuracy" (the share of right classes), "objective" (the loss with the terms of `l1` and `l2`),
 "top_5_accuracy" (that of ``TopK(5)``), "r2", "mae" and "auc", which are functions of this module.
@@ -11,14 +12,17 @@ The names are "accuracy" (the share of right classes), "objective" (the loss wit
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from . import checks, extras
 from .values import Value
 
-__all__ = ["METRICS", "TopK", "auc", "mae", "r2"]
+__all__ = [
+    "METRICS", "OfClasses", "OfOutputs", "OfProbabilities", "TopK", "auc", "balanced_accuracy", "f1", "mae", "r2",
+]  # fmt: skip
 
 
 def __dir__() -> list[str]:
@@ -30,6 +34,47 @@ Scorer = Callable[[np.ndarray, np.ndarray], float]
 
 Metric = str | Scorer
 """The type of a metric as the user gives it: a name or a function."""
+
+
+def classes(a: np.ndarray, threshold: float, multilabel: bool = False) -> np.ndarray:
+    """Return the class of each row of outputs.
+
+    With several outputs, the class of a row is the column of its largest output, or the first such column. With one
+    output, the class is 1 where the output is at least the threshold, and 0 elsewhere. With `multilabel`, the same
+    holds for each of several outputs.
+
+    Parameters
+    ----------
+    a : float array of shape (n, n_out)
+        The outputs of a network.
+    threshold : float
+        The threshold for a network with one output, and with `multilabel`.
+    multilabel : bool, default False
+        Whether each output by itself says yes or no.
+
+    Returns
+    -------
+    int64 array of shape (n,), or (n, n_out) with `multilabel` and several outputs
+        The classes.
+    """
+    if a.shape[1] == 1:
+        a = a[:, 0]
+    return (a >= threshold).astype(np.int64) if a.ndim == 1 or multilabel else a.argmax(axis=1)
+
+
+class Decision(NamedTuple):
+    """`Decision` says what outputs mean: where classes begin, and whether the outputs are logits."""
+
+    threshold: float = 0.5
+    """The value from which on a single output means class 1."""
+    each: bool = False
+    """Whether each of several outputs says yes or no by itself."""
+    logits: bool = False
+    """Whether the outputs are logits of probabilities."""
+
+
+PROBABILITIES = Decision()
+"""The decision about outputs that are probabilities of classes which exclude each other."""
 
 
 def _rows(y: np.ndarray, a: np.ndarray) -> np.ndarray:
@@ -251,9 +296,176 @@ class TopK(Value):
         return float(np.average(above < self.k, weights=weights))
 
 
-METRICS: dict[str, Scorer | None] = {
-    "accuracy": None, "objective": None, "top_5_accuracy": TopK(5), "r2": r2, "mae": mae, "auc": auc,
-}  # fmt: skip
+@dataclass(frozen=True)
+class OfOutputs:
+    """`OfOutputs` makes a metric of a function of targets and outputs that may want the weights of samples.
+
+    Parameters
+    ----------
+    function : function
+        A function f(y, a) -> float of the targets and the outputs, as for a plain function.
+    name : str or None, keyword-only, default None
+        The name of the metric. With None, it is the `__name__` of the function.
+    weights : bool, keyword-only, default False
+        With True, the function is called as f(y, a, sample_weight=weights), as functions of scikit-learn are. The
+        weights are a float64 array of shape (n,), or None if all are 1.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> import numpy as np
+    >>> def worst(y, a, sample_weight):
+    ...     return np.abs(y - a).max()
+    >>> fb.metrics.OfOutputs(worst, weights=True)(np.array([1.0, 2.0]), np.array([[1.0], [4.0]]))
+    2.0
+    """
+
+    function: Callable[..., float]
+    _: KW_ONLY
+    name: str | None = None
+    weights: bool = False
+
+    def __post_init__(self):
+        if not callable(self.function):
+            raise TypeError(f"function must be a function of targets and outputs, got {self.function!r}")
+        if self.name is not None:
+            checks.text(self.name, "name")
+        checks.flag(self.weights, "weights")
+
+    @property
+    def __name__(self) -> str:
+        """The name of the metric."""
+        return self.name or getattr(self.function, "__name__", type(self.function).__name__)
+
+    def arguments(self, y: np.ndarray, a: np.ndarray, decision: Decision) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first two arguments of the function."""
+        return y, a[:, 0] if a.shape[1] == 1 and y.ndim == 1 else a
+
+    def __call__(
+        self, y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None, decision: Decision = PROBABILITIES
+    ) -> float:
+        """Compute the metric.
+
+        Parameters
+        ----------
+        y : array of shape (n,) or (n, n_out)
+            The targets, as for `Trainer.fit`.
+        a : float array of shape (n, n_out)
+            The outputs of the network.
+        weights : float64 array of shape (n,), or None, default None
+            The weight of each sample.
+        decision : Decision, default PROBABILITIES
+            What the outputs mean.
+
+        Returns
+        -------
+        float
+            The value of the function.
+        """
+        given = [part.view() for part in self.arguments(y, a, decision)]
+        for part in given:
+            part.flags.writeable = False  # the kernels read the targets again, and check nothing
+        return float(self.function(*given, **({"sample_weight": weights} if self.weights else {})))
+
+
+class OfClasses(OfOutputs):
+    """`OfClasses` makes a metric of a function of the true and of the predicted classes, as of scikit-learn.
+
+    The function gets int64 arrays of shape (n,), or of shape (n, n_out) with 0 and 1 if each of several outputs says
+    yes or no by itself. The predicted classes are those of `MLP.predict_classes`. The parameters are those of
+    `OfOutputs`.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> import numpy as np
+    >>> def errors(y, predicted):
+    ...     return (y != predicted).sum()
+    >>> metric = fb.metrics.OfClasses(errors)
+    >>> metric.__name__, metric(np.array([0, 1]), np.array([[0.3, 0.7], [0.2, 0.8]]))
+    ('errors', 1.0)
+    """
+
+    def arguments(self, y: np.ndarray, a: np.ndarray, decision: Decision) -> tuple[np.ndarray, np.ndarray]:
+        each = decision.each and a.shape[1] > 1
+        return (y > 0.5).astype(np.int64) if each else _labels(y, a), classes(a, decision.threshold, each)
+
+
+class OfProbabilities(OfOutputs):
+    """`OfProbabilities` makes a metric of a function of targets and probabilities.
+
+    It is `OfOutputs`, except that logits, which a loss with ``from_logits=True`` trains, become probabilities.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> import numpy as np
+    >>> def brier(y, p):
+    ...     return np.mean((y - p) ** 2)
+    >>> fb.metrics.OfProbabilities(brier)(np.array([0.0, 1.0]), np.array([[0.5], [0.5]]))
+    0.25
+    """
+
+    def arguments(self, y: np.ndarray, a: np.ndarray, decision: Decision) -> tuple[np.ndarray, np.ndarray]:
+        if decision.logits and (decision.each or a.shape[1] == 1):
+            a = np.exp(-np.logaddexp(0.0, -a))
+        elif decision.logits:
+            a = np.exp(a - a.max(axis=1, keepdims=True))
+            a /= a.sum(axis=1, keepdims=True)
+        return super().arguments(y, a, decision)
+
+
+def _f1(y: np.ndarray, predicted: np.ndarray, sample_weight: np.ndarray | None) -> float:
+    """Return the mean F1 of the classes that occur, or of the outputs; that of class 1 for two classes."""
+    w = np.ones(len(y)) if sample_weight is None else sample_weight
+    kinds = [None] if y.ndim == 2 else np.union1d(y[w > 0], predicted[w > 0])
+    kinds = [1] if y.ndim == 1 and kinds.max(initial=1) == 1 else kinds
+    found = []
+    for kind in kinds:
+        true, guess = (y == 1, predicted == 1) if kind is None else ((y == kind)[:, None], (predicted == kind)[:, None])
+        both, either = w @ (true & guess), w @ true + w @ guess
+        found.append(np.where(either > 0, 2 * both / np.where(either > 0, either, 1.0), 0.0))
+    return float(np.mean(found))
+
+
+def _balanced_accuracy(y: np.ndarray, predicted: np.ndarray, sample_weight: np.ndarray | None) -> float:
+    """Return the mean, over the classes that occur, of the share of their samples that are right."""
+    if y.ndim == 2:
+        raise ValueError("balanced_accuracy needs one class for each sample, and each output says yes or no here")
+    w = np.ones(len(y)) if sample_weight is None else sample_weight
+    of_class = np.bincount(y, w)
+    there = of_class > 0
+    return float(np.mean(np.bincount(y, w * (y == predicted), len(of_class))[there] / of_class[there]))
+
+
+f1 = OfClasses(_f1, name="f1", weights=True)
+"""The F1 score, the harmonic mean of precision and recall.
+
+For two classes, it is that of class 1. For more, and for outputs that say yes or no by themselves, it is the mean over
+the classes or outputs.
+"""
+
+balanced_accuracy = OfClasses(_balanced_accuracy, name="balanced_accuracy", weights=True)
+"""The accuracy if all classes had the same number of samples: the mean over the classes of the share that is right."""
+
+METRICS: checks.Registry[Scorer | None] = checks.Registry(
+    {
+        "accuracy": None,
+        "objective": None,
+        "top_5_accuracy": TopK(5),
+        "r2": r2,
+        "mae": mae,
+        "auc": auc,
+        "f1": f1,
+        "balanced_accuracy": balanced_accuracy,
+    },
+    aliases={"acc": "accuracy", "r2_score": "r2", "mean_absolute_error": "mae", "roc_auc": "auc"},
+)
 """The metrics that have a name. Each value is a function of the targets, the outputs and the weights of the samples.
 
 "accuracy" has None, because the compiled code that computes the loss also counts the right predictions. "objective" has
@@ -298,7 +510,9 @@ def by_name(metrics: Sequence[Metric]) -> dict[str, Scorer | None]:
     return found
 
 
-def score(function: Scorer, y: np.ndarray, a: np.ndarray, weights: np.ndarray | None) -> float:
+def score(
+    function: Scorer, y: np.ndarray, a: np.ndarray, weights: np.ndarray | None, decision: Decision = PROBABILITIES
+) -> float:
     """Compute one metric, and give each function its arguments in the form that it expects.
 
     Parameters
@@ -311,12 +525,16 @@ def score(function: Scorer, y: np.ndarray, a: np.ndarray, weights: np.ndarray | 
         The outputs. A function of the user gets shape (n,) if there is one output and y has shape (n,).
     weights : float64 array of shape (n,), or None
         The weight of each sample, or None for equal weights.
+    decision : Decision, default PROBABILITIES
+        What the outputs mean.
 
     Returns
     -------
     float
         The value of the metric.
     """
+    if isinstance(function, OfOutputs):
+        return function(y, a, weights, decision)
     if isinstance(function, TopK) or function in METRICS.values():
         with np.errstate(all="ignore"):
             return function(y, a, weights)

@@ -1,4 +1,4 @@
-"""This module holds `MLP`, a fully connected feedforward network, and `load`, which reads a network from a file."""
+"""This module holds `MLP`, a fully connected feedforward network."""
 
 from __future__ import annotations
 
@@ -12,47 +12,24 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from . import checks, elsewhere, files
-from .activations import OUTPUTS, Activation
+from .activations import Activation
 from .architecture import Architecture, Init
-from .data import arrays
-from .data.samples import Reader, input_blocks, inputs, sample_weights
+from .data import arrays, frames
+from .data.samples import Reader, Targets, input_blocks, inputs, sample_weights
 from .engine import plan, threads
 from .engine.parameters import Parameters
 from .engine.work import DivergedError, Samples
 from .engine.workspace import Model, address
-from .formulas.programs import Line, Program
 from .kernels.panels import aligned
 from .losses import LOSSES, OUTPUT_GRADIENT, Loss
+from .metrics import classes
+from .scaling import Scaling
 from .values import call
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
     from .trace import Trace
-
-CLASSES = {kind.__name__: kind for kind in (Architecture, *OUTPUTS.kinds, Program, Line)}
-"""The classes that the description of a network in a file may name, by their names."""
-
-
-def classes(a: np.ndarray, threshold: float) -> np.ndarray:
-    """Return the class of each row of outputs.
-
-    With several outputs, the class of a row is the column of its largest output, or the first such column. With one
-    output, the class is 1 where the output is at least the threshold, and 0 elsewhere.
-
-    Parameters
-    ----------
-    a : float array of shape (n, n_out)
-        The outputs of a network.
-    threshold : float
-        The threshold for a network with one output.
-
-    Returns
-    -------
-    int64 array of shape (n,)
-        The classes.
-    """
-    return (a[:, 0] >= threshold).astype(np.int64) if a.shape[1] == 1 else a.argmax(axis=1)
 
 
 def check_network(network: object) -> None:
@@ -61,7 +38,7 @@ def check_network(network: object) -> None:
         raise TypeError(f"network must be an MLP, got {type(network).__name__}")
 
 
-class MLP(metaclass=elsewhere.Hinting):
+class MLP(Scaling, metaclass=elsewhere.Hinting):
     """`MLP` is a multi-layer perceptron, a fully connected feedforward network with L layers of weights.
 
     For a sample x, the network computes a^0 = x, and then z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L.
@@ -96,6 +73,12 @@ class MLP(metaclass=elsewhere.Hinting):
         used as they are, without a copy in float.
     shift : float or array of shape (sizes[0],), keyword-only, default 0.0
         The number that is subtracted from each input.
+    standardize : array or sparse matrix of shape (n, sizes[0]), or None, keyword-only, default None
+        Inputs, for example those of the training, that decide `shift` and `scale`: each input then has the mean 0 and
+        the standard deviation 1. The method `standardize` says more. With None, `shift` and `scale` are used.
+    standardize_targets : array of shape (n, sizes[-1]), or (n,) for one output, or None, keyword-only, default None
+        Targets of a regression. The network then learns standardized targets, and `predict` gives numbers in the unit
+        of these targets. The method `standardize` says more.
     dropout : float or sequence of float, keyword-only, default 0.0
         The probability with which training sets the activation of a unit to 0, for each sample anew. It must be at
         least 0 and below 1. The other activations are divided by 1 - dropout, so that the mean stays the same. One
@@ -130,10 +113,20 @@ class MLP(metaclass=elsewhere.Hinting):
         The number of weights and biases.
     shift, scale : arrays of shape (sizes[0],)
         Copies of the numbers that transform the inputs.
+    target_shift, target_scale : arrays of shape (sizes[-1],)
+        Copies of the numbers that transform the outputs: `predict` returns a^L * target_scale + target_shift. Without
+        `standardize_targets`, they are 0 and 1.
     threshold : float
         The value from which on a single output means class 1. It is 0.5 in a new network. When you make a `Trainer` for
         the network, or change its loss, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge" and
-        "perceptron", and 0.5 for all others.
+        "perceptron" and `BinaryCrossEntropy` with ``from_logits=True``, and 0.5 for all others.
+    flat : bool
+        Whether `predict` returns shape (n,), because the network has one output and was trained on such targets.
+    columns : tuple of str, or None
+        The names of the inputs, if the network has seen a data frame. You may assign others.
+    multilabel : bool
+        Whether the network was trained last on targets of which each output by itself is right or wrong, see
+        `predict_classes`.
     architecture : Architecture
         The checked arguments, except `shift`, `scale` and `seed`, with one entry for each layer.
 
@@ -175,6 +168,8 @@ class MLP(metaclass=elsewhere.Hinting):
         init: Init | None = None,
         scale: ArrayLike = 1.0,
         shift: ArrayLike = 0.0,
+        standardize: ArrayLike | None = None,
+        standardize_targets: ArrayLike | None = None,
         dropout: float | Sequence[float] = 0.0,
         input_noise: float = 0.0,
         max_norm: float | None = None,
@@ -184,6 +179,9 @@ class MLP(metaclass=elsewhere.Hinting):
     ):
         made = Architecture(sizes, activation, output, init, dropout, input_noise, max_norm, dtype, bias=bias)
         self._set_up(made, scale, shift)
+        if standardize is not None and (self._shift.any() or (self.scale != 1).any()):
+            raise ValueError("standardize must be None with shift or scale, which it would replace")
+        self.standardize(standardize, standardize_targets)
         for l, W in enumerate(made.draw(checks.generator(seed))):
             self.parameters.set_layer(l, W)
 
@@ -216,22 +214,10 @@ class MLP(metaclass=elsewhere.Hinting):
         """Set all attributes. The weights and biases start at 0."""
         self.architecture = architecture
         self.parameters = Parameters(architecture.sizes, architecture.dtype, architecture.bias)
-        self._shift, self._scale = self._per_feature(shift, "shift"), self._per_feature(scale, "scale")
+        self._shift, self._scale = self._per_unit(shift, "shift"), self._per_unit(scale, "scale")
+        self._targets: tuple[np.ndarray, np.ndarray] | None = None
         self._works: dict[tuple, Any] = {}
         self._lock = threads.lock()
-
-    def _per_feature(self, value: ArrayLike, name: str) -> np.ndarray:
-        """Return a number, or one number per input, as a vector that is padded with zeros to a whole cache line."""
-        array, n_in = arrays.numeric(value, name), self.sizes[0]
-        if array.ndim and array.shape != (n_in,):
-            raise ValueError(f"{name} must be a number or have shape ({n_in},), got shape {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} must be finite, got {value!r}")
-        arrays.within_dtype(array, name, self.dtype)
-        out = aligned(self.parameters.layout.up(n_in), self.dtype)
-        with np.errstate(all="ignore"):
-            out[:n_in] = array
-        return out
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -248,11 +234,21 @@ class MLP(metaclass=elsewhere.Hinting):
         """The value from which on a single output means class 1, or "yes".
 
         A new network has the threshold 0.5. When you make a `Trainer` for the network, or assign another loss to the
-        trainer, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge" and "perceptron", and 0.5
-        for all other losses. `predict_classes` uses the threshold if the network has one output. The accuracy that
-        `Trainer` reports uses it where each output is right or wrong by itself.
+        trainer, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge", "perceptron" and logits,
+        and 0.5 for all other losses. `predict_classes` uses the threshold if the network has one output, or is
+        `multilabel`. The accuracy that `Trainer` reports uses it where each output is right or wrong by itself.
         """
         return self.architecture.threshold
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether each of several outputs says yes or no by itself, because classes do not exclude each other.
+
+        A new network has False. Training sets it, according to its targets: True for rows of shape (n, n_out) with
+        "binary_cross_entropy", "hinge" or "squared_hinge", and False for class labels of shape (n,) and for all other
+        losses. Then the accuracy of this training and `predict_classes` decide alike.
+        """
+        return self.architecture.multilabel
 
     def decide_at(self, threshold: float) -> None:
         """Set the `threshold`. `Trainer` calls this method when it is made and when it gets another loss.
@@ -265,6 +261,24 @@ class MLP(metaclass=elsewhere.Hinting):
         if threshold != self.threshold:
             self.architecture = dataclasses.replace(self.architecture, threshold=threshold)
             self._works.clear()  # because they contain the old threshold
+
+    @property
+    def flat(self) -> bool:
+        """Whether `predict` returns shape (n,) in place of (n, 1), for a network with one output.
+
+        A new network has False. Training sets it, according to its targets: True for y of shape (n,), and False for y
+        of shape (n, 1). So predictions have the shape of the targets. NumPy would make a matrix of shape (n, n) of the
+        difference of (n, 1) and (n,), without a word.
+        """
+        return self.architecture.flat
+
+    def decide_as(self, y: Targets) -> None:
+        """Set `multilabel` and `flat`. `Trainer` calls this method with the targets that it trains on."""
+        made, one = self.architecture, self.sizes[-1] == 1
+        multilabel = made.multilabel if not y.classes else y.by_output and not one
+        flat = one and y.array.ndim == 1
+        if (multilabel, flat) != (made.multilabel, made.flat):
+            self.architecture = dataclasses.replace(made, multilabel=multilabel, flat=flat)
 
     @property
     def weights(self) -> list[np.ndarray]:
@@ -283,23 +297,14 @@ class MLP(metaclass=elsewhere.Hinting):
         Its vectors are in panels, padded with zeros. They are not copies.
         """
         made, vectors = self.architecture, (self.parameters, self._shift, self._scale)
-        return Model(*vectors, made.activations, made.dropout, made.input_noise, made.max_norm, made.threshold)
+        settings = made.activations, made.dropout, made.input_noise, made.max_norm, made.threshold
+        return Model(*vectors, *settings, self._targets, made.columns)
 
     @property
     def n_parameters(self) -> int:
         """The number of all weights and biases."""
         layers = zip(pairwise(self.sizes), self.architecture.bias, strict=True)
         return sum((n_in + biased) * n_out for (n_in, n_out), biased in layers)
-
-    @property
-    def shift(self) -> np.ndarray:
-        """The number that is subtracted from each input, as a copy of shape (sizes[0],)."""
-        return self._shift[: self.sizes[0]].copy()
-
-    @property
-    def scale(self) -> np.ndarray:
-        """The number that multiplies each input after `shift` is subtracted, as a copy of shape (sizes[0],)."""
-        return self._scale[: self.sizes[0]].copy()
 
     def astype(self, dtype: DTypeLike) -> MLP:
         """Return a copy of the network with another dtype.
@@ -326,7 +331,8 @@ class MLP(metaclass=elsewhere.Hinting):
         MLP([2, 3], dtype='float64')
         """
         made = dataclasses.replace(self.architecture, dtype=checks.dtype(dtype))
-        twin = MLP.from_architecture(made, self.scale, self.shift)
+        twin = MLP.from_architecture(made, 1.0, 0.0)
+        twin.transform_as(self.vectors)
         twin.set_weights(self.weights, self.biases)
         return twin
 
@@ -397,7 +403,8 @@ class MLP(metaclass=elsewhere.Hinting):
         """Write the network to a file. `fastbp.load` reads it again.
 
         The file has the format safetensors. It holds the architecture, and the tensors "W1", "b1", "W2", "b2" and so
-        on, "shift" and "scale", which any reader of safetensors can use. If writing fails, an old file with this name
+        on, "shift" and "scale", which any reader of safetensors can use. With standardized targets, it also holds
+        "target_shift" and "target_scale". If writing fails, an old file with this name
         stays as it was.
 
         Parameters
@@ -423,25 +430,11 @@ class MLP(metaclass=elsewhere.Hinting):
         files.write(path, files.pack("network", files.plain(self.architecture), self.to_tensors()))
 
     def to_tensors(self) -> dict[str, np.ndarray]:
-        """Return copies of the parameters, of `shift` and of `scale` by their names in a file."""
-        tensors = {"shift": self.shift, "scale": self.scale}
+        """Return copies of the parameters, and of what transforms inputs and outputs, by their names in a file."""
+        tensors = self.vectors
         for l, (W, b) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             tensors |= {f"W{l}": W} | ({} if b is None else {f"b{l}": b})
         return tensors
-
-    def set_tensor(self, name: str, tensor: np.ndarray) -> None:
-        """Set what has this name in a file: the weights or the biases of one layer, `shift` or `scale`.
-
-        Raises
-        ------
-        ValueError
-            If a number is not finite.
-        """
-        if name in ("shift", "scale"):
-            setattr(self, f"_{name}", self._per_feature(tensor, name))
-        else:
-            arrays.within(tensor, name, self.dtype)
-            self.parameters.set_layer(int(name[1:]) - 1, **{name[0]: tensor})
 
     def set_weights(self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike | None]) -> None:
         """Replace all weights and biases. If one of the arrays does not fit, nothing changes.
@@ -541,8 +534,9 @@ class MLP(metaclass=elsewhere.Hinting):
 
         Returns
         -------
-        array of shape (n, sizes[-1])
-            The outputs, in the dtype of the network.
+        array of shape (n, sizes[-1]), or (n,) if the network is `flat`
+            The outputs, in the dtype of the network. If the network has one output, and was trained last on targets of
+            shape (n,), they have the shape (n,), as the targets had. `outputs` always returns rows.
 
         Raises
         ------
@@ -559,7 +553,41 @@ class MLP(metaclass=elsewhere.Hinting):
         >>> a.shape, a.dtype, bool(abs(a.sum(axis=1) - 1).max() < 1e-6)
         ((2, 3), dtype('float32'), True)
         """
-        return self._activations(X, len(self.sizes) - 1, n_threads)
+        a = self.outputs(X, n_threads=n_threads)
+        return a[:, 0] if self.architecture.flat else a
+
+    def outputs(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
+        """Compute the outputs as `predict` does, but always as rows, of shape (n, sizes[-1]).
+
+        Parameters
+        ----------
+        X, n_threads
+            As for `predict`.
+
+        Returns
+        -------
+        array of shape (n, sizes[-1])
+            The outputs, in the dtype of the network.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for `predict`.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net = fb.MLP([1, 1], seed=0)
+        >>> _ = fb.Trainer(net, loss="squared_error").fit([[0.0], [1.0]], [1.0, 2.0])
+        >>> net.predict([[0.0], [1.0]]).shape, net.outputs([[0.0], [1.0]]).shape
+        ((2,), (2, 1))
+        """
+        a = self._activations(X, len(self.sizes) - 1, n_threads)
+        if self._targets is not None:
+            with np.errstate(all="ignore"):
+                a *= self._targets[1]
+                a += self._targets[0]
+        return a
 
     def transform(self, X: ArrayLike, layer: int = -2, *, n_threads: int | None = None) -> np.ndarray:
         """Compute the activations a^l of a layer for each sample, for example as features for another model.
@@ -570,7 +598,7 @@ class MLP(metaclass=elsewhere.Hinting):
             The inputs, as for `predict`.
         layer : int, default -2
             The number l of the layer in `sizes`. It may be negative: -1 is the output, and -2 is the last hidden layer.
-            Layer 0 has no activations, so it is not possible.
+            Layer 0 has no activations, so it is not possible. With standardized targets, -1 gives standardized outputs.
         n_threads : int or None, keyword-only, default None
             The number of threads, as for `predict`.
 
@@ -601,7 +629,7 @@ class MLP(metaclass=elsewhere.Hinting):
 
     def _activations(self, X: ArrayLike, layer: int, n_threads: int | None) -> np.ndarray:
         """Compute a^l for each sample."""
-        n, blocks = input_blocks(X, self.sizes[0], self.dtype)
+        n, blocks = input_blocks(frames.ordered(X, self.columns), self.sizes[0], self.dtype)
         n_threads = checks.threads(n_threads)
         out = np.empty((n, self.sizes[layer]), self.dtype)
         threads.check_entry(self._lock)
@@ -622,7 +650,9 @@ class MLP(metaclass=elsewhere.Hinting):
 
         With several outputs, the class is the number of the largest output; the first output is class 0. If several
         outputs are the largest, the first of them counts. With one output, the class is 1 where the output is at least
-        `threshold`, and 0 elsewhere.
+        `threshold`, and 0 elsewhere. So it is for each of several outputs, if the network is `multilabel`: if it was
+        trained on rows of targets of which each output by itself is right or wrong. To choose among classes that
+        exclude each other, train on class labels of shape (n,).
 
         Parameters
         ----------
@@ -633,7 +663,7 @@ class MLP(metaclass=elsewhere.Hinting):
 
         Returns
         -------
-        int64 array of shape (n,)
+        int64 array of shape (n,), or (n, n_out) of 0 and 1 if the network is `multilabel`
             The classes.
 
         Raises
@@ -649,7 +679,7 @@ class MLP(metaclass=elsewhere.Hinting):
         >>> fb.MLP([2, 4, 3], output="softmax", seed=0).predict_classes([[0.0, 1.0], [1.0, 0.0]]).shape
         (2,)
         """
-        return classes(self.predict(X, n_threads=n_threads), self.threshold)
+        return classes(self.outputs(X, n_threads=n_threads), self.threshold, self.multilabel)
 
     def gradients(
         self,
@@ -855,7 +885,7 @@ class MLP(metaclass=elsewhere.Hinting):
         self.architecture.check_trainable()
         loss, n_out = OUTPUT_GRADIENT, self.sizes[-1]
         reader = Reader(self.model, loss)
-        X = inputs(X, self.sizes[0], self.dtype)
+        X = inputs(frames.ordered(X, self.columns), self.sizes[0], self.dtype)
         n = len(X.array)
         out = np.empty((n, n_out, self.sizes[0]), self.dtype)
         for i in range(n_out):
@@ -914,7 +944,7 @@ class MLP(metaclass=elsewhere.Hinting):
 
         found = None if loss is None else checks.resolved(loss, "loss", LOSSES)
         if found is None:
-            samples, gradient = Samples(inputs(X, self.sizes[0], self.dtype)), ()
+            samples, gradient = Samples(inputs(frames.ordered(X, self.columns), self.sizes[0], self.dtype)), ()
         else:
             self.architecture.check_trainable()
             samples = Reader(self.model, found).samples(X, y)
@@ -1035,48 +1065,3 @@ class MLP(metaclass=elsewhere.Hinting):
         sizes = "-".join(map(str, self.sizes))
         shown = f"activation={each}, " if activations else ""
         return f"MLP({sizes}, {shown}output={output!r}, {self.n_parameters:,} parameters, {self.dtype})"
-
-
-def load(path: str | os.PathLike) -> MLP:
-    """Read a network from a file that `MLP.save` wrote.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The path of the file.
-
-    Returns
-    -------
-    MLP
-        A network with the same architecture, `scale` and `shift`, and with exactly the same weights and biases.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is damaged, has another format or version, or has contents that do not fit together. This error is
-        also a ValueError.
-    OSError
-        If the file cannot be read.
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> import tempfile, pathlib
-    >>> net = fb.MLP([4, 8, 3], output="softmax", seed=0)
-    >>> with tempfile.TemporaryDirectory() as directory:
-    ...     path = pathlib.Path(directory) / "digits.safetensors"
-    ...     net.save(path)
-    ...     twin = fb.load(path)
-    >>> twin
-    MLP([4, 8, 3], output='softmax')
-    """
-    with files.opened(path, "network") as contents:
-        made = files.restored(contents.description, CLASSES)
-        if not isinstance(made, Architecture):
-            raise ValueError(f"its description is {made!r}, not that of an architecture")
-        contents.fit(made.shapes(), made.dtype)
-        network = MLP.from_architecture(made, 1.0, 0.0)
-        # The loop holds one tensor at a time, so that a large network is in memory once, and not three times.
-        for name, tensor in contents.tensors():
-            network.set_tensor(name, tensor)
-        return network

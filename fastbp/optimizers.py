@@ -627,5 +627,7 @@ class Rprop(Optimizer):
         return theta - where(g > 0.0, s, where(g < 0.0, -s, g)), g, s
 
 
-OPTIMIZERS = {kind.__name__: kind for kind in (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, LBFGS, Rprop)}
-"""All optimizers, by the names of their classes."""
+OPTIMIZERS: checks.Registry[Optimizer] = checks.Registry(
+    {kind.__name__.lower(): kind() for kind in (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, Rprop, LBFGS)}
+)
+"""All optimizers with their default parameters, by their names."""

@@ -4,8 +4,10 @@ import copy
 
 import numpy as np
 import pytest
+from helpers import any_pair
 
 import fastbp as fb
+from fastbp import files
 
 OUTPUTS = np.array([[0.2], [0.3], [-1.0]])
 LABELS = np.array([1, 1, 0])
@@ -28,6 +30,7 @@ def test_hinge_decides_at_0(loss, y):
     assert net.threshold == 0.0
 
 
+@any_pair
 def test_other_losses_decide_at_one_half():
     net = line()
     trainer = fb.Trainer(net, loss="binary_cross_entropy")
@@ -37,6 +40,7 @@ def test_other_losses_decide_at_one_half():
     assert (net.predict_classes(probabilities) == y).all()
 
 
+@any_pair
 def test_the_last_loss_decides():
     """Whichever it is, the accuracy and the classes agree."""
     net = line()
@@ -66,3 +70,69 @@ def test_an_ensemble_decides_as_its_members():
     assert (ensemble.predict_classes(OUTPUTS) == LABELS).all()
     with pytest.raises(ValueError, match="decide alike"):
         fb.Ensemble([fb.Trainer(line(), loss=loss) for loss in ("hinge", "squared_error")])
+
+
+SEVERAL = {"binary_cross_entropy": "sigmoid", "hinge": "identity", "squared_hinge": "identity"}
+
+
+def several(loss, seed=0):
+    """A trainer of a network with three outputs, and samples with rows of 0 and 1 and with labels."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(60, 4))
+    net = fb.MLP([4, 12, 3], output=SEVERAL[loss], seed=seed)
+    return (
+        fb.Trainer(net, loss=loss, optimizer=fb.Adam(0.02), seed=seed),
+        X,
+        (X[:, :3] > 0.2) * 1,
+        rng.integers(0, 3, 60),
+    )
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+@pytest.mark.parametrize("loss", SEVERAL)
+def test_the_accuracy_is_that_of_the_predicted_classes(loss, blocks, tmp_path):
+    """Rows: each output by itself. Labels: the largest output. Also in files, copies and ensembles."""
+    own, X, rows, labels = several(loss)
+    for y, multilabel in ((rows, True), (labels, False), (2 * rows - 1 if "hinge" in loss else rows, True)):
+        own.fit(*([[(X[:40], y[:40]), (X[40:], y[40:])]] if blocks else [X, y]), epochs=20)
+        assert own.network.multilabel is multilabel
+        found = own.network.predict_classes(X)
+        assert found.shape == y.shape
+        assert found.dtype == np.int64
+        assert own.evaluate(X, y)["accuracy"] == pytest.approx(np.mean(found == np.where(y < 0, 0, y)))
+    own.network.save(tmp_path / "m")
+    for twin in (fb.load(tmp_path / "m"), copy.deepcopy(own.network), own.network.astype("float64")):
+        assert twin.multilabel
+        assert (twin.predict_classes(X) == found).all()
+    assert (fb.Ensemble([own]).predict_classes(X) == found).all()
+
+
+def test_other_losses_and_gradients_leave_the_decision():
+    own, X, rows, labels = several("binary_cross_entropy")
+    own.partial_fit(X, rows)
+    own.partial_fit(X, output_gradient=np.zeros((60, 3)))
+    assert own.network.multilabel
+    own.evaluate(X, labels)
+    assert own.network.multilabel
+    with pytest.raises(ValueError, match="y"):
+        own.fit(X, labels + 1)
+    assert own.network.multilabel
+    own.partial_fit(X, labels)
+    assert not own.network.multilabel
+
+
+def test_one_hot_rows_with_a_softmax_are_classes():
+    own = fb.Trainer(fb.MLP([4, 3], output="softmax", seed=0), loss="cross_entropy", seed=0)
+    X = np.random.default_rng(0).normal(size=(9, 4))
+    own.fit(X, np.eye(3)[np.arange(9) % 3])
+    assert own.network.predict_classes(X).shape == (9,)
+
+
+def test_a_file_of_before_decides_by_the_largest_output(tmp_path):
+    """The description then has no word of it."""
+    net = fb.MLP([4, 3], seed=0)
+    described = files.plain(net.architecture)
+    del described["Architecture"]["multilabel"]
+    tensors = {"shift": net.shift, "scale": net.scale, "W1": net.weights[0], "b1": net.biases[0]}
+    files.write(tmp_path / "m", files.pack("network", described, tensors))
+    assert fb.load(tmp_path / "m").architecture == net.architecture

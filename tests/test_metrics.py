@@ -405,7 +405,7 @@ def custom(name: str):
         (3, TypeError, "metrics must be a list of names and functions, got 3"),
         (None, TypeError, "metrics must be a list of names and functions, got None"),
         ({"r2"}, TypeError, "metrics must be a list of names and functions, got {'r2'}"),
-        (["r2", "f1"], ValueError, r"metrics\[1\] must be one of 'accuracy', 'objective', .*, got 'f1'"),
+        (["r2", "f2"], ValueError, r"metrics\[1\] must be one of 'accuracy', 'objective', .*, got 'f2'"),
         ([3], ValueError, r"metrics\[0\] must be one of .*, got 3"),
         (["mae", "r2", "mae"], ValueError, "metrics must have different names, got 'mae' twice"),
         (["top_5_accuracy", TopK(5)], ValueError, "metrics must have different names, got 'top_5_accuracy' twice"),
@@ -431,3 +431,103 @@ def test_functions_of_the_package():
     scores = own.evaluate(X, VALUES, sample_weight=WEIGHTS)
     assert scores == named.evaluate(X, VALUES, sample_weight=WEIGHTS)
     assert scores != own.evaluate(X, VALUES)
+
+
+# --- of classes, probabilities and weights ----------------------------------------------------------------------------
+
+
+def decided(kind: str, weights: np.ndarray | None, *metrics: object) -> tuple[dict, np.ndarray, np.ndarray]:
+    """The scores, and the true and the predicted classes, of a network that has learnt a little."""
+    own, y = trainer(kind, [*metrics]), KINDS[kind][3]
+    own.fit(X, y, epochs=3)
+    predicted = own.network.predict_classes(X)
+    true = y if y.shape == predicted.shape else y.reshape(-1) if predicted.ndim == 1 and y.size == N else y.argmax(1)
+    return (
+        own.evaluate(X, y, sample_weight=weights),
+        np.where(np.asarray(true, float) > 0, true, 0).astype(int),
+        predicted,
+    )
+
+
+@weighted
+@pytest.mark.parametrize("kind", [*CLASSES, *SIGNS, "two at once", "many at once", "labels of values"])
+def test_f1_and_balanced_accuracy(kind, weights):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    several = "at once" in kind
+    names = ["f1"] if several else ["f1", "balanced_accuracy"]
+    scores, true, predicted = decided(kind, weights, *names)
+    average = "macro" if several or true.max() > 1 else "binary"
+    wanted = sklearn.f1_score(true, predicted, average=average, sample_weight=weights, zero_division=0)
+    assert scores["f1"] == pytest.approx(wanted, rel=1e-12)
+    if not several:
+        wanted = sklearn.balanced_accuracy_score(true, predicted, sample_weight=weights)
+        assert scores["balanced_accuracy"] == pytest.approx(wanted, rel=1e-12)
+
+
+@weighted
+@pytest.mark.parametrize("kind", [*CLASSES, *SIGNS, "many at once"])
+def test_functions_of_classes(kind, weights):
+    """They get the predicted classes, and the weights if they want them."""
+    sklearn, seen = pytest.importorskip("sklearn.metrics"), []
+
+    def see(y: np.ndarray, predicted: np.ndarray) -> float:
+        seen.append((y, predicted))
+        return 0.5
+
+    loss = fb.metrics.OfClasses(sklearn.zero_one_loss, weights=True)
+    scores, true, predicted = decided(kind, weights, fb.metrics.OfClasses(see, name="mine"), loss)
+    assert scores["mine"] == 0.5
+    assert scores["zero_one_loss"] == pytest.approx(sklearn.zero_one_loss(true, predicted, sample_weight=weights))
+    y, guess = seen[-1]
+    assert y.dtype == guess.dtype == np.int64
+    assert (y == true).all()
+    assert (guess == predicted).all()
+    with pytest.raises(ValueError, match="read-only"):
+        y[0] = 1
+
+
+@weighted
+def test_functions_of_probabilities(weights):
+    """Logits become probabilities, of two classes, of several, and of outputs by themselves."""
+    sklearn = pytest.importorskip("sklearn.metrics")
+    metric = fb.metrics.OfProbabilities(sklearn.log_loss, name="nll", weights=True)
+    for kind, n_out, y in ((fb.losses.CrossEntropy, 7, LABELS), (fb.losses.BinaryCrossEntropy, 1, BINARY)):
+        own = fb.Trainer(fb.MLP([5, n_out], seed=0), loss=kind(from_logits=True), metrics=[metric], seed=0)
+        scores = own.evaluate(X, y, sample_weight=weights)
+        assert scores["nll"] == pytest.approx(scores["loss"], rel=1e-4)
+    own = fb.Trainer(fb.MLP([5, 4], seed=0), loss=fb.losses.BinaryCrossEntropy(from_logits=True), seed=0)
+    own.metrics = [fb.metrics.OfProbabilities(lambda y, p: p.max(), name="most")]
+    assert 0 < own.evaluate(X, MANY)["most"] < 1
+
+
+@weighted
+def test_functions_that_want_weights(weights):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    own = trainer("values (n,)", [fb.metrics.OfOutputs(sklearn.mean_squared_error, weights=True)])
+    y = VALUES[:, 0]
+    scores = own.evaluate(X, y, sample_weight=weights)
+    assert scores["mean_squared_error"] == pytest.approx(2 * scores["loss"])
+
+
+def test_metrics_of_classes_need_classes():
+    own = trainer("values (n,)", ["f1"])
+    with pytest.raises(ValueError, match="metrics must not have 'f1', which needs classes"):
+        own.evaluate(X, VALUES[:, 0])
+    own = trainer("many at once", ["balanced_accuracy"])
+    with pytest.raises(ValueError, match="balanced_accuracy needs one class for each sample"):
+        own.evaluate(X, MANY)
+
+
+@pytest.mark.parametrize("options", [{"function": "f1"}, {"name": 3}, {"weights": 1}])
+def test_wrong_wrappers(options):
+    with pytest.raises(TypeError, match="must be"):
+        fb.metrics.OfClasses(**{"function": max} | options)
+
+
+def test_wrappers_are_functions_for_checkpoints(tmp_path):
+    metric = fb.metrics.OfClasses(lambda y, p: 1.0, name="one")
+    own = trainer("labels", ["f1", metric])
+    own.fit(X, LABELS, callbacks=[fb.Checkpoint(tmp_path)])
+    with pytest.raises(ValueError, match="metrics must be those of the checkpoint"):
+        fb.Trainer.resume(tmp_path)
+    assert fb.Trainer.resume(tmp_path, metrics=["f1", metric]).evaluate(X, LABELS)["one"] == 1

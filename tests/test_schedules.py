@@ -104,6 +104,15 @@ def test_plateau():
         s.ReduceOnPlateau().at(np.array([0]), 1, {"loss": [1.0]})
 
 
+def test_a_plateau_of_nan():
+    """NaN before the first number counts for nothing; NaN after it ends in an error, when a reduction is due."""
+    schedule, nan, at = s.ReduceOnPlateau("loss", patience=1), np.nan, np.array([0])
+    assert schedule.at(at, 5, {"loss": [nan, nan, nan, 1.0, nan]})[0] == 1
+    assert schedule.at(at, 6, {"loss": [nan, nan, nan, 1.0, nan, 1.0]})[0] == 0.1
+    with pytest.raises(FloatingPointError, match="the score 'loss' of ReduceOnPlateau is nan after epoch 3"):
+        schedule.at(at, 3, {"loss": [1.0, nan, nan]})
+
+
 @pytest.mark.parametrize("optimizer", [fb.SGD(0.1), fb.Adam(0.1), fb.RMSprop(0.1), fb.Adadelta(0.1), fb.AdamW(0.1)])
 @pytest.mark.parametrize("per", ["epoch", "step"])
 def test_training(optimizer, per):

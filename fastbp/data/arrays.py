@@ -48,10 +48,11 @@ class Inputs(NamedTuple):
         return not isinstance(self.array, np.ndarray)
 
 
-def numeric(values: object, name: str) -> np.ndarray:
+def numeric(values: object, name: str, advice: str = "") -> np.ndarray:
     """Return the values as a plain NumPy array of real numbers.
 
-    An object of a subclass, such as np.matrix, becomes a plain array, because a subclass may have other rules.
+    An object of a subclass, such as np.matrix, becomes a plain array, because a subclass may have other rules. `advice`
+    is the end of a message about values that are not real numbers.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def numeric(values: object, name: str) -> np.ndarray:
         tensor = name.partition(" ")[0]
         raise TypeError(f"{name} must not require a gradient, as this tensor does: give {tensor}.detach()") from None
     if array.dtype.kind not in "buif":
-        raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
+        raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}{advice}")
     return array
 
 

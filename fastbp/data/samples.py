@@ -13,11 +13,14 @@ from ..engine.work import Samples
 from ..engine.workspace import Model, address
 from ..kernels.simd.memory import FLOAT64
 from ..losses import Loss
-from . import sparse
+from . import frames, sparse
 from .arrays import KINDS, Inputs, as_it_is, blocks, in_place, matrix, numeric, readable, refuse, within
 
 LEAST_WEIGHT, MOST_WEIGHT = 1e-30, 1e30
 """The smallest weight above 0, and the largest. Beyond, products with losses leave the range of float32."""
+
+ENCODE = "; for class labels, classes, y = np.unique(y, return_inverse=True) gives numbers"
+"""The end of a message about targets that are not numbers."""
 
 SUM_TOLERANCE = 1e-3
 """The largest difference from 1 that the sum of a row of probabilities may have."""
@@ -192,7 +195,7 @@ def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: st
     """
     if sparse.is_sparse(y):
         return _sparse_targets(y, n, n_out, loss, dtype, name, samples)
-    array = numeric(y, name)
+    array = numeric(frames.plain(y, name), name, ENCODE)
     shapes = f"({n},){'' if n_out == 1 else ' of integer labels'} or ({n}, {n_out})"
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_out):
         raise ValueError(f"{name} must have shape {shapes}, got {array.shape}")
@@ -200,9 +203,10 @@ def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: st
     if array.ndim == 1 and n_out > 1 and not loss.labels:
         raise ValueError(f"{name} must have shape ({n}, {n_out}), got {array.shape}")
     if array.ndim == 1 and (n_out > 1 or loss.targets == "distribution"):
-        if array.dtype.kind == "f":
-            raise TypeError(
-                f"{name} of shape ({n},) must be integer labels for {n_out} outputs, got dtype {array.dtype}"
+        array = _integral(array, loss, f"{name} of shape ({n},) must be integer labels for {n_out} outputs", name)
+        if array.size and array.min() == 1 and array.max() == n_out:
+            raise ValueError(
+                f"{name} must be labels from 0 to {n_out - 1}, got labels that count from 1 to {n_out}: give {name} - 1"
             )
         # Labels must be a copy. They tell the kernels where to write, so nobody may change them during training.
         labels = np.array(array, np.int64)
@@ -221,6 +225,16 @@ def targets(y: object, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: st
                     f"{name}[{start + worst}] sums to {sums[worst]:g}; a row of probabilities must sum to 1"
                 )
     return Targets(array, KINDS[array.dtype], False, *_classes(loss))
+
+
+def _integral(array: np.ndarray, loss: Loss, rule: str, name: str) -> np.ndarray:
+    """Return labels as integers. Floats may be labels if all of them are integral, for a loss of classes."""
+    if array.dtype.kind != "f":
+        return array
+    within(array, name, array.dtype if array.dtype == np.float64 else np.dtype(np.float32))
+    if loss.targets in ("values", "counts") or (array != np.floor(array)).any():
+        raise TypeError(f"{rule}, got dtype {array.dtype}")
+    return array.clip(-(2.0**62), 2.0**62).astype(np.int64)
 
 
 def _as_many(array: Any, n: int, name: str, samples: str) -> None:
@@ -282,10 +296,16 @@ class Reader:
         layout = model.parameters.layout
         self.n_in, self.n_out, self.dtype = layout.sizes[0], layout.sizes[-1], layout.dtype
         self.n_targets = loss.target_count(self.n_out)
+        loss.check_logits(model.activations[-1].name)
         self.model, self.loss, self.noisy, self.lazy = model, loss, noisy, lazy
+        self.columns = model.columns
+        """The names of the columns of X, or None as long as there are none."""
 
     def samples(self, X: Any, y: Any, X_name: str = "X", y_name: str = "y") -> Samples:
         """Return checked inputs and targets as `Samples`. The names are for error messages."""
+        if frames.is_frame(X):
+            columns, X = frames.names(X), frames.ordered(X, self.columns, X_name)
+            self.columns = self.columns or columns  # the first frame says how those after it are ordered
         read = inputs(X, self.n_in, self.dtype, X_name)
         self.model.check_inputs(read, X_name, noisy=self.noisy)
         if self.lazy and not read.sparse:
@@ -293,8 +313,29 @@ class Reader:
         return Samples(read, self.targets(y, len(read.array), y_name, X_name))
 
     def targets(self, y: Any, n: int, name: str = "y", samples: str = "X") -> Targets:
-        """Return checked targets of n samples. The names are for error messages."""
-        return targets(y, n, self.n_targets, self.loss, self.dtype, name, samples)
+        """Return checked targets of n samples, standardized if the network does so. The names are for messages."""
+        found = targets(y, n, self.n_targets, self.loss, self.dtype, name, samples)
+        if self.model.targets is None:
+            return found
+        if found.labels or self.loss.targets != "values" or self.n_targets != self.n_out:
+            raise ValueError(
+                f"{name} must be numbers of shape ({n}, {self.n_out}), and loss one of such numbers, for a network "
+                f"with standardized targets; got the loss {self.loss.name!r}"
+            )
+        shift, scale = self.model.targets
+        array = (found.array.toarray() if found.sparse else found.array).astype(self.dtype)
+        with np.errstate(all="ignore"):
+            array = array * scale if self.loss.summed else (array - shift) / scale
+        within(array, f"standardized {name}", self.dtype)
+        return Targets(array, KINDS[array.dtype], *found[2:])
+
+    def in_units(self, y: Targets) -> np.ndarray:
+        """Return targets that this object has checked in the unit of the user, as an array."""
+        array = y.array.toarray() if y.sparse else y.array
+        if self.model.targets is None:
+            return array
+        shift, scale = self.model.targets
+        return array * scale + shift
 
     def weighted(
         self, samples: Samples, sample_weight: Any, class_weight: Any = None, rows: np.ndarray | None = None

@@ -42,6 +42,10 @@ class Model(NamedTuple):
     """The bound for the norm of the weights that lead into one unit, or None."""
     threshold: float
     """The value from which on a single output means class 1."""
+    targets: tuple[np.ndarray, np.ndarray] | None = None
+    """The mean and the deviation by which targets are standardized, or None."""
+    columns: tuple[str, ...] | None = None
+    """The names of the columns of the inputs, or None."""
 
     def check_inputs(self, X: Any, name: str = "X", *, noisy: bool = True) -> None:
         """Raise ValueError if the inputs are a sparse matrix, and the network, or its noise, moves them away from 0."""

@@ -93,6 +93,11 @@ class Schedule(Value, ABC):
             The factors. A factor of 1 leaves the learning rate as it is.
         """
 
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        """The columns of the history that the factor depends on."""
+        return ()
+
     def at(self, steps: np.ndarray, epoch: int, scores: Scores) -> np.ndarray:
         """Return the factor for each of several steps of one epoch. `Trainer` calls this method.
 
@@ -180,6 +185,10 @@ class Product(Schedule):
         """Return the product of both factors at the same x. The method `at` gives each schedule its own x instead."""
         return self.a.factor(x, scores) * self.b.factor(x, scores)
 
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        return self.a.monitors + self.b.monitors
+
     def at(self, steps: np.ndarray, epoch: int, scores: Scores) -> np.ndarray:
         """Return the product of both factors for each step, see `Schedule.at`."""
         with np.errstate(all="ignore"):
@@ -234,6 +243,10 @@ class Chain(Schedule):
         for k, length in enumerate(self.lengths):
             checks.integer(length, f"lengths[{k}]", 1)
         self._combine({f"schedules[{k}]": schedule for k, schedule in enumerate(self.schedules)})
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        return tuple(monitor for schedule in self.schedules for monitor in schedule.monitors)
 
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
         """Return, for each x, the factor of the schedule that runs at this x, see `Schedule.factor`."""

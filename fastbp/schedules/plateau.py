@@ -38,7 +38,7 @@ class ReduceOnPlateau(Schedule):
     Raises
     ------
     ValueError
-        If a parameter is outside its range. During training, if the history has no column with the name `monitor`.
+        If a parameter is outside its range. In `fit`, if the history will have no column with the name `monitor`.
     TypeError
         If a parameter has the wrong type.
 
@@ -64,12 +64,17 @@ class ReduceOnPlateau(Schedule):
     def __post_init__(self):
         super().__post_init__()
         checks.direction(self.monitor, self.mode)
+        object.__setattr__(self, "monitor", checks.column(self.monitor, "monitor"))
         if self.per != "epoch":
             raise ValueError(f"per must be 'epoch': scores come once in an epoch, got {self.per!r}")
         checks.real(self.gamma, "gamma", 0, 1, open_low=True)
         checks.integer(self.patience, "patience", 0)
         checks.real(self.min_delta, "min_delta", 0)
         checks.real(self.least, "least", 0)
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        return (self.monitor,)
 
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
         """Return the factor after the epochs in `scores`. It is the same for each x, see `Schedule.factor`.
@@ -79,7 +84,8 @@ class ReduceOnPlateau(Schedule):
         x : float64 array of shape (n,), or a number
             Only the shape of x matters.
         scores : mapping of str to sequence of float
-            The history of the finished epochs. A score that is NaN does not count as an improvement.
+            The history of the finished epochs. A score that is NaN does not count as an improvement. Before the first
+            score that is a number, no epoch counts.
 
         Returns
         -------
@@ -90,16 +96,22 @@ class ReduceOnPlateau(Schedule):
         ------
         ValueError
             If the history has epochs but no column with the name `monitor`.
+        FloatingPointError
+            If a reduction is due because the score has become NaN.
         """
         if len(next(iter(scores.values()), ())) and self.monitor not in scores:
             raise ValueError(f"monitor must be one of {', '.join(map(repr, scores))}, got {self.monitor!r}")
         sign = checks.direction(self.monitor, self.mode)
         factor, best, bad = 1.0, -np.inf, 0
-        for score in scores.get(self.monitor, ()):
+        for epoch, score in enumerate(scores.get(self.monitor, ()), 1):
+            if np.isnan(score) and best == -np.inf:
+                continue
             if sign * score > best + self.min_delta:
                 best, bad = sign * score, 0
             else:
                 bad += 1
+            if bad > self.patience and np.isnan(score):
+                raise FloatingPointError(f"the score {self.monitor!r} of ReduceOnPlateau is nan after epoch {epoch}")
             if bad > self.patience:
                 factor, bad = max(factor * self.gamma, self.least), 0
         return 0.0 * x + factor

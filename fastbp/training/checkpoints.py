@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .. import averages, checks, files, losses, metrics, network, optimizers, schedules
+from .. import averages, checks, files, loading, losses, metrics, network, optimizers, schedules
 from ..callbacks import Callback, State
 from ..engine.parameters import Layout
 from ..schedules.base import UNITS, Unit
@@ -29,8 +29,14 @@ SUFFIX = ".safetensors"
 @functools.cache
 def classes() -> dict[str, type]:
     """Return the classes that the description of a checkpoint may name, by their names."""
-    found = {**network.CLASSES, **{files.stored_as(kind): kind for kind in losses.LOSSES.kinds}}
-    return found | optimizers.OPTIMIZERS | schedules.by_name() | averages.AVERAGES | {"TopK": metrics.TopK}
+    found = {**loading.CLASSES, **{files.stored_as(kind): kind for kind in losses.LOSSES.kinds}}
+    return (
+        found
+        | {kind.__name__: kind for kind in optimizers.OPTIMIZERS.kinds}
+        | schedules.by_name()
+        | averages.AVERAGES
+        | {"TopK": metrics.TopK}
+    )
 
 
 Trained = TypeVar("Trained")
@@ -164,7 +170,7 @@ def _content(state: State) -> bytes:
     """Return the bytes of a checkpoint file."""
     training, net = state.trainer.state, state.network
     described, tensors = training.save(stop=state.stop)
-    tensors |= {"shift": net.shift, "scale": net.scale}
+    tensors |= net.vectors
     kept = []
     for k, (name, which, values) in enumerate(hooks.save(state.callbacks)):
         arrays = {key: value for key, value in values.items() if isinstance(value, np.ndarray)}
@@ -212,10 +218,11 @@ class Found:
         size = Layout(made.sizes, made.dtype).size
         shapes = {"theta": [size], "state": [self.settings["optimizer"].state_count * size]}
         shapes |= {"average": [size]} if self.settings["average"] else {}
-        shapes |= {"shift": made.sizes[:1], "scale": made.sizes[:1]}
+        shapes |= (transformed := loading.transformations(contents, made))
         contents.fit(shapes, made.dtype, [tensor for *_, keys in self._callbacks for tensor in keys.values()])
         self._tensors = dict(contents.tensors())
-        self.network = network.MLP.from_architecture(made, self._tensors["scale"], self._tensors["shift"])
+        self.network = network.MLP.from_architecture(made, 1.0, 0.0)
+        self.network.transform_as({name: self._tensors[name] for name in transformed})
 
     def load_into(self, state: TrainingState) -> None:
         """Set the state of a training, parameters included, to the state that the checkpoint holds."""

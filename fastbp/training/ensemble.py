@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from .. import checks, files
+from .. import checks, files, loading
 from ..callbacks import Callback, Lambda, State
-from ..data import arrays
+from ..data import arrays, frames
 from ..data.arrays import Inputs
 from ..data.samples import input_blocks
 from ..engine import threads, together
 from ..history import History
-from ..network import MLP, classes
+from ..metrics import classes
+from ..network import MLP
 from ..values import call
 from . import checkpoints
 from .hooks import Hooks, Shown
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 PARTS = operator.attrgetter("architecture", "parameters", "_shift", "_scale")
 """What the operations of a network depend on, by identity."""
 
-DTYPE = operator.attrgetter("architecture.dtype")
+DTYPE, TARGETS = operator.attrgetter("architecture.dtype"), operator.attrgetter("_targets")
 
 
 class Ensemble:
@@ -284,12 +285,16 @@ class Ensemble:
         >>> fb.Ensemble([fb.Trainer(net, loss="squared_error") for net in nets]).evaluate([[0.0]], [2.0])
         {'loss': 0.0}
         """
-        mean, first = self.predict(X), self.trainers[0]
+        mean, first = self._outputs(X, None), self.trainers[0]
+        target_shift, target_scale = first.network.target_shift, first.network.target_scale
         # This network returns what it is given, so the trainer computes the scores of the mean.
         n_out = mean.shape[1]
         judge = MLP([n_out, n_out], dtype=mean.dtype, bias=False)
         judge.set_weights([np.eye(n_out)], [None])
         judge.decide_at(first.network.threshold)
+        if any(map(TARGETS, [first.network])):  # the loss is that of standardized targets
+            judge.transform_as({"target_shift": target_shift, "target_scale": target_scale})
+            mean = (mean - target_shift) / target_scale
         samples = first.read(mean, y, sample_weight, judge)
         first.check_metrics(samples.y)
         scores = first.score(samples, "these samples", judge)
@@ -360,16 +365,9 @@ class Ensemble:
             If the file cannot be read.
         """
         with files.opened(path, "ensemble") as contents:
-            members, shapes, dtypes = contents.description["members"], {}, {}
-            made = [files.restored(member["network"], checkpoints.classes()) for member in members]
-            for k, architecture in enumerate(made):
-                found = {f"{k} {name}": shape for name, shape in architecture.shapes().items()}
-                shapes, dtypes = shapes | found, dtypes | dict.fromkeys(found, architecture.dtype)
-            contents.fit(shapes, dtypes)
-            networks = [MLP.from_architecture(architecture, 1.0, 0.0) for architecture in made]
-            for name, tensor in contents.tensors():
-                k, _, which = name.partition(" ")
-                networks[int(k)].set_tensor(which, tensor)
+            members = contents.description["members"]
+            described = {f"{k} ": member["network"] for k, member in enumerate(members)}
+            networks = loading.networks(contents, described, checkpoints.classes()).values()
             settings = [checkpoints.restored_settings(member["trainer"])[0] for member in members]
             return cls([Trainer(network, **given) for network, given in zip(networks, settings, strict=True)])
 
@@ -385,7 +383,7 @@ class Ensemble:
 
         Returns
         -------
-        array of shape (n, n_out)
+        array of shape (n, n_out), or (n,) as for `MLP.predict`
             The mean outputs: float64 if a network has this dtype, else float32.
 
         Raises
@@ -401,17 +399,22 @@ class Ensemble:
         >>> ensemble.predict([[0, 1.0]]).shape
         (1, 3)
         """
+        a = self._outputs(X, n_threads)
+        return a[:, 0] if self.trainers[0].network.flat else a
+
+    def _outputs(self, X: np.ndarray, n_threads: int | None) -> np.ndarray:
+        """Return the mean outputs as rows."""
         networks = [trainer.network for trainer in self.trainers]
-        n, blocks = input_blocks(X, networks[0].sizes[0], networks[0].dtype)
-        if n <= together.ROWS:
+        n, blocks = input_blocks(frames.ordered(X, networks[0].columns), networks[0].sizes[0], networks[0].dtype)
+        if n <= together.ROWS and not any(map(TARGETS, networks)):
             ((_, block),) = blocks
             if not block.sparse and len({*map(DTYPE, networks)}) == 1:
                 checks.threads(n_threads)
                 return self._mean_of_few(networks, block)
-        first = networks[0].predict(X, n_threads=n_threads)
+        first = networks[0].outputs(X, n_threads=n_threads)
         total = first.astype(np.result_type(*(network.dtype for network in networks)), copy=False)
         for network in networks[1:]:
-            total += network.predict(X, n_threads=n_threads)
+            total += network.outputs(X, n_threads=n_threads)
         total /= len(networks)
         return total
 
@@ -455,7 +458,7 @@ class Ensemble:
 
         Returns
         -------
-        int64 array of shape (n,)
+        int64 array of shape (n,), or (n, n_out)
             The classes, as for `MLP.predict_classes`.
 
         Raises
@@ -471,7 +474,8 @@ class Ensemble:
         >>> ensemble.predict_classes([[0, 1.0]]).shape
         (1,)
         """
-        return classes(self.predict(X, n_threads=n_threads), self.trainers[0].network.threshold)
+        first = self.trainers[0].network
+        return classes(self._outputs(X, n_threads), first.threshold, first.multilabel)
 
 
 def _is_matrix(value: object) -> bool:

@@ -26,8 +26,11 @@ class Trainable(Trains, Protocol):
     settings: Settings
     state: TrainingState
 
-    def work(self, batch: int, loss: Loss | None = None) -> Work:
-        """Return the work of training steps of `batch` samples, with the present settings, or with another loss."""
+    def work(self, batch: int, loss: Loss | None = None, *, one: bool = False) -> Work:
+        """Return the work of training steps of `batch` samples, with the present settings, or with another loss.
+
+        With `one`, it is for a single step of at most so many samples.
+        """
 
     def score(self, samples: Samples, name: str) -> dict[str, float]:
         """Return the scores of checked samples."""
@@ -48,6 +51,8 @@ class Run:
         The number of epochs of this call. Epochs of this call before an interruption count too.
     loss : Loss or None, default None
         The loss. With None, it is that of the settings.
+    one : bool, keyword-only, default False
+        Whether the source has the samples of a single step.
 
     Raises
     ------
@@ -56,9 +61,16 @@ class Run:
     """
 
     def __init__(
-        self, trainer: Trainable, source: Arrays | Blocks, called: hooks.Hooks, epochs: int, loss: Loss | None = None
+        self,
+        trainer: Trainable,
+        source: Arrays | Blocks,
+        called: hooks.Hooks,
+        epochs: int,
+        loss: Loss | None = None,
+        *,
+        one: bool = False,
     ):
-        self.trainer, self.source, self.hooks, self.loss = trainer, source, called, loss
+        self.trainer, self.source, self.hooks, self.loss, self._one = trainer, source, called, loss, one
         state = trainer.state
         state.begin_call()
         if state.position.steps and state.position.n != source.n:
@@ -84,7 +96,7 @@ class Run:
             raise ValueError(
                 "optimizer must not change to or from LBFGS during a call of fit, which has its minibatches"
             )
-        self.work = self.trainer.work(self.source.batch, self.loss)
+        self.work = self.trainer.work(self.source.batch, self.loss, one=self._one)
         self._search = Search(self.settings, self.trainer.state, self.work) if searches else None
 
     def train(self, validation: Samples | None) -> None:
@@ -203,6 +215,8 @@ class Run:
         self.hooks.batch("on_batch_begin", told)
         if told.stop:
             return
+        if self.loss is None:
+            self.trainer.network.decide_as(samples.y)
         last = position.steps - done
         for reached in self._steps(samples, last, steps):
             if reached == last:  # the call ended inside a large minibatch

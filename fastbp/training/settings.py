@@ -13,7 +13,7 @@ from ..averages import Average
 from ..history import History
 from ..losses import LOSSES, Loss
 from ..metrics import Metric, Scorer, by_name
-from ..optimizers import SGD, Optimizer
+from ..optimizers import OPTIMIZERS, Optimizer
 from ..schedules import Schedule
 
 Gradient = Literal["fused", "stored", "lazy"]
@@ -24,7 +24,7 @@ class Settings:
     """`Settings` holds the arguments of `Trainer` that may change between two calls of `fit`, see there."""
 
     loss: str | Loss
-    optimizer: Optimizer | None = None
+    optimizer: Optimizer | str | None = "adam"
     schedule: Schedule | None = None
     l1: float = 0.0
     l2: float = 0.0
@@ -38,16 +38,18 @@ class Settings:
     gradient: Gradient = "fused"
 
     def __post_init__(self):
-        checks.resolved(self.loss, "loss", LOSSES)
-        optimizer = SGD() if self.optimizer is None else self.optimizer
+        optimizer = "adam" if self.optimizer is None else self.optimizer
+        if isinstance(optimizer, str):
+            optimizer = checks.resolved(optimizer, "optimizer", OPTIMIZERS)
         if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"optimizer must be an optimizer such as SGD(0.1), got {self.optimizer!r}")
+            raise TypeError(f"optimizer must be a name such as 'adam' or an object such as SGD(0.1), got {optimizer!r}")
         if self.schedule is not None and not isinstance(self.schedule, Schedule):
             raise TypeError(f"schedule must be one of fastbp.schedules, such as Cosine(30), got {self.schedule!r}")
         if self.average is not None and not isinstance(self.average, Average):
             raise TypeError(f"average must be an average such as EMA(0.999), got {self.average!r}")
         by_name(self.metrics)
         checked = {
+            "loss": checks.named(self.loss, "loss", LOSSES),
             "optimizer": optimizer,
             "l1": checks.real(self.l1, "l1", 0),
             "l2": checks.real(self.l2, "l2", 0),

@@ -17,18 +17,18 @@ import numpy as np
 from .. import checks, elsewhere, files
 from ..averages import Average
 from ..callbacks import Callback
-from ..data import arrays, sources
+from ..data import frames, sources
 from ..data.samples import Reader, Targets, sample_weights
 from ..engine import plan, threads
 from ..engine.work import DivergedError, Samples, Work
 from ..history import History
 from ..losses import OUTPUT_GRADIENT, Loss
-from ..metrics import METRICS, Metric, score
+from ..metrics import METRICS, Decision, Metric, OfClasses, score
 from ..network import MLP, check_network
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 from ..values import call
-from . import checkpoints
+from . import advice, checkpoints
 from .hooks import Hooks, Shown
 from .run import Run
 from .settings import NAMES, Gradient, Settings
@@ -65,10 +65,12 @@ class Trainer:
         "poisson", "hinge", "squared_hinge", "multiclass_hinge", "perceptron", "multiclass_perceptron" and "norm_error"
         (the Euclidean distance). To set a parameter of a loss, give an object of `fastbp.losses`, for example
         ``Huber(2.0)``; `fastbp.losses.Formula` is for losses of your own. Each loss works with each activation function
-        of the output.
-    optimizer : Optimizer or None, keyword-only, default None
-        The rule that updates the parameters: an object of `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`, `Adadelta`,
-        `Rprop` or `LBFGS`. None means ``SGD(0.01)``.
+        of the output, but some are made for certain outputs: there is a warning, which says what to use, if the output
+        of the network can have others.
+    optimizer : str or Optimizer, keyword-only, default "adam"
+        The rule that updates the parameters: a name, or an object of `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`,
+        `Adadelta`, `Rprop` or `LBFGS`. A name is that of a class in small letters, and means its default parameters:
+        "adam" means ``Adam(1e-3)``, and "sgd" means ``SGD(0.01)``.
     schedule : Schedule or None, keyword-only, default None
         An object of `fastbp.schedules`, whose factor multiplies the learning rate of the optimizer. With None, the
         learning rate stays the same.
@@ -93,8 +95,9 @@ class Trainer:
     metrics : sequence of str or function, keyword-only, default ()
         The scores that `evaluate` and validation compute besides the loss. For classes they always compute the
         accuracy. "objective" is the loss plus the terms of `l1` and `l2`; the history has it for the training too, with
-        the parameters at the end of the epoch. Give names such as "top_5_accuracy", "r2", "mae" or "auc" (which needs
-        scikit-learn), objects of `fastbp.metrics`, or functions f(y, a) -> float of the targets y and the outputs a.
+        the parameters at the end of the epoch. Give names such as "top_5_accuracy", "f1", "balanced_accuracy", "r2",
+        "mae" or "auc" (which needs scikit-learn), objects of `fastbp.metrics`, or functions f(y, a) -> float of the
+        targets y and the outputs a. ``fastbp.metrics.OfClasses(f)`` makes a metric of a function of classes.
         The module `fastbp.metrics` says more.
     batch_size : int, keyword-only, default 32
         The number of samples in a minibatch, at least 1. With 1, training is online learning. With the number of
@@ -129,9 +132,17 @@ class Trainer:
     Raises
     ------
     ValueError
-        If an argument is outside its range or is not a known name, or if an activation function has no derivative.
+        If an argument is outside its range or is not a known name, or if an activation function has no derivative. If
+        the network can never learn with this loss, as with a softmax of one output.
     TypeError
         If an argument has the wrong type.
+
+    Warns
+    -----
+    UserWarning
+        If the loss is not made for the outputs of the network. In the first call of `fit`, if inputs, or the targets of
+        a regression, have a scale with which training is slow or fails: `MLP.standardize` helps. The scales are those
+        of a sample of the rows; they are not judged for bytes, sparse matrices, blocks and fewer than 20 samples.
 
     Notes
     -----
@@ -176,7 +187,7 @@ class Trainer:
         network: MLP,
         *,
         loss: str | Loss,
-        optimizer: Optimizer | None = None,
+        optimizer: str | Optimizer = "adam",
         schedule: Schedule | None = None,
         l1: float = 0.0,
         l2: float = 0.0,
@@ -195,11 +206,14 @@ class Trainer:
             loss, optimizer, schedule, l1, l2, clip_value, clip_norm, average, metrics, batch_size, shuffle, n_threads,
             gradient,
         )  # fmt: skip
-        _check_fit(network, self.settings)
+        advice.check_pair(network, self.settings)
         self._network = network
         self.state = TrainingState(network.parameters, self.settings.optimizer, seed)
+        advice.warn_of_pair(network, self.settings.resolved_loss, stacklevel=3)
         self._works: dict[object, tuple[tuple, Work, tuple]] = {}
         self._lock, self._owner = threads.lock(), None
+        self._judged = False
+        """Whether the scales of samples have been looked at: a warning of them comes once."""
         network.decide_at(self.settings.resolved_loss.threshold)
 
     if not TYPE_CHECKING:  # a checker would believe that every name exists
@@ -219,7 +233,9 @@ class Trainer:
             object.__setattr__(self, name, value)
             return
         settings = dataclasses.replace(self.settings, **{name: value})
-        _check_fit(self.network, settings)
+        advice.check_pair(self.network, settings)
+        if name == "loss":
+            advice.warn_of_pair(self.network, settings.resolved_loss, stacklevel=3)
         self.state.suit(self.network.parameters, settings.optimizer, settings.average)
         self.settings = settings
         self.network.decide_at(settings.resolved_loss.threshold)
@@ -246,7 +262,8 @@ class Trainer:
     @network.setter
     def network(self, network: MLP) -> None:
         check_network(network)
-        _check_fit(network, self.settings)
+        advice.check_pair(network, self.settings)
+        advice.warn_of_pair(network, self.settings.resolved_loss, stacklevel=4)
         self._check_turn("given another network")
         with self._lock, self._turn():
             self.state.suit(network.parameters, self.settings.optimizer, self.settings.average)
@@ -277,10 +294,14 @@ class Trainer:
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n, n_in), or iterable of blocks
+        X : array, data frame or sparse matrix of shape (n, n_in), or iterable of blocks
             The inputs; each row is a sample. C-contiguous arrays of dtype uint8, float32 and float64, also np.memmap,
             are read without a copy. Other arrays are converted first. Nobody may shorten the file of an np.memmap
             during training: the system would then end the process.
+
+            A data frame, for example of pandas or polars, must have columns of numbers or bools, also nullable ones,
+            without missing values. The network keeps the names of the first one, see `MLP.columns`: the columns of
+            later data frames are put in this order, and other names are refused.
 
             A sparse matrix comes from `scipy.sparse`. In the format CSR, with values of dtype bool, uint8, float32 or
             float64 and increasing columns in each row, it is read without a copy; others are converted first. The
@@ -298,8 +319,10 @@ class Trainer:
             The targets. A sparse matrix is possible for all losses but "cross_entropy", "multiclass_hinge" and
             "multiclass_perceptron". The loss decides which targets are possible:
 
-            - "cross_entropy", "multiclass_hinge" and "multiclass_perceptron" take integer class labels of shape (n,),
-              from 0 to n_out - 1, or rows of probabilities of shape (n, n_out) with the sum 1.
+            - "cross_entropy", "multiclass_hinge" and "multiclass_perceptron" take class labels of shape (n,), from 0 to
+              n_out - 1, or rows of
+              probabilities of shape (n, n_out) with the sum 1. Labels are integers; floats without a fraction are too.
+              ``classes, y = np.unique(y, return_inverse=True)`` makes labels of strings.
             - "binary_cross_entropy" takes values from 0 to 1.
             - "hinge", "squared_hinge" and "perceptron" take either 0 and 1, or -1 and 1.
             - "poisson" takes values that are at least 0.
@@ -391,29 +414,51 @@ class Trainer:
         self._check_turn()
         self.network.architecture.check_trainable()
         with self._lock, self._turn():  # from the checks on, so that nobody gives the trainer another network
-            reader, searches = self._reader(self.network, trains=True), self.optimizer.searches
-            validation = None if validation_data is None else self._reader(self.network).validation(validation_data)
+            reader = self._reader(self.network, trains=True)
+            samples = rows = validation = None
             if y is None:
-                if sample_weight is not None or split or class_weight == "balanced":
-                    parts = "sample_weight, validation_split and 'balanced'"
-                    raise ValueError(f"{parts} need samples in arrays, not blocks")
-                if searches:
-                    raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
-                check = lambda block, k: reader.block(block, k, class_weight)  # noqa: E731
-                blocks = reader.blocks(X, epochs)
-                source = sources.Blocks(blocks, check, self.shuffle, shuffle_buffer, self.batch_size)
+                others = sample_weight is not None or split or class_weight == "balanced"
+                source = self._blocks(reader, X, epochs, shuffle_buffer, class_weight, others)
             else:
-                samples, rows = reader.samples(X, y), None
+                samples = reader.samples(X, y)
                 if split:
                     rows, held_out = sources.split(samples.y, split, np.random.default_rng([self.state.seed, 1]))
                     validation = reader.taken(samples, sample_weight, held_out)
                 samples = reader.weighted(samples, sample_weight, class_weight, rows)
-                shuffle = self.shuffle and not searches  # one step uses all samples: no order is needed
-                source = sources.Arrays(samples, rows, shuffle, shuffle_buffer, self._batch(samples.n))
+                source = sources.Arrays(samples, rows, self._shuffles, shuffle_buffer, self._batch(samples.n))
+            if validation_data is not None:
+                validation = self._reader(self.network, columns=reader.columns).validation(validation_data)
             if validation is not None:
                 self.check_metrics(validation.y)
-            Run(self, source, called, epochs).train(validation)
+            advice.check_monitors(self.settings, called, samples and samples.y.classes, validation and validation.y)
+            self._judge(samples, reader.columns)
+            run = Run(self, source, called, epochs)
+            self.network.columns = reader.columns
+            run.train(validation)
+            self.network.columns = reader.columns  # of blocks, the first one has the names
         return self.history
+
+    def _judge(self, samples: Samples | None, columns: Sequence[str] | None) -> None:
+        """Look at the scales of the first samples that come in arrays."""
+        if samples is not None and not self._judged:
+            self._judged = True
+            advice.warn_of_scales(self.network, samples, columns, stacklevel=4)
+
+    @property
+    def _shuffles(self) -> bool:
+        """Whether epochs have random orders. L-BFGS uses all samples in one step, in any order."""
+        return self.shuffle and not self.optimizer.searches
+
+    def _blocks(
+        self, reader: Reader, X: Iterable, epochs: int, buffer: int | None, class_weight: object, others: bool
+    ) -> sources.Blocks:
+        """Return the source of samples that come in blocks. With `others`, there are arguments that need arrays."""
+        if others:
+            raise ValueError("sample_weight, validation_split and 'balanced' need samples in arrays, not blocks")
+        if self.optimizer.searches:
+            raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
+        check = lambda block, k: reader.block(block, k, class_weight)  # noqa: E731
+        return sources.Blocks(reader.blocks(X, epochs), check, self.shuffle, buffer, self.batch_size)
 
     def partial_fit(
         self,
@@ -495,8 +540,10 @@ class Trainer:
             else:
                 samples = self.read(X, y, sample_weight, trains=True)
             source = sources.Arrays(samples, None, False, None, self._batch(samples.n))
+            self.network.columns = self.network.columns or frames.names(X)
             self.state.resumed = False
-            scores = Run(self, source, Hooks((), False), 1, OUTPUT_GRADIENT if outside else None).epoch()
+            loss, one = OUTPUT_GRADIENT if outside else None, samples.n <= source.batch
+            scores = Run(self, source, Hooks((), False), 1, loss, one=one).epoch()
         wanted = () if outside else ("loss",) if signed else ("loss", "accuracy")
         return {name: value for name, value in scores.items() if name in wanted}
 
@@ -639,7 +686,9 @@ class Trainer:
         -------
         dict of str to float
             The mean "loss", without the terms of l1 and l2. If the targets are classes, the "accuracy", which is the
-            share of samples whose predicted class is right. Then the `metrics` by their names.
+            share of samples whose predicted class is right. With rows of targets for "binary_cross_entropy", "hinge"
+            and "squared_hinge", each output by itself is right or wrong, and the accuracy is the share of the outputs
+            that are right. `MLP.predict_classes` decides in the same way. Then the `metrics` by their names.
 
         Raises
         ------
@@ -696,9 +745,10 @@ class Trainer:
             scores["objective"] = scores["loss"] + self.settings.penalty(network.weights)
         others = {name: function for name, function in self.settings.scorers.items() if function is not None}
         if others:
-            a = network.predict(samples.X.array, n_threads=self.n_threads)
-            y = samples.y.array.toarray() if samples.y.sparse else samples.y.array
-            scores |= {name: score(function, y, a, samples.weights) for name, function in others.items()}
+            a = network.outputs(samples.X.array, n_threads=self.n_threads)
+            y = self._reader(network).in_units(samples.y)
+            decision = Decision(network.threshold, samples.y.by_output, loss.from_logits)
+            scores |= {name: score(function, y, a, samples.weights, decision) for name, function in others.items()}
         return scores
 
     def _check_turn(self, done: str = "trained") -> None:
@@ -723,6 +773,9 @@ class Trainer:
         if "accuracy" in self.settings.scorers and not y.classes:
             name = self.settings.resolved_loss.name
             raise ValueError(f"metrics must not have 'accuracy' with {name}: its targets are no classes")
+        for name, function in self.settings.scorers.items():
+            if isinstance(function, OfClasses) and not y.classes:
+                raise ValueError(f"metrics must not have {name!r}, which needs classes: the targets are no classes")
         n_out, loss = self.network.sizes[-1], self.settings.resolved_loss
         if loss.target_count(n_out) != n_out:
             for name in self.settings.scorers:
@@ -742,10 +795,18 @@ class Trainer:
         reader = self._reader(network or self.network, trains=trains)
         return reader.weighted(reader.samples(X, y), sample_weight)
 
-    def _reader(self, network: MLP, *, trains: bool = False, loss: Loss | None = None) -> Reader:
+    def _reader(
+        self,
+        network: MLP,
+        *,
+        trains: bool = False,
+        loss: Loss | None = None,
+        columns: tuple[str, ...] | None = None,
+    ) -> Reader:
         """Return the object that checks samples for a network and the loss, and for training if `trains`."""
         loss = loss or self.settings.resolved_loss
-        return Reader(network.model, loss, noisy=trains, lazy=trains and self.settings.lazy)
+        model = network.model if columns is None else network.model._replace(columns=columns)
+        return Reader(model, loss, noisy=trains, lazy=trains and self.settings.lazy)
 
     def _batch(self, n: int) -> int:
         """Return the number of samples in a minibatch when there are n samples. `LBFGS` always uses all of them."""
@@ -768,7 +829,7 @@ class Trainer:
         >>> trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", average=fb.EMA(0.9))
         >>> _ = trainer.fit([[1.0]], [1.0], epochs=5)
         >>> trainer.averaged.predict([[1.0]]).shape
-        (1, 1)
+        (1,)
         """
         if self.average is None:
             raise ValueError("averaged needs a Trainer(average=...), and this one has none")
@@ -777,15 +838,25 @@ class Trainer:
             twin.parameters.assign(self.state.average)
         return twin
 
-    def work(self, batch: int, loss: Loss | None = None) -> Work:
+    def work(self, batch: int, loss: Loss | None = None, *, one: bool = False) -> Work:
         """Return the work of training steps of `batch` samples, with the present network, settings and state.
 
-        With a loss, it takes the place of the one in the settings.
+        With a loss, it takes the place of the one in the settings. With `one`, the work is for a single step of `batch`
+        samples or fewer: the one of an earlier step serves, if it has room for them. So calls of `partial_fit` with
+        different numbers of samples need no new memory each, which took 0.3 ms a call.
         """
         loss = loss or self.settings.resolved_loss
-        key, parts = self._key(loss, batch)
+        slot, (key, parts) = loss is OUTPUT_GRADIENT, self._key(loss, batch)
+        if one and not self.settings.lazy and not self.optimizer.searches:
+            found, kept, _ = self._works.get(slot, (key, None, ()))
+            if kept is not None and kept.parts == 1 and found[-1] >= batch and found[:-1] == key[:-1]:
+                return kept
+            room = min(1 << (batch - 1).bit_length(), self.batch_size)
+            kept = self._kept(slot, *self._key(loss, room), lambda: self._make_work(room, loss))
+            if kept.parts == 1:  # with several parts, the gradient would be written to memory first
+                return kept
         # A learner may take steps with its own loss, and with gradients from outside, in turns.
-        return self._kept(loss is OUTPUT_GRADIENT, key, parts, lambda: self._make_work(batch, loss))
+        return self._kept(slot, key, parts, lambda: self._make_work(batch, loss))
 
     def _kept(self, slot: object, key: tuple, parts: tuple, make: Callable[[], Work]) -> Work:
         """Return the work in a slot, or a new one if the slot has another key. The old one is dropped first."""
@@ -801,8 +872,8 @@ class Trainer:
         state.suit(network.parameters, settings.optimizer, settings.average)  # an assignment may have been interrupted
         if settings.average is not None:
             state.begin_average()
-        parts = network, settings, state.vectors, state.average
-        return (*map(id, parts), *options, network.threshold), parts
+        parts = network, settings, state.vectors, state.average, network.scale_in_use
+        return (*map(id, parts), network.threshold, *options), parts
 
     def _make_work(self, batch: int, loss: Loss) -> Work:
         """Make the work of training steps for minibatches of `batch` samples."""
@@ -843,9 +914,3 @@ def _check_known(unknown: Mapping[str, object], known: Collection[str]) -> None:
         else:
             hint = checks.meant(name, known)
         raise TypeError(f"fit has no argument {name!r}{hint}")
-
-
-def _check_fit(network: MLP, settings: Settings) -> None:
-    """Raise ValueError if the network cannot be trained with these settings."""
-    settings.resolved_loss.target_count(network.sizes[-1])
-    arrays.within_dtype(settings.optimizer.learning_rate, "learning_rate", network.dtype)

@@ -26,8 +26,8 @@ NAN, INF = math.nan, math.inf
         ([1, 1.5, 1.75, 2.25, 2.25, 9], {"patience": 2, "min_delta": 0.5}, 5, 3),  # 0.5 is not more than 0.5
         ([1, 1.25, 1.5, 1.75, 1.75, 9], {"patience": 2, "min_delta": 0.5}, 3, 1),  # the best is not moved by less
         ([3, 2.75, 2.25, 2, 2, 0], {"patience": 2, "min_delta": 0.5, "mode": "min"}, 5, 3),
-        ([1, NAN, NAN, 9], {"patience": 2}, 3, 1),
-        ([1, NAN, 2, NAN, NAN, 9], {"patience": 2}, 5, 3),
+        ([1, NAN, 0, 9], {"patience": 2}, 3, 1),
+        ([1, NAN, 2, NAN, 2, 9], {"patience": 2}, 5, 3),
         ([NAN, NAN, 1, 0, 0, 0, 9], {"patience": 3}, 6, 3),
         ([INF, INF, 5, 6, INF, 0], {"patience": 2, "mode": "min"}, 5, 3),
         ([-INF, -INF, 5, -INF, 5, 9], {"patience": 2}, 5, 3),
@@ -44,19 +44,28 @@ def test_patience(values, options, epochs, best):
     assert not same(parameters(own), after[-1])
 
 
-def test_scores_that_are_never_numbers():
-    """None of them is an improvement; as there is no best, the parameters are the last."""
-    own = scored([NAN] * 9)
-    after = stopped(own, fb.EarlyStopping("validation_score", patience=3), 9)
-    assert own.history.epochs == 3
-    assert same(parameters(own), after[-1])
+@pytest.mark.parametrize(("values", "epochs"), [([NAN] * 9, 3), ([1, NAN, NAN, NAN, 9], 4), ([2, 1, 0, NAN, 9], 4)])
+def test_a_score_that_becomes_nan_ends_in_an_error(values, epochs):
+    """When the patience is used up: one NaN among numbers is no improvement, and nothing more."""
+    own, after = scored(values), []
+    keep = Lambda(epoch_end=lambda state: after.append(parameters(own)))
+    stopping = fb.EarlyStopping("validation_score", patience=3)
+    message = f"the score 'validation_score' of EarlyStopping is nan after epoch {epochs}"
+    with pytest.raises(FloatingPointError, match=message):
+        own.fit(X, Y, epochs=9, validation_data=(X, Y), callbacks=[keep, stopping])
+    assert own.history.epochs == epochs
+    assert same(parameters(own), after[-1] if math.isnan(values[0]) else after[0])
 
 
 def test_a_validation_that_is_given_no_more():
-    """The column of the history is then NaN, which must not go on for ever."""
+    """The column of the history would be NaN: that is known before training."""
     own = trainer()
     own.fit(X, Y, validation_data=(X, Y))
-    assert own.fit(X, Y, epochs=9, callbacks=[fb.EarlyStopping(patience=2)]).epochs == 3
+    before = parameters(own)
+    with pytest.raises(ValueError, match="got 'validation_loss', which needs validation_data or validation_split"):
+        own.fit(X, Y, epochs=9, callbacks=[fb.EarlyStopping(patience=2)])
+    assert own.history.epochs == 1
+    assert same(parameters(own), before)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +186,49 @@ def test_another_monitor_has_a_direction_of_its_own():
 
 def test_a_monitor_that_is_not_there():
     own = trainer()
-    with pytest.raises(ValueError, match=r"monitor must be one of 'loss', .*'seconds', got 'validation_loss'"):
+    with pytest.raises(ValueError, match=r"monitor must be one of 'loss', .*'seconds', got 'validation_loss', which"):
         own.fit(X, Y, epochs=3, callbacks=[fb.EarlyStopping()])
-    assert own.history.epochs == 1
+    assert own.history.epochs == 0
+    with pytest.raises(ValueError, match=r"monitor must be one of 'loss', .*'seconds', got 'validation_loss'"):
+        own.fit(X, Y, epochs=3, callbacks=[fb.EarlyStopping(), Lambda(epoch_end=lambda state: None)])
+    assert own.history.epochs == 1  # a callback of the user might have made the column
+
+
+@pytest.mark.parametrize(
+    ("monitor", "options", "there"),
+    [
+        ("accuracy", {}, True),
+        ("validation_accuracy", {"validation_split": 0.2}, True),
+        ("validation_r2", {"validation_split": 0.2}, True),
+        ("r2", {"validation_split": 0.2}, False),
+        ("objective", {}, True),
+        ("validation_objective", {"validation_split": 0.2}, True),
+        ("validation_mae", {"validation_split": 0.2}, False),
+    ],
+)
+@pytest.mark.parametrize("blocks", [False, True])
+def test_columns_are_known_before_training(monitor, options, there, blocks):
+    """Those that are expected are those that come, for arrays and for blocks, for callbacks and for schedules."""
+    own = trainer(metrics=["r2", "objective"])
+    given = ([(X, Y)],) if blocks else (X, Y)
+    if blocks and options:
+        options = {"validation_data": (X, Y)}
+    watch = fb.EarlyStopping(monitor)
+    plateau = fb.schedules.ReduceOnPlateau(monitor) * fb.schedules.Constant()
+    if there:
+        own.fit(*given, callbacks=[watch], **options)
+        own.schedule = plateau
+        assert monitor in own.fit(*given, **options)
+        return
+    with pytest.raises(ValueError, match=f"got '{monitor}'"):
+        own.fit(*given, callbacks=[watch], **options)
+    own.schedule = fb.schedules.Chain([fb.schedules.Constant(), plateau], [2])
+    with pytest.raises(ValueError, match=f"got '{monitor}'"):
+        own.fit(*given, **options)
+    assert own.history.epochs == 0
+
+
+def test_values_have_no_accuracy():
+    own = fb.Trainer(fb.MLP([3, 1], seed=0), loss="squared_error")
+    with pytest.raises(ValueError, match="got 'accuracy'"):
+        own.fit(X, X[:, 0], callbacks=[fb.EarlyStopping("accuracy")])

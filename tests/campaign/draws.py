@@ -83,6 +83,12 @@ class Samples(NamedTuple):
     weights: np.ndarray | None
 
 
+def least_outputs(loss: str | fb.losses.Loss, output: object) -> int:
+    """The smallest number of outputs with which a trainer takes this pair."""
+    compares = output == "softmax" or name_of(loss) in ("cross_entropy", "multiclass_hinge")
+    return 2 if compares else 1
+
+
 def name_of(loss: str | fb.losses.Loss) -> str:
     """The name of a loss that is given as a name or as an object."""
     return loss if isinstance(loss, str) else loss.name

@@ -41,6 +41,7 @@ def _network(rng: np.random.Generator) -> None:
     free_guards()
     kind, at_end, (loss, output) = choose(rng, draws.KINDS), bool(rng.integers(2)), choose(rng, draws.PAIRS)
     sizes = [int(size) for size in rng.integers(1, 71, rng.integers(2, 5))]
+    sizes[-1] = max(sizes[-1], draws.least_outputs(loss, output))
     n = int(rng.integers(1, 71))
     given = draws.samples(rng, n, sizes, loss, kind)
     made = {

@@ -47,8 +47,7 @@ class Machine(RuleBasedStateMachine):
 
     def _network(self, drawn: dict) -> fb.MLP:
         sizes = [drawn["n_in"], *drawn["hidden"], drawn["n_out"]]
-        if self.pair == ("binary_cross_entropy", "softmax"):
-            sizes[-1] = max(2, sizes[-1])  # a single output is exactly 1, where the loss is that of the smallest number
+        sizes[-1] = max(sizes[-1], draws.least_outputs(*self.pair))
         rng = np.random.default_rng(drawn["seed"])
         net = fb.MLP(
             sizes, activation=drawn["activation"], output=self.pair[1], dropout=drawn["dropout"], dtype=self.dtype,
@@ -174,11 +173,12 @@ class Machine(RuleBasedStateMachine):
         """Predictions, scores and gradients are those of the twin, whatever the number of threads."""
         given, net, trainer, twin = self._samples(seed, n, kind), self.trainer.network, self.trainer, Twin(self.trainer)
         with self._unchanged():
-            a = net.predict(given.X, n_threads=1)
-            assert (a == net.predict(given.X, n_threads=2)).all()
-            assert (a[-1:] == net.predict(given.X[-1:])).all()
+            a = net.outputs(given.X, n_threads=1)
+            assert (a == net.outputs(given.X, n_threads=2)).all()
+            assert (a[-1:] == net.outputs(given.X[-1:])).all()
+            assert (net.predict(given.X) == (a[:, 0] if net.flat else a)).all()
             if checks.takes_sparse(net):
-                assert (a == net.predict(checks.as_sparse(given.X))).all()
+                assert (a == net.outputs(checks.as_sparse(given.X))).all()
             scores = trainer.evaluate(given.X, given.y, sample_weight=given.weights)
             options = {"loss": trainer.loss, "sample_weight": given.weights}
             found, other = (net.gradients(given.X, given.y, **options, n_threads=k) for k in (1, 2))

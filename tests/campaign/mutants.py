@@ -42,6 +42,7 @@ def play(seed: int) -> dict[str, int]:
     rng = np.random.default_rng(seed)
     loss, output = choose(rng, (*draws.PAIRS, draws.PAIR))
     sizes = [int(size) for size in rng.integers(1, 12, rng.integers(2, 5))]
+    sizes[-1] = max(sizes[-1], draws.least_outputs(loss, output))
     dtype = choose(rng, (np.float32, np.float64))
     net = fb.MLP(sizes, output=output, activation=choose(rng, (*draws.ACTIVATIONS, draws.FORMULA)), dtype=dtype, seed=0)
     options = {"optimizer": choose(rng, draws.OPTIMIZERS), "average": choose(rng, draws.AVERAGES)}

@@ -92,7 +92,7 @@ class World:
         twin.set_weights(net.weights, net.biases)
         calls = [each.gradients(given.X, given.y, loss=trainer.loss) for each in (net, twin)]
         assert same([*calls[0][1], *calls[0][2]], [*calls[1][1], *calls[1][2]]), "the weights are not those it uses"
-        assert (net.predict(given.X) == twin.predict(given.X)).all()
+        assert (net.outputs(given.X) == twin.outputs(given.X)).all()
         step = trainer.fit if trainer.optimizer.searches else trainer.partial_fit
         step(given.X, given.y)
         assert state.parameters is net.parameters, "the state is that of another network"

@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from epochs import N_IN, N_OUT, N, assert_same, blocks_of, cut, make, seen, visits
-from helpers import labelled, parameters, same
+from helpers import any_scale, labelled, parameters, same
 
 import fastbp as fb
 from fastbp.data import sources
@@ -64,6 +64,7 @@ def test_blocks_that_fit_into_a_buffer_are_shuffled_as_arrays(lengths):
     assert_same(blocks, arrays)
 
 
+@any_scale
 @pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64, np.int64])
 def test_kinds_of_blocks(kind):
     rng = np.random.default_rng(0)
@@ -168,7 +169,8 @@ def test_each_epoch_has_an_order_of_its_own(shuffle):
     """Two epochs are no epoch twice, but for those in order of storage. A second trainer of a seed begins it anew."""
     X, y = labelled()
     nets = [fb.MLP([N_IN, 9, N_OUT], output="softmax", seed=0) for _ in range(2)]
-    once, *twice = (fb.Trainer(nets[k], loss="cross_entropy", seed=0, shuffle=shuffle) for k in (0, 1, 1))
+    options = {"loss": "cross_entropy", "optimizer": "sgd", "seed": 0, "shuffle": shuffle}
+    once, *twice = (fb.Trainer(nets[k], **options) for k in (0, 1, 1))
     once.fit(cut([30] * 4, X, y), epochs=2, shuffle_buffer=30)
     for trainer in twice:
         trainer.fit(cut([30] * 4, X, y), shuffle_buffer=30)

@@ -33,7 +33,7 @@ def spoilt(what):
         "columns": (X[:, 1:], y),
         "too few targets": (X, y[:-1]),
         "a bad label": (X, np.where(np.arange(21) == 4, N_OUT, y)),
-        "labels as floats": (X, y.astype(float)),
+        "labels as floats": (X, y + 0.5),
         "no targets": (X, None),
         "NaN": (np.where(np.arange(21 * N_IN).reshape(X.shape) == 8, np.nan, X), y),
         "text": (X.astype(str), y),

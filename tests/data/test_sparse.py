@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from helpers import MEGA, guarded_copy, parameters, run, same
+from helpers import MEGA, any_pair, any_scale, guarded_copy, parameters, run, same
 from scipy import sparse
 
 import fastbp as fb
@@ -131,6 +131,7 @@ def test_each_form_has_the_bits_of_the_array_and_is_not_changed(form):
     assert arrays_of(made) == before
 
 
+@any_scale
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("kind", ["?", "u1", "i1", "u2", "i8", "f4", "f8", "g", "i1 that overflow", "? twice"])
 def test_each_dtype_has_the_bits_of_the_array(kind, dtype):
@@ -194,6 +195,7 @@ def test_scipy_is_not_needed_without_sparse_matrices():
 # --- targets ----------------------------------------------------------------------------------------------------------
 
 
+@any_pair
 @pytest.mark.parametrize("form", ["csr_array", "coo", "csc", "int64 indices", "unsorted", "duplicates"])
 @pytest.mark.parametrize("loss", ["binary_cross_entropy", "squared_error", "hinge", "poisson"])
 def test_targets_have_the_bits_of_the_array(loss, form):

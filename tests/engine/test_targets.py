@@ -55,7 +55,7 @@ def fit_between_guards() -> None:
                 ("softmax", "cross_entropy"),
                 ("sigmoid", "binary_cross_entropy"),
                 ("identity", "squared_error"),
-            ][fits % 3]
+            ][fits % 3 or sizes[-1] == 1]  # cross-entropy compares several outputs
             X = guarded_copy(rng.integers(0, 3, (n, sizes[0])).astype(kind), at_end)
             y = rng.integers(0, sizes[-1], n)
             y = (
@@ -73,7 +73,7 @@ def fit_between_guards() -> None:
             out = guarded(n * sizes[-1], dtype, at_end).reshape(n, sizes[-1])
             network.np.empty, empty = (lambda *args, out=out: out), np.empty
             try:
-                assert net.predict(X) is out
+                assert net.outputs(X) is out
                 assert np.isfinite(out).all()
             finally:
                 network.np.empty = empty

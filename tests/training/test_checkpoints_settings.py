@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers import any_pair
 from interrupted import FUNCTIONS, MOMENTUM, Case, Steps, agreement, interrupted, margin, names, outcome
 
 import fastbp as fb
@@ -98,9 +99,10 @@ NETWORKS = [
 
 def test_settings_are_of_every_class():
     assert {type(schedule).__name__ for schedule in SCHEDULES} == {*fb.schedules.by_name()}
-    assert {type(optimizer) for optimizer in OPTIMIZERS} == {*fb.optimizers.OPTIMIZERS.values()}
+    assert {type(optimizer) for optimizer in OPTIMIZERS} == {*fb.optimizers.OPTIMIZERS.kinds}
 
 
+@any_pair
 @pytest.mark.parametrize(
     ("settings", "network"),
     [*((one, {}) for one in SETTINGS), *(({"loss": "squared_error"}, one) for one in NETWORKS)],

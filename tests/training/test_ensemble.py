@@ -384,7 +384,7 @@ def test_a_sequence_that_changes():
     [
         ({"epochs": -1}, ValueError, "epochs must be at least 0, got -1"),
         ({"X": X[:, :5]}, ValueError, r"X must have shape \(n, 6\)"),
-        ({"y": Y + 1}, ValueError, r"y\[\d+\] is 3; every value must be in \[0, 2\]"),
+        ({"y": Y + 2}, ValueError, r"y\[\d+\] is \d; every value must be in \[0, 2\]"),
         ({"sample_weight": np.ones(3)}, ValueError, r"sample_weight must have shape \(120,\)"),
         ({"class_weight": "even"}, ValueError, "class_weight must be one of 'balanced', got 'even'"),
         ({"validation_split": 1.0}, ValueError, "validation_split must be a finite number"),

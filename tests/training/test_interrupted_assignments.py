@@ -40,7 +40,7 @@ def interrupting(owner: object, name: str, after: bool) -> contextlib.AbstractCo
 def half_assigned(name: str, method: str, after: bool) -> None:
     """A setting is assigned, the assignment is interrupted, and training goes on."""
     values = {"optimizer": fb.Adam(0.01), "network": network(300, 1), "average": None}
-    own = trainer(average=fb.EMA(0.9))
+    own = trainer(optimizer="sgd", average=fb.EMA(0.9))
     own.fit(X, Y)
     with interrupting(TrainingState, method, after), pytest.raises(KeyboardInterrupt):
         setattr(own, name, values[name])

@@ -89,7 +89,7 @@ def test_losses(loss, dtype):
     """With all metrics, an average, and all that shapes the gradient."""
     one = loss in ("binary_cross_entropy", "hinge", "squared_hinge")
     own = trainer(
-        1 if one else 2, "softplus" if loss == "poisson" else "sigmoid" if one else "softmax", dtype, loss=loss,
+        1 if one else 2, LOSSES[loss].suited if one or loss == "poisson" else "softmax", dtype, loss=loss,
         optimizer=fb.Adam(0.1), average=fb.EMA(0.9), metrics=["r2", "mae", "top_5_accuracy"], clip_value=0.1,
         clip_norm=0.1, l1=1e-3, l2=1e-3, batch_size=2,
     )  # fmt: skip

@@ -48,7 +48,8 @@ def test_other_metrics_count():
     ("name", "value", "message"),
     [
         ("loss", "nonsense", "loss must be one of"),
-        ("optimizer", "adam", "optimizer must be an optimizer"),
+        ("optimizer", "adams", "optimizer must be one of 'sgd'"),
+        ("optimizer", 0.1, "optimizer must be a name such as 'adam'"),
         ("batch_size", 0, "batch_size must be at least 1, got 0"),
         ("clip_value", -1, "clip_value must be a finite number above 0"),
         ("l2", -1.0, "l2 must be a finite number at least 0"),
@@ -99,7 +100,8 @@ def test_another_rate_keeps_the_momentum():
 
 def test_another_average_counts():
     """The same average goes on, with another decay."""
-    own, twin = (fb.Trainer(network(), loss="cross_entropy", average=fb.EMA(0.9), seed=0) for _ in range(2))
+    options = {"loss": "cross_entropy", "optimizer": "sgd", "average": fb.EMA(0.9), "seed": 0}
+    own, twin = (fb.Trainer(network(), **options) for _ in range(2))
     for trainer in (own, twin):
         trainer.fit(X, Y)
     own.average = fb.EMA(0.0)  # the parameters themselves
@@ -141,11 +143,12 @@ def test_another_network_of_the_same_sizes_begins_anew():
 def test_networks_of_two_trainers_see_each_other():
     """A trainer that goes on sees the weights that another one, or a callback, has set in between."""
     shared, alone = network(7), network(7)
-    first, second = (fb.Trainer(shared, loss="cross_entropy", shuffle=False, seed=0) for _ in range(2))
+    options = {"loss": "cross_entropy", "optimizer": "sgd", "shuffle": False, "seed": 0}
+    first, second = (fb.Trainer(shared, **options) for _ in range(2))
     first.fit(X, Y)
     second.fit(X, Y)
     first.fit(X, Y)
-    fb.Trainer(alone, loss="cross_entropy", shuffle=False, seed=0).fit(X, Y, epochs=3)
+    fb.Trainer(alone, **options).fit(X, Y, epochs=3)
     assert same(parameters(shared), parameters(alone))
 
 
@@ -160,9 +163,10 @@ def test_weights_that_a_callback_sets_are_seen_at_once():
             state.network.set_weights(other.weights, other.biases)
             ended.append(state.samples)
 
-    own = fb.Trainer(network(7), loss="cross_entropy", batch_size=16, shuffle=False)
+    options = {"loss": "cross_entropy", "optimizer": "sgd", "batch_size": 16, "shuffle": False}
+    own = fb.Trainer(network(7), **options)
     own.fit(X, Y, callbacks=[Lambda(batch_end=swap, every=None)])
-    twin = fb.Trainer(other, loss="cross_entropy", batch_size=16, shuffle=False)
+    twin = fb.Trainer(other, **options)
     twin.fit(X[ended[0] :], Y[ended[0] :])
     assert same(parameters(own.network), parameters(twin.network))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from helpers import digest, in_child, same
+from helpers import any_scale, digest, in_child, same
 from interrupted import Case, interrupted, outcome
 from scipy import sparse
 
@@ -68,6 +68,7 @@ def test_settings_have_the_bits_of_arrays(name, fit, dtype):
         assert outcome(own) == outcome(twin)
 
 
+@any_scale
 def test_parts_of_large_minibatches_have_the_bits_of_arrays():
     many = sparse.random(5000, N_IN, 0.1, "csr", random_state=0)
     own, twin = (make(batch_size=3000, n_threads=2) for _ in range(2))

@@ -1,0 +1,117 @@
+"""This module computes the means and the standard deviations of columns, in float64, block by block."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import sparse
+from .arrays import blocks, matrix, numeric, within
+from .samples import sample_weights
+
+CONSTANT = 1e-12
+"""A column whose deviation is at most this share of its mean is constant: rounding alone gives such a deviation."""
+
+
+class Moments(NamedTuple):
+    """`Moments` holds the means and the standard deviations of columns.
+
+    Attributes
+    ----------
+    mean, deviation : float64 arrays of shape (n_columns,)
+        The numbers of each column. The deviation of a constant column is 0.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    @property
+    def scale(self) -> np.ndarray:
+        """What gives each column the deviation 1: 1 / deviation, and 1 for a constant column."""
+        return 1 / np.where(self.deviation > 0, self.deviation, 1.0)
+
+
+def of_inputs(X: object, n_in: int, sample_weight: object = None) -> tuple[Moments, bool]:
+    """Return the moments of the columns of a matrix, and whether the matrix is sparse.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (n, n_in)
+        The inputs. They are read where they are, in blocks.
+    n_in : int
+        The number of columns.
+    sample_weight : array of shape (n,) or None, default None
+        The weight of each sample, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, a value is not finite, or the weights do not fit.
+    TypeError
+        If the values are not numeric.
+    """
+    if sparse.is_sparse(X):
+        rows = sparse.read(X, n_in, np.dtype(np.float64), "X")
+        return _of_rows(rows, _weights(sample_weight, len(rows))), True
+    array = matrix(X, n_in)
+    return of_array(array, "X", _weights(sample_weight, len(array))), False
+
+
+def of_targets(y: object, n_out: int, sample_weight: object = None) -> Moments:
+    """Return the moments of targets of shape (n, n_out), or (n,) for one output, as `of_inputs` does."""
+    array = numeric(y, "y")
+    if array.ndim == 1 and n_out == 1:
+        array = array[:, None]
+    array = matrix(array, n_out, "y")
+    return of_array(array, "y", _weights(sample_weight, len(array)))
+
+
+def _weights(values: object, n: int) -> np.ndarray | None:
+    """Return checked weights whose sum is above 0."""
+    found = sample_weights(values, n)
+    if found is not None and not found.any():
+        raise ValueError("sample_weight must have a sum above 0, got only zeros")
+    return found
+
+
+def of_array(array: np.ndarray, name: str, weights: np.ndarray | None = None) -> Moments:
+    """Return the moments of the columns of an array of numbers.
+
+    The squares are summed around the mean of their block, and the blocks are put together by the formula of Chan et al.
+    (1979). A difference of large sums would lose the digits of a small deviation.
+    """
+    total, mean, squares = 0.0, np.zeros(array.shape[1]), np.zeros(array.shape[1])
+    with np.errstate(all="ignore"):
+        for start, some in blocks(array):
+            within(some, name, np.dtype(np.float64), first=start)
+            block = some.astype(np.float64)
+            w = np.ones(len(block)) if weights is None else weights[start : start + len(block)]
+            more = w.sum()
+            if not more:
+                continue
+            center = w @ block / more
+            block -= center
+            step, total = center - mean, total + more
+            squares += w @ (block * block) + step * step * (more * (total - more) / total)
+            mean += step * (more / total)
+        return _moments(mean, squares, total)
+
+
+def _of_rows(rows: sparse.Rows, weights: np.ndarray | None) -> Moments:
+    """Return the moments of the columns of a sparse matrix. The values that are not there are 0."""
+    n, w = rows.columns, np.ones(len(rows)) if weights is None else weights
+    columns = rows.indices[rows.starts[0] : rows.starts[-1]]
+    of_entry, total = np.repeat(w, np.diff(rows.starts)), w.sum()
+    with np.errstate(all="ignore"):
+        mean = np.bincount(columns, of_entry * rows.entries, n) / total
+        around = rows.entries - mean[columns]
+        squares = np.bincount(columns, of_entry * around * around, n)
+        squares += np.maximum(total - np.bincount(columns, of_entry, n), 0.0) * mean * mean
+        return _moments(mean, squares, total)
+
+
+def _moments(mean: np.ndarray, squares: np.ndarray, total: float) -> Moments:
+    """Return the moments, with the deviation 0 for columns that are constant up to rounding."""
+    deviation = np.sqrt(np.maximum(squares, 0.0) / total)
+    return Moments(mean, np.where(deviation > CONSTANT * np.abs(mean), deviation, 0.0))

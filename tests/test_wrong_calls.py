@@ -1,0 +1,183 @@
+"""Forty wrong calls of a first hour: each message names the argument and its value, and says what to do."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fastbp as fb
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 3))
+LABELS = np.arange(40) % 2
+VALUES = X[:, 0] + 1
+FRAME = pd.DataFrame(X, columns=["age", "income", "height"])
+
+
+def classifier(**options):
+    net = fb.MLP([3, 4, 2], output="softmax", seed=0)
+    return fb.Trainer(net, **{"loss": "cross_entropy", "seed": 0} | options)
+
+
+def regression(**options):
+    return fb.Trainer(fb.MLP([3, 4, 1], seed=0), **{"loss": "squared_error", "seed": 0} | options)
+
+
+def with_nan():
+    given = X.copy()
+    given[7, 1] = np.nan
+    return given
+
+
+def seen(frame):
+    own = classifier()
+    own.fit(FRAME, LABELS)
+    return own.network.predict(frame)
+
+
+WRONG = [
+    # network
+    (lambda: fb.MLP([3]), ValueError, ["sizes must be a sequence of 2 to 101", "got [3]"]),
+    (lambda: fb.MLP([3, 0, 2]), ValueError, ["sizes[1] must be at least 1", "got 0"]),
+    (lambda: fb.MLP([3, 2.5]), TypeError, ["sizes[1] must be an integer", "got 2.5"]),
+    (lambda: fb.MLP([3, 4, 2], activation="relus"), ValueError, ["activation", "got 'relus'", "did you mean 'relu'"]),
+    (lambda: fb.MLP([3, 4, 2], output="sofmax"), ValueError, ["output", "got 'sofmax'", "did you mean 'softmax'"]),
+    (lambda: fb.MLP([3, 4, 2], activation=["relu"] * 2), ValueError, ["activation", "1, one for each hidden", "got 2"]),
+    (lambda: fb.MLP([3, 4, 2], activation=max), TypeError, ["activation", "got <built-in", "activations.Formula"]),
+    (lambda: fb.MLP([3, 4, 2], dropout=50), ValueError, ["dropout", "at least 0 and below 1", "got 50"]),
+    (lambda: fb.MLP([3, 2], dtype="float16"), ValueError, ["dtype must be float32 or float64", "got 'float16'"]),
+    (lambda: fb.MLP([3, 2], init="xavier"), ValueError, ["init must be one of", "'glorot_uniform'", "got 'xavier'"]),
+    (lambda: fb.MLP([3, 2], scale=[1, 2]), ValueError, ["scale must be a number or have shape (3,)", "got shape (2,)"]),
+    (lambda: fb.MLP([3, 2], standardize=X, scale=2.0), ValueError, ["standardize must be None with shift or scale"]),
+    (lambda: fb.MLP([4, 2], standardize=X), ValueError, ["X must have shape (n, 4)", "got (40, 3)"]),
+    # trainer
+    (
+        lambda: classifier(loss="crossentropi"),
+        ValueError,
+        ["loss", "got 'crossentropi'", "did you mean 'crossentropy'"],
+    ),
+    (lambda: classifier(loss=np.mean), TypeError, ["loss must be a name or an object", "losses.Formula makes one"]),
+    (lambda: classifier(optimizer="Adam"), ValueError, ["optimizer", "got 'Adam'", "did you mean 'adam'"]),
+    (lambda: classifier(optimizer=0.1), TypeError, ["optimizer must be a name such as 'adam'", "SGD(0.1)", "got 0.1"]),
+    (lambda: classifier(optimizer=fb.Adam(-1)), ValueError, ["learning_rate must be", "above 0", "got -1"]),
+    (lambda: classifier(batch_size=0), ValueError, ["batch_size must be at least 1", "got 0"]),
+    (
+        lambda: classifier(schedule=0.9),
+        TypeError,
+        ["schedule must be one of fastbp.schedules", "Cosine(30)", "got 0.9"],
+    ),
+    (lambda: classifier(metrics="f1"), TypeError, ["metrics must be a list of names", "got 'f1'"]),
+    (lambda: classifier(metrics=["acuracy"]), ValueError, ["metrics[0] must be one of", "did you mean 'accuracy'"]),
+    (lambda: fb.Trainer([3, 2], loss="mse"), TypeError, ["network must be an MLP", "got list"]),
+    (
+        lambda: fb.Trainer(fb.MLP([3, 1], output="softmax"), loss="mse"),
+        ValueError,
+        ["output must not be 'softmax' for a network with 1 output", "output='sigmoid'"],
+    ),
+    (
+        lambda: fb.Trainer(fb.MLP([3, 1], output="sigmoid"), loss="cross_entropy"),
+        ValueError,
+        ["loss must not be 'cross_entropy'", "1 output", "loss='binary_cross_entropy'"],
+    ),
+    (
+        lambda: fb.Trainer(fb.MLP([3, 2], output="threshold"), loss="mse").fit(X, LABELS),
+        ValueError,
+        ["activation 'threshold' has no derivative"],
+    ),
+    (
+        lambda: setattr(classifier(), "batchsize", 1),
+        AttributeError,
+        ["no setting 'batchsize'", "did you mean 'batch_size'"],
+    ),
+    (lambda: setattr(classifier(), "batch_size", -5), ValueError, ["batch_size must be at least 1", "got -5"]),
+    (lambda: fb.MLP([4, 8, [2, 1]]), TypeError, ["sizes[2] must be an integer", "got [2, 1] of type list"]),
+    # inputs
+    (lambda: classifier().fit(X[:, :2], LABELS), ValueError, ["X must have shape (n, 3)", "got (40, 2)"]),
+    (lambda: classifier().fit(X[0], LABELS), ValueError, ["X must have shape (n, 3), a row a sample", "got (3,)"]),
+    (lambda: classifier().fit(with_nan(), LABELS), ValueError, ["X[7, 1] is nan", "must be finite"]),
+    (
+        lambda: classifier().fit(X.astype(str), LABELS),
+        TypeError,
+        ["X must be an array of real numbers", "got dtype <U"],
+    ),
+    (
+        lambda: classifier().fit(FRAME.assign(income="low"), LABELS),
+        TypeError,
+        ["X['income'] must be a column of numbers", "got dtype str", "encode it"],
+    ),
+    (
+        lambda: classifier().fit(pd.DataFrame(with_nan(), columns=FRAME.columns), LABELS),
+        ValueError,
+        ["X['income'] is nan in row 7"],
+    ),
+    (
+        lambda: seen(FRAME[["age", "income"]]),
+        ValueError,
+        ["X must have the columns of the training", "'height' is missing"],
+    ),
+    # targets
+    (lambda: classifier().fit(X, LABELS[1:]), ValueError, ["y must have a row for each of the 40 rows of X", "got 39"]),
+    (lambda: classifier().fit(X, LABELS + 1), ValueError, ["y must be labels from 0 to 1", "count from 1", "y - 1"]),
+    (lambda: classifier().fit(X, LABELS * 3), ValueError, ["y[1] is 3", "must be in [0, 1]"]),
+    (lambda: classifier().fit(X, np.array(["no", "yes"])[LABELS]), TypeError, ["np.unique(y, return_inverse=True)"]),
+    (lambda: classifier().fit(X, VALUES), TypeError, ["y of shape (40,) must be integer labels for 2 outputs"]),
+    (lambda: regression().fit(X, X), ValueError, ["y must have shape (40,) or (40, 1)", "got (40, 3)"]),
+    # fit
+    (lambda: classifier().fit(X), TypeError, ["y must be given", "blocks (X, y)"]),
+    (lambda: classifier().fit(X, LABELS, epochs=-1), ValueError, ["epochs must be at least 0", "got -1"]),
+    (lambda: classifier().fit(X, LABELS, validation_split=20), ValueError, ["validation_split must be", "got 20"]),
+    (lambda: classifier().fit(X, LABELS, validation_data=X), TypeError, ["validation_data must be a pair (X, y)"]),
+    (lambda: classifier().fit(X, LABELS, class_weight="equal"), ValueError, ["class_weight", "'balanced'", "'equal'"]),
+    (lambda: classifier().fit(X, LABELS, sample_weight=-X[:, 0]), ValueError, ["sample_weight[", "at least 0"]),
+    (
+        lambda: classifier().fit(X, LABELS, callbacks=fb.EarlyStopping()),
+        TypeError,
+        ["callbacks must be a list of callbacks", "EarlyStopping"],
+    ),
+    (
+        lambda: classifier().fit(X, LABELS, callbacks=[fb.EarlyStopping("val_loss")]),
+        ValueError,
+        ["monitor", "got 'validation_loss'", "validation_data or validation_split"],
+    ),
+    (
+        lambda: classifier(schedule=fb.schedules.ReduceOnPlateau("los")).fit(X, LABELS),
+        ValueError,
+        ["monitor", "got 'los'", "did you mean 'loss'"],
+    ),
+    (lambda: regression(metrics=["f1"]).evaluate(X, VALUES), ValueError, ["metrics must not have 'f1'", "classes"]),
+]
+
+
+def test_there_are_forty():
+    assert len(WRONG) >= 40
+
+
+@pytest.mark.parametrize("k", range(len(WRONG)))
+def test_the_message_says_what_to_do(k):
+    call, error, parts = WRONG[k]
+    with pytest.raises(error) as caught:
+        call()
+    message = str(caught.value)
+    for part in parts:
+        assert part in message
+    assert "\n" not in message
+    assert len(message) < 600
+
+
+WARNED = [
+    (lambda: fb.Trainer(fb.MLP([3, 2]), loss="cross_entropy"), ["'cross_entropy'", "'identity'", "output='softmax'"]),
+    (lambda: classifier().fit(X * [1, 1, 1e4], LABELS), ["column 2", "standardize=X"]),
+    (lambda: regression().fit(X, VALUES * 1e3), ["the targets", "standardize_targets=y"]),
+]
+
+
+@pytest.mark.parametrize("k", range(len(WARNED)))
+def test_the_warning_says_what_to_do(k):
+    call, parts = WARNED[k]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    (message,) = [str(one.message) for one in caught]
+    for part in parts:
+        assert part in message
