@@ -22,7 +22,7 @@ def show(state: callbacks.State) -> None:
 
 NAMES = {"own": own, "show": show}
 for module in (activations, averages, callbacks, losses, metrics, optimizers, schedules, fb):
-    NAMES |= {name: value for name, value in vars(module).items() if isinstance(value, type)}
+    NAMES |= {name: getattr(module, name) for name in dir(module) if isinstance(getattr(module, name), type)}
 
 VALUES = {
     "Huber()": losses.Huber(),
