@@ -61,12 +61,12 @@ class Trainer:
         The loss; training minimises its mean over the samples. The names are "cross_entropy", "binary_cross_entropy",
         "squared_error" (half the sum of squares over the outputs), "sum_squared_error" (the sum of squares),
         "mean_squared_error" (the mean of squares over the outputs), "absolute_error", "huber", "quantile", "log_cosh",
-        "poisson", "hinge", "squared_hinge", "multiclass_hinge" and "norm_error" (the Euclidean distance). Names of other
-        libraries stand for them: "mse" is "mean_squared_error", "bce" is "binary_cross_entropy", "mae" is
-        "absolute_error", which is a sum over the outputs here, and `fastbp.losses.ALIASES` has all. To set a
-        parameter of a loss, give an object of `fastbp.losses`, for example ``Huber(2.0)``; `fastbp.losses.Formula` is
-        for losses of your own. Each loss works with each activation function of the output, but some are made for
-        certain outputs: there is a warning, which says what to use, if the output of the network can have others.
+        "poisson", "hinge", "squared_hinge", "multiclass_hinge" and "norm_error" (the Euclidean distance). Names of
+        other libraries stand for them: "mse" is "mean_squared_error", "bce" is "binary_cross_entropy", "mae" is
+        "absolute_error", which is a sum over the outputs here, and `fastbp.losses.ALIASES` has all. To set a parameter
+        of a loss, give an object of `fastbp.losses`, for example ``Huber(2.0)``; `fastbp.losses.Formula` is for losses
+        of your own. Each loss works with each activation function of the output, but some are made for certain outputs:
+        there is a warning, which says what to use, if the output of the network can have others.
     optimizer : str or Optimizer, keyword-only, default "adam"
         The rule that updates the parameters: a name, or an object of `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`,
         `Adadelta`, `Rprop` or `LBFGS`. A name is that of a class in small letters, and means its default parameters:
