@@ -376,7 +376,9 @@ class Subject:
 
     def predict(self) -> list[np.ndarray]:
         """The outputs of all samples, of one and of some."""
-        return [self.network.predict(X, n_threads=self.made.threads) for X in (self.X, self.X[:1], self.X[3:20])]
+        some = self.X, self.X[:1], self.X[3:20]
+        # As rows, also where the network gives the shape (n,) of the targets that it was trained on.
+        return [self.network.predict(X, n_threads=self.made.threads).reshape(len(X), -1) for X in some]
 
     def evaluate(self) -> list[dict[str, float]]:
         """The scores of all samples, with their weights and without."""

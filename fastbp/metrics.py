@@ -6,7 +6,8 @@ network has one output and y has shape (n,), then a has shape (n,) too. A functi
 the weights of samples is given inside `OfClasses`, `OfProbabilities` or `OfOutputs`, which say so.
 
 The names are "accuracy" (the share of right classes), "objective" (the loss with the terms of `l1` and `l2`),
-"top_5_accuracy" (that of ``TopK(5)``), "r2", "mae" and "auc", which are functions of this module.
+"top_5_accuracy" (that of ``TopK(5)``), "r2", "mae", "auc", "f1" and "balanced_accuracy", which are functions of this
+module.
 """
 
 from __future__ import annotations

@@ -53,7 +53,8 @@ class MLP(Scaling, metaclass=elsewhere.Hinting):
         The activation function sigma of the hidden layers. Give one for all hidden layers, or a sequence with one for
         each hidden layer. The names are "identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus",
         "gelu", "silu", "hard_sigmoid", "mish", "threshold" and "sign". A network with one of the last two can predict,
-        but cannot be trained. To set a parameter of an activation function, give an object of `fastbp.activations`, for
+        but cannot be trained. "swish" stands for "silu", "logistic" for "sigmoid", and `fastbp.activations.ALIASES` has
+        all such names. To set a parameter of an activation function, give an object of `fastbp.activations`, for
         example ``LeakyReLU(0.1)``; `fastbp.activations.Formula` is for functions of your own.
     output : str or object, keyword-only, default "identity"
         The activation function of the output: one of the names or objects above, or "softmax".

@@ -63,7 +63,9 @@ class Trainer:
         "squared_error" (half the sum of squares over the outputs), "sum_squared_error" (the sum of squares),
         "mean_squared_error" (the mean of squares over the outputs), "absolute_error", "huber", "quantile", "log_cosh",
         "poisson", "hinge", "squared_hinge", "multiclass_hinge", "perceptron", "multiclass_perceptron" and "norm_error"
-        (the Euclidean distance). To set a parameter of a loss, give an object of `fastbp.losses`, for example
+        (the Euclidean distance). Names of other libraries stand for them: "mse" is "mean_squared_error", "bce" is
+        "binary_cross_entropy", "mae" is "absolute_error", which is a sum over the outputs here, and
+        `fastbp.losses.ALIASES` has all. To set a parameter of a loss, give an object of `fastbp.losses`, for example
         ``Huber(2.0)``; `fastbp.losses.Formula` is for losses of your own. Each loss works with each activation function
         of the output, but some are made for certain outputs: there is a warning, which says what to use, if the output
         of the network can have others.
