@@ -12,8 +12,8 @@ array([7.], dtype=float32)
 
 The modules `activations`, `losses`, `metrics`, `callbacks` and `schedules` have all that these two take, and say so in
 their docstrings. `Ensemble` trains several networks. `graph` is for learning backpropagation and for formulas of your
-own, `datasets` reads MNIST, and `interop` exchanges weights with PyTorch. ``python -m fastbp`` shows what fastbp has
-found on this machine.
+own, `datasets` reads MNIST, and `interop` exchanges networks with PyTorch and scikit-learn. `fastbp.sklearn` has
+estimators. ``python -m fastbp`` shows what fastbp has found on this machine.
 """
 
 import gc

@@ -119,8 +119,8 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
 
     Notes
     -----
-    The result does not include `shift` and `scale` of the network. Give the module inputs to which you have already
-    applied them: (x - shift) * scale.
+    The result does not include `shift`, `scale`, `target_shift` and `target_scale` of the network. Give the module
+    inputs x' = (x - shift) * scale, and use a * target_scale + target_shift of its outputs a.
 
     Examples
     --------
@@ -203,7 +203,8 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
     """Make a fitted estimator of scikit-learn that predicts what a network predicts.
 
     A network with a softmax or a sigmoid output becomes an `MLPClassifier`, and one with an identity output an
-    `MLPRegressor`. The first layer takes over `shift` and `scale` of the network. This function needs scikit-learn.
+    `MLPRegressor`. The first layer takes over `shift` and `scale` of the network, and the last
+    layer `target_shift` and `target_scale`. This function needs scikit-learn.
 
     Parameters
     ----------
@@ -253,6 +254,8 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
     weights, biases = network.weights, [b if b is not None else np.zeros(n, made.dtype) for b, n in _biases(network)]
     biases[0] = biases[0] - (network.shift * network.scale) @ weights[0]
     weights[0] = weights[0] * network.scale[:, None]
+    weights[-1], biases[-1] = weights[-1] * network.target_scale, biases[-1] * network.target_scale
+    biases[-1] = biases[-1] + network.target_shift
     known = {
         "coefs_": weights, "intercepts_": biases, "n_features_in_": network.sizes[0], "n_layers_": len(network.sizes),
         "n_outputs_": network.sizes[-1], "out_activation_": names[output], "n_iter_": 0, "t_": 0, "loss_curve_": [],

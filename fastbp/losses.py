@@ -447,13 +447,19 @@ class Poisson(Loss):
         return a - y * log(p), 1.0 - y / p
 
 
-class Hinge(Loss):
-    """C = sum_i max(0, 1 - s_i a_i), with s_i = 1 where y_i > 0 and -1 elsewhere. The name is "hinge"."""
+class Margin(Loss):
+    """`Margin` is the base class of losses whose outputs say "yes" from 0 on and "no" below."""
 
-    name, targets, threshold, made_for = "hinge", "signs", 0.0, "numbers below and above 0"
+    targets, threshold, made_for = "signs", 0.0, "numbers below and above 0"
 
     def fits(self, low: float, high: float, rows: bool) -> bool:
         return low < 0
+
+
+class Hinge(Margin):
+    """C = sum_i max(0, 1 - s_i a_i), with s_i = 1 where y_i > 0 and -1 elsewhere. The name is "hinge"."""
+
+    name = "hinge"
 
     def term(self, a, y):
         s = where(y > 0.0, 1.0, -1.0)
@@ -461,13 +467,10 @@ class Hinge(Loss):
         return maximum(margin, 0.0), where(margin < 0.0, 0.0, where(margin > 0.0, -s, margin))
 
 
-class SquaredHinge(Loss):
+class SquaredHinge(Margin):
     """C = sum_i max(0, 1 - s_i a_i)^2, with s_i = 1 where y_i > 0 and -1 elsewhere. The name is "squared_hinge"."""
 
-    name, targets, threshold, made_for = "squared_hinge", "signs", 0.0, "numbers below and above 0"
-
-    def fits(self, low: float, high: float, rows: bool) -> bool:
-        return low < 0
+    name = "squared_hinge"
 
     def term(self, a, y):
         s = where(y > 0.0, 1.0, -1.0)
@@ -482,7 +485,7 @@ class MulticlassHinge(Loss):
     least_outputs = 2
 
 
-class Perceptron(Loss):
+class Perceptron(Margin):
     """C = sum_i (p_i - s_i) a_i, with p_i = 1 where a_i >= 0 else 0, and s_i = 1 where y_i > 0 else 0. The name is
     "perceptron".
 
@@ -491,7 +494,7 @@ class Perceptron(Loss):
     from those of an output that is wrongly 1.
     """
 
-    name, targets, threshold = "perceptron", "signs", 0.0
+    name = "perceptron"
 
     def term(self, a, y):
         g = where(a >= 0.0, 1.0, 0.0) - where(y > 0.0, 1.0, 0.0)
@@ -506,6 +509,7 @@ class MulticlassPerceptron(Loss):
     """
 
     name, targets, whole_row = "multiclass_perceptron", "distribution", staticmethod(columns.multiclass_perceptron)
+    least_outputs = 2
 
 
 class NormError(Loss):

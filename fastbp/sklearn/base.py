@@ -196,13 +196,12 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
                 f"hidden_layer_sizes must stay {list(self.network_.sizes[1:-1])} while training continues, got {hidden}"
             )
         self._make_trainer(searches, incremental, rng)
-        trainer = self._trainer
         if searches and given[0] is not None:
             raise ValueError("X_val must be None for L-BFGS, which has no epochs after which it could be evaluated")
         root = self._begin_task(X, y, sample_weight)
         try:
             if searches:
-                self._search(trainer.read(X, y, sample_weight, trains=True), self._constant(y, sample_weight))
+                self._search(self._read(X, y, sample_weight), self._constant(y, sample_weight))
             else:
                 self._descend(X, y, sample_weight, given, rng, incremental)
         except DivergedError:
@@ -255,6 +254,12 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         if threshold is not None:
             net.decide_at(threshold)
 
+    def _read(self, X: Any, y: Any, sample_weight: np.ndarray | None) -> Samples:
+        """Return checked samples for training. The network learns from them what kind of targets there are."""
+        samples = self._trainer.read(X, y, sample_weight, trains=True)
+        self.network_.decide_as(samples.y)
+        return samples
+
     def _search(self, samples: Samples, constant: float) -> None:
         """Minimise the loss over all samples with L-BFGS of scipy, as scikit-learn does."""
         from scipy.optimize import minimize
@@ -288,7 +293,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             raise ValueError("partial_fit does not support early_stopping=True")
         trainer = self._trainer
         rows, validation = self._hold_out(X, y, sample_weight, given, rng)
-        samples, n = trainer.read(X, y, sample_weight, trains=True), X.shape[0] if rows is None else rows.size
+        samples, n = self._read(X, y, sample_weight), X.shape[0] if rows is None else rows.size
         used = slice(None) if rows is None else rows
         constant = self._constant(y[used], None if sample_weight is None else sample_weight[used])
         trainer.batch_size = self._batch(n)
@@ -437,7 +442,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """Return the outputs of the network, of shape (n, n_outputs_)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._current().predict(X, n_threads=self.n_threads).reshape(X.shape[0], -1)
+        return self._current().outputs(X, n_threads=self.n_threads)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Compute the activations of the last hidden layer, as features for another estimator.

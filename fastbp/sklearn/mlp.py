@@ -273,7 +273,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _default_score(self, found: Validation, accuracy: float) -> float:
         if not self._multilabel() and not np.isnan(accuracy):
             return accuracy
-        right = self._decided(self.network_.predict(found.samples.X.array).reshape(found.samples.n, -1)) == found.y
+        right = self._decided(self.network_.outputs(found.samples.X.array)) == found.y
         return float(np.average(right.all(axis=1) if right.ndim == 2 else right, weights=found.weights))
 
     def _decided(self, a: np.ndarray) -> np.ndarray:
@@ -627,7 +627,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return float(np.average(terms.sum(axis=1), weights=weights))
 
     def _default_score(self, found: Validation, accuracy: float) -> float:
-        a = self.network_.predict(found.samples.X.array).reshape(found.samples.n, -1).astype(np.float64)
+        a = self.network_.outputs(found.samples.X.array).astype(np.float64)
         return metrics.r2(np.asarray(found.y, np.float64).reshape(a.shape), a, found.weights)
 
     @with_callbacks

@@ -141,6 +141,7 @@ class Unit(ClassifierMixin, BaseEstimator):
         """Train for a number of epochs, or until there is no mistake if the learner stops then."""
         rng = check_random_state(self.random_state)
         samples = self._samples(X, np.searchsorted(self.classes_, y))
+        self.network_.decide_as(samples.y)
         each = self._trainer.epochs(samples, None, rng if self.shuffle else None)
         self.n_iter_ = 0
         try:
@@ -185,7 +186,7 @@ class Unit(ClassifierMixin, BaseEstimator):
     def _outputs(self, X: ArrayLike) -> np.ndarray:
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self.network_.predict(X).reshape(X.shape[0], -1)
+        return self.network_.outputs(X)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the class of each sample. Among equal outputs, the first class wins.

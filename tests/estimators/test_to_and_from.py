@@ -60,6 +60,8 @@ def test_shift_scale_and_layers_without_biases():
         [4, 5, 3], output="softmax", shift=X.mean(0), scale=1 / X.std(0), bias=[False, True], dtype="float64", seed=0
     )
     assert fb.interop.to_sklearn(net).predict_proba(X) == pytest.approx(net.predict(X), rel=1e-12)
+    both = fb.MLP([4, 5, 2], standardize=X, standardize_targets=X[:, :2] * 100 + 7, dtype="float64", seed=0)
+    assert fb.interop.to_sklearn(both).predict(X) == pytest.approx(both.predict(X), rel=1e-12)
     single = fb.MLP([4, 1], output="sigmoid", seed=0)
     assert fb.interop.to_sklearn(single, ["no", "yes"]).predict_proba(X)[:, 1] == pytest.approx(
         single.predict(X).ravel(), rel=1e-5
