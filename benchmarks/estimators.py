@@ -49,12 +49,17 @@ def hundred_fits(module: Any, dtype: str) -> Callable[[], Any]:
     return fit
 
 
-def wide(module: Any, dtype: str) -> Callable[[], Any]:
-    """Return a function that fits rows with 100 of 50,000 columns, by SGD with its default momentum."""
-    from sparse import words
+def wide(solver: str, **options: float) -> Callable[[Any, str], Callable[[], Any]]:
+    """Return a maker of functions that fit rows with 100 of 50,000 columns."""
 
-    X, y = words(4000, 50_000, 100).astype(dtype), np.arange(4000) % 2
-    return lambda: module.MLPClassifier((64,), solver="sgd", batch_size=128, max_iter=2, random_state=0).fit(X, y)
+    def make(module: Any, dtype: str) -> Callable[[], Any]:
+        from sparse import words
+
+        X, y = words(4000, 50_000, 100).astype(dtype), np.arange(4000) % 2
+        settings = {"solver": solver, "batch_size": 128, "max_iter": 2, "random_state": 0, **options}
+        return lambda: module.MLPClassifier((64,), **settings).fit(X, y)
+
+    return make
 
 
 def search(module: Any, dtype: str) -> Callable[[], Any]:
@@ -65,7 +70,13 @@ def search(module: Any, dtype: str) -> Callable[[], Any]:
     return lambda: found.fit((X / 16).astype(dtype), y)
 
 
-OTHERS = {"100 fits": hundred_fits, "sparse": wide, "search": search}
+OTHERS = {
+    "100 fits": hundred_fits,
+    "sparse, Adam": wide("adam"),
+    "sparse, momentum": wide("sgd"),
+    "sparse, SGD": wide("sgd", momentum=0.0, alpha=0.0),
+    "search": search,
+}
 
 
 def in_turns(makers: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:

@@ -180,6 +180,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         return None
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, given: tuple = (None, None, None), incremental: bool = False):
+        """Carry out `fit`, with samples for validation, or `partial_fit` if `incremental`. Return the estimator."""
         first = "network_" not in self.__dict__ or (not self.warm_start and not incremental)
         X, y = self._validate_input(X, y, first, "partial_fit" if incremental else "fit")
         if sample_weight is not None:
@@ -242,6 +243,9 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         net = self._current()
         self._arrays = None
         if self._trainer is not None and incremental:
+            for name, value in (("l2", self.alpha), ("n_threads", self.n_threads)):
+                if getattr(self._trainer, name) != value:  # the user may have changed a parameter between two calls
+                    setattr(self._trainer, name, value)
             return
         optimizer = OPTIMIZERS[self.solver](self) if isinstance(self.solver, str) else self.solver
         random = any(net.architecture.dropout)
