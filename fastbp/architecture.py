@@ -148,6 +148,9 @@ class Architecture:
             dropout=self.dropout[first:last],
             input_noise=0.0 if first else self.input_noise,
             threshold=self.threshold if ends else 0.5,
+            columns=None if first else self.columns,
+            flat=self.flat and ends,
+            multilabel=self.multilabel and ends,
             bias=self.bias[first:last],
         )
 

@@ -150,9 +150,12 @@ def choice(value: object, name: str, among: object) -> str:
 
 def meant(name: object, among: Iterable[str]) -> str:
     """Return what to add to a message about a wrong name: the name that is most like it, or nothing."""
+    names = list(among)
+    if not names:
+        return ""
     import difflib  # it takes milliseconds, and only mistakes need it
 
-    found = difflib.get_close_matches(str(name).lower().replace("-", "_"), list(among), 1)
+    found = difflib.get_close_matches(str(name).lower().replace("-", "_"), names, 1)
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
@@ -232,12 +235,15 @@ def path(value: object, name: str) -> Path:
 def column(value: object, name: str) -> str:
     """Return the value, if it is a string, as each name of a column of the history is. Raise TypeError if not.
 
-    At the beginning of a name, "val_" stands for "validation_", and a name "acc" stands for "accuracy".
+    For the scores that everybody has, "val_" stands for "validation_", and "acc" for "accuracy". Other names that begin
+    with "val_" are those of users.
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be the name of a column of the history, got {value!r}")
     held_out = value.startswith(("val_", "validation_"))
     column = value.partition("_")[2] if held_out else value
+    if column not in ("acc", "accuracy", "loss", "objective", "mae", "r2", "auc", "f1"):
+        return value
     return "validation_" * held_out + ("accuracy" if column == "acc" else column)
 
 

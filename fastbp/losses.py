@@ -216,7 +216,8 @@ class CrossEntropy(Loss):
     @property
     def whole_row(self) -> Any:
         # This function overwrites its columns of outputs by probabilities, which nobody reads after it: the identity
-        # has no derivative to multiply with, and the largest probability is that of the largest logit.
+        # has no derivative to multiply with. The accuracy compares them: logits that differ by less than a rounding of
+        # their probabilities count as equal.
         return columns.softmax_cross_entropy if self.from_logits else None
 
     def term(self, a, y, smoothing, uniform):
@@ -224,7 +225,7 @@ class CrossEntropy(Loss):
         return -y * log(p), -y / p
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class BinaryCrossEntropy(Loss):
     """C = -sum_i (y_i ln a_i + (1 - y_i) ln(1 - a_i))   (002). The name is "binary_cross_entropy".
 

@@ -1,7 +1,8 @@
 """Metrics measure how good predictions are. Training reports them but does not minimise them.
 
 A metric is one of the names in `METRICS`, an object such as ``TopK(2)``, or your own function ``f(y, a) -> float``.
-Your function gets the targets y as you gave them (class labels as int64) and the outputs a, of shape (n, n_out). If the
+Your function gets the targets y as you gave them and the outputs a, of shape (n, n_out). Class labels come as int64,
+and targets that the network standardizes in its dtype. If the
 network has one output and y has shape (n,), then a has shape (n,) too. A function that wants classes, probabilities or
 the weights of samples is given inside `OfClasses`, `OfProbabilities` or `OfOutputs`, which say so.
 
@@ -297,8 +298,8 @@ class TopK(Value):
         return float(np.average(above < self.k, weights=weights))
 
 
-@dataclass(frozen=True)
-class OfOutputs:
+@dataclass(frozen=True, repr=False, eq=False)
+class OfOutputs(Value):
     """`OfOutputs` makes a metric of a function of targets and outputs that may want the weights of samples.
 
     Parameters
@@ -413,25 +414,36 @@ class OfProbabilities(OfOutputs):
     """
 
     def arguments(self, y: np.ndarray, a: np.ndarray, decision: Decision) -> tuple[np.ndarray, np.ndarray]:
-        if decision.logits and (decision.each or a.shape[1] == 1):
-            a = np.exp(-np.logaddexp(0.0, -a))
-        elif decision.logits:
-            a = np.exp(a - a.max(axis=1, keepdims=True))
-            a /= a.sum(axis=1, keepdims=True)
-        return super().arguments(y, a, decision)
+        return super().arguments(y, probabilities(a, decision), decision)
 
 
-def _f1(y: np.ndarray, predicted: np.ndarray, sample_weight: np.ndarray | None) -> float:
-    """Return the mean F1 of the classes that occur, or of the outputs; that of class 1 for two classes."""
-    w = np.ones(len(y)) if sample_weight is None else sample_weight
-    kinds = [None] if y.ndim == 2 else np.union1d(y[w > 0], predicted[w > 0])
-    kinds = [1] if y.ndim == 1 and kinds.max(initial=1) == 1 else kinds
-    found = []
-    for kind in kinds:
-        true, guess = (y == 1, predicted == 1) if kind is None else ((y == kind)[:, None], (predicted == kind)[:, None])
-        both, either = w @ (true & guess), w @ true + w @ guess
-        found.append(np.where(either > 0, 2 * both / np.where(either > 0, either, 1.0), 0.0))
-    return float(np.mean(found))
+def probabilities(a: np.ndarray, decision: Decision) -> np.ndarray:
+    """Return outputs as probabilities, if they are logits, and as they are if not."""
+    if not decision.logits:
+        return a
+    if decision.each or a.shape[1] == 1:
+        return np.exp(-np.logaddexp(0.0, -a))
+    e = np.exp(a - a.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+class _F1(OfClasses):
+    def __call__(
+        self, y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None, decision: Decision = PROBABILITIES
+    ) -> float:
+        true, guess = self.arguments(y, a, decision)
+        if true.ndim == 1:
+            seen = slice(None) if weights is None else weights > 0
+            kinds = [1] if a.shape[1] <= 2 else np.union1d(true[seen], guess[seen])
+            true, guess = true[:, None] == kinds, guess[:, None] == kinds
+        return self.function(true == 1, guess == 1, weights)
+
+
+def _f1(true: np.ndarray, guess: np.ndarray, sample_weight: np.ndarray | None) -> float:
+    """Return the mean F1 of columns, which say of each sample whether it belongs to a class."""
+    w = np.ones(len(true)) if sample_weight is None else sample_weight
+    both, either = w @ (true & guess), w @ true + w @ guess
+    return float(np.mean(np.where(either > 0, 2 * both / np.where(either > 0, either, 1.0), 0.0)))
 
 
 def _balanced_accuracy(y: np.ndarray, predicted: np.ndarray, sample_weight: np.ndarray | None) -> float:
@@ -444,11 +456,11 @@ def _balanced_accuracy(y: np.ndarray, predicted: np.ndarray, sample_weight: np.n
     return float(np.mean(np.bincount(y, w * (y == predicted), len(of_class))[there] / of_class[there]))
 
 
-f1 = OfClasses(_f1, name="f1", weights=True)
+f1 = _F1(_f1, name="f1", weights=True)
 """The F1 score, the harmonic mean of precision and recall.
 
 For two classes, it is that of class 1. For more, and for outputs that say yes or no by themselves, it is the mean over
-the classes or outputs.
+the classes that occur or over the outputs.
 """
 
 balanced_accuracy = OfClasses(_balanced_accuracy, name="balanced_accuracy", weights=True)
@@ -538,7 +550,7 @@ def score(
         return function(y, a, weights, decision)
     if isinstance(function, TopK) or function in METRICS.values():
         with np.errstate(all="ignore"):
-            return function(y, a, weights)
+            return function(y, probabilities(a, decision), weights)
     y, a = y.view(), (a[:, 0] if a.shape[1] == 1 and y.ndim == 1 else a).view()
     y.flags.writeable = a.flags.writeable = False  # the kernels read these targets again, and check nothing
     return float(function(y, a))

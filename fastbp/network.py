@@ -276,7 +276,7 @@ class MLP(Scaling, metaclass=elsewhere.Hinting):
     def decide_as(self, y: Targets) -> None:
         """Set `multilabel` and `flat`. `Trainer` calls this method with the targets that it trains on."""
         made, one = self.architecture, self.sizes[-1] == 1
-        multilabel = made.multilabel if not y.classes else y.by_output and not one
+        multilabel = y.classes and y.by_output and not one
         flat = one and y.array.ndim == 1
         if (multilabel, flat) != (made.multilabel, made.flat):
             self.architecture = dataclasses.replace(made, multilabel=multilabel, flat=flat)
@@ -398,6 +398,8 @@ class MLP(Scaling, metaclass=elsewhere.Hinting):
         with self._lock:
             part = MLP.from_architecture(self.architecture.part(first, last), scale, shift)
             part.set_weights(self.weights[first:last], self.biases[first:last])
+            if last == L and self._targets is not None:
+                part.transform_as({"target_shift": self.target_shift, "target_scale": self.target_scale})
         return part
 
     def save(self, path: str | os.PathLike) -> None:
@@ -1052,7 +1054,8 @@ class MLP(Scaling, metaclass=elsewhere.Hinting):
         shown["dropout"] = hidden.pop() if not made.dropout[0] and len(hidden) == 1 else made.dropout
         options = {name: getattr(made, name) for name in ("output", "init", "input_noise", "max_norm")}
         dtype = np.float32 if made.dtype == np.float32 else str(made.dtype)
-        return call(self, sizes=list(made.sizes), dtype=dtype, seed=None, **options, **shown)
+        given = {"seed": None, "standardize": None, "standardize_targets": None}  # `shift` and `scale` say the rest
+        return call(self, sizes=list(made.sizes), dtype=dtype, **given, **options, **shown)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: a picture and a table of the layers."""

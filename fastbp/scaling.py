@@ -102,11 +102,15 @@ class Scaling:
         ValueError
             If a value does not fit. Nothing has changed then.
         """
-        made = {name: self._per_unit(value, name) for name, value in vectors.items()}
+        given, targets = {"shift": self.shift, "scale": self.scale, **vectors}, ("target_shift", "target_scale")
+        if len(given.keys() & {*targets}) == 1:
+            raise ValueError("target_shift and target_scale must come together, got one of them")
+        # All vectors are new: a trainer that goes on sees by `scale_in_use` that its operations have old ones.
+        made = {name: self._per_unit(value, name) for name, value in given.items()}
         with self._lock:
-            self._shift, self._scale = made.get("shift", self._shift), made.get("scale", self._scale)
+            self._shift, self._scale = made["shift"], made["scale"]
             if "target_scale" in made:
-                self._targets = tuple(made[name][: self.sizes[-1]] for name in ("target_shift", "target_scale"))
+                self._targets = tuple(made[name][: self.sizes[-1]] for name in targets)
             self._works.clear()  # because they contain the old numbers
 
     @property
@@ -157,9 +161,13 @@ class Scaling:
         [10.0]
         """
         made: dict[str, ArrayLike] = {}
+        architecture = self.architecture
         if X is not None:
             names, X = frames.names(X), frames.ordered(X, self.columns)
             found, sparse = moments.of_inputs(X, self.sizes[0], sample_weight)
+            architecture = dataclasses.replace(architecture, columns=self.columns or names)
+            if not sparse:
+                self._check_digits(found, "X", self.columns or names or range(self.sizes[0]))
             made |= {"shift": 0.0 if sparse else found.mean, "scale": found.scale}
         if y is not None:
             low, high = self.architecture.activations[-1].bounds or (-np.inf, np.inf)
@@ -169,8 +177,19 @@ class Scaling:
                     f"standardized targets need an output without bounds, such as 'identity', got {output!r}"
                 )
             found = moments.of_targets(frames.plain(y, "y"), self.sizes[-1], sample_weight)
+            self._check_digits(found, "y", range(self.sizes[-1]))
             made |= {"target_shift": found.mean, "target_scale": 1 / found.scale}
         if made:
             self.transform_as(made)
-        if X is not None:
-            self.columns = self.columns or names
+        self.architecture = architecture
+
+    def _check_digits(self, found: moments.Moments, name: str, columns: Sequence[object]) -> None:
+        """Raise ValueError if the dtype of the network has too few digits for the numbers of a column."""
+        lost = (found.deviation > 0) & (found.deviation < 16 * np.finfo(self.dtype).eps * np.abs(found.mean))
+        if lost.any():
+            k = int(lost.argmax())
+            raise ValueError(
+                f"{name} has a standard deviation of {found.deviation[k]:.3g} around a mean of {found.mean[k]:.3g} in "
+                f"column {columns[k]!r}: {self.dtype} has not enough digits; subtract the mean from {name}, or use "
+                f"dtype='float64'"
+            )

@@ -38,7 +38,7 @@ def seen(frame):
 
 WRONG = [
     # network
-    (lambda: fb.MLP([3]), ValueError, ["sizes must be a sequence of 2 to 101", "got [3]"]),
+    (lambda: fb.MLP([3]), ValueError, ["sizes must be 2 to 101 numbers of units", "got [3]"]),
     (lambda: fb.MLP([3, 0, 2]), ValueError, ["sizes[1] must be at least 1", "got 0"]),
     (lambda: fb.MLP([3, 2.5]), TypeError, ["sizes[1] must be an integer", "got 2.5"]),
     (lambda: fb.MLP([3, 4, 2], activation="relus"), ValueError, ["activation", "got 'relus'", "did you mean 'relu'"]),
@@ -88,10 +88,14 @@ WRONG = [
     (
         lambda: setattr(classifier(), "batchsize", 1),
         AttributeError,
-        ["no setting 'batchsize'", "did you mean 'batch_size'"],
+        ["no attribute 'batchsize'", "did you mean 'batch_size'"],
     ),
     (lambda: setattr(classifier(), "batch_size", -5), ValueError, ["batch_size must be at least 1", "got -5"]),
-    (lambda: fb.MLP([4, 8, [2, 1]]), TypeError, ["sizes[2] must be an integer", "got [2, 1] of type list"]),
+    (
+        lambda: fb.MLP([4, 8, [2, 1]]),
+        ValueError,
+        ["sizes must be 2 to 101 numbers", "got [4, 8, [2, 1]]"],
+    ),
     # inputs
     (lambda: classifier().fit(X[:, :2], LABELS), ValueError, ["X must have shape (n, 3)", "got (40, 2)"]),
     (lambda: classifier().fit(X[0], LABELS), ValueError, ["X must have shape (n, 3), a row a sample", "got (3,)"]),

@@ -323,9 +323,10 @@ class Reader:
                 f"with standardized targets; got the loss {self.loss.name!r}"
             )
         shift, scale = self.model.targets
-        array = (found.array.toarray() if found.sparse else found.array).astype(self.dtype)
+        # In float64: float32 would lose the differences between large targets before the mean is subtracted.
+        array = (found.array.toarray() if found.sparse else found.array).astype(np.float64)
         with np.errstate(all="ignore"):
-            array = array * scale if self.loss.summed else (array - shift) / scale
+            array = (array * scale if self.loss.summed else (array - shift) / scale).astype(self.dtype)
         within(array, f"standardized {name}", self.dtype)
         return Targets(array, KINDS[array.dtype], *found[2:])
 

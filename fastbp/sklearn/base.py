@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
+import operator
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.optimize import _check_optimize_result
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from ..activations import ACTIVATIONS, Activation
 from ..architecture import Architecture
 from ..engine.work import DivergedError, Samples
 from ..losses import Loss
-from ..network import MLP
 from ..optimizers import LBFGS, SGD, Adadelta, Adagrad, AdamW, Optimizer, RMSprop, Rprop
 from ..schedules import Schedule
 from ..training.lbfgs import Search
 from .callbacks import CallbackSupport
 from .epochs import AdamOfScikitLearn, EpochTrainer, network
+from .validation import Validating
 
 OPTIMIZERS: dict[str, Callable[[Any], Optimizer]] = {
     "sgd": lambda given: SGD(
@@ -53,19 +53,11 @@ NOT_FINITE = (
 )
 
 
-class Validation(NamedTuple):
-    """`Validation` holds the samples that are evaluated after each epoch."""
-
-    X: Any
-    y: Any
-    """The targets as the user gave them."""
-    weights: np.ndarray | None
-    samples: Samples
-    constant: float
-    """What scikit-learn adds to the mean loss."""
+HISTORY = ("loss_curve_", "validation_loss_curve_", "validation_scores_", "best_validation_score_", "best_loss_")
+"""The attributes that tell the course of training. L-BFGS has none of them."""
 
 
-class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Validating):
     """`BaseMLP` is the base class of `MLPClassifier` and `MLPRegressor`."""
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn reads this class attribute
@@ -83,7 +75,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         "tol": [Interval(Real, 0, None, closed="left")],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
@@ -98,78 +90,39 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     }
 
-    _arrays = _trainer = None
-
     @property
     def coefs_(self) -> list[np.ndarray]:
         """The weights of each layer, of shape (n_in, n_out). You may assign or change them: they are then used."""
-        return self._shown()[0]
+        return self._shown("coefs_")[0]
 
     @coefs_.setter
     def coefs_(self, coefs: list[np.ndarray]) -> None:
-        self._arrays = list(coefs), self._shown()[1]
+        self._arrays = list(coefs), self._shown("coefs_")[1]
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
         """The biases of each layer, of shape (n_out,). You may assign or change them: they are then used."""
-        return self._shown()[1]
+        return self._shown("intercepts_")[1]
 
     @intercepts_.setter
     def intercepts_(self, intercepts: list[np.ndarray]) -> None:
-        self._arrays = self._shown()[0], list(intercepts)
-
-    def _shown(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return the parameters as arrays. From then on they are those of the estimator, until it is trained again."""
-        if "network_" not in self.__dict__:
-            raise AttributeError(f"this {type(self).__name__} has no coefs_ and intercepts_ before it is fitted")
-        if self._arrays is None:
-            self._arrays = self.network_.weights, self.network_.biases
-        return self._arrays
-
-    def _current(self) -> MLP:
-        """Return the network, with the parameters that the user may have changed."""
-        if self._arrays is not None:
-            self.network_.set_weights(*self._arrays)
-        return self.network_
+        self._arrays = self._shown("intercepts_")[0], list(intercepts)
 
     @property
     def n_layers_(self) -> int:
         """The number of layers, with those of the inputs and of the outputs."""
-        return len(self._fitted().sizes)
+        self._of_fitted("n_layers_")
+        return len(self._network.sizes)
 
     @property
     def n_outputs_(self) -> int:
         """The number of outputs."""
-        return self._fitted().sizes[-1]
-
-    def _fitted(self) -> MLP:
-        """Return the network, or raise AttributeError before the first call of `fit`."""
-        if "network_" not in self.__dict__:
-            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
-        return self.network_
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return "network_" in self.__dict__
-
-    @abstractmethod
-    def _validate_input(self, X: Any, y: Any, reset: bool, use: str) -> tuple[Any, Any]:
-        """Return checked inputs and targets in the form that the trainer takes, for "fit" or another use."""
+        self._of_fitted("n_outputs_")
+        return self._network.sizes[-1]
 
     @abstractmethod
     def _plan(self) -> tuple[int, Loss, str | Activation, str]:
         """Return the number of outputs, the loss, the activation of the output, and what scikit-learn calls it."""
-
-    def _reported(self, loss: float) -> float:
-        """Return the mean loss as scikit-learn reports it, up to a constant."""
-        return loss
-
-    def _constant(self, y: Any, weights: np.ndarray | None) -> float:
-        """Return what scikit-learn adds to the mean loss."""
-        return 0.0
-
-    @abstractmethod
-    def _default_score(self, found: Validation, accuracy: float) -> float:
-        """Return the score of the validation samples."""
 
     def _threshold(self, dtype: np.dtype) -> float | None:
         """Return the number from which on an output means "yes", or None for that of the loss."""
@@ -181,67 +134,87 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, given: tuple = (None, None, None), incremental: bool = False):
         """Carry out `fit`, with samples for validation, or `partial_fit` if `incremental`. Return the estimator."""
-        first = "network_" not in self.__dict__ or (not self.warm_start and not incremental)
+        first = "_network" not in self.__dict__ or (not self.warm_start and not incremental)
         X, y = self._validate_input(X, y, first, "partial_fit" if incremental else "fit")
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X)
-        by_class = self._more_weights(y)
-        if by_class is not None:
-            sample_weight = by_class if sample_weight is None else sample_weight * by_class
+            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         rng = check_random_state(self.random_state)
         searches = self.solver == "lbfgs" or isinstance(self.solver, LBFGS)
-        if first:
-            self._begin(X, rng)
-        elif [*self.network_.sizes[1:-1]] != (hidden := self._hidden()):
-            raise ValueError(
-                f"hidden_layer_sizes must stay {list(self.network_.sizes[1:-1])} while training continues, got {hidden}"
-            )
-        self._make_trainer(searches, incremental, rng)
         if searches and given[0] is not None:
             raise ValueError("X_val must be None for L-BFGS, which has no epochs after which it could be evaluated")
-        root = self._begin_task(X, y, sample_weight)
+        if self.early_stopping and incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        self._begin(X, rng, first, searches)
+        self._make_trainer(incremental, rng)
+        by_class = self._more_weights(y)
+        weights = by_class if sample_weight is None or by_class is None else sample_weight * by_class
+        used = sample_weight if weights is None else weights
+        root = self._begin_task(X, y, used)
         try:
             if searches:
-                self._search(self._read(X, y, sample_weight), self._constant(y, sample_weight))
+                self._search(X, y, used)
             else:
-                self._descend(X, y, sample_weight, given, rng, incremental)
+                self._descend(X, y, used, sample_weight, given, rng, incremental)
         except DivergedError:
             raise ValueError(NOT_FINITE) from None
-        if not np.isfinite(self.network_.parameters.theta).all():
+        if not np.isfinite(self._network.parameters.theta).all():
             raise ValueError(NOT_FINITE)
-        self._end_task(root, X, y, sample_weight)
+        self._end_task(root, X, y, used)
         return self
 
     def _hidden(self) -> list[int]:
         """Return the numbers of units of the hidden layers."""
         given = self.hidden_layer_sizes
-        hidden = [int(n) for n in (given if hasattr(given, "__iter__") else [given])]
+        hidden = [operator.index(n) for n in (given if hasattr(given, "__iter__") else [given])]
         if any(n <= 0 for n in hidden):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
         return hidden
 
-    def _begin(self, X: Any, rng: np.random.RandomState) -> None:
-        """Make the network, and set all attributes to their values before the first epoch."""
+    def _begin(self, X: Any, rng: np.random.RandomState, first: bool, searches: bool) -> None:
+        """Make the network if this is the `first` call, or give it the present activation functions and dropout."""
         hidden = self._hidden()
         n_out, loss, output, self.out_activation_ = self._plan()
-        dtype = np.dtype(self.dtype or (X.dtype if X.dtype == np.float32 else np.float64))
+        if not first and (*hidden, n_out) != self._network.sizes[1:]:
+            before = [*self._network.sizes[1:-1]]
+            raise ValueError(f"hidden_layer_sizes must stay {before} while training continues, got {hidden}")
+        own = np.dtype(X.dtype if X.dtype == np.float32 else np.float64) if first else self._network.dtype
         given = self.activation
         names = [given] * len(hidden) if isinstance(given, str | Activation) else list(given)
         activation = ["sigmoid" if name == "logistic" else name for name in names]
         dropout = float(self.dropout) if isinstance(self.dropout, Real) else [float(rate) for rate in self.dropout]
-        architecture = Architecture([X.shape[1], *hidden, n_out], activation, output, None, dropout, 0.0, None, dtype)
-        self.network_ = network(architecture, rng, 2.0 if given == "logistic" else 6.0)
-        self._loss, self._arrays, self._trainer = loss, None, None
-        self.n_iter_, self.t_, self._no_improvement_count = 0, 0, 0
-        self.loss_curve_, self.validation_loss_curve_ = [], None
-        self.validation_scores_ = [] if self.early_stopping else None
-        self.best_validation_score_ = -np.inf if self.early_stopping else None
-        self.best_loss_ = None if self.early_stopping else np.inf
+        sizes, dtype = [X.shape[1], *hidden, n_out], np.dtype(self.dtype or own)
+        made = Architecture(sizes, activation, output, None, dropout, 0.0, None, dtype)
+        if first:
+            self._network = network(made, rng, 2.0 if given == "logistic" else 6.0)
+            self.n_iter_, self.t_, self._no_improvement_count, self._trainer = 0, 0, 0, None
+            for name in HISTORY:
+                self.__dict__.pop(name, None)
+        else:
+            before = self._current().architecture
+            made = dataclasses.replace(
+                made, threshold=before.threshold, flat=before.flat, multilabel=before.multilabel, columns=before.columns
+            )
+            if made != before:  # the user has changed parameters between two calls
+                weights, biases = self._network.weights, self._network.biases
+                self._network, self._trainer = network(made, None, 0.0), None
+                self._network.set_weights(weights, biases)
+        self._loss, self._arrays = loss, None
+        if not searches:
+            self._begin_history()
 
-    def _make_trainer(self, searches: bool, incremental: bool, rng: np.random.RandomState) -> None:
+    def _begin_history(self) -> None:
+        """Set the attributes that tell the course of training, where a call before this one has not set them."""
+        fresh: dict[str, Any] = {"loss_curve_": [], "validation_loss_curve_": None}
+        stops = self.early_stopping
+        fresh |= {"validation_scores_": [] if stops else None, "best_validation_score_": -np.inf if stops else None}
+        fresh["best_loss_"] = None if stops else np.inf
+        for name, value in fresh.items():
+            if name not in self.__dict__ or (value is not None and getattr(self, name) is None):
+                setattr(self, name, value)
+
+    def _make_trainer(self, incremental: bool, rng: np.random.RandomState) -> None:
         """Make a trainer, unless a call of `partial_fit` continues with the state of the optimizer."""
-        net = self._current()
-        self._arrays = None
+        net = self._network
         if self._trainer is not None and incremental:
             for name, value in (("l2", self.alpha), ("n_threads", self.n_threads)):
                 if getattr(self._trainer, name) != value:  # the user may have changed a parameter between two calls
@@ -261,48 +234,66 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
     def _read(self, X: Any, y: Any, sample_weight: np.ndarray | None) -> Samples:
         """Return checked samples for training. The network learns from them what kind of targets there are."""
         samples = self._trainer.read(X, y, sample_weight, trains=True)
-        self.network_.decide_as(samples.y)
+        self._network.decide_as(samples.y)
         return samples
 
-    def _search(self, samples: Samples, constant: float) -> None:
+    def _search(self, X: Any, y: Any, sample_weight: np.ndarray | None) -> None:
         """Minimise the loss over all samples with L-BFGS of scipy, as scikit-learn does."""
         from scipy.optimize import minimize
 
-        trainer, parameters = self._trainer, self.network_.parameters
+        trainer, parameters, samples = self._trainer, self._network.parameters, self._read(X, y, sample_weight)
         total = samples.n if samples.weights is None else float(samples.weights.sum())
         trainer.l2 = self.alpha / total
         work = trainer.work(samples.n)
-        search = Search(trainer.settings, trainer.state, work)
+        search, accepted = Search(trainer.settings, trainer.state, work), parameters.theta.copy()
+        self.n_iter_ = 0
 
         def tell(x: np.ndarray) -> None:
             self.n_iter_ += 1
+            accepted[:] = x
             if self.verbose:
                 print(f"Iteration {self.n_iter_}, loss = {search.look(x)[0]:.8f}")
+            if self._watched():
+                parameters.assign(x)
+                if self._end_epoch(self._begin_epoch(X, y, sample_weight), X, y, sample_weight):
+                    raise StopIteration
 
-        with work.reading(samples), np.errstate(all="ignore"):
-            found = minimize(
-                lambda x: search.look(x)[:2], parameters.theta.astype(np.float64), jac=True, method="L-BFGS-B",
-                callback=tell, options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
-            )  # fmt: skip
-            parameters.assign(found.x)
+        try:
+            with work.reading(samples), np.errstate(all="ignore"):
+                found = minimize(
+                    lambda x: search.look(x)[:2], parameters.theta.astype(np.float64), jac=True, method="L-BFGS-B",
+                    callback=tell, options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
+                )  # fmt: skip
+        except BaseException:  # Ctrl-C must not leave the network at a point that the search has only tried
+            parameters.assign(accepted)
+            raise
+        parameters.assign(found.x)
         self.n_iter_ = _check_optimize_result("lbfgs", found, self.max_iter)
-        penalty = 0.5 * trainer.l2 * trainer.squares()
+        penalty, constant = 0.5 * trainer.l2 * trainer.squares(), self._constant(y, sample_weight)
         self.loss_ = self._reported(float(found.fun) - penalty) + constant + penalty
 
     def _descend(
-        self, X: Any, y: Any, sample_weight: Any, given: tuple, rng: np.random.RandomState, incremental: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: np.ndarray | None,
+        of_samples: np.ndarray | None,
+        given: tuple,
+        rng: np.random.RandomState,
+        incremental: bool,
     ) -> None:
-        """Train by minibatch gradient descent until the loss, or the score of the validation, stops improving."""
-        if self.early_stopping and incremental:
-            raise ValueError("partial_fit does not support early_stopping=True")
+        """Train by minibatch gradient descent until the loss, or the score of the validation, stops improving.
+
+        The samples for validation have the weights `of_samples`, without those of classes.
+        """
         trainer = self._trainer
-        rows, validation = self._hold_out(X, y, sample_weight, given, rng)
+        rows, validation = self._hold_out(X, y, of_samples, given, rng)
         samples, n = self._read(X, y, sample_weight), X.shape[0] if rows is None else rows.size
         used = slice(None) if rows is None else rows
         constant = self._constant(y[used], None if sample_weight is None else sample_weight[used])
         trainer.batch_size = self._batch(n)
         epochs, scored = trainer.epochs(samples, rows, rng if self.shuffle else None), self._scorer(validation)
-        self.n_iter_, self._best = 0, self.network_.parameters.theta.copy() if self.early_stopping else None
+        self.n_iter_, self._best = 0, self._network.parameters.theta.copy() if self.early_stopping else None
         try:
             for _ in range(self.max_iter):
                 task = self._begin_epoch(X, y, sample_weight)
@@ -319,17 +310,29 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
                 if incremental or stop or (self._no_improvement_count > self.n_iter_no_change and self._is_over()):
                     break
                 if self.n_iter_ == self.max_iter:
-                    warnings.warn(
-                        f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization "
-                        f"hasn't converged yet.",
-                        ConvergenceWarning,
-                        stacklevel=4,
-                    )
+                    self._warn_of_the_end()
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        except DivergedError:
+            if not self.early_stopping or self.best_validation_score_ == -np.inf:
+                raise
+            warnings.warn(
+                f"Training has diverged in epoch {self.n_iter_ + 1}. The network has the weights with the best score; "
+                f"try a smaller learning_rate_init.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
         if self.early_stopping:
-            self.network_.parameters.assign(self._best)
+            self._network.parameters.assign(self._best)
             self._best = None
+
+    def _warn_of_the_end(self) -> None:
+        warnings.warn(
+            f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged "
+            f"yet.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
 
     def _batch(self, n: int) -> int:
         """Return the number of samples of a minibatch."""
@@ -337,86 +340,9 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             return min(200, n)
         if self.batch_size > n:
             warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=6
             )
         return min(self.batch_size, n)
-
-    def _hold_out(
-        self, X: Any, y: Any, sample_weight: Any, given: tuple, rng: np.random.RandomState
-    ) -> tuple[np.ndarray | None, Validation | None]:
-        """Return the numbers of the samples for training, or None for all, and the samples for validation."""
-        X_val, y_val, weights = given
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val must be given together, got one of them.")
-        if X_val is not None:
-            own, targets = self._validate_input(X_val, y_val, False, "validation")
-            weights = None if weights is None else _check_sample_weight(weights, own)
-            return None, self._validation(own, targets, weights)
-        if not self.early_stopping:
-            return None, None
-        stratify = y if self._stratifies() else None
-        rows, held = train_test_split(
-            np.arange(X.shape[0]), random_state=rng, test_size=self.validation_fraction, stratify=stratify
-        )
-        if held.size < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-            )
-        own, targets = X[held], y[held]
-        weights = None if sample_weight is None else sample_weight[held]
-        return rows, self._validation(own, targets, weights)
-
-    def _validation(self, X: Any, y: Any, weights: np.ndarray | None) -> Validation:
-        """Return checked samples for validation."""
-        read, constant = self._trainer.read(X, y, weights), self._constant(y, weights)
-        return Validation(X, self._labels(y), weights, read, constant)
-
-    def _stratifies(self) -> bool:
-        """Return whether each class has the same share of the samples for validation."""
-        return False
-
-    def _labels(self, y: Any) -> Any:
-        """Return targets in the form that users give them."""
-        return y
-
-    def _scorer(self, validation: Validation | None) -> Callable | None:
-        """Return the function of the estimator and of samples that early stopping looks at, or None for the default."""
-        if validation is None or self.scoring in (None, "loss"):
-            return None
-        return check_scoring(self, self.scoring)
-
-    def _judge(self, validation: Validation | None, scored: Callable | None) -> None:
-        """Compute the scores after an epoch, and count the epochs without an improvement."""
-        score = None
-        if validation is not None:
-            if self.validation_loss_curve_ is None:
-                self.validation_loss_curve_ = []
-            try:
-                found = self._trainer.score(validation.samples, "the validation data")
-            except FloatingPointError:
-                found = {"loss": np.nan}
-            self.validation_loss_curve_.append(self._reported(found["loss"]) + validation.constant)
-            if self.scoring == "loss":
-                score = -self.validation_loss_curve_[-1]
-            elif scored is not None:
-                weights = {} if validation.weights is None else {"sample_weight": validation.weights}
-                score = float(scored(self, validation.X, validation.y, **weights))
-            else:
-                score = self._default_score(validation, found.get("accuracy", np.nan))
-        if not self.early_stopping:
-            self._count(self.loss_curve_[-1] > self.best_loss_ - self.tol)
-            self.best_loss_ = min(self.best_loss_, self.loss_curve_[-1])
-            return
-        self.validation_scores_.append(score)
-        if self.verbose:
-            print(f"Validation score: {score:f}")
-        self._count(score < self.best_validation_score_ + self.tol)
-        if score > self.best_validation_score_:
-            self.best_validation_score_ = score
-            self._best[:] = self.network_.parameters.theta
-
-    def _count(self, worse: bool) -> None:
-        self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
 
     def _slow_down(self) -> None:
         """Set the learning rate of the next epoch, if it falls with the number of samples that training has used."""
@@ -444,8 +370,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
         """Return the outputs of the network, of shape (n, n_outputs_)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        X = self._checked(X)
         return self._current().outputs(X, n_threads=self.n_threads)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -461,14 +386,15 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         array of shape (n_samples, n_units)
             The activations, in the dtype of the network. Without hidden layers, they are the inputs.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._current().transform(X, n_threads=self.n_threads)
+        X, net = self._checked(X), self._current()
+        if len(net.sizes) == 2:
+            return (X.toarray() if hasattr(X, "toarray") else X).astype(net.dtype)
+        return net.transform(X, n_threads=self.n_threads)
 
     @property
     def _n_features_out(self) -> int:
         """The number of features that `transform` returns."""
-        return self.network_.sizes[-2]
+        return self._network.sizes[-2]
 
     def _check_solver(self) -> bool:
         if self.solver == "lbfgs" or isinstance(self.solver, LBFGS):
@@ -477,13 +403,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             )
         return True
 
-    def __getstate__(self) -> dict:
-        if self._arrays is not None:
-            self._current()
-        return {**super().__getstate__(), "_arrays": None}
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

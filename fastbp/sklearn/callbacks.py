@@ -26,7 +26,7 @@ class CallbackSupport(CallbackSupportMixin):
 
     def _fitted_now(self) -> dict[str, Any]:
         """Return the attributes that make a copy of the estimator one that stopped here."""
-        return {"network_": self.network_.astype(self.network_.dtype), "_arrays": None}
+        return {"_network": self._network.astype(self._network.dtype), "_arrays": None}
 
     def _begin_task(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """Tell the callbacks that the fit begins. Return its context, or None without callbacks."""

@@ -21,12 +21,18 @@ from ..graph import exp
 from ..losses import LOSSES, CrossEntropy, Loss, MulticlassHinge, MulticlassPerceptron, Poisson, SquaredError
 from ..optimizers import Optimizer
 from ..schedules import Schedule
-from .base import BaseMLP, Validation
+from .base import BaseMLP
 from .callbacks import with_callbacks
 from .epochs import keep
+from .validation import Validation
 
 INPUTS = (np.float64, np.float32, np.uint8)
 """The dtypes of X that are read as they are. scikit-learn converts uint8 to float64, with 8 times the memory."""
+
+
+def _has_margins(loss: Loss) -> bool:
+    """Return whether a loss is made for outputs of any sign, which are no probabilities."""
+    return loss.targets == "signs" or isinstance(loss, MulticlassHinge | MulticlassPerceptron)
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -161,7 +167,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn reads this class attribute
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions({"log_loss", *LOSSES}), Loss],
-        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
     def __init__(
@@ -226,6 +232,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Return targets as numbers of classes, as 0 and 1 for two classes, or as rows of 0 and 1 for many labels."""
         if self._multilabel():
             return self._label_binarizer.transform(y).astype(np.uint8)
+        if y.ndim == 2:
+            raise ValueError("The object was not fitted with multilabel input.")
         return np.searchsorted(self.classes_, y)
 
     def _labels(self, y: np.ndarray) -> np.ndarray:
@@ -242,14 +250,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError(f"loss must not be {self.loss!r} for targets with several labels, got such targets")
             if count < 2:
                 raise ValueError(f"y must have at least two classes with loss={self.loss!r}, got {count} class")
-            return (count, loss, "identity", "identity") if self._margins() else (count, loss, "softmax", "softmax")
+            return (count, loss, "identity", "identity") if _has_margins(loss) else (count, loss, "softmax", "softmax")
         if kind == "multiclass":
             n_out, output = count, "softmax"
         else:
             n_out, output = count if self._multilabel() else 1, "logistic"
         if self.loss == "log_loss" and kind != "multiclass":
             loss = LOSSES["binary_cross_entropy"]
-        output = "identity" if self._margins() else output
+        output = "identity" if _has_margins(loss) else output
         return n_out, loss, "sigmoid" if output == "logistic" else output, output
 
     def _chosen(self) -> Loss:
@@ -257,32 +265,38 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return checks.resolved("cross_entropy" if self.loss == "log_loss" else self.loss, "loss", LOSSES)
 
     def _margins(self) -> bool:
-        """Return whether the loss is made for outputs of any sign, which are no probabilities."""
-        return self._chosen().targets == "signs" or isinstance(self._chosen(), MulticlassHinge | MulticlassPerceptron)
+        """Return whether the outputs are no probabilities, by the loss of the last fit or of the one to come."""
+        return _has_margins(self._loss if "_network" in self.__dict__ else self._chosen())
 
     def _threshold(self, dtype: np.dtype) -> float | None:
         # scikit-learn chooses class 1 if its probability is above 1/2, and fastbp if it is at least 1/2.
-        return None if self._margins() else float(np.nextafter(dtype.type(0.5), dtype.type(1)))
+        return None if _has_margins(self._loss) else float(np.nextafter(dtype.type(0.5), dtype.type(1)))
 
     def _more_weights(self, y: np.ndarray) -> np.ndarray | None:
-        return None if self.class_weight is None else compute_sample_weight(self.class_weight, self._labels(y))
+        if self.class_weight is None:
+            return None
+        if self._multilabel():
+            raise ValueError("class_weight must be None for targets with several labels")
+        for name, weight in self.class_weight.items() if isinstance(self.class_weight, dict) else ():
+            checks.real(weight, f"class_weight[{name!r}]", 0)
+        return compute_sample_weight(self.class_weight, self._labels(y))
 
     def _stratifies(self) -> bool:
-        return self.network_.sizes[-1] == 1
+        return self._network.sizes[-1] == 1
 
     def _default_score(self, found: Validation, accuracy: float) -> float:
         if not self._multilabel() and not np.isnan(accuracy):
             return accuracy
-        right = self._decided(self.network_.outputs(found.samples.X.array)) == found.y
+        right = self._decided(self._network.outputs(found.samples.X.array)) == found.y
         return float(np.average(right.all(axis=1) if right.ndim == 2 else right, weights=found.weights))
 
     def _decided(self, a: np.ndarray) -> np.ndarray:
         """Return the classes that belong to outputs."""
         if self._multilabel():
-            return self._label_binarizer.inverse_transform(a, self.network_.threshold - 1e-16)
+            return self._label_binarizer.inverse_transform(a, self._network.threshold - 1e-16)
         if len(self.classes_) == 1:
             return np.repeat(self.classes_, len(a))
-        return self.classes_[a.argmax(axis=1) if a.shape[1] > 1 else (a[:, 0] >= self.network_.threshold).astype(int)]
+        return self.classes_[a.argmax(axis=1) if a.shape[1] > 1 else (a[:, 0] >= self._network.threshold).astype(int)]
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -322,7 +336,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ValueError
             If an argument does not fit, or if training has diverged.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        with self._all_or_nothing():
+            return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @available_if(lambda self: self._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
@@ -353,10 +368,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         if self.class_weight == "balanced":
             raise ValueError("class_weight must not be 'balanced' for partial_fit, which does not see all samples")
-        if _check_partial_fit_first_call(self, classes):
-            self._label_binarizer = LabelBinarizer()
-            self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
-        return self._fit(X, y, sample_weight, incremental=True)
+        with self._all_or_nothing():
+            if _check_partial_fit_first_call(self, classes):
+                self._label_binarizer = LabelBinarizer()
+                self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
+            return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the class of each sample.
@@ -537,11 +553,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     network_ : MLP
         The network. ``est.network_.save(path)`` writes it to a file that needs no scikit-learn.
 
-    Notes
-    -----
-    With the same parameters and the same `random_state`, the weights are those of scikit-learn up to rounding.
-    There are two differences. `loss_curve_` has the weighted mean over an epoch, if there is a `sample_weight`. With
-    several targets, "lbfgs" minimises the sum over the targets, whose gradient scikit-learn uses with another loss.
+    Notes ----- With the same parameters and the same `random_state`, the weights are those of scikit-learn up to
+    rounding. These are the differences: with `sample_weight`, which must not be negative, `loss_curve_` has the
+    weighted mean over an epoch; `momentum` must be below 1; after an error in `fit`, the estimator is what it was
+    before; and with several targets, "lbfgs" minimises the sum over the targets, whose gradient scikit-learn uses with
+    another loss.
 
     With scikit-learn 1.9 and newer, ``est.set_callbacks(...)`` takes its callbacks, such as its progress bar.
 
@@ -617,7 +633,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _reported(self, loss: float) -> float:
         # scikit-learn reports the mean over the outputs, and minimises the sum.
-        return loss / self.network_.sizes[-1] if isinstance(self._loss, SquaredError) else loss
+        return loss / self._network.sizes[-1] if isinstance(self._loss, SquaredError) else loss
 
     def _constant(self, y: np.ndarray, weights: np.ndarray | None) -> float:
         if not isinstance(self._loss, Poisson):
@@ -627,7 +643,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return float(np.average(terms.sum(axis=1), weights=weights))
 
     def _default_score(self, found: Validation, accuracy: float) -> float:
-        a = self.network_.outputs(found.samples.X.array).astype(np.float64)
+        a = self._network.outputs(found.samples.X.array).astype(np.float64)
         return metrics.r2(np.asarray(found.y, np.float64).reshape(a.shape), a, found.weights)
 
     @with_callbacks
@@ -668,7 +684,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ValueError
             If an argument does not fit, or if training has diverged.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        with self._all_or_nothing():
+            return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @available_if(lambda self: self._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
@@ -689,7 +706,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         MLPRegressor
             The estimator itself.
         """
-        return self._fit(X, y, sample_weight, incremental=True)
+        with self._all_or_nothing():
+            return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the targets of each sample.

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from ..architecture import Architecture
 from ..engine.work import DivergedError, Samples
@@ -25,9 +25,10 @@ from ..losses import LOSSES
 from ..optimizers import SGD
 from ..schedules import Schedule
 from .epochs import EpochTrainer, keep, network
+from .fitted import Fitted
 
 
-class Unit(ClassifierMixin, BaseEstimator):
+class Unit(ClassifierMixin, Fitted):
     """`Unit` is the base class of the learners with a single layer."""
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn reads this class attribute
@@ -68,13 +69,14 @@ class Unit(ClassifierMixin, BaseEstimator):
         ValueError
             If an argument does not fit, or if training has diverged.
         """
-        first = not (self.warm_start and hasattr(self, "network_"))
-        X, y = self._checked(X, y, first)
-        if first:
-            self.classes_ = np.unique(y)
-            self._begin(X)
-        self._check_classes(y)
-        self._train(X, y, self.max_iter)
+        first = not (self.warm_start and "_network" in self.__dict__)
+        with self._all_or_nothing():
+            X, y = self._samples_of(X, y, first)
+            if first:
+                self.classes_ = np.unique(y)
+            self._begin(X, y, first)
+            self._train(X, y, self.max_iter)
+        self._warn()
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -95,15 +97,15 @@ class Unit(ClassifierMixin, BaseEstimator):
         Unit
             The estimator itself.
         """
-        first = _check_partial_fit_first_call(self, classes)
-        X, y = self._checked(X, y, first)
-        if first:
-            self._begin(X)
-        self._check_classes(y)
-        self._train(X, y, 1)
+        with self._all_or_nothing():
+            first = _check_partial_fit_first_call(self, classes)
+            X, y = self._samples_of(X, y, first)
+            self._begin(X, y, first)
+            self._train(X, y, 1)
         return self
 
-    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
+    def _samples_of(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
+        """Return checked inputs and classes."""
         X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=reset)
         check_classification_targets(y)
         return X, column_or_1d(y, warn=True)
@@ -115,19 +117,30 @@ class Unit(ClassifierMixin, BaseEstimator):
         if unknown.size:
             raise ValueError(f"y has classes that are not in classes_: got {unknown}, and classes_ is {self.classes_}")
 
-    def _begin(self, X: Any) -> None:
-        """Make the network and its trainer."""
-        dtype = np.dtype(self.dtype or X.dtype)
-        sizes = [X.shape[1], 1 if len(self.classes_) == 2 else len(self.classes_)]
-        made = Architecture(sizes, (), self._output, None, 0.0, 0.0, None, dtype, bias=bool(self.fit_intercept))
-        self.network_ = network(made, None, 0.0)
-        self.mistakes_, self.loss_curve_ = [], []
-        loss = LOSSES[self._loss[sizes[1] > 1]]
-        self._trainer = EpochTrainer(
-            self.network_, loss=loss, optimizer=SGD(self._eta(X)), schedule=self.schedule, batch_size=self.batch_size,
-            seed=0, n_threads=1,
-        )  # fmt: skip
-        self.network_.decide_at(self._threshold)
+    def _begin(self, X: Any, y: np.ndarray, first: bool) -> None:
+        """Make the network and its trainer in the `first` call. Later, let the trainer follow changed parameters."""
+        self._check_classes(y)
+        if first:
+            dtype = np.dtype(self.dtype or X.dtype)
+            sizes = [X.shape[1], 1 if len(self.classes_) == 2 else len(self.classes_)]
+            made = Architecture(sizes, (), self._output, None, 0.0, 0.0, None, dtype, bias=bool(self.fit_intercept))
+            self._network, self._trainer, self._arrays = network(made, None, 0.0), None, None
+            self.mistakes_, self.loss_curve_ = [], []
+        net = self._current()
+        if net.architecture.bias[0] != bool(self.fit_intercept) or (self.dtype and net.dtype != self.dtype):
+            raise ValueError("fit_intercept and dtype must stay as they are while training continues")
+        wanted = {"batch_size": self.batch_size, "schedule": self.schedule}
+        if self._trainer is None:
+            loss, optimizer = LOSSES[self._loss[net.sizes[1] > 1]], SGD(self._eta(X))
+            self._trainer = EpochTrainer(net, loss=loss, optimizer=optimizer, seed=0, n_threads=1, **wanted)
+            net.decide_at(self._threshold)
+            return
+        if self.eta0 not in ("auto", self._trainer.optimizer.learning_rate):
+            wanted["optimizer"] = SGD(self.eta0)
+        for name, value in wanted.items():
+            if getattr(self._trainer, name) != value:
+                setattr(self._trainer, name, value)
+        net.decide_at(self._threshold)
 
     def _eta(self, X: Any) -> float:
         """Return the learning rate."""
@@ -141,7 +154,7 @@ class Unit(ClassifierMixin, BaseEstimator):
         """Train for a number of epochs, or until there is no mistake if the learner stops then."""
         rng = check_random_state(self.random_state)
         samples = self._samples(X, np.searchsorted(self.classes_, y))
-        self.network_.decide_as(samples.y)
+        self._network.decide_as(samples.y)
         each = self._trainer.epochs(samples, None, rng if self.shuffle else None)
         self.n_iter_ = 0
         try:
@@ -155,10 +168,8 @@ class Unit(ClassifierMixin, BaseEstimator):
                 f"training has diverged: the loss is not finite in epoch {self.n_iter_ + 1}; "
                 f"try an eta0 below {self._trainer.optimizer.learning_rate:g}, or scale X"
             ) from None
-        if not np.isfinite(self.network_.parameters.theta).all():
+        if not np.isfinite(self._network.parameters.theta).all():
             raise ValueError("training has diverged: a weight is not finite; try a smaller eta0, or scale X")
-        if epochs > 1:
-            self._warn()
 
     def _is_done(self) -> bool:
         """Return whether there is nothing more to learn."""
@@ -169,24 +180,26 @@ class Unit(ClassifierMixin, BaseEstimator):
 
     @property
     def coef_(self) -> np.ndarray:
-        """The weights, as a copy of shape (1, n_features) or (n_classes, n_features)."""
-        return self._parameters()[0].T
+        """The weights, of shape (1, n_features) or (n_classes, n_features). You may assign or change them."""
+        return self._shown("coef_")[0][0].T
+
+    @coef_.setter
+    def coef_(self, coef: ArrayLike) -> None:
+        self._arrays = [np.asarray(coef).T], self._shown("coef_")[1]
 
     @property
     def intercept_(self) -> np.ndarray:
-        """The biases, as a copy of shape (1,) or (n_classes,)."""
-        W, b = self._parameters()
-        return np.zeros(W.shape[1], W.dtype) if b is None else b
+        """The biases, of shape (1,) or (n_classes,). You may assign or change them. Without biases, they are 0."""
+        W, b = self._shown("intercept_")
+        return np.zeros(W[0].shape[1], W[0].dtype) if b[0] is None else b[0]
 
-    def _parameters(self) -> tuple[np.ndarray, np.ndarray | None]:
-        if "network_" not in self.__dict__:
-            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
-        return self.network_.weights[0], self.network_.biases[0]
+    @intercept_.setter
+    def intercept_(self, intercept: ArrayLike) -> None:
+        self._arrays = self._shown("intercept_")[0], [np.asarray(intercept)]
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self.network_.outputs(X)
+        X = self._checked(X)
+        return self._current().outputs(X)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the class of each sample. Among equal outputs, the first class wins.
@@ -217,15 +230,11 @@ class Unit(ClassifierMixin, BaseEstimator):
         array of shape (n_samples,) or (n_samples, n_classes)
             The values. With two classes, the second class is predicted where the value is at least 0.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        z = np.asarray(X @ self.coef_.T) + self.intercept_
+        X = self._checked(X)
+        net = self._current()
+        W, b = net.weights[0], net.biases[0]
+        z = np.asarray(X @ W) + (0.0 if b is None else b)
         return z[:, 0] if z.shape[1] == 1 else z
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
 
 class Perceptron(Unit):
@@ -424,7 +433,7 @@ class Adaline(Unit):
         return 1.0 / (1.0 + float(squares.max()))
 
     def _samples(self, X: Any, codes: np.ndarray) -> Samples:
-        n_out = self.network_.sizes[-1]
+        n_out = self._network.sizes[-1]
         targets = np.where(codes == 1, 1.0, -1.0) if n_out == 1 else np.where(np.eye(n_out)[codes] > 0, 1.0, -1.0)
         samples = self._trainer.read(X, targets, trains=True)
         return samples._replace(y=samples.y._replace(classes=True, by_output=n_out == 1))

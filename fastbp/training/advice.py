@@ -140,7 +140,10 @@ def warn_of_scales(network: MLP, samples: Samples, columns: Sequence[str] | None
     low, high = network.architecture.activations[-1].bounds or (0.0, 0.0)
     if y.classes or y.sparse or low > -math.inf or high < math.inf:
         return
-    values = y.array[rows].reshape(-1, network.sizes[-1])
+    values = y.array[rows]
+    values = values[:, None] if values.ndim == 1 else values
+    if values.shape[1] != network.sizes[-1]:  # a loss with other targets than outputs: they cannot be standardized
+        return
     mean, deviation = moments.of_array(values, "y")
     far = (deviation > 0) & ((deviation < USUAL[0]) | (np.maximum(deviation, np.abs(mean)) > USUAL[1]))
     if far.any():

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from .. import checks, files, loading
-from ..callbacks import Callback, Lambda, State
+from ..architecture import Architecture
+from ..callbacks import Callback, State
 from ..data import arrays, frames
 from ..data.arrays import Inputs
 from ..data.samples import input_blocks
@@ -165,20 +166,16 @@ class Ensemble:
         options |= {"validation_data": validation_data, "validation_split": validation_split}
         ended: list[bool] = []
 
-        def stop_if_ended(state: State) -> None:
-            state.stop = state.stop or bool(ended)
-
         def train(k: int) -> History:
-            # This callback stops a trainer when another one has ended in an error. With every=None it runs only when
-            # the compiled code returns to Python anyway, so it costs no time.
-            watch = Lambda(train_begin=stop_if_ended, batch_end=stop_if_ended, epoch_end=stop_if_ended, every=None)
             trainer, wanted = self.trainers[k], self.trainers[k].n_threads
             trainer.n_threads = 1
             try:
                 own = [] if callbacks is None else Hooks(callbacks(k), False).all
                 shown = progress if k == 0 else False
                 X, y, weights = samples[k]
-                return trainer.fit(X, y, sample_weight=weights, callbacks=[*own, watch], progress=shown, **options)
+                return trainer.fit(
+                    X, y, sample_weight=weights, callbacks=[*own, _Watch(ended)], progress=shown, **options
+                )
             except BaseException:
                 ended.append(True)
                 raise
@@ -202,7 +199,10 @@ class Ensemble:
             samples = [(X, y, sample_weight)] * count
         for trainer, given in zip(self.trainers, samples, strict=True):
             trainer.network.architecture.check_trainable()
-            trainer.read(*given, trains=True)
+            read = trainer.read(*given, trains=True)
+            if trainer is self.trainers[0]:  # one warning is enough
+                trainer.judge(read, frames.names(given[0]), stacklevel=5)
+            trainer._judged = True
         return samples
 
     def _of_each(self, X: Sequence, y: object, sample_weight: object) -> list[tuple]:
@@ -289,10 +289,13 @@ class Ensemble:
         target_shift, target_scale = first.network.target_shift, first.network.target_scale
         # This network returns what it is given, so the trainer computes the scores of the mean.
         n_out = mean.shape[1]
-        judge = MLP([n_out, n_out], dtype=mean.dtype, bias=False)
+        if not np.isfinite(mean).all():
+            raise FloatingPointError("an output for these samples is not finite")
+        made = Architecture([n_out, n_out], (), "identity", None, 0.0, 0.0, None, mean.dtype, bias=False)
+        judge = MLP.from_architecture(made, 1.0, 0.0)
         judge.set_weights([np.eye(n_out)], [None])
         judge.decide_at(first.network.threshold)
-        if any(map(TARGETS, [first.network])):  # the loss is that of standardized targets
+        if TARGETS(first.network) is not None:  # the loss is that of standardized targets
             judge.transform_as({"target_shift": target_shift, "target_scale": target_scale})
             mean = (mean - target_shift) / target_scale
         samples = first.read(mean, y, sample_weight, judge)
@@ -406,7 +409,8 @@ class Ensemble:
         """Return the mean outputs as rows."""
         networks = [trainer.network for trainer in self.trainers]
         n, blocks = input_blocks(frames.ordered(X, networks[0].columns), networks[0].sizes[0], networks[0].dtype)
-        if n <= together.ROWS and not any(map(TARGETS, networks)):
+        alike = not any(map(TARGETS, networks)) and len({network.columns for network in networks}) == 1
+        if n <= together.ROWS and alike:
             ((_, block),) = blocks
             if not block.sparse and len({*map(DTYPE, networks)}) == 1:
                 checks.threads(n_threads)
@@ -476,6 +480,23 @@ class Ensemble:
         """
         first = self.trainers[0].network
         return classes(self._outputs(X, n_threads), first.threshold, first.multilabel)
+
+
+class _Watch(Callback):
+    """`_Watch` stops a trainer when another one has ended in an error.
+
+    With None for `every`, it runs only when the compiled code returns to Python anyway, so it costs no time.
+    """
+
+    every = None
+
+    def __init__(self, ended: list[bool]):
+        self.ended = ended
+
+    def on_train_begin(self, state: State) -> None:
+        state.stop = state.stop or bool(self.ended)
+
+    on_batch_end = on_epoch_end = on_train_begin
 
 
 def _is_matrix(value: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn, Protocol
 
 import numpy as np
@@ -86,6 +86,8 @@ class Run:
             stop=state.position.stop,
         )
         self.settings, self._kept = trainer.settings, None
+        self.columns: Callable[[], tuple[str, ...] | None] | None = None
+        """What returns the names of the inputs, which are known when the first samples have been read."""
         self._prepare()
 
     def _prepare(self) -> None:
@@ -217,6 +219,8 @@ class Run:
             return
         if self.loss is None:
             self.trainer.network.decide_as(samples.y)
+        if self.columns is not None:
+            self.trainer.network.columns = self.columns()
         last = position.steps - done
         for reached in self._steps(samples, last, steps):
             if reached == last:  # the call ended inside a large minibatch

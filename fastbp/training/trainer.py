@@ -23,7 +23,7 @@ from ..engine import plan, threads
 from ..engine.work import DivergedError, Samples, Work
 from ..history import History
 from ..losses import OUTPUT_GRADIENT, Loss
-from ..metrics import METRICS, Decision, Metric, OfClasses, score
+from ..metrics import METRICS, Decision, Metric, OfClasses, balanced_accuracy, score
 from ..network import MLP, check_network
 from ..optimizers import Optimizer
 from ..schedules import Schedule
@@ -429,22 +429,28 @@ class Trainer:
                 samples = reader.weighted(samples, sample_weight, class_weight, rows)
                 source = sources.Arrays(samples, rows, self._shuffles, shuffle_buffer, self._batch(samples.n))
             if validation_data is not None:
-                validation = self._reader(self.network, columns=reader.columns).validation(validation_data)
+                validation = self._validation(reader, validation_data)
             if validation is not None:
                 self.check_metrics(validation.y)
             advice.check_monitors(self.settings, called, samples and samples.y.classes, validation and validation.y)
-            self._judge(samples, reader.columns)
+            self.judge(samples, reader.columns)
             run = Run(self, source, called, epochs)
-            self.network.columns = reader.columns
+            run.columns = lambda: reader.columns
             run.train(validation)
-            self.network.columns = reader.columns  # of blocks, the first one has the names
         return self.history
 
-    def _judge(self, samples: Samples | None, columns: Sequence[str] | None) -> None:
-        """Look at the scales of the first samples that come in arrays."""
+    def _validation(self, reader: Reader, given: tuple) -> Samples:
+        """Return checked validation data, with columns in the order of those of the training."""
+        if reader.columns is None and isinstance(given, tuple | list) and given:
+            # Of blocks, no names are known yet, so the validation data say in which order they come.
+            reader.columns = frames.names(given[0])
+        return self._reader(self.network, columns=reader.columns).validation(given)
+
+    def judge(self, samples: Samples | None, columns: Sequence[str] | None, stacklevel: int = 4) -> None:
+        """Warn of the scales of the first samples that come in arrays, as `advice.warn_of_scales` does."""
         if samples is not None and not self._judged:
             self._judged = True
-            advice.warn_of_scales(self.network, samples, columns, stacklevel=4)
+            advice.warn_of_scales(self.network, samples, columns, stacklevel)
 
     @property
     def _shuffles(self) -> bool:
@@ -778,6 +784,8 @@ class Trainer:
         for name, function in self.settings.scorers.items():
             if isinstance(function, OfClasses) and not y.classes:
                 raise ValueError(f"metrics must not have {name!r}, which needs classes: the targets are no classes")
+            if function is balanced_accuracy and y.by_output and self.network.sizes[-1] > 1:
+                raise ValueError(f"metrics must not have {name!r}, which needs one class for each sample")
         n_out, loss = self.network.sizes[-1], self.settings.resolved_loss
         if loss.target_count(n_out) != n_out:
             for name in self.settings.scorers:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import guarded, guarded_copy, parameters, pixels
+from helpers import any_scale, guarded, guarded_copy, parameters, pixels
 from scipy import sparse
 
 import fastbp as fb
 from fastbp.engine import roads, workspace
+
+pytestmark = any_scale
 
 OPTIMIZERS = [
     fb.SGD(0.1), fb.SGD(0.1, momentum=0.9), fb.Adam(), fb.RMSprop(0.001, momentum=0.5), fb.Adagrad(), fb.LBFGS(),

@@ -138,5 +138,5 @@ def test_wrong_calls():
         Perceptron().partial_fit(BITS, AND, classes=[0, 1]).partial_fit(BITS, AND + 1)
     with pytest.raises(ValueError, match="'eta0' parameter of Perceptron must be a float in the range"):
         Perceptron(eta0=-1).fit(BITS, AND)
-    with pytest.raises(AttributeError, match="this Adaline is not fitted yet"):
+    with pytest.raises(AttributeError, match="this Adaline has no coef_ before it is fitted"):
         _ = Adaline().coef_

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import labelled, mutations, parameters, same
+from helpers import any_pair, labelled, mutations, parameters, same
 
 import fastbp as fb
 from fastbp import files
@@ -592,6 +592,7 @@ def test_partial_fit():
         assert own.history.epochs == 0
 
 
+@any_pair
 @pytest.mark.parametrize("name", ["fit", "partial_fit"])
 def test_bad_samples_change_no_member(name, cores):
     """Also where only the loss of the last one refuses them."""
