@@ -248,3 +248,30 @@ def test_frames_of_targets():
     own.fit(FRAME, pd.DataFrame(rows == 1, columns=["a", "b"]))
     twin.fit(FRAME, rows)
     assert (own.network.theta == twin.network.theta).all()
+
+
+def test_validation_data_and_blocks_have_one_order():
+    """The validation data are read before the first block, which then comes in their order."""
+    own = trainer()
+    history = own.fit([(FRAME, Y)], validation_data=(TURNED, Y))
+    assert own.network.columns == tuple(TURNED.columns)
+    assert history["validation_loss"] == [pytest.approx(own.evaluate(FRAME, Y)["loss"])]
+
+
+def test_names_of_blocks_are_known_to_checkpoints_and_after_an_interruption(tmp_path):
+    def stop(state):
+        raise KeyboardInterrupt
+
+    own = trainer(metrics=[])
+    calls = [fb.Checkpoint(tmp_path), fb.callbacks.Lambda(epoch_begin=lambda state: state.epoch and stop(state))]
+    with pytest.raises(KeyboardInterrupt):
+        own.fit([(FRAME, Y)], epochs=2, callbacks=calls)
+    assert own.network.columns == fb.Trainer.resume(tmp_path).network.columns == ("age", "income", "height")
+
+
+def test_a_frame_with_equal_names_changes_nothing():
+    net = fb.MLP([3, 2], seed=0)
+    twice = pd.DataFrame(VALUES, columns=["age", "age", "height"])
+    with pytest.raises(ValueError, match="columns must be 3 different names"):
+        net.standardize(twice)
+    assert net.scale.tolist() == [1, 1, 1]

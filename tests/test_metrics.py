@@ -531,3 +531,23 @@ def test_wrappers_are_functions_for_checkpoints(tmp_path):
     with pytest.raises(ValueError, match="metrics must be those of the checkpoint"):
         fb.Trainer.resume(tmp_path)
     assert fb.Trainer.resume(tmp_path, metrics=["f1", metric]).evaluate(X, LABELS)["one"] == 1
+
+
+def test_f1_of_many_classes_of_which_two_occur():
+    """The number of outputs says whether there are two classes, and not the labels that happen to occur."""
+    assert fb.metrics.f1(np.array([0, 0]), np.array([[0.9, 0.05, 0.05]] * 2)) == 1.0
+    y, a = np.array([0, 0, 1, 1]), np.eye(3)[[0, 1, 1, 1]]
+    assert fb.metrics.f1(y, a) == pytest.approx((2 / 3 + 0.8) / 2)
+    assert fb.metrics.f1(y, a[:, :2]) == pytest.approx(0.8)
+
+
+def test_metrics_by_name_see_probabilities_of_logits():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.integers(0, 3, 60)
+    p, z = fb.MLP([3, 3], output="softmax", seed=0), fb.MLP([3, 3], seed=0)
+    losses = "cross_entropy", fb.losses.CrossEntropy(from_logits=True)
+    scores = [
+        fb.Trainer(net, loss=loss, metrics=["mae", "r2"]).evaluate(X, y)
+        for net, loss in zip((p, z), losses, strict=True)
+    ]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-5)

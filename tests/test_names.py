@@ -128,3 +128,7 @@ def test_messages_of_networks_and_schedules_propose_a_name():
         fb.MLP([2, 3, 1], init="he_unifrom")
     with pytest.raises(ValueError, match=re.escape("got 'stepp'; did you mean 'step'?")):
         fb.schedules.Cosine(3, per="stepp")
+
+
+def test_columns_of_users_keep_their_names():
+    assert fb.EarlyStopping("val_gain", mode="max").monitor == "val_gain"

@@ -205,3 +205,28 @@ def test_the_threshold_is_that_of_the_output():
 def test_layers_that_are_none(layers, error, message):
     with pytest.raises(error, match=message):
         whole()[layers]
+
+
+def test_slices_keep_what_belongs_to_their_ends():
+    """Names and scales of inputs go with the first layer; scales of targets and what outputs mean with the last."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3)).astype(np.float32)
+    y = 100 * X[:, 0] + 500
+    net = fb.MLP([3, 4, 1], standardize=X, standardize_targets=y, seed=0)
+    net.columns = ["a", "b", "c"]
+    fb.Trainer(net, loss="squared_error", seed=0).fit(X, y)
+    first, last = net[:1], net[1:]
+    assert first.columns == ("a", "b", "c")
+    assert last.columns is None
+    assert first.predict(X).shape == (40, 4)
+    assert last.predict(first.predict(X)).tolist() == net.predict(X).tolist() == net[:].predict(X).tolist()
+    several = fb.MLP([3, 4, 2], output="sigmoid", seed=0)
+    fb.Trainer(several, loss="binary_cross_entropy", seed=0).fit(X, np.ones((40, 2)))
+    assert (several[:1].multilabel, several[1:].multilabel) == (False, True)
+
+
+def test_one_number_for_targets_needs_the_other():
+    net = fb.MLP([3, 1], seed=0)
+    with pytest.raises(ValueError, match="target_shift and target_scale must come together, got one of them"):
+        net.transform_as({"target_scale": 2.0})
+    assert net.target_scale.tolist() == [1]

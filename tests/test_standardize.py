@@ -279,3 +279,34 @@ def test_known_tables_learn(name):
     own = fb.Trainer(net, loss=loss, metrics=["r2"], seed=0)
     history = own.fit(X, y, epochs=60, validation_split=0.25)
     assert history["validation_r2" if name == "diabetes" else "validation_accuracy"][-1] > least
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_targets_far_from_zero_keep_their_digits(dtype):
+    """The mean is subtracted in float64; where the dtype of predictions has too few digits, there is an error."""
+    y = 2e5 + np.arange(64.0) * 1000
+    X = np.arange(64.0)[:, None]
+    net = fb.MLP([1, 1], standardize=X, standardize_targets=y, dtype=dtype, seed=0)
+    fb.Trainer(net, loss="squared_error", optimizer=fb.LBFGS(), seed=0).fit(X, y, epochs=50)
+    assert np.abs(net.predict(X) - y).max() < 1
+    far = 1.6e9 + np.arange(64.0)
+    if dtype == "float32":
+        with pytest.raises(
+            ValueError, match=r"y has a standard deviation of 18\.5 around a mean of 1\.6e.09 in column 0"
+        ):
+            net.standardize(y=far)
+        with pytest.raises(ValueError, match=r"X has a standard deviation of 18\.5 .* use dtype='float64'"):
+            net.standardize(far[:, None])
+        assert net.target_shift.tolist() == pytest.approx([y.mean()], rel=1e-6)
+    else:
+        net.standardize(far[:, None], far)
+        assert net.target_shift.tolist() == [far.mean()]
+
+
+def test_a_trainer_sees_a_new_shift():
+    X, y = np.arange(8.0)[:, None], np.zeros(8)
+    net = fb.MLP([1, 1], seed=0)
+    trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(1e-9), seed=0)
+    trainer.partial_fit(X, y)
+    net.transform_as({"shift": 100.0})
+    assert trainer.partial_fit(X, y)["loss"] == pytest.approx(trainer.evaluate(X, y)["loss"], rel=1e-3)

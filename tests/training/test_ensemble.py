@@ -689,3 +689,35 @@ def test_descriptions_that_do_not_fit(tmp_path, change):
     path.write_bytes(files.pack("ensemble", {"members": members}, tensors))
     with pytest.raises(fb.ModelFileError):
         fb.Ensemble.load(path)
+
+
+def test_one_warning_of_scales_in_the_line_of_the_caller():
+    together = fb.Ensemble([fb.Trainer(fb.MLP([6, 3], seed=k), loss="squared_error") for k in range(3)])
+    with pytest.warns(UserWarning, match="the inputs have standard deviations") as caught:
+        together.fit(1000 * X, X[:, :3])
+    assert [(warning.filename, len(caught)) for warning in caught] == [(__file__, 1)]
+
+
+def test_a_missing_column_is_refused_before_the_first_epoch():
+    together = fb.Ensemble([fb.Trainer(fb.MLP([6, 3], seed=k), loss="squared_error") for k in range(2)])
+    with pytest.raises(ValueError, match="validation_data or validation_split"):
+        together.fit(X, X[:, :3], epochs=2, callbacks=lambda k: [fb.EarlyStopping("validation_loss")])
+    assert [own.history.epochs for own in together.trainers] == [0, 0]
+
+
+def test_scores_of_standardized_targets_have_one_unit():
+    """The loss of the mean is that of `Trainer.evaluate`, and metrics have the unit of the targets."""
+    y = 500 + 100 * X[:, :1]
+    net = fb.MLP([6, 1], standardize=X, standardize_targets=y, seed=0)
+    alone = fb.Trainer(net, loss="squared_error", metrics=["mae"])
+    twin = fb.Trainer(copy.deepcopy(net), loss="squared_error", metrics=["mae"])
+    assert fb.Ensemble([alone, twin]).evaluate(X, y) == pytest.approx(alone.evaluate(X, y), rel=1e-5)
+
+
+def test_members_with_other_orders_of_columns(monkeypatch):
+    pd = pytest.importorskip("pandas", reason="the names of columns come from frames")
+    nets = [fb.MLP([2, 1], seed=k) for k in range(2)]
+    nets[0].columns, nets[1].columns = ["a", "b"], ["b", "a"]
+    together = fb.Ensemble([fb.Trainer(net, loss="squared_error") for net in nets])
+    frame = pd.DataFrame(X[:, :2], columns=["a", "b"])
+    assert together.predict(frame)[:3].tolist() == together.predict(frame[:3]).tolist()
