@@ -59,24 +59,24 @@ class Fitted(BaseEstimator):
         if not np.array_equal(self._network.parameters.theta, self._before):  # it was trained since then
             self._arrays = None
             return self._network
-        known = self._network.parameters.unpack(self._before)
-        pairs = zip([*self._arrays[0], *self._arrays[1]], [*known[0], *known[1]], strict=False)
-        if not all(array is there is None or np.array_equal(array, there) for array, there in pairs):
-            self._take_over(*self._arrays)
+        for given, known in zip(self._arrays, self._network.parameters.unpack(self._before), strict=True):
+            if len(given) != len(known) or not all(map(_are_equal, given, known)):
+                self._take_over(*self._arrays)
+                break
         return self._network
 
     def _take_over(self, weights: list[np.ndarray], biases: list[np.ndarray | None]) -> None:
         """Give the network other parameters. If they have other numbers of hidden units, it gets them too."""
-        shapes, made = [np.shape(W) for W in weights], self._network.architecture
+        network, shapes, made = self._network, [np.shape(W) for W in weights], self._network.architecture
         chained = all(len(shape) == 2 for shape in shapes) and all(a[1] == b[0] for a, b in pairwise(shapes))
         if chained and len(shapes) == len(made.bias):
             sizes = (shapes[0][0], *(shape[1] for shape in shapes))
             if sizes != made.sizes and (sizes[0], sizes[-1]) == (made.sizes[0], made.sizes[-1]):
                 network = MLP.from_architecture(dataclasses.replace(made, sizes=sizes), 1.0, 0.0)
-                network.set_weights(weights, biases)
-                self._network, self._trainer = network, None
-        self._network.set_weights(weights, biases)
-        self._before = self._network.parameters.theta.copy()
+        network.set_weights(weights, biases)
+        if network is not self._network:
+            self._network, self._trainer = network, None
+        self._before = network.parameters.theta.copy()
 
     @contextlib.contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -120,3 +120,8 @@ class Fitted(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _are_equal(array: np.ndarray | None, known: np.ndarray | None) -> bool:
+    """Return whether two arrays have the same values, or neither exists."""
+    return array is known if known is None or array is None else np.array_equal(array, known)

@@ -155,6 +155,9 @@ def test_coefs_can_be_set_and_changed():
     model.coefs_ = [np.zeros((4, 7)), np.zeros((8, 3))]
     with pytest.raises(ValueError, match=r"weights\[0\] must have shape \(4, 8\), got \(4, 7\)"):
         model.predict(X)
+    model.coefs_ = model.coefs_[:1]
+    with pytest.raises(ValueError, match="weights must be 2 arrays, one a layer; got 1"):
+        model.predict(X)
     model.intercepts_ = [np.zeros(7), np.zeros(3)]
     model.coefs_ = [np.zeros((4, 7)), np.zeros((7, 3))]  # a unit has been taken away
     assert model.predict_proba(X) == pytest.approx(np.full((150, 3), 1 / 3))
