@@ -616,6 +616,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True, dtype=INPUTS, reset=reset
         )
+        if y.dtype.kind not in "fiub":
+            raise ValueError(f"y must be numbers for {type(self).__name__}, got dtype {y.dtype}")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if reset:
