@@ -315,6 +315,8 @@ def test_losses_for_numbers(loss):
     y = X[:, 0] + 0.1 * X[:, 1]
     model = MLPRegressor(loss=loss, learning_rate_init=0.02, max_iter=60, random_state=0).fit(X, y)
     assert model.score(X, y) > 0.9
+    with pytest.raises(ValueError, match="y must be numbers for MLPRegressor, got dtype <U1"):
+        MLPRegressor().fit(X, ["a"] * 150)
     with pytest.raises(ValueError, match=r"loss must be one for numbers, got 'cross_entropy', which is for classes"):
         MLPRegressor(loss="cross_entropy").fit(X, y)
 
