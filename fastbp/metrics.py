@@ -428,6 +428,12 @@ def probabilities(a: np.ndarray, decision: Decision) -> np.ndarray:
 
 
 class _F1(OfClasses):
+    """The F1 score, the harmonic mean of precision and recall.
+
+    For two classes, it is that of class 1. For more, and for outputs that say yes or no by themselves, it is the mean
+    over the classes that occur or over the outputs.
+    """
+
     def __call__(
         self, y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None, decision: Decision = PROBABILITIES
     ) -> float:
@@ -457,11 +463,6 @@ def _balanced_accuracy(y: np.ndarray, predicted: np.ndarray, sample_weight: np.n
 
 
 f1 = _F1(_f1, name="f1", weights=True)
-"""The F1 score, the harmonic mean of precision and recall.
-
-For two classes, it is that of class 1. For more, and for outputs that say yes or no by themselves, it is the mean over
-the classes that occur or over the outputs.
-"""
 
 balanced_accuracy = OfClasses(_balanced_accuracy, name="balanced_accuracy", weights=True)
 """The accuracy if all classes had the same number of samples: the mean over the classes of the share that is right."""
