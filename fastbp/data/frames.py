@@ -43,7 +43,7 @@ def ordered(X: Any, columns: Sequence[str] | None, name: str = "X") -> Any:
     TypeError
         If a column does not hold numbers.
     """
-    if not is_frame(X):
+    if type(X) is np.ndarray or not is_frame(X):  # the first saves a prediction of one row 0.5 us of 33
         return X
     own, order = names(X), range(len(X.columns))
     if columns is not None and own is not None and own != tuple(columns):
