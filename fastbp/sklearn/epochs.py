@@ -12,7 +12,7 @@ from ..network import MLP
 from ..optimizers import Adam
 from ..training.trainer import Trainer
 
-LINEAR = 1e-3
+LINEAR = 5e-3
 """The largest penalty l2 / (2 n) sum w^2 that is taken from a line between the ends of an epoch. The loss of an epoch
 is right to 1e-5 then; a penalty of 1 made errors of 1e-3."""
 

@@ -79,9 +79,12 @@ class Fitted(BaseEstimator):
         self._before = network.parameters.theta.copy()
 
     @contextlib.contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        """Put all attributes and parameters back, inside a with statement, if an error ends it."""
-        fitted = "_network" in self.__dict__
+    def _all_or_nothing(self, continues: bool) -> Iterator[None]:
+        """Put all attributes back, inside a with statement, if an error ends it.
+
+        If training `continues` with the same network, put its parameters back too. Else a new network takes its place.
+        """
+        fitted = continues and "_network" in self.__dict__
         before = {name: [*value] if isinstance(value, list) else value for name, value in self.__dict__.items()}
         architecture = self._current().architecture if fitted else None
         theta = self._network.parameters.theta.copy() if fitted else None

@@ -336,7 +336,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ValueError
             If an argument does not fit, or if training has diverged.
         """
-        with self._all_or_nothing():
+        with self._all_or_nothing(self.warm_start):
             return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @available_if(lambda self: self._check_solver())
@@ -368,7 +368,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         if self.class_weight == "balanced":
             raise ValueError("class_weight must not be 'balanced' for partial_fit, which does not see all samples")
-        with self._all_or_nothing():
+        with self._all_or_nothing(True):
             if _check_partial_fit_first_call(self, classes):
                 self._label_binarizer = LabelBinarizer()
                 self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
@@ -686,7 +686,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ValueError
             If an argument does not fit, or if training has diverged.
         """
-        with self._all_or_nothing():
+        with self._all_or_nothing(self.warm_start):
             return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @available_if(lambda self: self._check_solver())
@@ -708,7 +708,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         MLPRegressor
             The estimator itself.
         """
-        with self._all_or_nothing():
+        with self._all_or_nothing(True):
             return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: ArrayLike) -> np.ndarray:

@@ -70,7 +70,7 @@ class Unit(ClassifierMixin, Fitted):
             If an argument does not fit, or if training has diverged.
         """
         first = not (self.warm_start and "_network" in self.__dict__)
-        with self._all_or_nothing():
+        with self._all_or_nothing(not first):
             X, y = self._samples_of(X, y, first)
             if first:
                 self.classes_ = np.unique(y)
@@ -97,7 +97,7 @@ class Unit(ClassifierMixin, Fitted):
         Unit
             The estimator itself.
         """
-        with self._all_or_nothing():
+        with self._all_or_nothing(True):
             first = _check_partial_fit_first_call(self, classes)
             X, y = self._samples_of(X, y, first)
             self._begin(X, y, first)
