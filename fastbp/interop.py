@@ -189,7 +189,6 @@ def from_sklearn(estimator: BaseEstimator) -> MLP:
             f"estimator must be a fitted MLPClassifier or MLPRegressor, got {estimator!r}; call its method fit first"
         )
     if isinstance(getattr(estimator, "network_", None), MLP):  # of fastbp.sklearn
-        estimator.network_.set_weights(estimator.coefs_, estimator.intercepts_)
         return estimator.network_.astype(estimator.network_.dtype)
     outputs = {**OF_SCIKIT_LEARN, "exp": ActivationFormula(exp, name="exp")}
     sizes = [estimator.coefs_[0].shape[0], *(W.shape[1] for W in estimator.coefs_)]
@@ -203,8 +202,8 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
     """Make a fitted estimator of scikit-learn that predicts what a network predicts.
 
     A network with a softmax or a sigmoid output becomes an `MLPClassifier`, and one with an identity output an
-    `MLPRegressor`. The first layer takes over `shift` and `scale` of the network, and the last
-    layer `target_shift` and `target_scale`. This function needs scikit-learn.
+    `MLPRegressor`. The first layer takes over `shift` and `scale` of the network, and the last layer `target_shift` and
+    `target_scale`. This function needs scikit-learn.
 
     Parameters
     ----------

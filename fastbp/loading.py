@@ -94,7 +94,8 @@ def networks(contents: files.Contents, described: Mapping[str, Any], classes: Ma
     vectors: dict[str, dict[str, np.ndarray]] = {prefix: {} for prefix in made}
     # The loop holds one tensor at a time, so that a large network is in memory once, and not three times.
     for whole, tensor in contents.tensors():
-        prefix, name = (whole[: -len(end)], end) if (end := whole.rpartition(" ")[2]) != whole else ("", whole)
+        name = whole.rpartition(" ")[2]
+        prefix = whole[: len(whole) - len(name)]
         if name in VECTORS:
             vectors[prefix][name] = tensor
         else:

@@ -8,11 +8,11 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -26,7 +26,7 @@ from ..losses import Loss
 from ..optimizers import LBFGS, SGD, Adadelta, Adagrad, AdamW, Optimizer, RMSprop, Rprop
 from ..schedules import Schedule
 from ..training.lbfgs import Search
-from .callbacks import CallbackSupport
+from .callbacks import CallbackSupport, with_callbacks
 from .epochs import AdamOfScikitLearn, EpochTrainer, network
 from .validation import Validating
 
@@ -132,6 +132,47 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """Return weights of the samples that follow from their targets."""
         return None
 
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the network from new first weights, or with `warm_start` from those that it has.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            The inputs. Arrays of dtype uint8, float32 and float64 are read without a copy.
+        y : array of shape (n_samples,) or (n_samples, n_outputs)
+            The targets.
+        sample_weight : array of shape (n_samples,) or None, default None
+            The weight of each sample, at least 0.
+        X_val, y_val : arrays, or None, keyword-only, default None
+            Samples that are evaluated after each epoch. `early_stopping` looks at them, if they are given, and does not
+            hold out a share of the samples.
+        sample_weight_val : array of shape (n_val,) or None, keyword-only, default None
+            Their weights.
+
+        Returns
+        -------
+        BaseMLP
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit, or if training has diverged.
+        """
+        with self._all_or_nothing(self.warm_start):
+            return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
     def _fit(self, X: Any, y: Any, sample_weight: Any, given: tuple = (None, None, None), incremental: bool = False):
         """Carry out `fit`, with samples for validation, or `partial_fit` if `incremental`. Return the estimator."""
         first = "_network" not in self.__dict__ or (not self.warm_start and not incremental)
@@ -139,7 +180,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         rng = check_random_state(self.random_state)
-        searches = self.solver == "lbfgs" or isinstance(self.solver, LBFGS)
+        searches = self._searches()
         if searches and given[0] is not None:
             raise ValueError("X_val must be None for L-BFGS, which has no epochs after which it could be evaluated")
         if self.early_stopping and incremental:
@@ -147,8 +188,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         self._begin(X, rng, first, searches)
         self._make_trainer(incremental, rng)
         by_class = self._more_weights(y)
-        weights = by_class if sample_weight is None or by_class is None else sample_weight * by_class
-        used = sample_weight if weights is None else weights
+        used = sample_weight if by_class is None else by_class if sample_weight is None else sample_weight * by_class
         root = self._begin_task(X, y, used)
         try:
             if searches:
@@ -216,9 +256,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """Make a trainer, unless a call of `partial_fit` continues with the state of the optimizer."""
         net = self._network
         if self._trainer is not None and incremental:
-            for name, value in (("l2", self.alpha), ("n_threads", self.n_threads)):
-                if getattr(self._trainer, name) != value:  # the user may have changed a parameter between two calls
-                    setattr(self._trainer, name, value)
+            self._trainer.follow(l2=self.alpha, n_threads=self.n_threads)
             return
         optimizer = OPTIMIZERS[self.solver](self) if isinstance(self.solver, str) else self.solver
         random = any(net.architecture.dropout)
@@ -355,7 +393,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         what = "Validation score" if self.early_stopping else "Training loss"
         message = f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs."
         eta = self.learning_rate_init * trainer.factor
-        if self.solver != "sgd" or self.learning_rate != "adaptive" or eta <= 1e-6:
+        if not self._adapts() or eta <= 1e-6:
             if self.verbose:
                 print(message + (" Learning rate too small. Stopping." if self._adapts() else " Stopping."))
             return True
@@ -396,8 +434,12 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """The number of features that `transform` returns."""
         return self._network.sizes[-2]
 
+    def _searches(self) -> bool:
+        """Return whether the solver is L-BFGS, which uses all samples in each step."""
+        return self.solver == "lbfgs" or isinstance(self.solver, LBFGS)
+
     def _check_solver(self) -> bool:
-        if self.solver == "lbfgs" or isinstance(self.solver, LBFGS):
+        if self._searches():
             raise AttributeError(
                 f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
             )

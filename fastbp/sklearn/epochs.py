@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,12 @@ class EpochTrainer(Trainer):
         optimizer, settings, state = self.optimizer, self.settings, self.state
         at = lambda t: optimizer.hyper(t, self.factor * settings.learning_rate(t, state.history))  # noqa: E731
         return rule._replace(l2_divided=True, at=at)
+
+    def follow(self, **settings: Any) -> None:
+        """Assign the settings that have changed. Assigning one that has not would make the operations anew."""
+        for name, value in settings.items():
+            if getattr(self, name) != value:
+                setattr(self, name, value)
 
     def slow_down(self, factor: float) -> None:
         """Set the factor of the learning rate, and scale the velocity of SGD with it.
@@ -133,7 +140,7 @@ def network(architecture: Any, rng: np.random.RandomState | None, bound: float) 
     """
     made = MLP.from_architecture(architecture, 1.0, 0.0)
     if rng is not None:
-        for l, (n_in, n_out) in enumerate(zip(made.sizes[:-1], made.sizes[1:], strict=True)):
+        for l, (n_in, n_out) in enumerate(pairwise(made.sizes)):
             most = np.sqrt(bound / (n_in + n_out))
             W, b = rng.uniform(-most, most, (n_in, n_out)), rng.uniform(-most, most, n_out)
             made.parameters.set_layer(l, W, b)

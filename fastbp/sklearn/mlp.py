@@ -22,7 +22,6 @@ from ..losses import LOSSES, CrossEntropy, Loss, MulticlassHinge, MulticlassPerc
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 from .base import BaseMLP
-from .callbacks import with_callbacks
 from .epochs import keep
 from .validation import Validation
 
@@ -297,47 +296,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if len(self.classes_) == 1:
             return np.repeat(self.classes_, len(a))
         return self.classes_[a.argmax(axis=1) if a.shape[1] > 1 else (a[:, 0] >= self._network.threshold).astype(int)]
-
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-        sample_weight_val: ArrayLike | None = None,
-    ) -> MLPClassifier:
-        """Train the network from new first weights, or with `warm_start` from those that it has.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            The inputs. Arrays of dtype uint8, float32 and float64 are read without a copy.
-        y : array of shape (n_samples,) or (n_samples, n_labels)
-            The targets.
-        sample_weight : array of shape (n_samples,) or None, default None
-            The weight of each sample, at least 0.
-        X_val, y_val : arrays, or None, keyword-only, default None
-            Samples that are evaluated after each epoch. `early_stopping` looks at them, if they are given, and does not
-            hold out a share of the samples.
-        sample_weight_val : array of shape (n_val,) or None, keyword-only, default None
-            Their weights.
-
-        Returns
-        -------
-        MLPClassifier
-            The estimator itself.
-
-        Raises
-        ------
-        ValueError
-            If an argument does not fit, or if training has diverged.
-        """
-        with self._all_or_nothing(self.warm_start):
-            return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @available_if(lambda self: self._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
@@ -647,47 +605,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _default_score(self, found: Validation, accuracy: float) -> float:
         a = self._network.outputs(found.samples.X.array).astype(np.float64)
         return metrics.r2(np.asarray(found.y, np.float64).reshape(a.shape), a, found.weights)
-
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-        sample_weight_val: ArrayLike | None = None,
-    ) -> MLPRegressor:
-        """Train the network from new first weights, or with `warm_start` from those that it has.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            The inputs. Arrays of dtype uint8, float32 and float64 are read without a copy.
-        y : array of shape (n_samples,) or (n_samples, n_outputs)
-            The targets.
-        sample_weight : array of shape (n_samples,) or None, default None
-            The weight of each sample, at least 0.
-        X_val, y_val : arrays, or None, keyword-only, default None
-            Samples that are evaluated after each epoch. `early_stopping` looks at them, if they are given, and does not
-            hold out a share of the samples.
-        sample_weight_val : array of shape (n_val,) or None, keyword-only, default None
-            Their weights.
-
-        Returns
-        -------
-        MLPRegressor
-            The estimator itself.
-
-        Raises
-        ------
-        ValueError
-            If an argument does not fit, or if training has diverged.
-        """
-        with self._all_or_nothing(self.warm_start):
-            return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @available_if(lambda self: self._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)

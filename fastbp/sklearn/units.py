@@ -133,13 +133,10 @@ class Unit(ClassifierMixin, Fitted):
         if self._trainer is None:
             loss, optimizer = LOSSES[self._loss[net.sizes[1] > 1]], SGD(self._eta(X))
             self._trainer = EpochTrainer(net, loss=loss, optimizer=optimizer, seed=0, n_threads=1, **wanted)
-            net.decide_at(self._threshold)
-            return
-        if self.eta0 not in ("auto", self._trainer.optimizer.learning_rate):
-            wanted["optimizer"] = SGD(self.eta0)
-        for name, value in wanted.items():
-            if getattr(self._trainer, name) != value:
-                setattr(self._trainer, name, value)
+        elif self.eta0 == "auto":
+            self._trainer.follow(**wanted)
+        else:
+            self._trainer.follow(optimizer=SGD(self.eta0), **wanted)
         net.decide_at(self._threshold)
 
     def _eta(self, X: Any) -> float:

@@ -30,8 +30,8 @@ from .trainer import Trainer
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-PARTS = operator.attrgetter("architecture", "parameters", "_shift", "_scale")
-"""What the operations of a network depend on, by identity."""
+PARTS = operator.attrgetter("architecture", "parameters", "scale_in_use")
+"""What the operations of a network depend on, by identity. `shift` changes together with `scale`."""
 
 DTYPE, TARGETS = operator.attrgetter("architecture.dtype"), operator.attrgetter("_targets")
 

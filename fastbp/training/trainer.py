@@ -322,9 +322,8 @@ class Trainer:
             "multiclass_perceptron". The loss decides which targets are possible:
 
             - "cross_entropy", "multiclass_hinge" and "multiclass_perceptron" take class labels of shape (n,), from 0 to
-              n_out - 1, or rows of
-              probabilities of shape (n, n_out) with the sum 1. Labels are integers; floats without a fraction are too.
-              ``classes, y = np.unique(y, return_inverse=True)`` makes labels of strings.
+              n_out - 1, or rows of probabilities of shape (n, n_out) with the sum 1. Labels are integers; floats
+              without a fraction are too. ``classes, y = np.unique(y, return_inverse=True)`` makes labels of strings.
             - "binary_cross_entropy" takes values from 0 to 1.
             - "hinge", "squared_hinge" and "perceptron" take either 0 and 1, or -1 and 1.
             - "poisson" takes values that are at least 0.
