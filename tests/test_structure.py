@@ -2,6 +2,7 @@
 
 import ast
 import io
+import subprocess
 import tokenize
 from collections.abc import Iterator
 
@@ -85,6 +86,19 @@ def test_a_file_has_400_lines_of_code_and_a_function_50(path):
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert len(lines & {*range(node.lineno, node.end_lineno + 1)}) <= 50, node.name
+
+
+def test_git_tracks_only_what_the_project_is_made_of():
+    """Caches and outputs of tools, which hold paths of the machine that wrote them, have been tracked before."""
+    root = PACKAGE.parent
+    if not (root / ".git").exists():
+        pytest.skip("these sources are not a clone of the repository")
+    tracked = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True).stdout.split()
+    assert {path.partition("/")[0] for path in tracked} == {
+        ".ci", ".github", ".gitignore", "LICENSE", "README.md", "benchmarks", "examples", "fastbp", "pyproject.toml",
+        "tests",
+    }  # fmt: skip
+    assert [path for path in tracked if path.startswith(".ci/")] == [".ci/run"]
 
 
 def test_factories_of_kernels_have_different_names():
