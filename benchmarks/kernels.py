@@ -18,15 +18,15 @@ import numpy as np
 from numba import njit, prange
 
 import fastbp as fb
-from fastbp.engine import compiled, threads
+from fastbp.engine import kernel_cache, threads
+from fastbp.engine.memory import Record
 from fastbp.engine.parameters import Layout
-from fastbp.engine.workspace import Record
 from fastbp.kernels import dense, update
 from fastbp.kernels.panels import aligned, lanes_of
-from fastbp.kernels.records import LAYER, PRODUCT, STEP, UPDATE
 from fastbp.kernels.simd.memory import call, lanes
 from fastbp.kernels.simd.target import TILE_PANELS, TILE_ROWS
 from fastbp.kernels.simd.tiles import tile_fma, tile_store, tile_zero
+from fastbp.kernels.structs import LAYER, PRODUCT, STEP, UPDATE
 
 FMAS = 40_000
 
@@ -97,8 +97,8 @@ def kernels(
     h = np.array([0.1, 0.9], dtype)
     learn = Record(UPDATE, layers=layer.memory, depth=1, theta=theta, vectors=v, transposed=transposed, hyper=h)
     learn.set(size=layout.size)
-    product = compiled.kernel(dense.product, dtype)
-    momentum = compiled.kernel(update.learn, dtype, fb.SGD(0.1, momentum=0.9), False)
+    product = kernel_cache.kernel(dense.product, dtype)
+    momentum = kernel_cache.kernel(update.learn, dtype, fb.SGD(0.1, momentum=0.9), False)
 
     def timed(kernel: int, record: Record) -> Callable[[], float]:
         def measure() -> float:

@@ -19,12 +19,12 @@ from llvmlite import ir
 from numba import njit, prange, types
 from numba.extending import intrinsic
 
-from fastbp.engine import compiled, threads
-from fastbp.engine.work import Work
+from fastbp.engine import kernel_cache, threads
+from fastbp.engine.runner import Work
 from fastbp.kernels.loop import phase_count, team
-from fastbp.kernels.records import OPERATION, PHASE, STEP, divide, rows_of
 from fastbp.kernels.simd.memory import array_at, call, record_at
 from fastbp.kernels.simd.target import TILE_ROWS
+from fastbp.kernels.structs import OPERATION, PHASE, STEP, divide, rows_of
 
 
 @intrinsic
@@ -103,7 +103,7 @@ def profile(case: Case, n_threads: int | None = None, rounds: int = 15) -> tuple
             work.hyperparameters.lay_down(0, steps)
             count = work.threads
             tables.append(np.median([measure(work, steps, count) for _ in range(rounds)][1:], axis=0))
-    kernels, (table, without, summed) = compiled.names(), tables
+    kernels, (table, without, summed) = kernel_cache.names(), tables
     names = [kernels[kernel].split("-")[0] for kernel, _ in full.operations]
     at = names.index("learn")
     sums = summed[:, [kernels[kernel].split("-")[0] for kernel, _ in stored.operations].index("gradient")]

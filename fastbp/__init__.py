@@ -24,13 +24,13 @@ _collects = gc.isenabled()
 gc.disable()  # looking for garbage in all that Numba has made took 0.026 s, a third of this import
 try:
     from . import activations, callbacks, losses, metrics
-    from .averages import EMA, SWA
+    from .base.history import History
+    from .base.model_files import ModelFileError
     from .callbacks import EarlyStopping
-    from .files import ModelFileError
-    from .history import History
-    from .loading import load
-    from .network import MLP
-    from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop, Rprop
+    from .network.load import load
+    from .network.mlp import MLP
+    from .rules.averages import EMA, SWA
+    from .rules.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop, Rprop
     from .training.checkpoints import Checkpoint
     from .training.trainer import Trainer
 finally:
@@ -39,7 +39,7 @@ finally:
 
 if TYPE_CHECKING:
     from . import datasets, graph, interop, schedules
-    from .gradcheck import check_gradients, numerical_gradients
+    from .network.gradient_check import check_gradients, numerical_gradients
     from .training.ensemble import Ensemble
 
 __all__ = [
@@ -74,7 +74,11 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-_LATER = {"check_gradients": "gradcheck", "numerical_gradients": "gradcheck", "Ensemble": "training.ensemble"}
+_LATER = {
+    "check_gradients": "network.gradient_check",
+    "numerical_gradients": "network.gradient_check",
+    "Ensemble": "training.ensemble",
+}
 _LATER |= {name: name for name in ("datasets", "graph", "interop", "schedules")}
 """The modules that are imported when a program first uses one of these names. They take a fifth of the time."""
 

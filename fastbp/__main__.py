@@ -11,8 +11,9 @@ import llvmlite.binding
 import numba
 import numpy as np
 
-from . import __version__, extras
-from .engine import compiled, threads
+from . import __version__
+from .base import extras
+from .engine import kernel_cache, threads
 from .kernels.simd.target import registers
 
 SETS = {(512, 32): "AVX-512", (256, 16): "AVX2", (128, 16): "SSE2"}
@@ -45,10 +46,10 @@ def size(n: int) -> str:
 
 def cache() -> str:
     """Return where the compiled kernels are, and how many there are."""
-    directory = compiled.cache_directory()
+    directory = kernel_cache.cache_directory()
     if directory is None:
         return "none, because no directory can be written: each process compiles its own kernels"
-    sizes = compiled.cached()
+    sizes = kernel_cache.cached()
     return f"{directory.parent} ({len(sizes)} kernels, {size(sum(sizes.values()))})"
 
 
@@ -83,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--clear-cache", action="store_true", help="remove all compiled kernels; the next training compiles its own"
     )
     if parser.parse_args(arguments).clear_cache:
-        sizes = compiled.clear_cache()
+        sizes = kernel_cache.clear_cache()
         print(f"fastbp has removed {len(sizes)} compiled kernels, which took {size(sum(sizes.values()))}.")
     else:
         print("\n".join(f"{name:14}{value}" for name, value in rows()))

@@ -14,8 +14,8 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
-from . import checks
-from .files import write
+from .base import checks
+from .base.model_files import write
 
 __all__ = ["download_mnist", "load_mnist", "read_idx"]
 

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import checks
 from .activations import relu, sigmoid, softmax, softplus, tanh
+from .base import checks
 from .formulas.nodes import Node, apply, constant, gate, variable
 
 if TYPE_CHECKING:

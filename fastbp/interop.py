@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import extras
 from .activations import Activation
 from .activations import Formula as ActivationFormula
-from .graph import exp
-from .network import MLP, check_network
+from .base import extras
+from .formulas.nodes import apply
+from .network.mlp import MLP, check_network
 
 if TYPE_CHECKING:
     import torch
@@ -190,7 +191,7 @@ def from_sklearn(estimator: BaseEstimator) -> MLP:
         )
     if isinstance(getattr(estimator, "network_", None), MLP):  # of fastbp.sklearn
         return estimator.network_.astype(estimator.network_.dtype)
-    outputs = {**OF_SCIKIT_LEARN, "exp": ActivationFormula(exp, name="exp")}
+    outputs = {**OF_SCIKIT_LEARN, "exp": ActivationFormula(partial(apply, "exp"), name="exp")}
     sizes = [estimator.coefs_[0].shape[0], *(W.shape[1] for W in estimator.coefs_)]
     activation, output = OF_SCIKIT_LEARN[estimator.activation], outputs[estimator.out_activation_]
     network = MLP(sizes, activation=activation, output=output, dtype=estimator.coefs_[0].dtype, seed=0)

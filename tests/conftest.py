@@ -16,7 +16,7 @@ collect_ignore = ["typed_script.py", "campaign"]
 @pytest.fixture(autouse=True)
 def no_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests of what is written to standard error must not depend on the kernels that are in the cache."""
-    compiled = sys.modules.get("fastbp.engine.compiled")  # some tests look at what the import does
+    compiled = sys.modules.get("fastbp.engine.kernel_cache")  # some tests look at what the import does
     if compiled is not None:
         monkeypatch.setattr(compiled._notice, "given", True)
 

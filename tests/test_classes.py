@@ -7,7 +7,7 @@ import pytest
 from helpers import any_pair
 
 import fastbp as fb
-from fastbp import files
+from fastbp.base import model_files
 
 OUTPUTS = np.array([[0.2], [0.3], [-1.0]])
 LABELS = np.array([1, 1, 0])
@@ -131,8 +131,8 @@ def test_one_hot_rows_with_a_softmax_are_classes():
 def test_a_file_of_before_decides_by_the_largest_output(tmp_path):
     """The description then has no word of it."""
     net = fb.MLP([4, 3], seed=0)
-    described = files.plain(net.architecture)
+    described = model_files.plain(net.architecture)
     del described["Architecture"]["multilabel"]
     tensors = {"shift": net.shift, "scale": net.scale, "W1": net.weights[0], "b1": net.biases[0]}
-    files.write(tmp_path / "m", files.pack("network", described, tensors))
+    model_files.write(tmp_path / "m", model_files.pack("network", described, tensors))
     assert fb.load(tmp_path / "m").architecture == net.architecture

@@ -97,7 +97,7 @@ def test_trainer():
 
 
 def test_the_import_does_not_load_it():
-    code = "import sys, fastbp; print('fastbp.drawing' in sys.modules, 'html' in sys.modules)"
+    code = "import sys, fastbp; print('fastbp.base.html' in sys.modules, 'html' in sys.modules)"
     assert run(code).stdout.split()[0] == "False"
 
 

@@ -10,29 +10,27 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import elsewhere
+from fastbp.base import hints
 
 
 def trainer(**options) -> fb.Trainer:
     return fb.Trainer(fb.MLP([2, 1], seed=0), loss="squared_error", **options)
 
 
-@pytest.mark.parametrize("name", elsewhere.NETWORK)
+@pytest.mark.parametrize("name", hints.NETWORK)
 def test_names_of_other_libraries(name):
     net = fb.MLP([2, 1])
     for of in (net, fb.MLP):
-        with pytest.raises(
-            AttributeError, match=re.escape(f"MLP has no attribute {name!r}: {elsewhere.NETWORK[name]}")
-        ):
+        with pytest.raises(AttributeError, match=re.escape(f"MLP has no attribute {name!r}: {hints.NETWORK[name]}")):
             getattr(of, name)
         assert not hasattr(of, name)
     assert name not in dir(net)
 
 
-@pytest.mark.parametrize("name", elsewhere.TRAINER)
+@pytest.mark.parametrize("name", hints.TRAINER)
 def test_names_of_other_libraries_for_trainers(name):
     own = trainer()
-    message = re.escape(f"Trainer has no attribute {name!r}: {elsewhere.TRAINER[name]}")
+    message = re.escape(f"Trainer has no attribute {name!r}: {hints.TRAINER[name]}")
     with pytest.raises(AttributeError, match=message):
         getattr(own, name)
     with pytest.raises(AttributeError, match=message):
@@ -41,8 +39,8 @@ def test_names_of_other_libraries_for_trainers(name):
 
 
 def test_the_hints_are_about_what_is_not_there():
-    assert not {*elsewhere.NETWORK} & {*dir(fb.MLP([2, 1]))}
-    assert not {*elsewhere.TRAINER} & {*dir(trainer())}
+    assert not {*hints.NETWORK} & {*dir(fb.MLP([2, 1]))}
+    assert not {*hints.TRAINER} & {*dir(trainer())}
 
 
 def test_other_names():

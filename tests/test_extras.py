@@ -10,7 +10,7 @@ import pytest
 from helpers import ROOT
 
 import fastbp as fb
-from fastbp import extras
+from fastbp.base import extras
 
 
 @pytest.fixture

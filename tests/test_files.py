@@ -12,7 +12,7 @@ from helpers import digest, mutations, parameters
 from safetensors.numpy import load_file, save_file
 
 import fastbp as fb
-from fastbp import files
+from fastbp.base import model_files
 
 
 def network(dtype=np.float32):
@@ -94,7 +94,7 @@ def rewrite(path, change_tensors=None, change_metadata=None, change_network=None
     metadata["description"] = json.dumps(described)
     if change_tensors:
         change_tensors(tensors)
-    metadata["sha256"] = files.digest(metadata["description"], sorted(tensors.items()))
+    metadata["sha256"] = model_files.digest(metadata["description"], sorted(tensors.items()))
     if change_metadata:
         change_metadata(metadata)
     save_file(tensors, path, metadata)

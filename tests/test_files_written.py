@@ -18,7 +18,7 @@ import pytest
 from helpers import parameters, run_function, same
 
 import fastbp as fb
-from fastbp import files
+from fastbp.base import model_files
 
 posix = pytest.mark.skipif(os.name != "posix", reason="this platform has other permissions and links")
 as_root = pytest.mark.skipif(
@@ -33,7 +33,7 @@ def test_permissions_stay(tmp_path, mode):
     path = tmp_path / "m"
     path.write_bytes(b"old")
     path.chmod(mode)
-    files.write(path, b"new")
+    model_files.write(path, b"new")
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
@@ -44,7 +44,7 @@ def test_the_owner_stays(tmp_path):
     path = tmp_path / "m"
     path.write_bytes(b"old")
     os.chown(path, 12345, 54321)
-    files.write(path, b"new")
+    model_files.write(path, b"new")
     assert (path.stat().st_uid, path.stat().st_gid) == (12345, 54321)
 
 
@@ -53,7 +53,7 @@ def test_the_owner_stays(tmp_path):
 def test_a_new_file_follows_the_umask(tmp_path, umask):
     before = os.umask(umask)
     try:
-        files.write(tmp_path / "m", b"new")
+        model_files.write(tmp_path / "m", b"new")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == 0o666 & ~umask
@@ -63,7 +63,7 @@ def test_a_new_file_follows_the_umask(tmp_path, umask):
 def test_the_umask_of_the_process_is_left_alone(tmp_path, monkeypatch):
     """Another thread that makes a file in that moment would make it for everybody."""
     monkeypatch.setattr(os, "umask", lambda mask: pytest.fail(f"the umask was set to {mask:o}"))
-    files.write(tmp_path / "m", b"new")
+    model_files.write(tmp_path / "m", b"new")
     assert (tmp_path / "m").read_bytes() == b"new"
 
 
@@ -73,7 +73,7 @@ def test_a_file_that_must_not_be_written_is_not_replaced(tmp_path):
     path.write_bytes(b"old")
     path.chmod(0o444)
     with pytest.raises(PermissionError, match="m"):
-        files.write(path, b"new")
+        model_files.write(path, b"new")
     assert path.read_bytes() == b"old"
 
 
@@ -84,7 +84,7 @@ def test_a_link_stays_a_link(tmp_path, target):
     if "missing" not in target:
         (tmp_path / target).write_bytes(b"old")
     (tmp_path / "m").symlink_to(target)
-    files.write(tmp_path / "m", b"new")
+    model_files.write(tmp_path / "m", b"new")
     assert (tmp_path / "m").is_symlink()
     assert (tmp_path / target).read_bytes() == b"new"
     assert sorted(p.name for p in (tmp_path / "elsewhere").iterdir()) == [Path(target).name] * ("/" in target)
@@ -95,7 +95,7 @@ def test_links_in_a_circle(tmp_path):
     (tmp_path / "m").symlink_to("n")
     (tmp_path / "n").symlink_to("m")
     with pytest.raises(OSError, match="symbolic links"):
-        files.write(tmp_path / "m", b"new")
+        model_files.write(tmp_path / "m", b"new")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "n"]
 
 
@@ -105,7 +105,7 @@ def test_a_pipe_is_written_and_not_replaced(tmp_path):
     read = []
     reader = threading.Thread(target=lambda: read.append((tmp_path / "m").read_bytes()))
     reader.start()
-    files.write(tmp_path / "m", b"new")
+    model_files.write(tmp_path / "m", b"new")
     reader.join(30)
     assert read == [b"new"]
     assert stat.S_ISFIFO((tmp_path / "m").stat().st_mode)
@@ -135,7 +135,7 @@ def test_a_device_is_written_and_not_replaced(tmp_path):
 def test_long_names(tmp_path, name):
     """The name of the partial file must not be longer than names may be."""
     for content in (b"old", b"new"):
-        files.write(tmp_path / name, content)
+        model_files.write(tmp_path / name, content)
         assert (tmp_path / name).read_bytes() == content
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -143,7 +143,7 @@ def test_long_names(tmp_path, name):
 def test_a_directory_is_not_a_file(tmp_path):
     (tmp_path / "m").mkdir()
     with pytest.raises(OSError, match="m"):
-        files.write(tmp_path / "m", b"new")
+        model_files.write(tmp_path / "m", b"new")
     assert not list((tmp_path / "m").iterdir())
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
@@ -163,7 +163,7 @@ def interrupt_line(wanted: int, path: Path) -> bool:
 
     sys.settrace(trace)
     try:
-        files.write(path, b"new")
+        model_files.write(path, b"new")
     except KeyboardInterrupt:
         return False
     finally:
@@ -172,7 +172,7 @@ def interrupt_line(wanted: int, path: Path) -> bool:
 
 
 def interrupted_writes(directory: str) -> None:
-    """Interrupt each line of `files.write`, one after another."""
+    """Interrupt each line of `model_files.write`, one after another."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     path = Path(directory, "m")
     path.write_bytes(b"old")

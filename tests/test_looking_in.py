@@ -194,9 +194,9 @@ def test_input_gradients_change_nothing_else():
 def test_input_gradients_touch_nothing_beside(monkeypatch, at_end):
     from helpers import guarded
 
-    from fastbp.engine import plan, workspace
+    from fastbp.engine import memory, plan
 
-    for module in (plan, workspace):
+    for module in (plan, memory):
         monkeypatch.setattr(module, "aligned", lambda size, dtype: guarded(size, dtype, at_end))
     net = network([17, 33, 3], np.float32)
     X, y = samples(net, 9)

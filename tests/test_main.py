@@ -43,7 +43,7 @@ def test_what_is_missing(capsys, monkeypatch):
 
 
 def test_no_cache(capsys, monkeypatch):
-    monkeypatch.setattr(command.compiled, "cache_directory", lambda: None)
+    monkeypatch.setattr(command.kernel_cache, "cache_directory", lambda: None)
     command.main([])
     assert "each process compiles its own kernels" in capsys.readouterr().out
     command.main(["--clear-cache"])

@@ -7,11 +7,11 @@ import pytest
 from helpers import same
 
 import fastbp as fb
-from fastbp import checks
 from fastbp.activations import ACTIVATIONS, OUTPUTS
+from fastbp.base import checks
 from fastbp.losses import LOSSES
 from fastbp.metrics import METRICS
-from fastbp.optimizers import OPTIMIZERS
+from fastbp.rules.optimizers import OPTIMIZERS
 
 X, Y = [[0.0, 1.0], [1.0, 0.5], [2.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
 

@@ -8,7 +8,7 @@ import reference
 from helpers import digest, labelled, parameters, same
 
 import fastbp as fb
-from fastbp.engine import work
+from fastbp.engine import runner
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def one_weight(steps):
 def test_adam_foresees():
     """More steps than the engine lays hyperparameters down for at once."""
     (w, b), X, y, got = one_weight(40_000)
-    assert work.MOST_STEPS < 40_000
+    assert runner.MOST_STEPS < 40_000
     state = np.zeros((2, 2, 1))
     for t, (x, target) in enumerate(zip(X, y, strict=True), 1):
         error = x * w + b - target

@@ -5,7 +5,7 @@ import pytest
 from helpers import same
 
 import fastbp as fb
-from fastbp.architecture import INITS
+from fastbp.network.architecture import INITS
 
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])

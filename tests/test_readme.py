@@ -14,10 +14,10 @@ from helpers import ROOT, same
 import fastbp
 from fastbp import schedules
 from fastbp.activations import OUTPUTS
-from fastbp.averages import AVERAGES
 from fastbp.losses import LOSSES
 from fastbp.metrics import METRICS
-from fastbp.optimizers import OPTIMIZERS
+from fastbp.rules.averages import AVERAGES
+from fastbp.rules.optimizers import OPTIMIZERS
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp import activations, averages, callbacks, losses, metrics, optimizers, schedules
+from fastbp import activations, callbacks, losses, metrics, schedules
+from fastbp.rules import averages, optimizers
 from fastbp.schedules import Chain, Constant, Cosine, MultiStep, Step, Warmup
 
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import checks
-from ..engine.work import Samples
-from ..engine.workspace import Model, address
+from ..base import checks
+from ..engine.memory import Model, address
+from ..engine.runner import Samples
 from ..kernels.simd.memory import FLOAT64
 from ..losses import Loss
 from . import frames, sparse

@@ -18,8 +18,8 @@ from typing import TypeVar
 import numpy as np
 
 from ..engine import threads
-from ..engine.work import Samples
-from ..engine.workspace import address
+from ..engine.memory import address
+from ..engine.runner import Samples
 from .samples import Targets
 from .sparse import Rows
 

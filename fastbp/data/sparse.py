@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from ..engine.workspace import address
+from ..engine.memory import address
 from .arrays import BLOCK, readable, within
 
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..kernels import dense, elementwise, inputs, listed, masked, update
+from ..kernels import csr, dense, elementwise, inputs, update, zero_skipping
 from ..kernels import loss as losses
 from ..kernels.panels import aligned
-from ..kernels.records import FOLLOWER, INPUT_NOISE, LOSS, OUTPUTS, PRODUCT, UPDATE
-from . import compiled, threads
-from .work import Hyperparameters, Operation, Work
-from .workspace import Model, Record
+from ..kernels.structs import FOLLOWER, INPUT_NOISE, LOSS, OUTPUTS, PRODUCT, UPDATE
+from . import kernel_cache, threads
+from .memory import Model, Record
+from .runner import Hyperparameters, Operation, Work
 
 SHARED_PARAMETERS = 1 << 18
 """The number of parameters whose update is worth one more thread: it takes about 100 microseconds."""
@@ -31,7 +31,7 @@ class Rule(NamedTuple):
     """`Rule` says how parameters are updated. `train` needs it besides the network and the loss."""
 
     optimizer: Any
-    """The optimizer, with `update`, `states`, `hyperparameters` and `of_weights`, see `fastbp.optimizers`."""
+    """The optimizer, with `update`, `states`, `hyperparameters` and `of_weights`, see `fastbp.rules.optimizers`."""
     vectors: np.ndarray
     """The state of the optimizer: vectors like theta, one after another."""
     at: Callable[[np.ndarray], dict[str, Any]]
@@ -139,7 +139,7 @@ def _apart(work: Work, made: Record) -> list[Operation]:
     made.set(followed=False)
     panels = work.layout.panels(made["columns"])
     follower = Record(FOLLOWER, follower=made["follower"], layer=made["layer"], panels=panels)
-    return [(compiled.of_any_dtype(elementwise.follow), follower)]
+    return [(kernel_cache.of_any_dtype(elementwise.follow), follower)]
 
 
 def evaluate(model: Model, batch: int, n_threads: int | None, loss: Any) -> Work:
@@ -219,8 +219,8 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
     if work.parts == 1 and not rule.stored and not rule.clip_norm:
         _update(work, rule)
         options = rule.optimizer, rule.shaped
-        without_zeros = masked.learn_masked, work.roads.cut, *options
-        from_lists = listed.learn_listed, work.roads.cut, *options, rule.lazy
+        without_zeros = zero_skipping.learn_masked, work.roads.cut, *options
+        from_lists = csr.learn_listed, work.roads.cut, *options, rule.lazy
         work.phase(*_sums(work, without_zeros, from_lists), (work.kernel(update.learn, *options), work.update))
         _after_update(work, rule.average, rule.rate)
     else:
@@ -281,14 +281,12 @@ def settle(model: Model, average: np.ndarray | None, rate: float) -> Work | None
 def _inputs(work: Work) -> list[Operation]:
     """Return the operations that write x' = (x - shift) * scale to a^0, and add noise and dropout in training."""
     model = work.model
-    operations = [
-        work.roads.choice((inputs.gather,), (inputs.gather_masked,), (listed.gather_listed,), work.roads.rows)
-    ]
+    operations = [work.roads.choice((inputs.gather,), (inputs.gather_masked,), (csr.gather_listed,), work.roads.rows)]
     if model.dropout[0] or model.noise:
         fields = {"columns": work.layout.sizes[0], "deviation": model.noise, "dropout": model.dropout[0]}
         work.roads.noise = Record(INPUT_NOISE, **fields)
         noise = (inputs.noise,)
-        operations.append(work.roads.choice(noise, noise, (listed.nothing,), work.roads.noise))
+        operations.append(work.roads.choice(noise, noise, (csr.nothing,), work.roads.noise))
     return operations
 
 
@@ -314,7 +312,7 @@ def _forward(work: Work, *, checked: bool = False, output: bool = True) -> list[
         if _needed(work, l) and (output or l + 1 < layout.depth):
             made.set(followed=True, follower=_activate(work, l), layer=memory.layer[l].address)
         if l == 0:
-            others = (masked.product_masked, work.roads.cut), (listed.product_listed, work.roads.cut)
+            others = (zero_skipping.product_masked, work.roads.cut), (csr.product_listed, work.roads.cut)
             operations.append(work.roads.choice((dense.product,), *others, made))
         else:
             operations.append(_product(work, made, memory.zeros[l]))
@@ -326,7 +324,7 @@ def _product(work: Work, made: Record, zeros: Record | None) -> Operation:
     if zeros is None:
         return work.kernel(dense.product), made
     made.set(zeros=zeros.address)
-    return work.kernel(masked.product_masked, work.roads.cut), made
+    return work.kernel(zero_skipping.product_masked, work.roads.cut), made
 
 
 def _needed(work: Work, l: int) -> bool:
@@ -380,9 +378,9 @@ def _of_loss(work: Work, loss: Any, fused: bool) -> Operation:
 
 def _around(work: Work, rows: Sequence[Operation]) -> None:
     """Add the phase of these operations on rows, which include a loss, and the phases before and after it."""
-    work.phase((compiled.of_any_dtype(losses.weigh_batch), work.loss), alone=True)
+    work.phase((kernel_cache.of_any_dtype(losses.weigh_batch), work.loss), alone=True)
     work.phase(*rows)
-    work.phase((compiled.of_any_dtype(losses.add_up), work.loss), alone=True)
+    work.phase((kernel_cache.of_any_dtype(losses.add_up), work.loss), alone=True)
 
 
 def _backward(work: Work, fused: bool, *, mean: bool) -> list[Operation]:
@@ -400,7 +398,7 @@ def _backward(work: Work, fused: bool, *, mean: bool) -> list[Operation]:
     if not fused and _needed(work, layout.depth - 1):
         last = {"layer": memory.layer[-1].address, "panels": layout.panels(layout.sizes[-1])}
         made = Record(FOLLOWER, follower=_differentiate(work, layout.depth - 1), **last)
-        operations.append((compiled.of_any_dtype(elementwise.follow), made))
+        operations.append((kernel_cache.of_any_dtype(elementwise.follow), made))
     if mean:
         operations.append((work.kernel(losses.average_over_batch), work.loss))
     for l in range(layout.depth - 1, 0, -1):
@@ -433,7 +431,7 @@ def _gradient(work: Work) -> None:
     """Add the operation that sums dC/dw_ij = delta_i a_j over the samples and writes it to memory."""
     work.gradient = work.model.parameters.like_theta()
     _update(work).set(gradient=work.gradient)
-    without_zeros, from_lists = (masked.gradient_masked, work.roads.cut), (listed.gradient_listed, work.roads.cut)
+    without_zeros, from_lists = (zero_skipping.gradient_masked, work.roads.cut), (csr.gradient_listed, work.roads.cut)
     work.phase(*_sums(work, without_zeros, from_lists), (work.kernel(update.gradient), work.update))
 
 
@@ -445,7 +443,7 @@ def _sums(work: Work, without_zeros: tuple, from_lists: tuple) -> list[Operation
     without_zeros, from_lists : tuple
         The factory, and its further arguments, of the kernel for matrices in panels, and for sparse matrices.
     """
-    nothing, choice, made = (listed.nothing,), work.roads.choice, work.update
+    nothing, choice, made = (csr.nothing,), work.roads.choice, work.update
     if not any(work.memory.zeros[1:]):
         return [choice(nothing, without_zeros, from_lists, made)]
     return [choice(without_zeros, without_zeros, from_lists, made), choice(nothing, nothing, without_zeros, made)]
@@ -458,7 +456,7 @@ def _apply(work: Work, rule: Rule) -> None:
         count = -(-work.model.parameters.theta.size // update.NORM_CHUNK)
         work.update.set(clip_norm=rule.clip_norm, norms=aligned(count, np.float64), norm_count=count)
         work.phase((work.kernel(update.norms), work.update), at_end=True)
-        work.phase((compiled.of_any_dtype(update.shrink), work.update), alone=True, at_end=True)
+        work.phase((kernel_cache.of_any_dtype(update.shrink), work.update), alone=True, at_end=True)
     work.phase((work.kernel(update.apply, rule.optimizer, rule.shaped), work.update), at_end=True)
     _after_update(work, rule.average, rule.rate)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from .. import checks
+from ..base import checks
 from . import differences, tables
 from .gates import GATES, backward
 from .tables import CONSTANT, VARIABLE

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks
+from ..base import checks
 from ..kernels.simd.vector import filled
 from . import nodes
 from .gates import CHOOSING, GATES, backward

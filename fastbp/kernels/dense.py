@@ -17,11 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .records import OUTPUTS, PRODUCT, STEP
 from .simd import INLINE, OPTIONS
 from .simd.memory import call, fetch, holds_zeros, lanes, load, record_at, splat, vector_at
 from .simd.target import TILE_PANELS, TILE_ROWS
 from .simd.tiles import tile_fill, tile_fma, tile_store
+from .structs import OUTPUTS, PRODUCT, STEP
 
 
 class Matrix(NamedTuple):

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from numba import njit
 
-from .columns import from_columns, softmax, softmax_back, to_columns
 from .random import row_key, survive, uniform
-from .records import FOLLOWER, LAYER, STEP, row_in_batch, step_number
+from .row_losses import from_columns, softmax, softmax_back, to_columns
 from .simd import OPTIONS
 from .simd.formulas import elementwise
 from .simd.memory import call, keep, lanes, load, record_at, splat, store, vector_at
 from .simd.target import TILE_PANELS
 from .simd.tiles import spread
+from .structs import FOLLOWER, LAYER, STEP, row_in_batch, step_number
 from .zeros import mark, marks_of
 
 

@@ -11,7 +11,6 @@ from numba import njit
 
 from .panels import LINE
 from .random import gaussian, row_key, scramble, survive, uniform
-from .records import INPUT_NOISE, MATRIX, STEP, row_in_batch, step_number
 from .simd import INLINE, OPTIONS
 from .simd.memory import (
     FLOAT32,
@@ -28,6 +27,7 @@ from .simd.memory import (
     store,
     vector_at,
 )
+from .structs import INPUT_NOISE, MATRIX, STEP, row_in_batch, step_number
 from .zeros import mark, marks_of
 
 ROWS = 16

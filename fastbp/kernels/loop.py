@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from .records import OPERATION, PHASE, STEP, divide, rows_of
 from .simd import OPTIONS
 from .simd.memory import array_at, call, record_at
 from .simd.target import TILE_ROWS
+from .structs import OPERATION, PHASE, STEP, divide, rows_of
 
 
 @njit(**OPTIONS)

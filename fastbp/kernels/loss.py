@@ -12,12 +12,12 @@ import math
 import numpy as np
 from numba import njit
 
-from .columns import from_columns, hit, to_columns
 from .inputs import order_of, sample
-from .records import LOSS, STEP, rows_of
+from .row_losses import from_columns, hit, to_columns
 from .simd import OPTIONS
 from .simd.memory import lanes, load, record_at, splat, store, vector_at
 from .simd.tiles import spread
+from .structs import LOSS, STEP, rows_of
 
 
 def loss(dtype, loss, output: str):

@@ -21,7 +21,6 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .records import LAYER, STEP, UPDATE, divide, rows_of
 from .simd import INLINE, OPTIONS
 from .simd.formulas import elementwise
 from .simd.memory import array_at, fence, fetch_to_change, lanes, load, record_at, splat, store, vector_at
@@ -37,6 +36,7 @@ from .simd.tiles import (
     tile_zero,
 )
 from .simd.vector import fma, maximum, minimum, sqrt, where
+from .structs import LAYER, STEP, UPDATE, divide, rows_of
 
 NORM_CHUNK = 4096
 """The number of values of the gradient whose squares are summed together. It is fixed, so that the norm does not depend

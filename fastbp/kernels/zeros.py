@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .records import ZEROS
 from .simd import INLINE
 from .simd.bits import mask_dtype, store_mask
 from .simd.memory import record_at, vector_at
+from .structs import ZEROS
 
 
 class Marks(NamedTuple):

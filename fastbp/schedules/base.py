@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from .. import checks
-from ..values import Value, call
+from ..base import checks
+from ..base.value_objects import Value, call
 
 Unit = Literal["epoch", "step"]
 

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
-from .. import checks
+from ..base import checks
 from .base import Schedule, Scores
 
 

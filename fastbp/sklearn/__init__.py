@@ -6,11 +6,11 @@ not. `Perceptron`, `Adaline` and `LogisticUnit` are learners with a single layer
 ``pip install "fastbp[sklearn]"`` installs.
 """
 
-from .. import extras
+from ..base import extras
 
 extras.package("sklearn", "fastbp.sklearn")
 
-from .mlp import MLPClassifier, MLPRegressor  # noqa: E402
+from .mlp import MLPClassifier, MLPRegressor  # noqa: E402 (only a message without scikit-learn comes before)
 from .units import Adaline, LogisticUnit, Perceptron  # noqa: E402
 
 __all__ = ["Adaline", "LogisticUnit", "MLPClassifier", "MLPRegressor", "Perceptron"]

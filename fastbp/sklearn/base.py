@@ -20,10 +20,10 @@ from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight
 
 from ..activations import ACTIVATIONS, Activation
-from ..architecture import Architecture
-from ..engine.work import DivergedError, Samples
+from ..engine.runner import DivergedError, Samples
 from ..losses import Loss
-from ..optimizers import LBFGS, SGD, Adadelta, Adagrad, AdamW, Optimizer, RMSprop, Rprop
+from ..network.architecture import Architecture
+from ..rules.optimizers import LBFGS, SGD, Adadelta, Adagrad, AdamW, Optimizer, RMSprop, Rprop
 from ..schedules import Schedule
 from ..training.lbfgs import Search
 from .callbacks import CallbackSupport, with_callbacks

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.work import Samples
-from ..network import MLP
-from ..optimizers import Adam
+from ..engine.runner import Samples
+from ..network.mlp import MLP
+from ..rules.optimizers import Adam
 from ..training.trainer import Trainer
 
 LINEAR = 5e-3

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..network import MLP
+from ..network.mlp import MLP
 from .epochs import EpochTrainer
 
 

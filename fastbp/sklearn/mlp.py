@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
-from .. import checks, metrics
+from .. import metrics
 from ..activations import Activation, Formula
-from ..graph import exp
+from ..base import checks
+from ..formulas.nodes import apply
 from ..losses import LOSSES, CrossEntropy, Loss, MulticlassHinge, MulticlassPerceptron, Poisson, SquaredError
-from ..optimizers import Optimizer
+from ..rules.optimizers import Optimizer
 from ..schedules import Schedule
 from .base import BaseMLP
 from .epochs import keep
@@ -587,7 +589,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if isinstance(loss, CrossEntropy | MulticlassHinge | MulticlassPerceptron):
             raise ValueError(f"loss must be one for numbers, got {self.loss!r}, which is for classes")
         if isinstance(loss, Poisson):
-            return self._n_targets, loss, Formula(exp, name="exp"), "exp"
+            return self._n_targets, loss, Formula(partial(apply, "exp"), name="exp"), "exp"
         n_out = getattr(loss, "n_out", None) or self._n_targets
         return n_out, loss, "identity", "identity"
 

@@ -19,10 +19,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from ..architecture import Architecture
-from ..engine.work import DivergedError, Samples
+from ..engine.runner import DivergedError, Samples
 from ..losses import LOSSES
-from ..optimizers import SGD
+from ..network.architecture import Architecture
+from ..rules.optimizers import SGD
 from ..schedules import Schedule
 from .epochs import EpochTrainer, keep, network
 from .fitted import Fitted

@@ -13,7 +13,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight
 
-from ..engine.work import Samples
+from ..engine.runner import Samples
 from .fitted import Fitted
 
 

@@ -14,11 +14,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .. import averages, checks, files, loading, losses, metrics, network, optimizers, schedules
+from .. import losses, metrics, schedules
+from ..base import checks, model_files
 from ..callbacks import Callback, State
 from ..engine.parameters import Layout
+from ..network import load, mlp
+from ..rules import averages, optimizers
 from ..schedules.base import UNITS, Unit
-from . import hooks
+from . import callback_list
 from .settings import NAMES, Settings
 from .state import TrainingState
 
@@ -29,7 +32,7 @@ SUFFIX = ".safetensors"
 @functools.cache
 def classes() -> dict[str, type]:
     """Return the classes that the description of a checkpoint may name, by their names."""
-    found = {**loading.CLASSES, **{files.stored_as(kind): kind for kind in losses.LOSSES.kinds}}
+    found = {**load.CLASSES, **{model_files.stored_as(kind): kind for kind in losses.LOSSES.kinds}}
     return (
         found
         | {kind.__name__: kind for kind in optimizers.OPTIMIZERS.kinds}
@@ -90,16 +93,16 @@ class Checkpoint(Callback):
     def __init__(self, directory: str | os.PathLike, *, every: int = 1, per: Unit = "epoch", keep: int = 3):
         self.directory, self.keep = Path(directory), checks.integer(keep, "keep", 1)
         self.every, self.per = checks.integer(every, "every", 1), checks.choice(per, "per", UNITS)
-        self._claim: files.Claim | None = None
+        self._claim: model_files.Claim | None = None
         if per == "step":
             self.on_batch_end = self._write
 
     def on_train_begin(self, state: State) -> None:
         """Check that the settings can be stored and that the directory can be written, before the first epoch."""
-        json.dumps([settings_of(state.trainer.settings), files.plain(state.network.architecture)])
-        with files.naming(self.directory):
+        json.dumps([settings_of(state.trainer.settings), model_files.plain(state.network.architecture)])
+        with model_files.naming(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
-            self._claim = files.Claim(self.directory)
+            self._claim = model_files.Claim(self.directory)
             with tempfile.TemporaryFile(dir=self.directory):  # an error is better now than after the first epoch
                 pass
         for partial in self.directory.glob(f".checkpoint-*{SUFFIX}.*"):  # left by a process that was killed
@@ -121,7 +124,7 @@ class Checkpoint(Callback):
         self._claim.check()
         before = found(self.directory)
         number = _number(before[-1]) + 1 if before else 1
-        files.write(self.directory / f"checkpoint-{number:08d}{SUFFIX}", _content(state))
+        model_files.write(self.directory / f"checkpoint-{number:08d}{SUFFIX}", _content(state))
         for old in before[: max(0, len(before) - self.keep + 1)]:
             old.unlink(missing_ok=True)
 
@@ -140,12 +143,12 @@ def found(directory: Path) -> list[Path]:
 
 def settings_of(settings: Settings) -> dict[str, Any]:
     """Return the settings as values that JSON can store. Raise ValueError if a setting cannot be restored from them."""
-    described = {name: files.plain(getattr(settings, name)) for name in NAMES if name != "metrics"}
+    described = {name: model_files.plain(getattr(settings, name)) for name in NAMES if name != "metrics"}
     for name, value in described.items():
-        if files.restored(value, classes()) != getattr(settings, name):
+        if model_files.restored(value, classes()) != getattr(settings, name):
             raise ValueError(f"{name} must be one of fastbp's to be kept in a file, got {getattr(settings, name)!r}")
     known = lambda metric: isinstance(metric, str | metrics.TopK)  # noqa: E731
-    described["metrics"] = [files.plain(metric) if known(metric) else None for metric in settings.metrics]
+    described["metrics"] = [model_files.plain(metric) if known(metric) else None for metric in settings.metrics]
     described["metric_names"] = list(settings.scorers)
     return described
 
@@ -158,7 +161,7 @@ def restored_settings(described: dict[str, Any]) -> tuple[dict[str, Any], list[s
     ValueError, TypeError, KeyError
         If the description is not one that `settings_of` can return.
     """
-    settings = files.restored_fields(described, classes())
+    settings = model_files.restored_fields(described, classes())
     scorers, names = settings.pop("metrics"), settings.pop("metric_names")
     known = [metric for metric in scorers if metric is not None]
     if [name for name, metric in zip(names, scorers, strict=True) if metric] != list(metrics.by_name(known)):
@@ -172,17 +175,17 @@ def _content(state: State) -> bytes:
     described, tensors = training.save(stop=state.stop)
     tensors |= net.vectors
     kept = []
-    for k, (name, which, values) in enumerate(hooks.save(state.callbacks)):
+    for k, (name, which, values) in enumerate(callback_list.save(state.callbacks)):
         arrays = {key: value for key, value in values.items() if isinstance(value, np.ndarray)}
         tensors |= {f"callback {k} {key}": value for key, value in arrays.items()}
         kept.append([name, which, {key: value for key, value in values.items() if key not in arrays}, sorted(arrays)])
     described["position"]["callbacks"] = kept
     description = {
-        "network": files.plain(net.architecture),
+        "network": model_files.plain(net.architecture),
         "trainer": settings_of(state.trainer.settings),
         **described,
     }
-    return files.pack(KIND, description, tensors)
+    return model_files.pack(KIND, description, tensors)
 
 
 class Found:
@@ -206,7 +209,7 @@ class Found:
         If the contents do not fit together.
     """
 
-    def __init__(self, contents: files.Contents):
+    def __init__(self, contents: model_files.Contents):
         self._described = described = contents.description
         self.settings, self._names, self._complete = restored_settings(described["trainer"])
         self._position = dict(described["position"])
@@ -214,14 +217,14 @@ class Found:
             (name, which, values, {key: f"callback {k} {key}" for key in keys})
             for k, (name, which, values, keys) in enumerate(self._position.pop("callbacks"))
         ]
-        made = files.restored(described["network"], classes())
+        made = model_files.restored(described["network"], classes())
         size = Layout(made.sizes, made.dtype).size
         shapes = {"theta": [size], "state": [self.settings["optimizer"].state_count * size]}
         shapes |= {"average": [size]} if self.settings["average"] else {}
-        shapes |= (transformed := loading.transformations(contents, made))
+        shapes |= (transformed := load.transformations(contents, made))
         contents.fit(shapes, made.dtype, [tensor for *_, keys in self._callbacks for tensor in keys.values()])
         self._tensors = dict(contents.tensors())
-        self.network = network.MLP.from_architecture(made, 1.0, 0.0)
+        self.network = mlp.MLP.from_architecture(made, 1.0, 0.0)
         self.network.transform_as({name: self._tensors[name] for name in transformed})
 
     def load_into(self, state: TrainingState) -> None:
@@ -273,6 +276,6 @@ def newest(directory: str | os.PathLike, read: Callable[[Path], Trained]) -> Tra
     for path in reversed(paths[1:]):
         try:
             return read(path)
-        except files.ModelFileError as error:
+        except model_files.ModelFileError as error:
             warnings.warn(f"{error}; going back to the one before", stacklevel=3)
     return read(paths[0])

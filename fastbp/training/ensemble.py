@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from .. import checks, files, loading
-from ..architecture import Architecture
+from ..base import checks, model_files
+from ..base.history import History
+from ..base.value_objects import call
 from ..callbacks import Callback, State
 from ..data import arrays, frames
 from ..data.arrays import Inputs
 from ..data.samples import input_blocks
-from ..engine import threads, together
-from ..history import History
+from ..engine import few_rows, threads
 from ..metrics import classes
-from ..network import MLP
-from ..values import call
+from ..network import load
+from ..network.architecture import Architecture
+from ..network.mlp import MLP
 from . import checkpoints
-from .hooks import Hooks, Shown
+from .callback_list import Hooks, Shown
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -342,9 +343,9 @@ class Ensemble:
             settings = checkpoints.settings_of(trainer.settings)
             if None in settings["metrics"]:
                 raise ValueError(f"metrics must have no functions, to be kept in a file; got {trainer.metrics!r}")
-            members.append({"network": files.plain(trainer.network.architecture), "trainer": settings})
+            members.append({"network": model_files.plain(trainer.network.architecture), "trainer": settings})
             tensors |= {f"{k} {name}": tensor for name, tensor in trainer.network.to_tensors().items()}
-        files.write(path, files.pack("ensemble", {"members": members}, tensors))
+        model_files.write(path, model_files.pack("ensemble", {"members": members}, tensors))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Ensemble:
@@ -367,10 +368,10 @@ class Ensemble:
         OSError
             If the file cannot be read.
         """
-        with files.opened(path, "ensemble") as contents:
+        with model_files.opened(path, "ensemble") as contents:
             members = contents.description["members"]
             described = {f"{k} ": member["network"] for k, member in enumerate(members)}
-            networks = loading.networks(contents, described, checkpoints.classes()).values()
+            networks = load.networks(contents, described, checkpoints.classes()).values()
             settings = [checkpoints.restored_settings(member["trainer"])[0] for member in members]
             return cls([Trainer(network, **given) for network, given in zip(networks, settings, strict=True)])
 
@@ -410,7 +411,7 @@ class Ensemble:
         networks = [trainer.network for trainer in self.trainers]
         n, blocks = input_blocks(frames.ordered(X, networks[0].columns), networks[0].sizes[0], networks[0].dtype)
         alike = not any(map(TARGETS, networks)) and len({network.columns for network in networks}) == 1
-        if n <= together.ROWS and alike:
+        if n <= few_rows.ROWS and alike:
             ((_, block),) = blocks
             if not block.sparse and len({*map(DTYPE, networks)}) == 1:
                 checks.threads(n_threads)
@@ -429,7 +430,7 @@ class Ensemble:
         with self._lock:
             if len(self._parts) != len(parts) or not all(map(operator.is_, self._parts, parts)):
                 self._parts = []  # Ctrl-C must not leave the parts of some networks with the operations of others
-                self._few = together.Together([network.model for network in networks], block)
+                self._few = few_rows.Together([network.model for network in networks], block)
                 self._parts = parts
             outputs, finite = self._few.outputs(block.array)
             if not finite:

@@ -7,9 +7,9 @@ import warnings
 
 import numpy as np
 
-from .. import extras
+from ..base import extras
 from ..engine import plan
-from ..engine.work import DivergedError, Work
+from ..engine.runner import DivergedError, Work
 from ..kernels.update import shape
 from .settings import Settings
 from .state import TrainingState

@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from .. import checks
-from ..averages import Average
-from ..history import History
+from ..base import checks
+from ..base.history import History
 from ..losses import LOSSES, Loss
 from ..metrics import Metric, Scorer, by_name
-from ..optimizers import OPTIMIZERS, Optimizer
+from ..rules.averages import Average
+from ..rules.optimizers import OPTIMIZERS, Optimizer
 from ..schedules import Schedule
 
 Gradient = Literal["fused", "stored", "lazy"]

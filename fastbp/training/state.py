@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks
-from ..averages import Average
+from ..base import checks
+from ..base.history import History
 from ..engine.parameters import Kept, Parameters
-from ..history import History
-from ..optimizers import Optimizer
+from ..rules.averages import Average
+from ..rules.optimizers import Optimizer
 
 
 @dataclass

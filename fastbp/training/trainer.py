@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any, Literal, Never
 
 import numpy as np
 
-from .. import checks, elsewhere, files
-from ..averages import Average
+from ..base import checks, hints, model_files
+from ..base.history import History
+from ..base.value_objects import call
 from ..callbacks import Callback
 from ..data import frames, sources
 from ..data.samples import Reader, Targets, sample_weights
 from ..engine import plan, threads
-from ..engine.work import DivergedError, Samples, Work
-from ..history import History
+from ..engine.runner import DivergedError, Samples, Work
 from ..losses import OUTPUT_GRADIENT, Loss
 from ..metrics import METRICS, Decision, Metric, OfClasses, balanced_accuracy, score
-from ..network import MLP, check_network
-from ..optimizers import Optimizer
+from ..network.mlp import MLP, check_network
+from ..rules.averages import Average
+from ..rules.optimizers import Optimizer
 from ..schedules import Schedule
-from ..values import call
-from . import advice, checkpoints
-from .hooks import Hooks, Shown
-from .run import Run
+from . import checkpoints, compatibility
+from .callback_list import Hooks, Shown
+from .fit_loop import Run
 from .settings import NAMES, Gradient, Settings
 from .state import TrainingState
 
@@ -208,10 +208,10 @@ class Trainer:
             loss, optimizer, schedule, l1, l2, clip_value, clip_norm, average, metrics, batch_size, shuffle, n_threads,
             gradient,
         )  # fmt: skip
-        advice.check_pair(network, self.settings)
+        compatibility.check_pair(network, self.settings)
         self._network = network
         self.state = TrainingState(network.parameters, self.settings.optimizer, seed)
-        advice.warn_of_pair(network, self.settings.resolved_loss, stacklevel=3)
+        compatibility.warn_of_pair(network, self.settings.resolved_loss, stacklevel=3)
         self._works: dict[object, tuple[tuple, Work, tuple]] = {}
         self._lock, self._owner = threads.lock(), None
         self._judged = False
@@ -222,7 +222,7 @@ class Trainer:
 
         def __getattr__(self, name: str) -> Any:
             if name not in NAMES or "settings" not in self.__dict__:  # a copy begins without settings
-                elsewhere.refuse(type(self), name, elsewhere.TRAINER, NAMES)
+                hints.refuse(type(self), name, hints.TRAINER, NAMES)
             return getattr(self.__dict__["settings"], name)
 
     def __dir__(self) -> list[str]:
@@ -231,13 +231,13 @@ class Trainer:
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in NAMES:
             if name[0] != "_":
-                elsewhere.check_own(self, Trainer, name, elsewhere.TRAINER, (*NAMES, "settings", "state"))
+                hints.check_own(self, Trainer, name, hints.TRAINER, (*NAMES, "settings", "state"))
             object.__setattr__(self, name, value)
             return
         settings = dataclasses.replace(self.settings, **{name: value})
-        advice.check_pair(self.network, settings)
+        compatibility.check_pair(self.network, settings)
         if name == "loss":
-            advice.warn_of_pair(self.network, settings.resolved_loss, stacklevel=3)
+            compatibility.warn_of_pair(self.network, settings.resolved_loss, stacklevel=3)
         self.state.suit(self.network.parameters, settings.optimizer, settings.average)
         self.settings = settings
         self.network.decide_at(settings.resolved_loss.threshold)
@@ -247,10 +247,10 @@ class Trainer:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the network, the settings and the history."""
-        from .. import drawing  # a program that draws nothing does not wait for it
+        from ..base import html
 
         settings = {name: getattr(self.settings, name) for name in NAMES}
-        return drawing.trainer(drawing.network(self.network), settings, self.history)
+        return html.trainer(html.network(self.network), settings, self.history)
 
     @property
     def network(self) -> MLP:
@@ -264,8 +264,8 @@ class Trainer:
     @network.setter
     def network(self, network: MLP) -> None:
         check_network(network)
-        advice.check_pair(network, self.settings)
-        advice.warn_of_pair(network, self.settings.resolved_loss, stacklevel=4)
+        compatibility.check_pair(network, self.settings)
+        compatibility.warn_of_pair(network, self.settings.resolved_loss, stacklevel=4)
         self._check_turn("given another network")
         with self._lock, self._turn():
             self.state.suit(network.parameters, self.settings.optimizer, self.settings.average)
@@ -431,7 +431,7 @@ class Trainer:
                 validation = self._validation(reader, validation_data)
             if validation is not None:
                 self.check_metrics(validation.y)
-            advice.check_monitors(self.settings, called, samples and samples.y.classes, validation and validation.y)
+            compatibility.check_monitors(self.settings, called, samples, validation)
             self.judge(samples, reader.columns)
             run = Run(self, source, called, epochs)
             run.columns = lambda: reader.columns
@@ -446,10 +446,10 @@ class Trainer:
         return self._reader(self.network, columns=reader.columns).validation(given)
 
     def judge(self, samples: Samples | None, columns: Sequence[str] | None, stacklevel: int = 4) -> None:
-        """Warn of the scales of the first samples that come in arrays, as `advice.warn_of_scales` does."""
+        """Warn of the scales of the first samples that come in arrays, as `compatibility.warn_of_scales` does."""
         if samples is not None and not self._judged:
             self._judged = True
-            advice.warn_of_scales(self.network, samples, columns, stacklevel)
+            compatibility.warn_of_scales(self.network, samples, columns, stacklevel)
 
     @property
     def _shuffles(self) -> bool:
@@ -670,7 +670,7 @@ class Trainer:
     @classmethod
     def _read(cls, path: Path, metrics: Sequence[Metric] | None) -> Trainer:
         """Make the trainer of one checkpoint."""
-        with files.opened(path, checkpoints.KIND) as contents:
+        with model_files.opened(path, checkpoints.KIND) as contents:
             found = checkpoints.Found(contents)
             trainer = cls(found.network, **found.settings, seed=0)
             found.load_into(trainer.state)

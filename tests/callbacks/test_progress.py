@@ -151,7 +151,7 @@ def stop_at(epoch):
 
 def test_lines_take_no_time_in_an_epoch():
     """No hook for minibatches is called for them."""
-    from fastbp.training.hooks import Hooks
+    from fastbp.training.callback_list import Hooks
 
     assert Hooks((), "lines")._of_batches["on_batch_end"] == []
     assert len(Hooks((), True)._of_batches["on_batch_end"]) == 1

@@ -17,9 +17,9 @@ from campaign.draws import choose
 from helpers import free_guards, guarded, guarded_copy, parameters
 
 import fastbp as fb
-from fastbp import network
+from fastbp.engine import memory, plan, runner
 from fastbp.engine import parameters as engine_parameters
-from fastbp.engine import plan, work, workspace
+from fastbp.network import mlp
 
 NETWORKS = 10
 """The number of networks of a round."""
@@ -104,8 +104,8 @@ def _guarded_memory(at_end: bool) -> Iterator[None]:
         return guarded(shape[0] * shape[1], np.dtype(dtype), at_end).reshape(shape)
 
     with contextlib.ExitStack() as stack:
-        for module in (network, engine_parameters, plan, work, workspace):
+        for module in (mlp, engine_parameters, plan, runner, memory):
             aligned = lambda n, dtype: guarded(n, dtype, at_end)  # noqa: E731
             stack.enter_context(unittest.mock.patch.object(module, "aligned", aligned))
-        stack.enter_context(unittest.mock.patch.object(network.np, "empty", outputs))
+        stack.enter_context(unittest.mock.patch.object(mlp.np, "empty", outputs))
         yield

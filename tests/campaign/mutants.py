@@ -19,7 +19,7 @@ from helpers import mutations, parameters, same
 from safetensors import safe_open
 
 import fastbp as fb
-from fastbp import files
+from fastbp.base import model_files
 
 MUTATIONS, FORGERIES = 60, 30
 VALUES = (
@@ -97,7 +97,7 @@ def _forge(path: Path, rng: np.random.Generator) -> None:
     for _ in range(FORGERIES):
         description = json.loads(text)
         _replace(description, rng)
-        content = files.pack("network" if path.name == "network" else "checkpoint", description, tensors)
+        content = model_files.pack("network" if path.name == "network" else "checkpoint", description, tensors)
         found = _read(content, path.parent, path.name == "network")
         net = getattr(found, "network", found)
         if net is not None:

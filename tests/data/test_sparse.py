@@ -11,7 +11,7 @@ from scipy import sparse
 
 import fastbp as fb
 from fastbp.callbacks import Lambda
-from fastbp.engine import roads
+from fastbp.engine import input_paths
 
 N, N_IN, N_OUT = 43, 17, 3
 RNG = np.random.default_rng(0)
@@ -385,7 +385,7 @@ def test_a_callback_that_changes_the_matrices_cannot_crash_the_process(change, i
 def test_too_many_entries_for_the_lists_are_refused(monkeypatch):
     """Their numbers would overflow. A small batch has fewer of them."""
     most = np.sort(np.diff(X.indptr))[-7:].sum()
-    monkeypatch.setattr(roads, "MOST_ENTRIES", most)
+    monkeypatch.setattr(input_paths, "MOST_ENTRIES", most)
     with pytest.raises(ValueError, match=f"X must have at most {most} entries in 43 rows"):
         make(batch_size=N).fit(X, LABELS)
     make(batch_size=7).fit(X, LABELS)

@@ -12,10 +12,10 @@ from helpers import PACKAGE, compilations, fitted, python_path, run, run_functio
 
 def compiling() -> None:
     """Train on one thread; print the cache's directory, the parameters' digest, and whether Numba compiled."""
-    from fastbp.engine import compiled
+    from fastbp.engine import kernel_cache
 
     seen = compilations()
-    print(compiled.cache_directory(), fitted(n_threads=1), bool(seen))
+    print(kernel_cache.cache_directory(), fitted(n_threads=1), bool(seen))
 
 
 def fit(env: dict[str, str]) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ def test_cache_key(tmp_path):
     """It changes with the sources, the target and the settings that machine code depends on."""
 
     def key(env: dict[str, str]) -> str:
-        return run("from fastbp.engine import compiled; print(compiled.cache_directory().name)", env).stdout
+        return run("from fastbp.engine import compiled; print(kernel_cache.cache_directory().name)", env).stdout
 
     place = {"NUMBA_CACHE_DIR": str(tmp_path)}
     copied = copy_of_package(tmp_path)
@@ -190,18 +190,18 @@ def fit_and_print_seconds() -> None:
     from types import SimpleNamespace
 
     import fastbp as fb
-    from fastbp.engine import compiled
+    from fastbp.engine import kernel_cache
 
-    sys.stderr, seen, compile_one = io.StringIO(), compilations(), compiled._compile
+    sys.stderr, seen, compile_one = io.StringIO(), compilations(), kernel_cache._compile
     # On this clock, each kernel takes 1000 seconds to compile.
-    compiled.time = SimpleNamespace(perf_counter=lambda: time.perf_counter() + 1000 * late[0])
+    kernel_cache.time = SimpleNamespace(perf_counter=lambda: time.perf_counter() + 1000 * late[0])
     late = [0]
 
     def slowly(*arguments):
         late[0] += 1
         return compile_one(*arguments)
 
-    compiled._compile = slowly
+    kernel_cache._compile = slowly
     X, y = np.random.default_rng(0).normal(size=(64, 8)), np.arange(64) % 2
     history = fb.Trainer(fb.MLP([8, 4, 2], output="softmax", seed=0), loss="cross_entropy", seed=0).fit(X, y, epochs=2)
     print(len(seen), history["seconds"][0], repr(sys.stderr.getvalue()))
@@ -225,18 +225,18 @@ def notice_without_stderr() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     import fastbp as fb
-    from fastbp.engine import compiled
+    from fastbp.engine import kernel_cache
 
-    compiled._Notice.patience = 0.0
+    kernel_cache._Notice.patience = 0.0
     sys.stderr = None
     with ThreadPoolExecutor(3) as pool:
         nets = [fb.MLP([2, 3, 1], activation=name, seed=0) for name in ("tanh", "relu", "silu")]
-        print(len(list(pool.map(lambda net: net.predict([[1.0, 2.0]]), nets))), compiled._notice.given)
-    compiled._notice.given = False
+        print(len(list(pool.map(lambda net: net.predict([[1.0, 2.0]]), nets))), kernel_cache._notice.given)
+    kernel_cache._notice.given = False
     sys.stderr = io.StringIO()
     sys.stderr.close()
     fb.MLP([2, 3, 1], activation="gelu", seed=0).predict([[1.0, 2.0]])
-    print(compiled._notice.given)
+    print(kernel_cache._notice.given)
     sys.stderr = sys.__stderr__
 
 

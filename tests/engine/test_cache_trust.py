@@ -20,12 +20,12 @@ def training(warns: bool) -> None:
     """Train on one thread, and print the directory of the cache and the digest of the parameters."""
     import warnings
 
-    from fastbp.engine import compiled
+    from fastbp.engine import kernel_cache
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         bits = fitted(n_threads=1)
-    print(compiled.cache_directory(), bits)
+    print(kernel_cache.cache_directory(), bits)
     messages = [str(warning.message) for warning in caught]
     assert any("must belong to you, and nobody else may write to it" in text for text in messages) == warns, messages
 

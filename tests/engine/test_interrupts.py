@@ -20,7 +20,7 @@ import pytest
 from helpers import digest, parameters, pixel_trainer, pixels, run_function
 
 import fastbp as fb
-from fastbp.engine import threads
+from fastbp.engine import runner, threads
 
 needs_threads_with_signals = pytest.mark.skipif(
     not hasattr(signal, "pthread_kill"), reason="this platform sends no signals to threads"
@@ -62,7 +62,6 @@ def test_interrupt():
 
 def calls(monkeypatch: pytest.MonkeyPatch, seconds: Callable[[int], float], n: int) -> list[float]:
     """How long each call into compiled code lasts in a fit of n parts, by a clock by which part k takes seconds(k)."""
-    from fastbp.engine import work
 
     now, lengths = 0.0, []
 
@@ -73,8 +72,8 @@ def calls(monkeypatch: pytest.MonkeyPatch, seconds: Callable[[int], float], n: i
         now += lengths[-1]
         return last
 
-    monkeypatch.setattr(work, "time", types.SimpleNamespace(perf_counter=lambda: now))
-    monkeypatch.setattr(work, "compiled", unittest.mock.Mock(loop=lambda parallel: loop, kernel=lambda *_: 0))
+    monkeypatch.setattr(runner, "time", types.SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(runner, "kernel_cache", unittest.mock.Mock(loop=lambda parallel: loop, kernel=lambda *_: 0))
     net = fb.MLP([1, 1], seed=0)
     fb.Trainer(net, loss="squared_error", batch_size=1, shuffle=False).fit(np.zeros((n, 1)), np.zeros((n, 1)))
     return lengths

@@ -5,17 +5,17 @@ import pytest
 from helpers import labelled
 
 import fastbp as fb
-from fastbp.engine import compiled, plan
-from fastbp.engine.work import Samples
-from fastbp.engine.workspace import Record
-from fastbp.kernels.records import STEP, UPDATE
+from fastbp.engine import kernel_cache, plan
+from fastbp.engine.memory import Record
+from fastbp.engine.runner import Samples
+from fastbp.kernels.structs import STEP, UPDATE
 
 X, Y = labelled(32, n_in=6, n_out=3)
 
 
 def names(work) -> list[str]:
     """The operations of some work, in their order."""
-    known = compiled.names()
+    known = kernel_cache.names()
     return [known[kernel].split("-")[0] for kernel, _ in work.operations]
 
 

@@ -37,15 +37,15 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="guard pages are made
 
 def fit_between_guards() -> None:
     """Fit, evaluate, predict and take gradients for every shape."""
-    from fastbp import network
-    from fastbp.engine import parameters, plan, work, workspace
+    from fastbp.engine import memory, parameters, plan, runner
+    from fastbp.network import mlp
 
     rng = np.random.default_rng(0)
     fits = 0
     shapes = [[1, 1], [16, 16], [17, 1], [15, 33], [7, 8, 9], [16, 32, 2], [61, 37, 23, 7], [3, 1, 18, 5, 40]]
     for at_end in (True, False):
         allocate = lambda n, dtype, at_end=at_end: guarded(n, dtype, at_end)  # noqa: E731
-        for module in (network, parameters, plan, work, workspace):
+        for module in (mlp, parameters, plan, runner, memory):
             module.aligned = allocate
         for sizes, dtype, kind in itertools.product(
             shapes, (np.float32, np.float64), (np.uint8, np.float32, np.float64)
@@ -71,12 +71,12 @@ def fit_between_guards() -> None:
             fb.Trainer(net, loss=loss).evaluate(X, y)
             net.gradients(X, y, loss=loss)
             out = guarded(n * sizes[-1], dtype, at_end).reshape(n, sizes[-1])
-            network.np.empty, empty = (lambda *args, out=out: out), np.empty
+            mlp.np.empty, empty = (lambda *args, out=out: out), np.empty
             try:
                 assert net.outputs(X) is out
                 assert np.isfinite(out).all()
             finally:
-                network.np.empty = empty
+                mlp.np.empty = empty
             fits += 1
     print(fits)
 

@@ -8,7 +8,7 @@ from helpers import any_scale, guarded, guarded_copy, parameters, pixels
 from scipy import sparse
 
 import fastbp as fb
-from fastbp.engine import roads, workspace
+from fastbp.engine import input_paths, memory
 
 pytestmark = any_scale
 
@@ -22,9 +22,9 @@ def force(monkeypatch: pytest.MonkeyPatch):
     """A function that lets the engine leave zeros out, or not, whatever their number."""
 
     def force(skip: bool) -> None:
-        monkeypatch.setattr(roads, "LEAST_INPUTS", 0)
+        monkeypatch.setattr(input_paths, "LEAST_INPUTS", 0)
         for name in ("FEW", "FEW_OF_ONE_PANEL"):
-            monkeypatch.setattr(workspace, name, 1.0 if skip else -1.0)
+            monkeypatch.setattr(memory, name, 1.0 if skip else -1.0)
 
     return force
 
@@ -111,7 +111,7 @@ def test_the_road_follows_the_inputs():
     y, own, taken = np.arange(300) % 3, make(), []
     for share in (0.9, 0.1, 0.5, 0.2):
         own.fit(zeros(share), y)
-        taken.append(own.work(32).roads.road == roads.MASKED)
+        taken.append(own.work(32).roads.road == input_paths.MASKED)
     assert taken == [False, True, False, True]
 
 
@@ -164,7 +164,7 @@ def test_zeros_times_infinity():
 def test_nothing_beside_the_memory_is_touched(force, monkeypatch, n_in, hidden, n, at_end):
     """Of the samples, and of the words that say where zeros are."""
     force(True)
-    for module in (roads, workspace):
+    for module in (input_paths, memory):
         monkeypatch.setattr(module, "aligned", lambda size, dtype: guarded(size, dtype, at_end))
     X, y = guarded_copy(zeros(0.2, n, n_in), at_end), guarded_copy(np.arange(n) % 3, at_end)
     own = fb.Trainer(fb.MLP([n_in, hidden, 3], output="softmax", seed=0), loss="cross_entropy", batch_size=70)
@@ -221,7 +221,7 @@ def test_hidden_layers_have_the_same_bits(force, gradient, n_threads):
 def test_few_inputs_are_not_counted(monkeypatch):
     """A prediction of one row takes 10 us, and counting would take a third of that."""
     counted = []
-    monkeypatch.setattr(roads, "_filled", lambda X, order, n: counted.append(n) or 1.0)
+    monkeypatch.setattr(input_paths, "_filled", lambda X, order, n: counted.append(n) or 1.0)
     net = make().network
     net.predict(zeros(0.1)[:1])
     assert not counted
@@ -235,4 +235,4 @@ def test_pixels_take_the_road():
     net = fb.MLP([784, 16, 10], output="softmax", scale=1 / 255, seed=0)
     own = fb.Trainer(net, loss="cross_entropy")
     own.fit(X, np.arange(200) % 10)
-    assert own.work(32).roads.road == roads.MASKED
+    assert own.work(32).roads.road == input_paths.MASKED

@@ -33,7 +33,7 @@ from fastbp.graph import (
     tanh,
     variable,
     where,
-)  # fmt: skip
+)
 
 SIX = 5e-7
 """Half a unit in the sixth decimal, to which the documents and their corrections give numbers."""

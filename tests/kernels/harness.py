@@ -7,10 +7,10 @@ import inspect
 import numpy as np
 from numba import njit
 
-from fastbp.engine.workspace import Record
+from fastbp.engine.memory import Record
 from fastbp.kernels.panels import aligned, lanes_of, pack, unpack
-from fastbp.kernels.records import STEP
 from fastbp.kernels.simd.memory import call
+from fastbp.kernels.structs import STEP
 
 RAGGED = [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 61]
 

@@ -9,12 +9,12 @@ import reference
 from kernels.harness import RAGGED, from_panels, operation, step, to_panels
 
 import fastbp as fb
-from fastbp.engine import compiled
-from fastbp.engine.workspace import Record
+from fastbp.engine import kernel_cache
+from fastbp.engine.memory import Record
 from fastbp.kernels import dense, update
 from fastbp.kernels.panels import aligned, lanes_of, round_up
-from fastbp.kernels.records import LAYER, PRODUCT, UPDATE
 from fastbp.kernels.simd.target import TILE_PANELS, TILE_ROWS
+from fastbp.kernels.structs import LAYER, PRODUCT, UPDATE
 
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}
 CASES = [*itertools.product(RAGGED, (1, 10, 33)), *itertools.product((5, 16), RAGGED)]
@@ -28,7 +28,7 @@ RULES = {
 
 @functools.cache
 def kernel(factory, dtype, *options):
-    return operation(compiled.kernel(factory, np.dtype(dtype), *options))
+    return operation(kernel_cache.kernel(factory, np.dtype(dtype), *options))
 
 
 def layer(n_in, n_out, dtype, seed=0):

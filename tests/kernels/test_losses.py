@@ -9,18 +9,18 @@ import reference
 from kernels.harness import from_panels, operation, step, to_panels
 
 from fastbp.activations import OUTPUTS
-from fastbp.engine import compiled
-from fastbp.engine.workspace import Record
+from fastbp.engine import kernel_cache
+from fastbp.engine.memory import Record
 from fastbp.kernels import elementwise, loss
-from fastbp.kernels.columns import room
 from fastbp.kernels.panels import aligned, lanes_of
-from fastbp.kernels.records import FOLLOWER, LAYER, LOSS
+from fastbp.kernels.row_losses import room
+from fastbp.kernels.structs import FOLLOWER, LAYER, LOSS
 from fastbp.losses import LOSSES
 
 
 @functools.cache
 def loss_kernel(name, fused, dtype):
-    return operation(compiled.kernel(loss.loss, np.dtype(dtype), LOSSES[name], fused))
+    return operation(kernel_cache.kernel(loss.loss, np.dtype(dtype), LOSSES[name], fused))
 
 
 @functools.cache
@@ -33,12 +33,12 @@ def followers(output, dtype):
         factories = (elementwise.activate, sigma, True, False, False), (elementwise.differentiate_kept, False)
     else:
         factories = (elementwise.activate, sigma, False, False, False), (elementwise.differentiate, sigma, False)
-    return tuple(compiled.kernel(factory, dtype, *options) for factory, *options in factories)
+    return tuple(kernel_cache.kernel(factory, dtype, *options) for factory, *options in factories)
 
 
 @functools.cache
 def follow():
-    return operation(compiled.of_any_dtype(elementwise.follow))
+    return operation(kernel_cache.of_any_dtype(elementwise.follow))
 
 
 def evaluate(name, output, z, y, dtype=np.float64, by_output=False):

@@ -29,7 +29,7 @@ from interrupted import (
 from safetensors.numpy import load_file, save_file
 
 import fastbp as fb
-from fastbp import files
+from fastbp.base import model_files
 
 # --- which there are --------------------------------------------------------------------------------------------------
 
@@ -204,7 +204,7 @@ def rewrite(path: Path, change: Callable[[dict, dict], object]) -> None:
     described = json.loads(metadata["description"])
     change(described, tensors)
     metadata["description"] = json.dumps(described)
-    metadata["sha256"] = files.digest(metadata["description"], sorted(tensors.items()))
+    metadata["sha256"] = model_files.digest(metadata["description"], sorted(tensors.items()))
     save_file(tensors, path, metadata)
 
 

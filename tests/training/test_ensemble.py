@@ -13,7 +13,7 @@ import pytest
 from helpers import any_pair, labelled, mutations, parameters, same
 
 import fastbp as fb
-from fastbp import files
+from fastbp.base import model_files
 from fastbp.callbacks import Callback, Lambda, State
 from fastbp.engine import threads
 
@@ -683,10 +683,10 @@ def test_descriptions_that_do_not_fit(tmp_path, change):
     path = tmp_path / "m"
     small = fb.Ensemble([fb.Trainer(fb.MLP([2, 1], seed=k), loss="squared_error") for k in range(2)])
     small.save(path)
-    with files.opened(path, "ensemble") as contents:
+    with model_files.opened(path, "ensemble") as contents:
         members, tensors = contents.description["members"], dict(contents.tensors())
     change(members)
-    path.write_bytes(files.pack("ensemble", {"members": members}, tensors))
+    path.write_bytes(model_files.pack("ensemble", {"members": members}, tensors))
     with pytest.raises(fb.ModelFileError):
         fb.Ensemble.load(path)
 

@@ -9,19 +9,7 @@ from numba.extending import intrinsic
 
 from ..panels import LINE
 from .formulas import choose
-from .vector import (
-    F32,
-    F64,
-    I8,
-    I32,
-    I64,
-    VECTORS,
-    VectorType,
-    broadcast,
-    element_of,
-    emit_call,
-    line_type,
-)
+from .vector import F32, F64, I8, I32, I64, VECTORS, VectorType, broadcast, element_of, emit_call, line_type
 
 
 def element_at(context, builder, array, value, index, *steps):

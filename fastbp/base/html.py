@@ -12,7 +12,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from .values import text
+from .value_objects import text
 
 MOST_LAYERS, MOST_UNITS = 12, 5
 """The largest number of layers, and of units of a layer, that a picture of a network shows."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks
+from ..base import checks
 from . import differences
 from .nodes import Node, numeric, variable
 from .programs import Program, derivatives

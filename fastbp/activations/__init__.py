@@ -23,15 +23,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from . import checks
-from .formulas import own
-from .formulas.gates import GATES
-from .formulas.nodes import Node, apply, variable
-from .formulas.programs import Program
-from .kernels.simd.formulas import digest
-from .kernels.simd.functions import exp, expm1, log1p, normal_cdf
-from .kernels.simd.vector import absolute, filled, fma, maximum, minimum, where, with_sign
-from .values import Value
+from ..base import checks
+from ..base.value_objects import Value
+from ..formulas import user_formulas
+from ..formulas.gates import GATES
+from ..formulas.nodes import Node, apply, variable
+from ..formulas.programs import Program
+from ..kernels.simd.formulas import digest
+from ..kernels.simd.functions import exp, expm1, log1p, normal_cdf
+from ..kernels.simd.vector import absolute, filled, fma, maximum, minimum, where, with_sign
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -184,7 +184,7 @@ class Activation(Value):
         """
         if isinstance(z, Node):
             return apply("activate", z, sigma=self)
-        z = own.numeric(z, "z")
+        z = user_formulas.numeric(z, "z")
         with np.errstate(all="ignore"):
             return np.asarray(self.value(z, *self.parameters()), z.dtype)
 
@@ -210,7 +210,7 @@ class Activation(Value):
             raise TypeError(f"{self.name} has no derivative")
         if isinstance(z, Node):
             return self.gradient(z if self.of_z else self(z), *self.parameters())
-        z = own.numeric(z, "z")
+        z = user_formulas.numeric(z, "z")
         with np.errstate(all="ignore"):
             x = z if self.of_z else self.value(z, *self.parameters())
             return np.asarray(self.gradient(x, *self.parameters()), z.dtype)
@@ -502,7 +502,7 @@ class Softmax(Activation):
     def __call__(self, z: ArrayLike | Node) -> Any:
         if isinstance(z, Node):
             return apply("softmax", z)
-        return GATES["softmax"].forward(own.numeric(z, "z"))
+        return GATES["softmax"].forward(user_formulas.numeric(z, "z"))
 
     def derivative(self, z: ArrayLike | Node) -> Any:
         raise TypeError("softmax has no derivative of one number: each output depends on all z of its row")
@@ -567,18 +567,18 @@ class Formula(Activation):
 
     def __post_init__(self):
         checked = {
-            "constants": own.constants(self.constants),
+            "constants": user_formulas.constants(self.constants),
             "init": checks.choice(self.init, "init", ("he", "glorot", "lecun")),
-            "name": own.name_of_formula(self.name, OUTPUTS),
+            "name": user_formulas.name_of_formula(self.name, OUTPUTS),
         }
         z = variable("z")
-        checked["formula"] = own.program(self.formula, self.prime, [z], [], checked["constants"], [z])
+        checked["formula"] = user_formulas.program(self.formula, self.prime, [z], [], checked["constants"], [z])
         fresh = not isinstance(self.formula, Program)
         for name, value in (checked | {"prime": None}).items():
             object.__setattr__(self, name, value)
         if fresh:
             points = np.linspace(-6.0, 6.0, 80)
-            own.check_slopes(self, self.derivative(points), points, "z")
+            user_formulas.check_slopes(self, self.derivative(points), points, "z")
 
     def value(self, z, *parameters):
         return self.formula.compute(z, *parameters)[0]

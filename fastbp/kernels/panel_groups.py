@@ -12,10 +12,10 @@ import numpy as np
 from numba import njit
 
 from .dense import Matrix, all_finite
-from .records import STEP
 from .simd import INLINE
 from .simd.memory import call, lanes, record_at
 from .simd.target import MASKED_TILES, TILE_PANELS
+from .structs import STEP
 
 
 def cut_of(panels: int) -> str:

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from . import checks
-from .kernels.simd.formulas import digest
-from .kernels.simd.vector import fma, maximum, minimum, sqrt, where
-from .values import Value
+from ..base import checks
+from ..base.value_objects import Value
+from ..kernels.simd.formulas import digest
+from ..kernels.simd.vector import fma, maximum, minimum, sqrt, where
 
 
 class Optimizer(Value, ABC):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data import arrays, frames, moments
+from ..engine.parameters import Parameters
+from ..kernels.panels import aligned
 from .architecture import Architecture
-from .data import arrays, frames, moments
-from .engine.parameters import Parameters
-from .kernels.panels import aligned
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

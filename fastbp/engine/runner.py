@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..kernels.csr import spread
 from ..kernels.inputs import gather, one_hot
-from ..kernels.listed import spread
 from ..kernels.panels import aligned
-from ..kernels.records import MATRIX
 from ..kernels.simd.target import TILE_ROWS
-from . import compiled, threads
-from .roads import DENSE, Operation, Roads
-from .workspace import Model, Record, Workspace, address
+from ..kernels.structs import MATRIX
+from . import kernel_cache, threads
+from .input_paths import DENSE, Operation, Roads
+from .memory import Model, Record, Workspace, address
 
 PART_WORK = 1.6e10
 """The largest number of arithmetic operations of a part, which take 0.15 s on one fast core.
@@ -172,7 +172,7 @@ class Work:
 
     def kernel(self, factory: Callable, *options: object) -> int:
         """Return the address of the kernel of an operation for the dtype of the network."""
-        return compiled.kernel(factory, self.dtype, *options)
+        return kernel_cache.kernel(factory, self.dtype, *options)
 
     def phase(self, *operations: Operation, alone: bool = False, at_end: bool = False) -> None:
         """Add a phase of operations to the list.
@@ -346,7 +346,7 @@ class Work:
         """Prepare a run with a number of threads."""
         if count > 1:
             threads.start()  # first, because compiling or loading the loop would start them with the default of spins
-        self._loop = compiled.loop(count > 1)
+        self._loop = kernel_cache.loop(count > 1)
         self.step.set(threads=count, step=self.steps_done)
 
     def _call(self, first: int, last: int, count: int) -> None:

@@ -19,12 +19,12 @@ import numpy as np
 from numba import njit
 
 from .dense import Matrix
-from .groups import multiply_groups, place_of, tiles_of
-from .records import PRODUCT, STEP, UPDATE, ZEROS, divide, rows_of
+from .panel_groups import multiply_groups, place_of, tiles_of
 from .simd import INLINE, OPTIONS
 from .simd.bits import FEW_BITS, WORD, any_of, holds_negative_zero, lowest
 from .simd.memory import lanes, record_at, vector_at
 from .simd.tiles import block, block_transpose, tile_fill, tile_fma, tile_load, tile_store, tile_update, tile_zero
+from .structs import PRODUCT, STEP, UPDATE, ZEROS, divide, rows_of
 from .update import biases_of, blocks, layers_of, memory_of, shape
 from .zeros import marks_of
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from . import files
-from .activations import OUTPUTS
+from ..activations import OUTPUTS
+from ..base import model_files
+from ..data import arrays
+from ..formulas.programs import Line, Program
 from .architecture import Architecture
-from .data import arrays
-from .formulas.programs import Line, Program
-from .network import MLP
+from .mlp import MLP
 
 CLASSES = {kind.__name__: kind for kind in (Architecture, *OUTPUTS.kinds, Program, Line)}
 """The classes that the description of a network in a file may name, by their names."""
@@ -55,11 +55,13 @@ def load(path: str | os.PathLike) -> MLP:
     >>> twin
     MLP([4, 8, 3], output='softmax')
     """
-    with files.opened(path, "network") as contents:
+    with model_files.opened(path, "network") as contents:
         return networks(contents, {"": contents.description}, CLASSES)[""]
 
 
-def networks(contents: files.Contents, described: Mapping[str, Any], classes: Mapping[str, type]) -> dict[str, MLP]:
+def networks(
+    contents: model_files.Contents, described: Mapping[str, Any], classes: Mapping[str, type]
+) -> dict[str, MLP]:
     """Make the networks of an open file.
 
     Parameters
@@ -83,7 +85,7 @@ def networks(contents: files.Contents, described: Mapping[str, Any], classes: Ma
     """
     made, shapes, dtypes = {}, {}, {}
     for prefix, description in described.items():
-        made[prefix] = architecture = files.restored(description, classes)
+        made[prefix] = architecture = model_files.restored(description, classes)
         if not isinstance(architecture, Architecture):
             raise ValueError(f"its description is {architecture!r}, not that of an architecture")
         found = architecture.shapes() | transformations(contents, architecture, prefix)
@@ -106,7 +108,7 @@ def networks(contents: files.Contents, described: Mapping[str, Any], classes: Ma
     return read
 
 
-def transformations(contents: files.Contents, made: Architecture, prefix: str = "") -> dict[str, tuple[int, ...]]:
+def transformations(contents: model_files.Contents, made: Architecture, prefix: str = "") -> dict[str, tuple[int, ...]]:
     """Return the shapes of the vectors in a file that transform the inputs and, if there are some, the outputs."""
     ends = made.sizes[:1] * 2 + (made.sizes[-1:] * 2 if prefix + "target_scale" in contents.names else ())
     return {name: (n,) for name, n in zip(VECTORS, ends, strict=False)}

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..kernels.panels import aligned
-from ..kernels.records import STEP
 from ..kernels.simd.target import TILE_ROWS
-from . import compiled, plan
-from .work import Samples
-from .workspace import Model, Record
+from ..kernels.structs import STEP
+from . import kernel_cache, plan
+from .memory import Model, Record
+from .runner import Samples
 
 ROWS = TILE_ROWS
 """The largest number of samples. One network alone computes so few on one thread, too."""
@@ -51,7 +51,7 @@ class Together:
             STEP, batch=ROWS, part=ROWS, parts=1, threads=1, phases=self._phases, phase_count=1,
             operations=self._operations, stride=widest.stride, scratch=widest.scratch, room=widest.step["room"],
         )  # fmt: skip
-        self._loop = compiled.loop(False)
+        self._loop = kernel_cache.loop(False)
 
     def outputs(self, X: np.ndarray) -> tuple[np.ndarray, bool]:
         """Compute the outputs of all networks.

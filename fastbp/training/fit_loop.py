@@ -10,11 +10,11 @@ import numpy as np
 
 from ..callbacks import State, Trains
 from ..data.sources import Arrays, Blocks
-from ..engine import compiled
+from ..engine import kernel_cache
 from ..engine.parameters import Kept
-from ..engine.work import DivergedError, Samples, Work
+from ..engine.runner import DivergedError, Samples, Work
 from ..losses import Loss
-from . import hooks
+from . import callback_list
 from .lbfgs import Search
 from .settings import Settings
 from .state import TrainingState
@@ -64,7 +64,7 @@ class Run:
         self,
         trainer: Trainable,
         source: Arrays | Blocks,
-        called: hooks.Hooks,
+        called: callback_list.Hooks,
         epochs: int,
         loss: Loss | None = None,
         *,
@@ -107,7 +107,7 @@ class Run:
         before = training.parameters.theta.copy() if training.resumed else None
         try:
             called("on_train_begin", told)
-            hooks.load(called.all, training.position.callbacks)
+            callback_list.load(called.all, training.position.callbacks)
             training.resumed = False
             while training.history.epochs < told.epochs and not told.stop:
                 if not training.position.steps:
@@ -162,7 +162,7 @@ class Run:
         self._kept = before[0]
         whose = "that the epoch began with" if not position.steps else "of the checkpoint"
         training.rng.bit_generator.state, self.work.sums = position.rng, position.sums
-        start, done = compiled.clock() - position.seconds, 0
+        start, done = kernel_cache.clock() - position.seconds, 0
         with contextlib.closing(source.segments(training.rng)) as segments:
             for samples in segments:
                 steps = 1 if self.settings.optimizer.searches else -(-samples.n // source.batch)
@@ -179,7 +179,7 @@ class Run:
         if not before[0].are_finite():  # no loss is computed after the last update
             self._restore(before, done, whose)
         rate = self._learning_rate(training.step)
-        seconds = compiled.clock() - start
+        seconds = kernel_cache.clock() - start
         return {**self.work.scores(samples.y.classes), "learning_rate": rate, "seconds": seconds}
 
     def _changing(self) -> np.ndarray | None:
@@ -210,7 +210,7 @@ class Run:
         steps : int
             The number of steps of the segment.
         start : float
-            The time at which the epoch began, as `compiled.clock` gives it.
+            The time at which the epoch began, as `kernel_cache.clock` gives it.
         """
         training, told, batch = self.trainer.state, self.state, self.source.batch
         position = training.position
@@ -227,7 +227,7 @@ class Run:
                 continue
             training.step, last = training.step + reached - last, reached
             position.steps, position.sums = done + reached, self.work.sums
-            position.seconds = compiled.clock() - start
+            position.seconds = kernel_cache.clock() - start
             told.step, told.samples = training.step, done * batch + min(reached * batch, samples.n)
             told.scores = self.work.scores(samples.y.classes)
             self.hooks.batch("on_batch_end", told)

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import checks, extras
-from .values import Value
+from ..base import checks, extras
+from ..base.value_objects import Value
 
 __all__ = [
     "METRICS", "OfClasses", "OfOutputs", "OfProbabilities", "TopK", "auc", "balanced_accuracy", "f1", "mae", "r2",

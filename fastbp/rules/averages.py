@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import checks
-from .values import Value
+from ..base import checks
+from ..base.value_objects import Value
 
 
 class Average(Value, ABC):

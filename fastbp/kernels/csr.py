@@ -15,14 +15,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .groups import multiply_groups, tiles_of
 from .inputs import order_of, sample
+from .panel_groups import multiply_groups, tiles_of
 from .random import row_key, scramble, survive, uniform
-from .records import LISTS, MATRIX, PRODUCT, STEP, UPDATE, divide, row_in_batch, rows_of, step_number
 from .simd import INLINE, OPTIONS
 from .simd.bits import holds_negative_zero
 from .simd.memory import FLOAT32, UINT8, fetch, fetch_to_change, lanes, record_at, splat, store, vector_at
 from .simd.tiles import block, tile_fill, tile_fma, tile_load, tile_store, tile_update, tile_zero
+from .structs import LISTS, MATRIX, PRODUCT, STEP, UPDATE, divide, row_in_batch, rows_of, step_number
 from .update import biases_of, layers_of, memory_of, shape
 
 AHEAD = 16

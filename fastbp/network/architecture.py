@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from . import checks
-from .activations import ACTIVATIONS, OUTPUTS, Activation
+from ..activations import ACTIVATIONS, OUTPUTS, Activation
+from ..base import checks
 
 MAX_LAYERS = 100
 

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from . import checks, extras
-from .files import write
-from .history import History
-from .network import MLP
-from .schedules.base import UNITS, Unit
-from .values import call
+from ..base import checks, extras
+from ..base.history import History
+from ..base.model_files import write
+from ..base.value_objects import call
+from ..network.mlp import MLP
+from ..schedules.base import UNITS, Unit
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -22,15 +22,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from . import checks
-from .formulas import own
-from .formulas.nodes import variable
-from .formulas.programs import Program
-from .kernels import columns
-from .kernels.simd.formulas import digest
-from .kernels.simd.functions import exp, expm1, log, log1p
-from .kernels.simd.vector import absolute, maximum, minimum, tiny, where, with_sign
-from .values import Value
+from ..base import checks
+from ..base.value_objects import Value
+from ..formulas import user_formulas
+from ..formulas.nodes import variable
+from ..formulas.programs import Program
+from ..kernels import row_losses
+from ..kernels.simd.formulas import digest
+from ..kernels.simd.functions import exp, expm1, log, log1p
+from ..kernels.simd.vector import absolute, maximum, minimum, tiny, where, with_sign
 
 __all__ = [
     "LOSSES", "AbsoluteError", "BinaryCrossEntropy", "CrossEntropy", "Formula", "Hinge", "Huber", "LogCosh", "Loss",
@@ -137,7 +137,7 @@ class Loss(Value):
 
     def columns(self) -> Any:
         """Return the function that the kernels call to compute the loss, see `fastbp.kernels.columns`."""
-        return self.whole_row or columns.sum_over_outputs(self.term)
+        return self.whole_row or row_losses.sum_over_outputs(self.term)
 
     def digest(self, dtype: Any) -> str:
         """Return a string that is different for losses with different formulas. It is part of the name of a kernel."""
@@ -195,7 +195,7 @@ class CrossEntropy(Loss):
 
     name: ClassVar[str] = "cross_entropy"
     targets: ClassVar[str] = "distribution"
-    fused: ClassVar[dict[str, Any]] = {"softmax": columns.softmax_cross_entropy}
+    fused: ClassVar[dict[str, Any]] = {"softmax": row_losses.softmax_cross_entropy}
     made_for: ClassVar[str] = "rows of probabilities with the sum 1"
     suited: ClassVar[str] = "softmax"
     least_outputs: ClassVar[int] = 2
@@ -218,10 +218,10 @@ class CrossEntropy(Loss):
         # This function overwrites its columns of outputs by probabilities, which nobody reads after it: the identity
         # has no derivative to multiply with. The accuracy compares them: logits that differ by less than a rounding of
         # their probabilities count as equal.
-        return columns.softmax_cross_entropy if self.from_logits else None
+        return row_losses.softmax_cross_entropy if self.from_logits else None
 
     def term(self, a, y, smoothing, uniform):
-        p, y = maximum(a, tiny(a)), columns.smooth(y, smoothing, uniform)
+        p, y = maximum(a, tiny(a)), row_losses.smooth(y, smoothing, uniform)
         return -y * log(p), -y / p
 
 
@@ -254,7 +254,7 @@ class BinaryCrossEntropy(Loss):
 
     name: ClassVar[str] = "binary_cross_entropy"
     targets: ClassVar[str] = "probabilities"
-    fused: ClassVar[dict[str, Any]] = {"sigmoid": columns.sigmoid_binary_cross_entropy}
+    fused: ClassVar[dict[str, Any]] = {"sigmoid": row_losses.sigmoid_binary_cross_entropy}
     made_for: ClassVar[str] = "probabilities"
     suited: ClassVar[str] = "sigmoid"
     _: KW_ONLY
@@ -482,7 +482,7 @@ class SquaredHinge(Margin):
 class MulticlassHinge(Loss):
     """C = sum_(i != k) max(0, a_i - a_k + 1), with k the class of y   (001). The name is "multiclass_hinge"."""
 
-    name, targets, whole_row = "multiclass_hinge", "distribution", staticmethod(columns.multiclass_hinge)
+    name, targets, whole_row = "multiclass_hinge", "distribution", staticmethod(row_losses.multiclass_hinge)
     least_outputs = 2
 
 
@@ -509,14 +509,14 @@ class MulticlassPerceptron(Loss):
     class, and subtracts them from those of the class with the largest output, if it is another one   (001).
     """
 
-    name, targets, whole_row = "multiclass_perceptron", "distribution", staticmethod(columns.multiclass_perceptron)
+    name, targets, whole_row = "multiclass_perceptron", "distribution", staticmethod(row_losses.multiclass_perceptron)
     least_outputs = 2
 
 
 class NormError(Loss):
     """C = ||y - a||, the Euclidean distance   (000). The name is "norm_error". The gradient is 0 where a = y."""
 
-    name, whole_row = "norm_error", staticmethod(columns.norm_error)
+    name, whole_row = "norm_error", staticmethod(row_losses.norm_error)
 
 
 class OutputGradient(Loss):
@@ -616,11 +616,11 @@ class Formula(Loss):
 
     def __post_init__(self):
         checked = {
-            "constants": own.constants(self.constants),
+            "constants": user_formulas.constants(self.constants),
             "targets": checks.choice(self.targets, "targets", POINTS),
             "threshold": checks.real(self.threshold, "threshold"),
             "rows": checks.flag(self.rows, "rows"),
-            "name": own.name_of_formula(self.name, LOSSES),
+            "name": user_formulas.name_of_formula(self.name, LOSSES),
         }
         for name, value in (checked | self._counts()).items():
             object.__setattr__(self, name, value)
@@ -628,7 +628,7 @@ class Formula(Loss):
         a = [variable(f"a{i}" if self.rows else "a") for i in range(outputs)]
         y = [variable(f"y{i}" if self.rows else "y") for i in range(targets)]
         fresh, arguments = not isinstance(self.formula, Program), [a, y] if self.rows else [*a, *y]
-        program = own.program(self.formula, self.prime, a, y, self.constants, arguments)
+        program = user_formulas.program(self.formula, self.prime, a, y, self.constants, arguments)
         object.__setattr__(self, "formula", program)
         object.__setattr__(self, "prime", None)
         if fresh:
@@ -662,7 +662,7 @@ class Formula(Loss):
 
             with np.errstate(all="ignore"):
                 slope = self.formula.compute(*a, *y, *self.parameters(1))[1 + i]
-            own.check_slopes(value, slope, a[i], f"a[{i}]" if self.rows else "a")
+            user_formulas.check_slopes(value, slope, a[i], f"a[{i}]" if self.rows else "a")
 
     @property
     def labels(self) -> bool:
@@ -683,7 +683,7 @@ class Formula(Loss):
         return tuple(self.formula.compute(*operands))
 
     def columns(self) -> Any:
-        return columns.rows_of_outputs(self.term, self.n_out, self.n_targets) if self.rows else super().columns()
+        return row_losses.rows_of_outputs(self.term, self.n_out, self.n_targets) if self.rows else super().columns()
 
     def digest(self, dtype: Any) -> str:
         if not self.rows:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..kernels.columns import room
 from ..kernels.panels import LINE, aligned, round_up
-from ..kernels.records import LAYER, STEP, ZEROS
+from ..kernels.row_losses import room
 from ..kernels.simd.bits import WORD, mask_dtype
+from ..kernels.structs import LAYER, STEP, ZEROS
 from .parameters import Parameters
 
 FEW, FEW_OF_ONE_PANEL = 0.4, 0.1

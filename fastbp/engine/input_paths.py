@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.groups import cut_of
-from ..kernels.listed import AHEAD, NONE, OWNED
+from ..kernels.csr import AHEAD, NONE, OWNED
+from ..kernels.panel_groups import cut_of
 from ..kernels.panels import aligned, round_up
-from ..kernels.records import LISTS, MATRIX, PRODUCT
-from . import compiled
-from .workspace import Model, Record, Workspace, address, pays, zeros_of
+from ..kernels.structs import LISTS, MATRIX, PRODUCT
+from . import kernel_cache
+from .memory import Model, Record, Workspace, address, pays, zeros_of
 
 DENSE, MASKED, LISTED = range(3)
 """The roads: all inputs are read; inputs of 0 are left out; the inputs are a sparse matrix."""
@@ -189,7 +189,7 @@ class Roads:
 
     def _kernel(self, factory: Callable, *options: object) -> int:
         """Return the address of the kernel of an operation. A method of the work would make a cycle of references."""
-        return compiled.kernel(factory, self.layout.dtype, *options)
+        return kernel_cache.kernel(factory, self.layout.dtype, *options)
 
     def _hold_inputs(self) -> None:
         """Get memory for a^0, which a work that reads only sparse matrices never needs."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import checks
-from .formulas import differences
-from .losses import Loss
-from .network import MLP, check_network
+from ..base import checks
+from ..formulas import differences
+from ..losses import Loss
+from .mlp import MLP, check_network
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

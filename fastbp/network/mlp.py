@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from . import checks, elsewhere, files
-from .activations import Activation
+from ..activations import Activation
+from ..base import checks, hints, model_files
+from ..base.value_objects import call
+from ..data import arrays, frames
+from ..data.samples import Reader, Targets, input_blocks, inputs, sample_weights
+from ..engine import plan, threads
+from ..engine.memory import Model, address
+from ..engine.parameters import Parameters
+from ..engine.runner import DivergedError, Samples
+from ..kernels.panels import aligned
+from ..losses import LOSSES, OUTPUT_GRADIENT, Loss
+from ..metrics import classes
 from .architecture import Architecture, Init
-from .data import arrays, frames
-from .data.samples import Reader, Targets, input_blocks, inputs, sample_weights
-from .engine import plan, threads
-from .engine.parameters import Parameters
-from .engine.work import DivergedError, Samples
-from .engine.workspace import Model, address
-from .kernels.panels import aligned
-from .losses import LOSSES, OUTPUT_GRADIENT, Loss
-from .metrics import classes
 from .scaling import Scaling
-from .values import call
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -38,7 +38,7 @@ def check_network(network: object) -> None:
         raise TypeError(f"network must be an MLP, got {type(network).__name__}")
 
 
-class MLP(Scaling, metaclass=elsewhere.Hinting):
+class MLP(Scaling, metaclass=hints.Hinting):
     """`MLP` is a multi-layer perceptron, a fully connected feedforward network with L layers of weights.
 
     For a sample x, the network computes a^0 = x, and then z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L.
@@ -430,7 +430,7 @@ class MLP(Scaling, metaclass=elsewhere.Hinting):
         ...     path.stat().st_size > 12
         True
         """
-        files.write(path, files.pack("network", files.plain(self.architecture), self.to_tensors()))
+        model_files.write(path, model_files.pack("network", model_files.plain(self.architecture), self.to_tensors()))
 
     def to_tensors(self) -> dict[str, np.ndarray]:
         """Return copies of the parameters, and of what transforms inputs and outputs, by their names in a file."""
@@ -943,7 +943,7 @@ class MLP(Scaling, metaclass=elsewhere.Hinting):
         """
         if (y is None) != (loss is None):
             raise ValueError("y and loss must be given together: a backward pass needs both")
-        from .trace import Trace  # only this method needs it
+        from .trace import Trace
 
         found = None if loss is None else checks.resolved(loss, "loss", LOSSES)
         if found is None:
@@ -1011,7 +1011,7 @@ class MLP(Scaling, metaclass=elsewhere.Hinting):
             If the loss is not finite.
         """
         if not isinstance(samples, Samples):
-            raise TypeError(f"samples must be checked ones, got {type(samples).__name__}; {elsewhere.SCORE}")
+            raise TypeError(f"samples must be checked ones, got {type(samples).__name__}; {hints.SCORE}")
         threads.check_entry(self._lock)
         with self._lock:
             work = self._work(plan.evaluate, samples.n, n_threads, loss)
@@ -1022,11 +1022,11 @@ class MLP(Scaling, metaclass=elsewhere.Hinting):
     if not TYPE_CHECKING:  # a checker would believe that every name exists
 
         def __getattr__(self, name: str) -> NoReturn:
-            elsewhere.refuse(type(self), name, elsewhere.NETWORK)
+            hints.refuse(type(self), name, hints.NETWORK)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name[0] != "_":
-            elsewhere.check_own(self, MLP, name, elsewhere.ASSIGNED, ("architecture", "parameters"))
+            hints.check_own(self, MLP, name, hints.ASSIGNED, ("architecture", "parameters"))
         object.__setattr__(self, name, value)
 
     def __copy__(self) -> MLP:
@@ -1059,9 +1059,9 @@ class MLP(Scaling, metaclass=elsewhere.Hinting):
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: a picture and a table of the layers."""
-        from . import drawing  # a program that draws nothing does not wait for it
+        from ..base import html
 
-        return drawing.network(self)
+        return html.network(self)
 
     def __str__(self) -> str:
         activations, output = self.architecture.activation, self.architecture.output

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .. import checks
+from ..base import checks
 from ..callbacks import EarlyStopping, Lambda
 from ..data import arrays, moments
-from ..data.samples import Targets
-from ..engine.work import Samples
+from ..engine.runner import Samples
 from ..losses import Loss
-from ..network import MLP
-from .hooks import Hooks
+from ..network.mlp import MLP
+from .callback_list import Hooks
 from .settings import Settings
 
 ROWS, VALUES = 1000, 1 << 20
@@ -50,7 +49,7 @@ def check_pair(network: MLP, settings: Settings) -> None:
     arrays.within_dtype(settings.optimizer.learning_rate, "learning_rate", network.dtype)
 
 
-def check_monitors(settings: Settings, called: Hooks, classes: bool | None, validation: Targets | None) -> None:
+def check_monitors(settings: Settings, called: Hooks, samples: Samples | None, validation: Samples | None) -> None:
     """Raise ValueError if a callback or the schedule watches a column that the history will not have.
 
     Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows which columns there are.
@@ -61,18 +60,18 @@ def check_monitors(settings: Settings, called: Hooks, classes: bool | None, vali
         The settings of the trainer.
     called : Hooks
         The callbacks of the call of `fit`.
-    classes : bool or None
-        Whether the targets are classes. None means that nobody knows in advance.
-    validation : Targets or None
-        The targets of the validation samples, or None if there are none.
+    samples : Samples or None
+        The samples of the training. With None, they come in blocks, and nobody knows yet whether they have classes.
+    validation : Samples or None
+        The validation samples, or None if there are none.
     """
     ours = __package__.partition(".")[0]
     if any(type(each) is Lambda or type(each).__module__.partition(".")[0] != ours for each in called.all):
         return
-    columns = ["loss", *["accuracy"] * (classes is not False), "learning_rate", "seconds"]
+    columns = ["loss", *["accuracy"] * (samples is None or samples.y.classes), "learning_rate", "seconds"]
     columns += [name for name in settings.scorers if name == "objective"]
     if validation is not None:
-        found = ["loss", *["accuracy"] * validation.classes, *(n for n in settings.scorers if n != "accuracy")]
+        found = ["loss", *["accuracy"] * validation.y.classes, *(n for n in settings.scorers if n != "accuracy")]
         columns += [f"validation_{name}" for name in found]
     watched = [each.monitor for each in called.all if isinstance(each, EarlyStopping)]
     for monitor in (*watched, *(settings.schedule.monitors if settings.schedule else ())):

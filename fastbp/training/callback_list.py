@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from .. import checks
+from ..base import checks
 from ..callbacks import Callback, Progress, State
 
 Shown = bool | Literal["lines"] | None

@@ -151,9 +151,9 @@ class History(dict[str, list[float]]):
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the curves, and a table of the last epochs."""
-        from . import drawing  # a program that draws nothing does not wait for it
+        from . import html
 
-        return drawing.history(self)
+        return html.history(self)
 
     def __str__(self) -> str:
         widths = {name: max(len(name), 9) for name in self}

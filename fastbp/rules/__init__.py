@@ -1,0 +1,1 @@
+"""This folder holds the rules that change parameters: optimizers, and averages of parameters."""
