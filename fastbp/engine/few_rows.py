@@ -11,15 +11,16 @@ from ..kernels.panels import aligned
 from ..kernels.simd.target import TILE_ROWS
 from ..kernels.structs import STEP
 from . import kernel_cache, plan
-from .memory import Model, Record
+from .memory import Model
+from .records import Record
 from .runner import Samples
 
 ROWS = TILE_ROWS
 """The largest number of samples. One network alone computes so few on one thread, too."""
 
 
-class Together:
-    """`Together` is one list of the operations of several networks, with memory for their inputs and their outputs.
+class FewRows:
+    """`FewRows` is one list of the operations of several networks, with memory for their inputs and their outputs.
 
     A call for each network took 20 microseconds, of which the kernels took one: 32 networks took 440 microseconds for a
     row. The kernels are the same, so the bits are too.
@@ -33,19 +34,18 @@ class Together:
     """
 
     def __init__(self, models: Sequence[Model], inputs: Any):
-        sizes, dtype = models[0].parameters.layout.sizes, models[0].parameters.layout.dtype
-        self._models = models  # so that no other object gets their places in memory
+        sizes, dtype = models[0].sizes, models[0].dtype
         self._X = np.ones((ROWS, sizes[0]), inputs.array.dtype)  # without zeros, so no kernel looks for them
         self._outputs = aligned(len(models) * ROWS * sizes[-1], dtype).reshape(len(models), ROWS, sizes[-1])
         self._works, operations = [], []
         for model, outputs in zip(models, self._outputs, strict=True):
-            work, out = plan.predict(model, ROWS, 1, len(model.activations))
+            work, out = plan.predict(model, ROWS, 1, len(model.layers))
             with work.reading(Samples(inputs._replace(array=self._X))):
                 out.set(out=outputs)
-            operations += work.operations[work.roads.direct :]  # the first operation copies inputs that need it
+            operations.append(work.operations)
             self._works.append(work)
-        self._operations = np.array([(kernel, made.address) for kernel, made in operations], np.int64)
-        self._phases = np.array([(0, len(operations), True, False)], np.int64)
+        self._operations = np.concatenate(operations)
+        self._phases = np.array([(0, len(self._operations), True, False)], np.int64)
         widest = max(self._works, key=lambda work: work.step["room"]).memory
         self._step = Record(
             STEP, batch=ROWS, part=ROWS, parts=1, threads=1, phases=self._phases, phase_count=1,

@@ -1,21 +1,23 @@
-"""This module holds `Roads`: the three ways in which the first layer reads its inputs."""
+"""This module holds `InputPaths`: the ways in which the first layer reads its inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from ..kernels import csr, inputs
 from ..kernels.csr import AHEAD, NONE, OWNED
-from ..kernels.panel_groups import cut_of
 from ..kernels.panels import aligned, round_up
-from ..kernels.structs import LISTS, MATRIX, PRODUCT
-from . import kernel_cache
-from .memory import Model, Record, Workspace, address, pays, zeros_of
+from ..kernels.structs import INPUT_NOISE, LISTS, MATRIX
+from .buffers import Buffer, pays, zeros_of
+from .memory import Memory, Model
+from .program import Operation, Program
+from .records import Record, address
 
-DENSE, MASKED, LISTED = range(3)
-"""The roads: all inputs are read; inputs of 0 are left out; the inputs are a sparse matrix."""
+Path = Literal["direct", "dense", "zeros", "entries"]
+"""The input paths: the first product reads the array of the user; all inputs are copied into panels; inputs of 0 are
+left out; the inputs are a sparse matrix."""
 
 LOOKED_AT, LEAST_INPUTS = 16, 1 << 14
 """The number of samples whose inputs are counted to find out how many are 0, and the number of inputs of all samples
@@ -27,81 +29,44 @@ SELDOM = 1 << 18
 MOST_ENTRIES = 2**31 - AHEAD
 """The largest number of entries of a part: the lists have int32 numbers."""
 
-Operation = tuple[int, Record]
-"""The type of an operation: the address of a compiled kernel, and the record that it gets."""
 
+class InputPaths:
+    """`InputPaths` chooses the input path for samples, and has the memory of the inputs.
 
-class Roads:
-    """`Roads` are the operations of the first layer, each with a kernel for each road, and their memory.
-
-    All roads lead to the same bits, so a work can take another road for other samples.
+    All paths lead to the same bits, so a work can take another path for other samples.
 
     Parameters
     ----------
     model : Model
         The network.
-    memory : Workspace
+    memory : Memory
         The memory for the rows of a part.
-    part : int
-        The largest number of rows of a part.
     backward : bool, keyword-only
         Whether there is a backward pass.
 
     Attributes
     ----------
-    rows : Record
-        The record of the operation that copies X into a^0.
-    product : Record
-        The record of the first product, which reads a^0, or X itself.
-    noise : Record or None
-        The record of the operation that adds noise and dropout to a^0.
-    cut : str
-        The groups of panels of all products that may leave zeros out.
-    road : int or None
-        The road that the operations take now.
     inputs : int
-        About how many inputs of a row the operations multiply.
+        About how many inputs of a row are multiplied on the path that was chosen last.
     """
 
-    def __init__(self, model: Model, memory: Workspace, part: int, *, backward: bool):
-        layout = model.parameters.layout
-        self.model, self.memory, self.layout, self.part = model, memory, layout, part
-        scaled = bool((model.scale[: layout.sizes[0]] != 1).any())
-        self.rows = Record(MATRIX, columns=layout.sizes[0], shift=model.shift, scale=model.scale, scaled=scaled)
-        self.product, self.noise = Record(PRODUCT), None
-        # The products with a^0, a^1, ... have n^1, n^2, ... columns, and those with delta^2, ... have n^1, ...
-        others = [*memory.zeros, *memory.delta_zeros[1:]], [*layout.sizes[1:], *layout.sizes[1:-1]]
-        columns = [n for l, (zeros, n) in enumerate(zip(*others, strict=True)) if zeros or l == 0]
-        self.cut = "".join(sorted({*"".join(cut_of(layout.panels(n)) for n in columns)}))
-        self.road: int | None = None
-        self.inputs = layout.sizes[0]
-        self.direct: bool | None = False
-        self._unseen = 0
-        self._choices: list[tuple[tuple, tuple, tuple]] = []
+    def __init__(self, model: Model, memory: Memory, *, backward: bool):
+        self._model, self._memory, self._n_in = model, memory, model.sizes[0]
+        self._scaled = bool((model.scale[: self._n_in] != 1).any())
+        self.inputs = self._n_in
         # Without a backward pass, the first product can read inputs directly that need no conversion. With one, it
         # cannot, because the gradient needs the inputs in panels.
-        self._plain = not backward and not model.shift.any() and not scaled
-        self._counted = 0 if model.noise or model.shift.any() else layout.sizes[0]
+        self._plain = not backward and not model.shift.any() and not self._scaled and bool(model.layers)
+        skips = bool(model.layers) and model.layers[0].leaves_zeros_out
+        self._counted = self._n_in if skips and not model.noise and not model.shift.any() else 0
+        self._dense: Path = "dense"
+        self._unseen = 0
+        # The number of lines is odd, as that of the other panels.
+        self._row = (memory.panels(self._n_in) | 1) * memory.lanes
+        self._panels = self._zeros = self._lists = None
 
-    def choice(self, dense: tuple, masked: tuple, listed: tuple, made: Record) -> Operation:
-        """Return an operation that has another kernel for each road. A kernel is compiled when it is first needed.
-
-        Parameters
-        ----------
-        dense, masked, listed : tuple
-            The factory of the kernel of each road, and its further arguments.
-        made : Record
-            The record of the operation.
-        """
-        self._choices.append((dense, masked, listed))
-        return -len(self._choices), made
-
-    def close(self, operations: list[Operation], records: np.ndarray) -> None:
-        """Take over the complete list of operations, and the records in which the kernels find it."""
-        self._operations, self._records = operations, records
-
-    def read(self, X: Any, order: np.ndarray | None, n: int, *, trains: bool) -> None:
-        """Prepare the operations for samples.
+    def choose(self, X: Any, order: np.ndarray | None, n: int, *, trains: bool) -> Path:
+        """Return the input path for samples.
 
         Parameters
         ----------
@@ -113,125 +78,109 @@ class Roads:
             The number of samples to use.
         trains : bool
             Whether these samples train the network.
-
-        Raises
-        ------
-        ValueError
-            If the inputs are a sparse matrix, and the network moves them away from 0.
         """
         if X.sparse:
-            self._list(X, order)
-            return
+            self.inputs = -(-int(X.array.starts[-1] - X.array.starts[0]) // (X.array.starts.size - 1))
+            return "entries"
         # Among many calls with few inputs, only some look at them: the inputs of a training or of an application are
         # mostly of one kind, and counting took 5 % of a `partial_fit`.
-        count, road = n * self._counted, self.road if self.road in (DENSE, MASKED) else DENSE
+        count = n * self._counted
         self._unseen += count
         if count >= LEAST_INPUTS or self._unseen >= SELDOM:
-            self._unseen, road = 0, self._look(X.array, order, n, trains)
-        if road != self.road:
-            self.take(road)
-            self._read_directly(False)
-        direct = self._plain and order is None and X.array.dtype == self.layout.dtype and road == DENSE
-        if direct != self.direct:
-            self._read_directly(direct)
-        if direct:
-            self.product.set(a=address(X.array))
-        else:
-            self.rows.set(source=address(X.array), kind=X.kind)
+            self._unseen, self._dense = 0, self._look(X.array, order, n, trains)
+        direct = self._plain and order is None and X.array.dtype == self._model.dtype and self._dense == "dense"
+        return "direct" if direct else self._dense
 
-    def _read_directly(self, direct: bool) -> None:
-        """Let the first product read X itself, or a^0."""
-        n_in, self.direct = self.layout.sizes[0], None  # Ctrl-C in the middle must not leave some of these fields
-        if direct:
-            self.product.set(a_row=n_in, a_panel=self.layout.lanes, a_sample=n_in)
-        else:
-            self.product.set(a=self.memory.a[0], a_row=self.rows["row"], a_panel=self.rows["panel"], a_sample=0)
-        self.direct = direct
-
-    def _look(self, X: np.ndarray, order: np.ndarray | None, n: int, trains: bool) -> int:
-        """Return the road for these inputs, according to how many of them are 0."""
+    def _look(self, X: np.ndarray, order: np.ndarray | None, n: int, trains: bool) -> Path:
+        """Return the path for dense inputs, according to how many of them are 0."""
         filled = _filled(X, order, n)
-        few = pays(filled, self.layout.sizes[1], self.layout.lanes)
-        road = MASKED if few and (trains or self._finite()) else DENSE
+        few = pays(filled, self._model.sizes[1], self._memory.lanes) and (trains or self._finite())
         # Some inputs of 0 are multiplied too, because they are in one tile with others.
-        self.inputs = int(self.layout.sizes[0] * min(1.5 * filled if road == MASKED else 1.0, 1.0)) + 1
-        return road
+        self.inputs = int(self._n_in * min(1.5 * filled if few else 1.0, 1.0)) + 1
+        return "zeros" if few else "dense"
 
     def _finite(self) -> bool:
         """Return whether the weights of the first layer are finite: 0 times infinity is not 0.
 
         During a training they need no test: if one of them becomes infinite, the epoch ends in an error.
         """
+        parameters = self._model.parameters
         with np.errstate(all="ignore"):
-            return bool(np.isfinite(self.model.parameters.theta[self.layout.matrix(0)].sum()))
+            return bool(np.isfinite(parameters.theta[parameters.layout.place(parameters.layout.blocks[0])].sum()))
 
-    def take(self, road: int) -> None:
-        """Use the kernels of a road, with its memory."""
-        self.road = None  # Ctrl-C in the middle must not leave some kernels of one road and some of another
-        memory, lanes = self.memory, self.layout.lanes
-        if road != LISTED:
-            self._hold_inputs()
-        if road == MASKED and memory.zeros[0] is None:
-            memory.zeros[0] = zeros_of(self.part, self.layout.panels(self.layout.sizes[0]), self.layout.dtype)
-        zeros = memory.zeros[0].address if road == MASKED else 0
-        # The masked kernels read single inputs, which they find sooner in a row-major matrix.
-        row, panel = (memory.row, lanes) if road == MASKED else (lanes, memory.stride)
-        for made in (self.rows, self.noise):
-            if made is not None:
-                made.set(row=row, panel=panel)
-        self.rows.set(zeros=zeros)
-        self.product.set(zeros=zeros)
-        memory.layer[0].set(a_row=row, a_panel=panel, zeros_in=zeros, done=road != DENSE)
-        for i, (number, _) in enumerate(self._operations):
-            if number < 0:
-                self._records[i, 0] = self._kernel(*self._choices[-number - 1][road])
-        self.road = road
+    def buffer(self, path: Path) -> Buffer:
+        """Return a^0, as kernels read it on a path."""
+        memory, n_in = self._memory, self._n_in
+        if path == "direct":
+            return Buffer(np.empty(0, memory.dtype), n_in, n_in, memory.lanes, direct=True)
+        if path == "entries":
+            return Buffer(np.empty(0, memory.dtype), n_in, 0, 0, form="entries")
+        if self._panels is None:
+            self._panels = aligned((memory.rows | 1) * self._row, memory.dtype)
+        if path == "dense":
+            return Buffer(self._panels, n_in, memory.lanes, memory.stride)
+        if self._zeros is None:
+            self._zeros = zeros_of(memory.rows, memory.panels(n_in), memory.dtype)
+        # The kernels that leave zeros out read single inputs, which they find sooner in a row-major matrix.
+        return Buffer(self._panels, n_in, self._row, memory.lanes, self._zeros, "zeros")
 
-    def _kernel(self, factory: Callable, *options: object) -> int:
-        """Return the address of the kernel of an operation. A method of the work would make a cycle of references."""
-        return kernel_cache.kernel(factory, self.layout.dtype, *options)
+    def operations(self, program: Program) -> list[Operation]:
+        """Return the operations that write x' = (x - shift) * scale to a^0, and add noise and dropout in training."""
+        model, a = self._model, program.inputs
+        if a.direct:
+            return []
+        places = {"panels": a.panels, "row": a.row, "panel": a.panel, "columns": a.columns}
+        fields = {**places, "shift": model.shift, "scale": model.scale, "scaled": self._scaled}
+        if a.zeros:
+            fields["zeros"] = a.zeros
+        factory = {"dense": inputs.gather, "zeros": inputs.gather_with_masks, "entries": csr.gather_entries}[a.form]
+        program.source = Record(MATRIX, **fields)
+        operations = [(program.kernel(factory), program.source)]
+        if a.form == "entries":  # `gather_entries` has dropped entries already
+            return operations
+        return operations + self.drop(program, a, model.noise)
 
-    def _hold_inputs(self) -> None:
-        """Get memory for a^0, which a work that reads only sparse matrices never needs."""
-        memory = self.memory
-        if not memory.a[0].size:
-            panels = aligned((self.part | 1) * memory.row, self.layout.dtype)
-            memory.layer[0].set(a_in=panels)
-            for made in (self.rows, self.noise):
-                if made is not None:
-                    made.set(panels=panels)
-            memory.a[0] = panels  # last, because Ctrl-C may come between these lines, and then all must be done again
+    def drop(self, program: Program, a: Buffer, noise: float = 0.0) -> list[Operation]:
+        """Return the operation that gives a matrix like a^0 the dropout of the inputs, and noise before it."""
+        if not self._model.dropout and not noise:
+            return []
+        places = {"panels": a.panels, "row": a.row, "panel": a.panel, "columns": a.columns}
+        made = Record(INPUT_NOISE, **places, deviation=noise, dropout=self._model.dropout)
+        return [(program.kernel(inputs.noise), made)]
 
-    def _list(self, X: Any, order: np.ndarray | None) -> None:
-        """Read a sparse matrix."""
-        self.model.check_inputs(X)
-        starts = X.array.starts
+    def read(self, program: Program, X: Any, order: np.ndarray | None) -> None:
+        """Let a program read the samples of a call."""
+        if program.direct is not None:
+            program.direct.set(a=address(X.array))
+        elif not X.sparse:
+            program.source.set(source=address(X.array), kind=X.kind)
+        else:
+            self._hold(self._most_entries(X.array.starts, order))
+            program.source.set(kind=X.kind, **X.array.places)
+
+    def _most_entries(self, starts: np.ndarray, order: np.ndarray | None) -> int:
+        """Return the largest number of entries that a part of a sparse matrix can have."""
         counts = np.diff(starts) if order is None else starts[order + 1] - starts[order]
-        if counts.size > self.part:
-            counts = np.partition(counts, counts.size - self.part)[-self.part :]
-        if (most := int(counts.sum())) > MOST_ENTRIES:
+        if counts.size > self._memory.rows:
+            counts = np.partition(counts, counts.size - self._memory.rows)[-self._memory.rows :]
+        most = int(counts.sum())
+        if most > MOST_ENTRIES:
             rows = f"{counts.size} rows that are read together"
             raise ValueError(f"X must have at most {MOST_ENTRIES} entries in {rows} if it is sparse, got {most}")
-        self._hold_lists(most)
-        self.inputs = -(-int(starts[-1] - starts[0]) // (starts.size - 1))
-        self.rows.set(kind=X.kind, **X.array.places)
-        if self.road != LISTED:
-            self.take(LISTED)
-        self.direct = False
+        return most
 
-    def _hold_lists(self, most: int) -> None:
+    def _hold(self, most: int) -> None:
         """Get memory for the entries of a part: at most this number."""
-        step, n_in = self.memory.step, self.layout.up(self.layout.sizes[0])
-        if not step["lists"]:
-            self.lists = Record(LISTS, first=aligned(self.part + 1, np.int64), dropout=self.model.dropout[0])
-            heads = aligned(round_up(n_in, OWNED), np.int32)
+        memory = self._memory
+        if self._lists is None:
+            first, heads = aligned(memory.rows + 1, np.int64), aligned(round_up(self._n_in, OWNED), np.int32)
             heads[:] = NONE
-            self.lists.set(heads=heads)
-            self._most = -1
-            step.set(lists=self.lists.address)
+            lists = Record(LISTS, first=first, heads=heads, dropout=self._model.dropout)
+            memory.step.set(lists=lists)
+            self._lists, self._most = lists, -1
         if most > self._most:
             column, row, following = (aligned(most + AHEAD, np.int32) for _ in range(3))
-            self.lists.set(value=aligned(most, self.layout.dtype), column=column, row=row, next=following)
+            self._lists.set(value=aligned(most, memory.dtype), column=column, row=row, next=following)
             self._most = most
 
 

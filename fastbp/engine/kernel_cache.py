@@ -20,8 +20,9 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import llvmlite
 import llvmlite.binding
@@ -297,55 +298,67 @@ class _Notice:
 _notice = _Notice()
 
 
+class Kernel(NamedTuple):
+    """`Kernel` is a kernel that a program needs.
+
+    Attributes
+    ----------
+    factory : function
+        A function that makes the kernel from a dtype and the options; or without a dtype, the kernel itself.
+    dtype : dtype or None
+        float32 or float64. With None, the kernel is the same for both.
+    options : tuple of str, bool, int or object
+        Further arguments of the factory. An object must have the method `digest`.
+    """
+
+    factory: Callable
+    dtype: np.dtype | None
+    options: tuple[Any, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the kernel, which is different for each kernel: it is that of its file."""
+        if self.dtype is None:
+            return self.factory.py_func.__name__
+        tags = (_tag(option, self.dtype) for option in self.options)
+        return "-".join([self.factory.__name__, str(self.dtype), *tags])
+
+    def make(self) -> Any:
+        """Return the dispatcher of Numba that compiles the kernel."""
+        return self.factory if self.dtype is None else self.factory(self.dtype.type, *self.options)
+
+
 @functools.lru_cache(256)
-def _tag(option: object, dtype: np.dtype) -> str:
-    """Return what an argument of a kernel factory adds to the kernel's name: text, a bool, or a digest of formulas."""
-    if isinstance(option, str):
-        return option
-    return str(int(option)) if isinstance(option, bool) else option.digest(dtype)
+def _tag(option: Any, dtype: np.dtype) -> str:
+    """Return what an argument of a kernel factory adds to its name: text, a number, or a digest of formulas."""
+    return str(option) if isinstance(option, str | int) else option.digest(dtype)
 
 
 _addresses: dict[str, int] = {}
 
 
-def _address(name: str, make: Callable, *signature) -> int:
-    """Return the address of the machine code of a kernel. A process compiles a kernel once, when it first needs it."""
-    if name not in _addresses:
-        result = _compiled(name, make(), signature)
-        address = threads.opening(result.library.get_pointer_to_function, result.fndesc.llvm_func_name)
-        _addresses[name] = address
-    return _addresses[name]
+def addresses(kernels: Sequence[Kernel], parallel: bool = False) -> list[int]:
+    """Return the addresses of the machine code of kernels. A process compiles a kernel once, when it first needs it.
+
+    Parameters
+    ----------
+    kernels : sequence of Kernel
+        The kernels.
+    parallel : bool, default False
+        Whether several threads will run them. The loop over parts is compiled with them.
+    """
+    names = [kernel.name for kernel in kernels]
+    for name, kernel in zip(names, kernels, strict=True):
+        if name not in _addresses:
+            dispatcher = kernel.make()
+            result = _compiled(name, dispatcher, (I,) * dispatcher.py_func.__code__.co_argcount)
+            _addresses[name] = threads.opening(result.library.get_pointer_to_function, result.fndesc.llvm_func_name)
+    return [_addresses[name] for name in names]
 
 
 def names() -> dict[int, str]:
     """Return the names of the kernels of this process by their addresses. Profiling tools use them."""
     return {address: name for name, address in _addresses.items()}
-
-
-def kernel(factory: Callable, dtype: np.dtype, *options: object) -> int:
-    """Return the address of the kernel `factory(dtype, *options)`.
-
-    Parameters
-    ----------
-    factory : function
-        A function that makes the kernel of an operation, or a kernel that follows an operation.
-    dtype : dtype
-        float32 or float64.
-    *options : str, bool or object
-        Further arguments of the factory. An object must have the method `digest`.
-
-    Returns
-    -------
-    int
-        The address of the machine code.
-    """
-    name = "-".join([factory.__name__, str(dtype), *(_tag(option, dtype) for option in options)])
-    return _address(name, lambda: factory(dtype.type, *options), *(I,) * 7)
-
-
-def of_any_dtype(kernel) -> int:
-    """Return the address of a kernel that is the same for every dtype."""
-    return _address(kernel.py_func.__name__, lambda: kernel, *(I,) * 7)
 
 
 @functools.cache

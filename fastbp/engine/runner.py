@@ -1,4 +1,4 @@
-"""This module holds `Work`: a list of operations with the memory that they need, and the loop over the minibatches."""
+"""This module holds `Work`: programs with the memory that they need, and the loop over the minibatches."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..kernels.csr import spread
-from ..kernels.inputs import gather, one_hot
-from ..kernels.panels import aligned
+from ..kernels.panels import lanes_of, round_up
 from ..kernels.simd.target import TILE_ROWS
-from ..kernels.structs import MATRIX
 from . import kernel_cache, threads
-from .input_paths import DENSE, Operation, Roads
-from .memory import Model, Record, Workspace, address
+from .input_paths import InputPaths, Path
+from .memory import Memory, Model
+from .program import MOST_STEPS, Hyperparameters, Program
+from .records import Record, address
 
 PART_WORK = 1.6e10
 """The largest number of arithmetic operations of a part, which take 0.15 s on one fast core.
@@ -30,9 +29,6 @@ MOST_INPUTS = 1 << 16
 CALL_SECONDS = 0.05
 """The time that a call into compiled code should last. Ctrl-C, the progress bar and other Python threads wait for its
 end. A call costs some microseconds."""
-
-MOST_STEPS = 1 << 15
-"""The largest number of steps of a call. Their hyperparameters are written to memory before the call."""
 
 MOST_THREADS = 1024
 """The largest number of threads. With more, some threads would have nothing to do."""
@@ -76,34 +72,11 @@ class Samples(NamedTuple):
         return len(self.X.array) if self.order is None else self.order.size
 
 
-class Hyperparameters:
-    """`Hyperparameters` writes the hyperparameters of an update rule to memory before a call, one row for each step.
-
-    Parameters
-    ----------
-    names : tuple of str
-        The names of the hyperparameters.
-    at : function
-        A function that takes an array of step numbers, from 1 on, and returns the hyperparameters by their names.
-    dtype : dtype
-        The dtype of the memory.
-    """
-
-    def __init__(self, names: tuple[str, ...], at: Callable[[np.ndarray], dict[str, Any]], dtype: np.dtype):
-        self.names, self.at = names, at
-        self.memory = aligned(MOST_STEPS * len(names), dtype)
-
-    def lay_down(self, first: int, last: int) -> None:
-        """Write the rows of the steps first < t <= last."""
-        # Powers such as 0.9^t become 0 after many steps, which must not be an error, whatever np.seterr says.
-        with np.errstate(all="ignore"):
-            values = self.at(np.arange(first + 1, last + 1))
-            for column, name in enumerate(self.names):
-                self.memory.reshape(MOST_STEPS, -1)[: last - first, column] = values[name]
-
-
 class Work:
-    """`Work` is a list of operations on a network, with their memory. The module `plan` writes such lists.
+    """`Work` runs operations on the samples of a network, and has their memory. The module `plan` makes works.
+
+    For each input path and each form of targets there is a program, which is written when it is first needed. All
+    programs work in the same memory.
 
     Parameters
     ----------
@@ -115,12 +88,27 @@ class Work:
         The largest number of rows of a part.
     n_threads : int or None
         The number of threads. With None, as many as the work is worth.
-    targets : int, keyword-only
+    targets : int, keyword-only, default 0
         The number of targets of a sample. With 0, there are none.
-    backward : bool, keyword-only
+    backward : bool, keyword-only, default False
         Whether there is a backward pass.
     seed : int or None, keyword-only, default None
         The seed of dropout and input noise. With None, there is neither.
+
+    Attributes
+    ----------
+    write : function
+        A function that adds the phases of the work to a `Program`, for targets of a form: "rows", "labels", "entries",
+        or None without targets.
+    loss, update : Record or None
+        The LOSS and the UPDATE record.
+    hyperparameters : Hyperparameters or None
+        The hyperparameters of the update.
+    gradient : vector or None
+        The vector like theta that holds the gradient.
+    to_inputs : pair or None
+        The OUTPUTS record of the gradient with respect to x', whose field `out` must be set to an array before each
+        run; and the transposed weights of the first layer, which must be those of theta.
     """
 
     def __init__(
@@ -130,83 +118,49 @@ class Work:
         most_rows: int,
         n_threads: int | None,
         *,
-        targets: int,
-        backward: bool,
+        targets: int = 0,
+        backward: bool = False,
         seed: int | None = None,
     ):
-        layout = model.parameters.layout
-        if seed is None:
-            model = model._replace(dropout=(0.0,) * layout.depth, noise=0.0)
-        self.backward = backward
-        self.model, self.layout, self.dtype = model, layout, layout.dtype
-        first = layout.up(layout.sizes[0]) * layout.sizes[1]
-        self._other_weights = layout.weight_count - first
-        weights = self._other_weights + min(first, MOST_INPUTS * layout.sizes[1])
-        bound = max(TILE_ROWS, int(PART_WORK / (6 * weights)) // TILE_ROWS * TILE_ROWS)
+        model = model if seed is not None else model.without_randomness()
+        self.model, self.backward = model, backward
+        lanes = lanes_of(model.dtype)
+        each = [round_up(layer.n_in, lanes) * layer.multiplications // layer.n_in for layer in model.layers]
+        self._other_weights, self._outputs = sum(each[1:]), each[0] // round_up(model.sizes[0], lanes) if each else 0
+        weights = self._other_weights + min(sum(each[:1]), MOST_INPUTS * self._outputs)
+        bound = max(TILE_ROWS, int(PART_WORK / (6 * max(weights, 1))) // TILE_ROWS * TILE_ROWS)
         self.batch, self.part = batch, min(batch, most_rows, bound)
         self.parts = -(-batch // self.part)
         self.steps_done = 0
         """The number of steps before the first minibatch of `run`."""
         self.n_threads, self.most_threads = n_threads, min(n_threads or threads.available(), MOST_THREADS)
-        self.memory = Workspace(model, self.part, self.most_threads, targets=targets, backward=backward)
+        self.memory = Memory(model, self.part, self.most_threads, targets=targets, backward=backward)
         self.step = self.memory.step
         self.step.set(batch=batch, part=self.part, parts=self.parts, seed=(seed or 0) % 2**63)
-        self.roads = Roads(model, self.memory, self.part, backward=backward)
-        """The operations of the first layer, and how they read X."""
-        zeros, ones = aligned(layout.up(targets), self.dtype), aligned(layout.up(targets), self.dtype)
-        ones[:] = 1
-        places = {"row": layout.lanes, "panel": self.memory.stride}
-        self.targets = Record(MATRIX, columns=targets, shift=zeros, scale=ones, panels=self.memory.y, **places)
-        """The record of the operation that copies the targets, which are rows or labels."""
+        self.paths = InputPaths(model, self.memory, backward=backward)
+        self.write: Callable[[Program, str | None], None]
         self.loss: Record | None = None
-        self.gradient: np.ndarray | None = None
-        """The vector like theta to which the gradient is written."""
-        self.to_inputs: tuple[Record, np.ndarray] | None = None
-        """The OUTPUTS record of the gradient with respect to x', whose field `out` must be set to an array before each
-        run; and the transposed weights of the first layer, which must be those of theta."""
         self.update: Record | None = None
         self.hyperparameters: Hyperparameters | None = None
-        self._phases: list[tuple[int, int, bool, bool]] = []
-        self._operations: list[Operation] = []
-        self._samples, self._n, self._direct, self._parts_a_call = None, 0, False, 0.0
+        self.gradient: np.ndarray | None = None
+        self.to_inputs: tuple[Record, np.ndarray] | None = None
+        self._programs: dict[tuple[Path, str | None], Program] = {}
+        self._program: Program | None = None
+        self._samples, self._n, self._parts_a_call = None, 0, 0.0
 
-    def kernel(self, factory: Callable, *options: object) -> int:
-        """Return the address of the kernel of an operation for the dtype of the network."""
-        return kernel_cache.kernel(factory, self.dtype, *options)
-
-    def phase(self, *operations: Operation, alone: bool = False, at_end: bool = False) -> None:
-        """Add a phase of operations to the list.
-
-        Parameters
-        ----------
-        *operations : Operation
-            The operations. Each thread carries out all of them for its share, without waiting for others.
-        alone : bool, keyword-only, default False
-            Whether one thread alone carries them out.
-        at_end : bool, keyword-only, default False
-            Whether they are only carried out after the last part of a minibatch.
-        """
-        first = len(self._operations)
-        self._operations += operations
-        self._phases.append((first, len(self._operations), alone, at_end))
-
-    def close(self) -> Work:
-        """Write the list into records, when it is complete, and return the work."""
-        self._phase_records = np.array(self._phases, np.int64)
-        self._operation_records = np.array([(kernel, made.address) for kernel, made in self._operations], np.int64)
-        self.roads.close(self._operations, self._operation_records)
-        self.step.set(phases=self._phase_records, phase_count=len(self._phases), operations=self._operation_records)
-        self._gathering = next(p for p, phase in enumerate(self._phases) if not phase[2])
-        self._target = next((i for i, (_, made) in enumerate(self._operations) if made is self.targets), None)
-        return self
-
-    @property
-    def operations(self) -> list[Operation]:
-        """The operations in their order, with the kernels that they have now."""
-        if self.roads.road is None:
-            self.roads.take(DENSE)
-        kernels = self._operation_records[:, 0].tolist()
-        return [(kernel, made) for kernel, (_, made) in zip(kernels, self._operations, strict=True)]
+    def program(self, path: Path, form: str | None) -> Program:
+        """Return the program for an input path and a form of targets, and let the loop run it."""
+        key = path, form
+        if key not in self._programs:
+            program = Program(self.model, self.memory, self.paths, path, self.loss, self.update, self.hyperparameters)
+            self.write(program, form)
+            self._programs[key] = program.close(self.threads > 1)
+        found = self._programs[key]
+        if found is not self._program:
+            self._program = None  # Ctrl-C in the middle must not leave some of these fields
+            self.step.set(phases=found.phases, phase_count=len(found.phases), operations=found.operations)
+            self._program = found
+        return found
 
     def reading(self, samples: Samples) -> Work:
         """Read these samples, inside a with statement.
@@ -214,25 +168,27 @@ class Work:
         At its end, the work forgets the samples and has nothing to do. Its records still hold addresses of their
         memory, which others may free, so nothing must run then.
         """
-        self._samples, (X, y, order, weights) = samples, samples[:4]
-        self._n = samples.n
+        X, y, order, weights = samples[:4]
+        self._n = n = samples.n
+        path = self.paths.choose(X, order, n, trains=self.hyperparameters is not None)
+        program = self.program(path, None if y is None else _form(y))
+        self.paths.read(program, X, order)
+        self._samples = samples
         weighted = 0 if weights is None else 2 if samples.signed else 1
-        self.step.set(n=self._n, order_size=0 if order is None else self._n, weighted=weighted)
+        self.step.set(n=n, order_size=0 if order is None else n, weighted=weighted)
         if order is not None:
             self.step.set(order=address(order))
         if weights is not None:
             self.step.set(sample_weights=address(weights))
-        self.roads.read(X, order, self._n, trains=self.hyperparameters is not None)
-        if self.roads.direct != self._direct:
-            # Where the first product reads X itself, the first operation, which copies X, has nothing to do.
-            self._phase_records[self._gathering, 0] = self._phases[self._gathering][0] + self.roads.direct
-            self._direct = self.roads.direct
         if y is not None:
-            factory = spread if y.sparse else one_hot if y.labels else gather
-            self._operation_records[self._target, 0] = self.kernel(factory)
-            self.targets.set(kind=y.kind, **y.places)
-            self.loss.set(by_output=y.by_output)
+            self.memory.targets.set(kind=y.kind, **y.places)
+            self.loss.set(by_output=y.by_output, threshold=y.threshold)
         return self
+
+    @property
+    def operations(self) -> np.ndarray:
+        """The OPERATION records of the program that read samples last."""
+        return self._program.operations
 
     def __enter__(self) -> Work:
         return self
@@ -270,7 +226,7 @@ class Work:
         if self.n_threads is not None:
             return self.most_threads
         rows = min(self.part, self._n)
-        weights = self._other_weights + self.roads.inputs * self.layout.sizes[1]
+        weights = self._other_weights + self.paths.inputs * self._outputs
         work_a_row = weights * (6 if self.backward else 2)
         worth = min(int(rows * work_a_row / SHARED_WORK), -(-rows // TILE_ROWS))
         return min(threads.available(), self.most_threads, worth) if worth > 1 else 1
@@ -312,7 +268,7 @@ class Work:
                 first = part // self.parts
                 stop = min(stop, (first + MOST_STEPS) * self.parts)
                 self.hyperparameters.lay_down(self.steps_done + first, self.steps_done - (-stop // self.parts))
-                self.update.set(hyper_first=first)
+                self.update.set(hyper_first=self.steps_done + first)
             start = time.perf_counter()
             self._call(part, stop, count)
             pace = (stop - part) / max(time.perf_counter() - start, 1e-9)
@@ -338,6 +294,7 @@ class Work:
     def run_once(self) -> None:
         """Run once a list of operations that needs no samples."""
         self._n = 1
+        self.program("dense", None)
         self.step.set(n=1)
         for _ in self.run(0, 1):
             pass
@@ -347,7 +304,7 @@ class Work:
         if count > 1:
             threads.start()  # first, because compiling or loading the loop would start them with the default of spins
         self._loop = kernel_cache.loop(count > 1)
-        self.step.set(threads=count, step=self.steps_done)
+        self.step.set(threads=count, steps_done=self.steps_done)
 
     def _call(self, first: int, last: int, count: int) -> None:
         """Let the compiled loop work through the parts first <= k < last, with `count` threads."""
@@ -361,3 +318,8 @@ class Work:
         if done < last:
             self.step.set(diverged=0)
             raise DivergedError(done)
+
+
+def _form(y: Any) -> str:
+    """Return the form of targets, which says how they are copied into panels."""
+    return "entries" if y.sparse else "labels" if y.labels else "rows"

@@ -1,7 +1,7 @@
 """This module has the operations of the first layer for sparse matrices (CSR): copying rows, the product, the gradient.
 
 A part of a minibatch is a list of entries, row after row, and nothing is done for inputs that it does not contain. The
-results have the same bits as those of a dense matrix with the same values; `masked.py` says why.
+results have the same bits as those of a dense matrix with the same values; `product.py` says why.
 
 For the gradient, the entries of each column are linked. A thread owns some columns, goes through all rows from the last
 to the first, and puts each entry of its columns in front of the entries of its column. So the entries of a column end
@@ -16,14 +16,17 @@ import numpy as np
 from numba import njit
 
 from .inputs import order_of, sample
-from .panel_groups import multiply_groups, tiles_of
+from .product import operands
 from .random import row_key, scramble, survive, uniform
 from .simd import INLINE, OPTIONS
-from .simd.bits import holds_negative_zero
 from .simd.memory import FLOAT32, UINT8, fetch, fetch_to_change, lanes, record_at, splat, store, vector_at
-from .simd.tiles import block, tile_fill, tile_fma, tile_load, tile_store, tile_update, tile_zero
-from .structs import LISTS, MATRIX, PRODUCT, STEP, UPDATE, divide, row_in_batch, rows_of, step_number
-from .update import biases_of, layers_of, memory_of, shape
+from .simd.target import TILES_WITHOUT_ZEROS
+from .simd.tiles import block, tile_fill, tile_finish, tile_fma, tile_load, tile_store, tile_update, tile_zero
+from .structs import BLOCK, LISTS, MATRIX, PRODUCT, STEP, UPDATE, WEIGHTS, divide
+from .update import biases_of, memory_of, shape
+
+GROUPS = tuple(n for n, _, _ in TILES_WITHOUT_ZEROS)
+"""The numbers of panels of the groups, from the largest to the smallest."""
 
 AHEAD = 16
 """The number of entries, or of columns, whose weights are fetched into the cache before they are needed. With 1,000,000
@@ -128,15 +131,16 @@ def fetch_row(entries, starts, i):
         e += 8
 
 
-def gather_listed(dtype):
+def gather_entries(dtype):
     """Return the operation that copies rows of a sparse matrix into lists, with dropout. It has a MATRIX record."""
     find = lists_of(dtype)
 
     @njit(**OPTIONS)
-    def gather_listed(address, record, k, t, start, first, last):
-        """A_rj = X_ij scale_j for the entries of row i = order[start + r], for the rows first <= r < last of part k."""
+    def gather_entries(address, record, t, first, last):
+        """A_rj = X_ij scale_j for the entries of row i = order[start + r], for the rows first <= r < last."""
         step, m = record_at(address, STEP), record_at(record, MATRIX)
         order, starts, scale, entries = order_of(step), vector_at(m.starts, np.int64), m.scale, entries_of(m)
+        start = step.start
         lists, scaled, rate, to = find(step), m.scaled, record_at(step.lists, LISTS).dropout, 0
         random = block(lists.value)
         for r in range(first):
@@ -146,7 +150,7 @@ def gather_listed(dtype):
             if r + ROWS_AHEAD < last:
                 fetch_row(entries, starts, sample(order, start, r + ROWS_AHEAD))
             i = sample(order, start, r)
-            key = scramble(row_key(step.seed, step_number(step, k), 0, row_in_batch(step, k, r)))
+            key = scramble(row_key(step.seed, step.number, 0, step.offset + r))
             lists.first[r] = to
             for e in range(starts[i], starts[i + 1]):
                 j = column_of(entries, e)
@@ -161,31 +165,18 @@ def gather_listed(dtype):
                 to += 1
         lists.first[last] = to
 
-    return gather_listed
+    return gather_entries
 
 
-def nothing(dtype):
-    """Return an operation that does nothing.
-
-    It stands where sparse matrices need no operation, because `gather_listed` has dropped inputs already, and where
-    only they need one.
-    """
-
-    @njit(**OPTIONS)
-    def nothing(address, record, k, t, start, first, last):
-        """Do nothing."""
-
-    return nothing
-
-
-def spread(dtype):
+def spread_entries(dtype):
     """Return the operation that copies rows of a sparse matrix into panels. It has a MATRIX record."""
 
     @njit(**OPTIONS)
-    def spread(address, record, k, t, start, first, last):
-        """A_rj = X_ij for the rows i = order[start + r], for the rows first <= r < last of part k."""
+    def spread_entries(address, record, t, first, last):
+        """A_rj = X_ij for the rows i = order[start + r], for the rows first <= r < last."""
         step, m = record_at(address, STEP), record_at(record, MATRIX)
         order, starts, A = order_of(step), vector_at(m.starts, np.int64), vector_at(m.panels, dtype)
+        start = step.start
         entries, L = entries_of(m), lanes(A)
         for r in range(first, last):
             i = sample(order, start, r)
@@ -196,31 +187,18 @@ def spread(dtype):
                 if j >= 0:
                     A[j // L * m.panel + r * L + j % L] = number(entries, e)
 
-    return spread
+    return spread_entries
 
 
-@njit(**OPTIONS)
-def multiply_all(lists, W, B, Z, r, p, n_in):
-    """Z_ri = sum_j A_rj W_ji + B_i for row r and panel p. Inputs of 0 may turn -0.0 into 0.0, so it has them too."""
-    L, zero = lanes(Z.data), block(Z.data)
-    zero[0] = 0.0
-    tile, e = tile_fill(1, 1, B.data, B.at + p * B.panel, 0), lists.first[r]
-    for j in range(n_in):
-        w = W.at + p * W.panel + j * L
-        if e < lists.first[r + 1] and lists.column[e] == j:
-            tile = tile_fma(1, 1, tile, lists.value, e, 0, W.data, w, 0)
-            e += 1
-        else:
-            tile = tile_fma(1, 1, tile, zero, 0, 0, W.data, w, 0)
-    tile_store(1, 1, tile, Z.data, Z.at + p * Z.panel + r * L, 0)
-
-
-def multiply(m: int, n: int):
-    """Return the function that multiplies any number of rows and n panels, row by row."""
+def of_entries(dtype, n: int):
+    """Return the kernel of the product for a group of n panels and lists of entries."""
+    find, lists_at = operands(dtype), lists_of(dtype)
 
     @njit(**OPTIONS)
-    def multiply(lists, W, B, Z, n_in, first, last):
-        """Z_ri = sum_j A_rj W_ji + B_i for rows first <= r < last, over the entries of row r."""
+    def of_entries(address, record, t, first, last, i):
+        """Z_ri = sum_j A_rj W_ji + B_i for the rows first <= r < last, over the entries of row r."""
+        step = record_at(address, STEP)
+        lists, (_, W, B, Z) = lists_at(step), find(step, record_at(record, PRODUCT), i)
         L = lanes(Z.data)
         for r in range(first, last):
             tile = tile_fill(1, n, B.data, B.at, B.panel)
@@ -229,66 +207,32 @@ def multiply(m: int, n: int):
                     fetch(W.data, W.at + lists.column[e + AHEAD] * L + p * W.panel)
                 w = W.at + lists.column[e] * L
                 tile = tile_fma(1, n, tile, lists.value, e, 0, W.data, w, W.panel)
-            tile_store(1, n, tile, Z.data, Z.at + r * L, Z.panel)
-            if holds_negative_zero(tile):
-                for p in range(n):
-                    multiply_all(lists, W, B, Z, r, p, n_in)
+            tile_store(1, n, tile_finish(tile), Z.data, Z.at + r * L, Z.panel)
 
-    return multiply
+    return of_entries
 
 
-def product_listed(dtype, cut: str):
-    """Return the operation out = a W + b for lists of entries. It has a PRODUCT record.
-
-    The text `cut` is that of `groups.cut_of`.
-    """
-    groups, find = multiply_groups(tiles_of(cut), multiply), lists_of(dtype)
-
-    @njit(**OPTIONS)
-    def product_listed(address, record, k, t, start, first, last):
-        """out = a W + b for the rows first <= r < last of part k. A follower is applied to each group of panels."""
-        step, p = record_at(address, STEP), record_at(record, PRODUCT)
-        W, b, out = vector_at(p.W, dtype), vector_at(p.b, dtype), vector_at(p.out, dtype)
-        groups(address, p, find(step), W, b, out, 0, k, t, first, last)
-
-    return product_listed
-
-
-@njit(**OPTIONS)
-def sum_all(lists, next, e, D, d, rows, G, g):
-    """G[g + i] += sum_r A_rj delta_ri over r < rows, for the entries from e on. Inputs of 0 may turn -0.0 into 0.0."""
-    L, zero, sums = lanes(D), block(D), tile_load(1, 1, G, g, 0)
-    zero[0] = 0.0
-    for r in range(rows):
-        if e >= 0 and lists.row[e] == r:
-            sums = tile_fma(1, 1, sums, lists.value, e, 0, D, d + r * L, 0)
-            e = next[e]
-        else:
-            sums = tile_fma(1, 1, sums, zero, 0, 0, D, d + r * L, 0)
-    tile_store(1, 1, sums, G, g, 0)
-
-
-def _weights(tiles: tuple, rule):
+def _weights(sizes: tuple, rule):
     """Return the function that works on the weights of one input, for all panels from one on.
 
     Parameters
     ----------
-    tiles : tuple
-        The tiles of the groups of panels.
+    sizes : tuple of int
+        The numbers of panels of the groups.
     rule : Optimizer or None
         The rule that the kernel applies. With None, it writes the gradient to memory.
     """
-    n, applied = tiles[0][0], rule is not None
-    others, apply_rule = _weights(tiles[1:], rule) if tiles[1:] else None, tile_update(rule, False, shape)
+    n, applied = sizes[0], rule is not None
+    others, apply_rule = _weights(sizes[1:], rule) if sizes[1:] else None, tile_update(rule, shape)
 
     @njit(**INLINE)
-    def weights(lists, next, head, D, stride, rows, memory, W, p_stride, i, panels, resume):
+    def weights(lists, next, head, D, stride, memory, W, p_stride, i, panels, resume):
         """dC/dW_ji = sum_r A_rj delta_ri over the entries of input j, and the update of W and its state   (000, 004).
 
         The entries are `head`, next[head], ..., up to a number below 0. W is the position of W_j. Panels of delta are
         `stride` values apart, and panels of W are `p_stride` values apart.
         """
-        P, S, L, exact = memory.theta, memory.vectors, lanes(D), block(D)
+        P, S, L = memory.theta, memory.vectors, lanes(D)
         while i + n <= panels:
             p, d, e = W + i * p_stride, i * stride, head
             if resume:
@@ -298,22 +242,14 @@ def _weights(tiles: tuple, rule):
             while e >= 0:
                 g = tile_fma(1, n, g, lists.value, e, 0, D, d + lists.row[e] * L, stride)
                 e = next[e]
-            if (head >= 0 or resume) and holds_negative_zero(g):
-                if resume:
-                    g = tile_load(1, n, memory.gradient, p, p_stride)
-                else:
-                    g = tile_zero(1, n, D)
-                tile_store(1, n, g, exact, 0, L)
-                for q in range(n):
-                    sum_all(lists, next, head, D, d + q * stride, rows, exact, q * L)
-                g = tile_load(1, n, exact, 0, L)
+            g = tile_finish(g)
             if applied:
-                apply_rule(n, g, p_stride, memory.H, memory.h, memory.of_weights, P, p, S, p, len(P), P, p)
+                apply_rule(n, g, p_stride, memory.H, memory.h, memory.shaping, P, p, S, p, len(P), P, p)
             else:
                 tile_store(1, n, g, memory.gradient, p, p_stride)
             i += n
         if others is not None:
-            others(lists, next, head, D, stride, rows, memory, W, p_stride, i, panels, resume)
+            others(lists, next, head, D, stride, memory, W, p_stride, i, panels, resume)
 
     return weights
 
@@ -339,24 +275,25 @@ def link(lists, next, heads, rows, t, threads):
     return found
 
 
-def _over_columns(dtype, cut: str, rule=None, shaped: bool = False, lazy: bool = False):
-    """Return the operation that works on the first layer."""
-    weights, biases, find = _weights(tiles_of(cut), rule), biases_of(True, rule), memory_of(dtype, shaped, rule)
+def _over_columns(dtype, rule=None, shaped: bool = False, lazy: bool = False):
+    """Return the operation that works on the first layer. It has a WEIGHTS record."""
+    weights, biases, find = _weights(GROUPS, rule), biases_of(True, rule), memory_of(dtype, shaped)
     lists_at, still = lists_of(dtype), lazy or (rule is not None and rule.still and not shaped)
 
     @njit(**OPTIONS)
-    def over_columns(address, record, k, t, start, first, last):
-        """Sum the gradient, and apply the rule to it, for the columns of thread t after part k.
+    def over_columns(address, record, t, first, last):
+        """Sum the gradient, and apply the rule to it, for the columns of thread t.
 
         If a gradient of 0 changes nothing, only the columns with entries are visited.
         """
-        step, u = record_at(address, STEP), record_at(record, UPDATE)
-        layer, memory, (_, rows, _, fresh, _) = layers_of(u)[0], find(step, u, k), rows_of(step, k)
-        lists, D, stride = lists_at(step), vector_at(layer.delta, dtype), step.stride
+        step, w = record_at(address, STEP), record_at(record, WEIGHTS)
+        u, W, b = record_at(w.update, UPDATE), record_at(w.W, BLOCK), record_at(w.b, BLOCK)
+        memory, of_biases, rows, fresh = find(step, u, W), find(step, u, b), step.rows, step.begins != 0
+        lists, D, stride = lists_at(step), vector_at(w.delta, dtype), step.stride
         linked = record_at(step.lists, LISTS)
         next, heads = vector_at(linked.next, np.int32), vector_at(linked.heads, np.int32)
         L = lanes(D)
-        high, panels = (layer.n_in + L - 1) // L, (layer.n_out + L - 1) // L
+        high, panels = (w.n_in + L - 1) // L, (w.n_out + L - 1) // L
         to = high * L * L
         found = link(lists, next, heads, rows, t, step.threads)
         some, ahead, before, count = still or not fresh, found, NONE, 0
@@ -369,17 +306,17 @@ def _over_columns(dtype, cut: str, rule=None, shaped: bool = False, lazy: bool =
                 j, before = np.int64(lists.column[found]), last_of(next, found)
                 if ahead >= 0:
                     for p in range(panels):
-                        fetch_to_change(memory.theta, layer.W + np.int64(lists.column[ahead]) * L + p * to)
+                        fetch_to_change(memory.theta, W.at + np.int64(lists.column[ahead]) * L + p * to)
                     ahead = last_of(next, ahead)
             else:
                 j, count = (count // OWNED * step.threads + t) * OWNED + count % OWNED, count + 1
                 if j >= high * L:
                     break
-            weights(lists, next, heads[j], D, stride, rows, memory, layer.W + j * L, to, 0, panels, not fresh)
+            weights(lists, next, heads[j], D, stride, memory, W.at + j * L, to, 0, panels, not fresh)
             heads[j], found = NONE, before
         first_panel, last_panel = divide(panels, t, step.threads)
-        for p in range(first_panel, last_panel if layer.biased else first_panel):
-            biases(D, p * stride, rows, memory, layer.W + panels * to + p * L, not fresh)
+        for p in range(first_panel, last_panel if w.biased else first_panel):
+            biases(D, p * stride, rows, of_biases, b.at + p * L, not fresh)
 
     return over_columns
 
@@ -390,14 +327,14 @@ def last_of(next, e):
     return -2 - next[e]
 
 
-def learn_listed(dtype, cut: str, rule, shaped: bool, lazy: bool):
-    """Return the operation `learn` for lists of entries. The text `cut` is that of `groups.cut_of`.
+def learn_entries(dtype, rule, shaped: bool, lazy: bool):
+    """Return the operation `learn` for lists of entries.
 
     With `lazy`, the weights of columns without entries stay as they are, whatever the rule does if a gradient is 0.
     """
-    return _over_columns(dtype, cut, rule, shaped, lazy)
+    return _over_columns(dtype, rule, shaped, lazy)
 
 
-def gradient_listed(dtype, cut: str):
-    """Return the operation `gradient` for lists of entries. The text `cut` is that of `groups.cut_of`."""
-    return _over_columns(dtype, cut)
+def gradient_entries(dtype):
+    """Return the operation `gradient` for lists of entries."""
+    return _over_columns(dtype)

@@ -1,7 +1,7 @@
 """This module applies activation functions and their derivatives to the panels of a layer.
 
 The formulas of sigma come from the caller, as plain functions of vectors (`fastbp.activations`). A kernel is called as
-``kernel(step, layer, k, t, first, last, i)``. It works on the rows first <= r < last of part k, and on TILE_PANELS
+``kernel(step, record, t, first, last, i)``. It works on the rows first <= r < last, and on TILE_PANELS
 panels from panel i on. It is called directly after the product that has written these panels, while they are in the
 cache.
 """
@@ -17,7 +17,7 @@ from .simd.formulas import elementwise
 from .simd.memory import call, keep, lanes, load, record_at, splat, store, vector_at
 from .simd.target import TILE_PANELS
 from .simd.tiles import spread
-from .structs import FOLLOWER, LAYER, STEP, row_in_batch, step_number
+from .structs import ACTIVATION, FOLLOWER, STEP
 from .zeros import mark, marks_of
 
 
@@ -42,14 +42,14 @@ def activate(dtype, activation, kept: bool, dropped: bool, masked: bool):
     count, find = activation.parameter_count, marks_of(dtype)
 
     @njit(**OPTIONS)
-    def activate(address, record, k, t, first, last, i):
+    def activate(address, record, t, first, last, i):
         """a = sigma(z) in place of z. With dropout, a = sigma(z) * mask. If `kept`, slope = da/dz."""
-        step, layer = record_at(address, STEP), record_at(record, LAYER)
-        A, slopes = vector_at(layer.a_out, dtype), vector_at(layer.slope, dtype)
+        step, layer = record_at(address, STEP), record_at(record, ACTIVATION)
+        A, slopes = vector_at(layer.a, dtype), vector_at(layer.slope, dtype)
         L, parameters = lanes(A), spread(count, vector_at(layer.parameters, dtype))
-        n_out, rate, stride = layer.n_out, splat(A, layer.dropout), step.stride
+        n_out, rate, stride = layer.columns, splat(A, layer.dropout), step.stride
         if masked:
-            marks = find(layer.zeros_out)
+            marks = find(layer.zeros)
         for panel in range(i, min(i + TILE_PANELS, (n_out + L - 1) // L)):
             at = panel * stride
             for r in range(first, last):
@@ -59,7 +59,7 @@ def activate(dtype, activation, kept: bool, dropped: bool, masked: bool):
                 if kept:
                     slope = prime(z if of_z else a, parameters)
                 if dropped:
-                    key = row_key(step.seed, step_number(step, k), layer.number, row_in_batch(step, k, r))
+                    key = row_key(step.seed, step.number, layer.number, step.offset + r)
                     mask = survive(uniform(A, key, panel * L), rate)
                     a, slope = a * mask, slope * mask
                 if kept:
@@ -80,14 +80,14 @@ def differentiate(dtype, activation, masked: bool):
     prime, count, find = elementwise(activation.gradient, 2), activation.parameter_count, marks_of(dtype)
 
     @njit(**OPTIONS)
-    def differentiate(address, record, k, t, first, last, i):
+    def differentiate(address, record, t, first, last, i):
         """delta *= da/dz in place, with da/dz from a."""
-        step, layer = record_at(address, STEP), record_at(record, LAYER)
-        A, D = vector_at(layer.a_out, dtype), vector_at(layer.delta, dtype)
+        step, layer = record_at(address, STEP), record_at(record, ACTIVATION)
+        A, D = vector_at(layer.a, dtype), vector_at(layer.delta, dtype)
         L, parameters = lanes(A), spread(count, vector_at(layer.parameters, dtype))
         if masked:
-            marks = find(layer.zeros_delta)
-        for panel in range(i, min(i + TILE_PANELS, (layer.n_out + L - 1) // L)):
+            marks = find(layer.delta_zeros)
+        for panel in range(i, min(i + TILE_PANELS, (layer.columns + L - 1) // L)):
             for r in range(first, last):
                 m = panel * step.stride + r * L
                 delta = load(D, m) * prime(load(A, m), parameters)
@@ -106,14 +106,14 @@ def differentiate_kept(dtype, masked: bool):
     find = marks_of(dtype)
 
     @njit(**OPTIONS)
-    def differentiate_kept(address, record, k, t, first, last, i):
+    def differentiate_kept(address, record, t, first, last, i):
         """delta *= da/dz in place, with the stored da/dz."""
-        step, layer = record_at(address, STEP), record_at(record, LAYER)
+        step, layer = record_at(address, STEP), record_at(record, ACTIVATION)
         slopes, D = vector_at(layer.slope, dtype), vector_at(layer.delta, dtype)
         L = lanes(D)
         if masked:
-            marks = find(layer.zeros_delta)
-        for panel in range(i, min(i + TILE_PANELS, (layer.n_out + L - 1) // L)):
+            marks = find(layer.delta_zeros)
+        for panel in range(i, min(i + TILE_PANELS, (layer.columns + L - 1) // L)):
             for r in range(first, last):
                 m = panel * step.stride + r * L
                 delta = load(D, m) * load(slopes, m)
@@ -128,11 +128,11 @@ def softmax_activate(dtype):
     """Return the kernel a = softmax(z). It needs whole rows, so it works when the last panels of a layer are ready."""
 
     @njit(**OPTIONS)
-    def softmax_activate(address, record, k, t, first, last, i):
+    def softmax_activate(address, record, t, first, last, i):
         """a_i = e^z_i / sum_k e^z_k in place of z   (003)."""
-        step, layer = record_at(address, STEP), record_at(record, LAYER)
-        A, C, c = vector_at(layer.a_out, dtype), vector_at(step.scratch, dtype), t * step.room
-        L, n_out = lanes(A), layer.n_out
+        step, layer = record_at(address, STEP), record_at(record, ACTIVATION)
+        A, C, c = vector_at(layer.a, dtype), vector_at(step.scratch, dtype), t * step.room
+        L, n_out = lanes(A), layer.columns
         if (i + TILE_PANELS) * L < n_out:
             return
         for r in range(first, last, L):
@@ -151,11 +151,11 @@ def softmax_differentiate(dtype):
     """
 
     @njit(**OPTIONS)
-    def softmax_differentiate(address, record, k, t, first, last, i):
+    def softmax_differentiate(address, record, t, first, last, i):
         """delta = (da/dz)^T dC/da in place of dC/da   (003)."""
-        step, layer = record_at(address, STEP), record_at(record, LAYER)
-        A, D, C = vector_at(layer.a_out, dtype), vector_at(layer.delta, dtype), vector_at(step.scratch, dtype)
-        L, n_out, c = lanes(A), layer.n_out, t * step.room
+        step, layer = record_at(address, STEP), record_at(record, ACTIVATION)
+        A, D, C = vector_at(layer.a, dtype), vector_at(layer.delta, dtype), vector_at(step.scratch, dtype)
+        L, n_out, c = lanes(A), layer.columns, t * step.room
         if (i + TILE_PANELS) * L < n_out:
             return
         delta = c + (n_out + L - 1) // L * L * L
@@ -170,11 +170,11 @@ def softmax_differentiate(dtype):
 
 
 @njit(**OPTIONS)
-def follow(address, record, k, t, start, first, last):
+def follow(address, record, t, first, last):
     """Apply the kernel of a FOLLOWER record to all panels of a layer.
 
     This operation is for the derivative of the output, because no product of the backward pass comes before it.
     """
     p = record_at(record, FOLLOWER)
     for i in range(0, p.panels, TILE_PANELS):
-        call(p.follower, (address, p.layer, k, t, first, last, i))
+        call(p.follower, (address, p.layer, t, first, last, i))

@@ -27,7 +27,7 @@ from .simd.memory import (
     store,
     vector_at,
 )
-from .structs import INPUT_NOISE, MATRIX, STEP, row_in_batch, step_number
+from .structs import INPUT_NOISE, MATRIX, STEP
 from .zeros import mark, marks_of
 
 ROWS = 16
@@ -55,10 +55,10 @@ def _gather(dtype, masked: bool):
     find = marks_of(dtype)
 
     @njit(**OPTIONS)
-    def gather(address, record, k, t, start, first, last):
-        """A[r] = (X[order[start + r]] - shift) * scale for the rows first <= r < last of part k."""
+    def gather(address, record, t, first, last):
+        """A[r] = (X[order[start + r]] - shift) * scale for the rows first <= r < last."""
         step, m = record_at(address, STEP), record_at(record, MATRIX)
-        order, shift, scale = order_of(step), vector_at(m.shift, dtype), vector_at(m.scale, dtype)
+        order, start, shift, scale = order_of(step), step.start, vector_at(m.shift, dtype), vector_at(m.scale, dtype)
         X, kind, n_in, row, panel, A = m.source, m.kind, m.columns, m.row, m.panel, vector_at(m.panels, dtype)
         L = lanes(A)
         size = 1 if kind == UINT8 else 4 if kind == FLOAT32 else 8
@@ -97,7 +97,7 @@ def gather(dtype):
     return _gather(dtype, False)
 
 
-def gather_masked(dtype):
+def gather_with_masks(dtype):
     """Return the operation `gather` that also writes the masks of the inputs."""
     return _gather(dtype, True)
 
@@ -106,10 +106,10 @@ def one_hot(dtype):
     """Return the operation that writes labels as one-hot rows. It has a MATRIX record."""
 
     @njit(**OPTIONS)
-    def one_hot(address, record, k, t, start, first, last):
-        """Y[r, i] = 1 if labels[order[start + r]] = i else 0, for the rows first <= r < last of part k."""
+    def one_hot(address, record, t, first, last):
+        """Y[r, i] = 1 if labels[order[start + r]] = i else 0, for the rows first <= r < last."""
         step, m = record_at(address, STEP), record_at(record, MATRIX)
-        order = order_of(step)
+        order, start = order_of(step), step.start
         labels, Y = vector_at(m.source, np.int64), vector_at(m.panels, dtype)
         L, stride = lanes(Y), m.panel
         for r in range(first, last):
@@ -125,14 +125,14 @@ def noise(dtype):
     """Return the operation that adds noise and dropout to the inputs. It has an INPUT_NOISE record."""
 
     @njit(**OPTIONS)
-    def noise(address, record, k, t, start, first, last):
-        """a^0 += deviation * gaussian, and then a^0 *= mask, for the rows first <= r < last of part k."""
+    def noise(address, record, t, first, last):
+        """a^0 += deviation * gaussian, and then a^0 *= mask, for the rows first <= r < last."""
         step, m = record_at(address, STEP), record_at(record, INPUT_NOISE)
         A = vector_at(m.panels, dtype)
         L, deviation, rate = lanes(A), splat(A, m.deviation), splat(A, m.dropout)
         n_in, noisy, dropped = m.columns, m.deviation > 0.0, m.dropout > 0.0
         for r in range(first, last):
-            key = row_key(step.seed, step_number(step, k), 0, row_in_batch(step, k, r))
+            key = row_key(step.seed, step.number, 0, step.offset + r)
             other = scramble(key)
             for j in range(0, n_in, L):
                 i = j // L * m.panel + r * m.row

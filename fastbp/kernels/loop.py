@@ -13,44 +13,54 @@ from numba import njit, prange
 from .simd import OPTIONS
 from .simd.memory import array_at, call, record_at
 from .simd.target import TILE_ROWS
-from .structs import OPERATION, PHASE, STEP, divide, rows_of
+from .structs import OPERATION, PHASE, STEP, divide
 
 
 @njit(**OPTIONS)
-def phase_count(address):
-    """Return the number of phases of a step."""
-    return record_at(address, STEP).phase_count
+def begin(address, k):
+    """Describe part k in the STEP record, and return the number of phases.
+
+    If the last minibatch is smaller, it has fewer parts, and those that are left over have no rows.
+    """
+    step = record_at(address, STEP)
+    batch, part = k // step.parts, k % step.parts
+    stop = min((batch + 1) * step.batch, step.n)
+    step.offset = part * step.part
+    step.start = batch * step.batch + step.offset
+    step.rows = max(min(step.part, stop - step.start), 0)
+    step.batch_rows = stop - batch * step.batch
+    step.number = step.steps_done + batch
+    step.begins = part == 0
+    step.ends = step.rows > 0 and step.start + step.rows == stop
+    return step.phase_count
 
 
 @njit(**OPTIONS)
-def team(address, p, k):
-    """Return the number of threads that phase p needs after part k.
+def team(address, p):
+    """Return the number of threads that phase p needs.
 
-    It is 0 if the phase belongs to the end of a minibatch, and part k is not the last one.
+    It is 0 if the phase belongs to the end of a minibatch, and this part is not the last one.
     """
     step = record_at(address, STEP)
     phase = array_at(step.phases, step.phase_count, PHASE)[p]
-    if phase.at_end and not rows_of(step, k)[4]:
+    if phase.at_end and not step.ends:
         return 0
     return 1 if phase.alone else step.threads
 
 
 @njit(**OPTIONS)
-def run(address, p, k, t):
-    """Run the operations of phase p for the share of thread t of part k.
+def run(address, p, t):
+    """Run the operations of phase p for the share of thread t.
 
     Each thread gets whole tiles of rows; only the last tile of the part may be smaller.
     """
     step = record_at(address, STEP)
     phase = array_at(step.phases, step.phase_count, PHASE)[p]
     operations = array_at(step.operations, phase.last, OPERATION)
-    start, rows, _, _, _ = rows_of(step, k)
-    first, last = divide((rows + TILE_ROWS - 1) // TILE_ROWS, t, step.threads)
+    first, last = divide((step.rows + TILE_ROWS - 1) // TILE_ROWS, t, step.threads)
+    first, last = first * TILE_ROWS, min(last * TILE_ROWS, step.rows)
     for i in range(phase.first, phase.last):
-        call(
-            operations[i].kernel,
-            (address, operations[i].record, k, t, start, first * TILE_ROWS, min(last * TILE_ROWS, rows)),
-        )
+        call(operations[i].kernel, (address, operations[i].record, t, first, last))
 
 
 @njit(**OPTIONS)
@@ -76,13 +86,13 @@ def loop(parallel: bool):
     @njit(parallel=options, error_model="numpy", nogil=True)
     def loop(address, first, last):
         for k in range(first, last):
-            for p in range(phase_count(address)):
-                threads = team(address, p, k)
+            for p in range(begin(address, k)):
+                threads = team(address, p)
                 if threads == 1:
-                    run(address, p, k, 0)
+                    run(address, p, 0)
                 else:
                     for t in prange(threads):
-                        run(address, p, k, np.int64(t))
+                        run(address, p, np.int64(t))
                 if diverged(address):
                     return k
         return last

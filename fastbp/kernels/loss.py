@@ -17,7 +17,7 @@ from .row_losses import from_columns, hit, to_columns
 from .simd import OPTIONS
 from .simd.memory import lanes, load, record_at, splat, store, vector_at
 from .simd.tiles import spread
-from .structs import LOSS, STEP, rows_of
+from .structs import LOSS, STEP
 
 
 def loss(dtype, loss, output: str):
@@ -37,8 +37,8 @@ def loss(dtype, loss, output: str):
     evaluate, count = loss.fused[output] if output else loss.columns(), loss.parameter_count
 
     @njit(**OPTIONS)
-    def loss(address, record, k, t, start, first, last):
-        """costs[r] = w_r C_r, hits[r] = w_r hit_r and delta_r = dC/da^L, for the rows first <= r < last of part k.
+    def loss(address, record, t, first, last):
+        """costs[r] = w_r C_r, hits[r] = w_r hit_r and delta_r = dC/da^L, for the rows first <= r < last.
 
         If the loss includes the activation function, a^L also gets its values in place of z^L, and delta_r = dC/dz^L.
         """
@@ -51,7 +51,7 @@ def loss(dtype, loss, output: str):
         parameters = spread(count, vector_at(o.parameters, dtype))
         costs, hits = vector_at(o.costs, np.float64), vector_at(o.hits, np.float64)
         given, weight = vector_at(step.sample_weights, np.float64), splat(C, 1.0)
-        order = order_of(step)
+        order, start = order_of(step), step.start
         for r in range(first, last, L):
             rows = min(L, last - r)
             to_columns(A, r * L, step.stride, n_out, rows, C, a)
@@ -76,10 +76,10 @@ def average_over_batch(dtype):
     """Return the operation that turns the delta^L of each sample into that of the mean loss. It has a LOSS record."""
 
     @njit(**OPTIONS)
-    def average_over_batch(address, record, k, t, start, first, last):
-        """delta_r *= w_r / sum_s w_s for the rows first <= r < last of part k. Without weights, each w is 1."""
+    def average_over_batch(address, record, t, first, last):
+        """delta_r *= w_r / sum_s w_s for the rows first <= r < last. Without weights, each w is 1."""
         step, o = record_at(address, STEP), record_at(record, LOSS)
-        D, order = vector_at(o.delta, dtype), order_of(step)
+        D, order, start = vector_at(o.delta, dtype), order_of(step), step.start
         given, weighted, L = vector_at(step.sample_weights, np.float64), step.weighted, lanes(D)
         scale = splat(D, 1.0 / step.batch_weight if step.batch_weight > 0.0 else 0.0)
         for at in range(0, (o.columns + L - 1) // L * step.stride, step.stride):
@@ -93,36 +93,34 @@ def average_over_batch(dtype):
 
 
 @njit(**OPTIONS)
-def weigh_batch(address, record, k, t, start, first, last):
+def weigh_batch(address, record, t, first, last):
     """batch_weight = sum_s w_s over the samples of a minibatch, in their order; then seen += batch_weight.
 
     If `weighted` is not 1, each w_s counts as 1 here. This happens before the first part of a minibatch. Before the
     other parts, the operation does nothing.
     """
     step = record_at(address, STEP)
-    _, _, batch_rows, begins, _ = rows_of(step, k)
-    if not begins:
+    if not step.begins:
         return
-    total = float(batch_rows)
+    total = float(step.batch_rows)
     if step.weighted == 1:
         order, given, total = order_of(step), vector_at(step.sample_weights, np.float64), 0.0
-        for r in range(batch_rows):
-            total += given[sample(order, start, r)]
+        for r in range(step.batch_rows):
+            total += given[sample(order, step.start, r)]
     step.batch_weight = total
     step.seen += total
 
 
 @njit(**OPTIONS)
-def add_up(address, record, k, t, start, first, last):
-    """cost += sum_r costs[r] and hit += sum_r hits[r] over the rows of part k, in their order.
+def add_up(address, record, t, first, last):
+    """cost += sum_r costs[r] and hit += sum_r hits[r] over the rows of the part, in their order.
 
     If the sum of the losses is not finite, both stay as they are, and `diverged` of the STEP becomes 1.
     """
     step, o = record_at(address, STEP), record_at(record, LOSS)
-    rows = rows_of(step, k)[1]
     costs, hits = vector_at(o.costs, np.float64), vector_at(o.hits, np.float64)
     cost, hit = 0.0, 0.0
-    for r in range(rows):
+    for r in range(step.rows):
         cost += costs[r]
         hit += hits[r]
     if not math.isfinite(cost):

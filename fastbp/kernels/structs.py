@@ -1,9 +1,9 @@
 """This module describes the records: memory in which Python tells the compiled kernels what to do.
 
-The kernel of an operation is called as ``kernel(step, record, k, t, start, first, last)``. The arguments are the
-address of the STEP record, the address of the operation's own record, the number k of the part, the number t of the
-thread, the number of the first sample of the part, and the rows first <= r < last of the part that the thread works on.
-Every field of a record is a number. A field for an array holds its address in bytes.
+The kernel of an operation is called as ``kernel(step, record, t, first, last)``. The arguments are the address of the
+STEP record, the address of the operation's own record, the number t of the thread, and the rows first <= r < last of
+the part that the thread works on. Every field of a record is a number. A field for an array holds its address in bytes.
+A field for a kernel holds the address of its machine code.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .simd import OPTIONS
+from .simd import INLINE
 
 
 def _record(integers: str, reals: str = "") -> np.dtype:
@@ -21,24 +21,27 @@ def _record(integers: str, reals: str = "") -> np.dtype:
 
 STEP = _record(
     "n order order_size weighted sample_weights "
-    "batch part parts threads "
-    "seed step "
+    "batch part parts threads seed steps_done "
     "phases phase_count operations "
-    "stride scratch room lists odd diverged",
+    "stride scratch room lists odd diverged "
+    "start rows batch_rows offset number begins ends",
     "batch_weight cost hit seen",
 )
 """The record that all operations share.
 
-- The samples of this run: there are `n` samples. If `order_size` is above 0, `order` holds their numbers. If `weighted`
-  is 1 or 2, `sample_weights` holds a weight for each sample of the arrays. With 2, weights may be negative, and the
-  loss of a minibatch is divided by the number of its samples, not by the sum of their weights.
-- Their division: a minibatch has `batch` samples and `parts` parts, a part has `part` rows, and there are `threads`
-  threads.
-- Random numbers depend on `seed` and on `step`, the number of steps before this run.
-- The list of operations: there are `phase_count` PHASE records at `phases`. They refer to the OPERATION records at
+- The samples: there are `n` samples. If `order_size` is above 0, `order` holds their numbers. If `weighted` is 1 or 2,
+  `sample_weights` holds a weight for each sample of the arrays. With 2, weights may be negative, and the loss of a
+  minibatch is divided by the number of its samples, not by the sum of their weights.
+- Their division: a minibatch has `batch` samples and `parts` parts, a part has `part` rows, and `threads` threads work
+  on it.
+- Random numbers depend on `seed` and on the number of the step. `steps_done` steps come before this run.
+- The list of operations: `phases` holds `phase_count` PHASE records, which refer to the OPERATION records at
   `operations`.
 - Memory: `stride` is the number of values from one panel of activations to the next. `scratch` has `room` values for
   each thread. If the inputs are a sparse matrix, `lists` is the LISTS record.
+- The present part, which `loop.py` describes here: it begins with sample `start`, and has `rows` rows. Its minibatch
+  has `batch_rows` rows, of which `offset` rows come before this part, and belongs to step `number`, counted from 0 from
+  the beginning of training. `begins` and `ends` say whether it is the first and the last part of the minibatch.
 - Results: `odd` becomes 1 if an input is not finite, and `diverged` becomes 1 if the loss is not finite. `batch_weight`
   is the sum of the weights of the minibatch. `cost`, `hit` and `seen` are the sums of the loss, of right predictions
   and of weights.
@@ -50,7 +53,10 @@ them for all. If `at_end` is 1, they run only after the last part of a minibatch
 for each other."""
 
 OPERATION = _record("kernel record")
-"""The address of a compiled kernel, and the address of the record that it gets."""
+"""A kernel, and the address of the record that it gets."""
+
+GROUP = _record("panels kernel")
+"""A kernel that works on a number of panels at once."""
 
 MATRIX = _record("source kind columns shift scale panels row panel starts indices wide scaled zeros")
 """An array of the user at `source`. If it is a row-major matrix, it has numbers of type `kind`, and `gather` copies it
@@ -79,37 +85,31 @@ OUTPUTS = _record("panels columns out")
 """Panels with `columns` columns, which `scatter` copies to the row-major matrix `out`."""
 
 PRODUCT = _record(
-    "a a_row a_panel a_sample zeros rows W w_panel next b b_panel out columns checked followed follower layer"
+    "a a_row a_panel a_sample zeros rows W w_panel next b b_panel out panels groups group_count checker follower layer"
 )
 """The product out = a W + b. In the forward pass it is z^l = W^l a^{l-1} + b^l, in the backward pass
 (W^{l+1})^T delta^{l+1}.
 
 - `a` is the left matrix. Its rows are `a_row` values apart, and its panels are `a_panel` values apart. For each sample
-  before a part, the part begins `a_sample` values later; this is 0 if all parts use the same memory. If the kernel
-  leaves zeros out, `zeros` is the ZEROS record of the matrix.
+  before a part, the part begins `a_sample` values later; this is 0 if all parts use the same memory. If the kernels
+  leave zeros out, `zeros` is the ZEROS record of the matrix.
 - `W` is the right matrix, in panels of `rows` rows, which are `w_panel` values apart. `next` is the position of the
-  panels that are needed after the last ones, counted in values from W. `b` is the bias; its panels are `b_panel`
-  values apart.
-- `out` is the result, in panels with `columns` columns. If `checked` is 1 and the first panel is not finite, the
-  kernel sets `odd` of the STEP.
-- If `followed` is 1, the kernel `follower` with the LAYER record `layer` is applied to each group of panels while it is
-  in the cache.
+  panels that the next operation needs, counted in values from W. `b` is the bias; its panels are `b_panel` values
+  apart.
+- `out` is the result, which has `panels` panels. `groups` holds `group_count` GROUP records, from the largest number of
+  panels to the smallest one, which is 1.
+- If there is a kernel `checker`, it is applied to the first group of panels. If there is a kernel `follower`, it is
+  applied with the record `layer` to each group of panels while they are in the cache.
 """
 
 FOLLOWER = _record("follower layer panels")
-"""A kernel of `elementwise.py`, which is applied to all panels of a layer; `panels` is their number."""
+"""A kernel that follows products, and its record `layer`. It is applied to all panels of a layer; `panels` is their
+number."""
 
-LAYER = _record(
-    "number n_in n_out W T transposed biased a_in a_row a_panel a_out delta slope parameters done zeros_in zeros_out "
-    "zeros_delta",
-    "dropout",
-)
-"""The layer l = `number`. `W` is the position of W^l in theta. If `transposed` is 1, `T` is its position in the
-transposed copy. If `biased` is 0, the biases stay 0. `a_in`, `a_out` and `delta` are the panels of a^{l-1}, a^l and
-delta^l. The rows of a^{l-1} are `a_row` values apart, and its panels are `a_panel` values apart. If the layer keeps
-da/dz, `slope` are its panels. `parameters` are those of sigma. `dropout` is the probability of dropout for a^l. If
-kernels leave zeros out, `zeros_in`, `zeros_out` and `zeros_delta` are the ZEROS records of a^{l-1}, a^l and delta^l. If
-a kernel that leaves zeros out sums the gradient of the layer, `done` is 1."""
+ACTIVATION = _record("number columns a delta slope parameters zeros delta_zeros", "dropout")
+"""The activation function of the layer l = `number`, with `columns` units. `a` and `delta` are the panels of a^l and
+delta^l. If the layer keeps da/dz, `slope` are its panels. `parameters` are those of sigma. `dropout` is the probability
+of dropout for a^l. If kernels leave zeros out, `zeros` and `delta_zeros` are the ZEROS records of a^l and delta^l."""
 
 LOSS = _record("a y delta columns targets by_output parameters costs hits", "threshold")
 """The panels of a^L and delta^L, with `columns` columns, and of y, with `targets` columns. `by_output` is 1 if each
@@ -117,48 +117,38 @@ output by itself is right or wrong; an output then means "yes" from `threshold` 
 `costs` and `hits` are the loss and the right predictions of each row."""
 
 UPDATE = _record(
-    "layers depth theta vectors gradient transposed size hyper hyper_first norms norm_count average l2_divided",
-    "shrink clip_value clip_norm l1 l2 max_norm rate",
+    "theta vectors gradient transposed size hyper_first hyper_width norms norm_count average l2_divided",
+    "shrink clip_value clip_norm max_norm rate",
 )
-"""The update of all parameters. There are `depth` LAYER records at `layers`.
+"""The update of all parameters.
 
 `theta`, `gradient`, `average` and each of the `vectors` of state have `size` values; `transposed` is the copy of the
-weights for the backward pass. `hyper` holds the hyperparameters of the rule, one row for each minibatch from number
-`hyper_first` on. If `l2_divided` is 1, `l2` is divided by the weights of the minibatch. The real numbers, and the
-`norm_count` sums at `norms`, belong to clipping, regularization, the bound for weights, and the average."""
+weights for the backward pass. A row of hyperparameters has `hyper_width` numbers; the first row belongs to step
+`hyper_first`. If `l2_divided` is 1, l2 is divided by the weights of the minibatch. The real numbers, and the
+`norm_count` sums at `norms`, belong to clipping, the bound for weights, and the average."""
+
+BLOCK = _record("at hyper", "l1 l2")
+"""A block of parameters, which begins at position `at` of theta. `hyper` is the address of its hyperparameters of the
+first step. `l1` and `l2` are the strengths of its regularization."""
+
+WEIGHTS = _record(
+    "n_in n_out a a_row a_panel delta zeros update W b T transposed biased stored groups group_count "
+    "before before_extra total total_extra"
+)
+"""The parameters of a layer with weights, and what their gradient is summed from.
+
+- `a` and `delta` are the panels of a^{l-1}, with `n_in` columns, and of delta^l, with `n_out` columns. The rows of
+  a^{l-1} are `a_row` values apart, and its panels are `a_panel` values apart. If the kernels leave zeros out, `zeros`
+  is its ZEROS record, and `groups` holds `group_count` GROUP records.
+- `update` is the UPDATE record. `W` and `b` are the BLOCK records of the weights and of the biases. If `biased` is 0,
+  the biases stay 0. If `transposed` is 1, the transposed weights begin at position `T` of the copy. If `stored` is 1,
+  the gradient is written to memory.
+- All layers together cost `total` rows + `total_extra`, and those before this one `before` rows + `before_extra`; see
+  `update.py`.
+"""
 
 
-@njit(**OPTIONS)
-def rows_of(step, k):
-    """Return five values about part k.
-
-    They are its first sample, the number of its rows, the number of rows of its minibatch, whether it is the first part
-    of its minibatch, and whether it is the last one. If the last minibatch is smaller, it has fewer parts, and those
-    that are left over have no rows.
-    """
-    batch, part = k // step.parts, k % step.parts
-    stop = min((batch + 1) * step.batch, step.n)
-    start = batch * step.batch + part * step.part
-    rows = max(min(step.part, stop - start), 0)
-    return start, rows, stop - batch * step.batch, part == 0, rows > 0 and start + rows == stop
-
-
-@njit(**OPTIONS)
+@njit(**INLINE)
 def divide(n, t, threads):
     """Return the range first <= u < last of n units that thread t works on."""
     return n * t // threads, n * (t + 1) // threads
-
-
-@njit(**OPTIONS)
-def row_in_batch(step, k, r):
-    """Return the number of row r of part k in its minibatch.
-
-    Random numbers depend on this number, so they do not depend on the division into parts.
-    """
-    return k % step.parts * step.part + r
-
-
-@njit(**OPTIONS)
-def step_number(step, k):
-    """Return the number of the step that part k belongs to, counted from the beginning of training."""
-    return step.step + k // step.parts

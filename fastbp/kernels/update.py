@@ -2,12 +2,15 @@
 
 The unit of work is a block of lanes x lanes weights. It consists of the rows j .. j + lanes - 1 of panel i of W. It is
 contiguous in W, and its transpose is contiguous in the copy for the backward pass. The gradient of a block is summed in
-registers. For each weight, this is one chain of multiply-adds in the order of the samples. There are three operations,
-and all of them give the same bits:
+registers. For each weight, this is one chain of multiply-adds in the order of the samples. There are three operations
+on the WEIGHTS record of a layer, and all of them give the same bits:
 
 - `learn` sums the gradient and applies the update rule to it in registers. The gradient is never written to memory.
 - `gradient` sums the gradient and writes it to memory. If a minibatch has several parts, it adds to what is there.
 - `apply` applies the rule to the gradient in memory.
+
+All layers are divided over the threads as one row of blocks. A block costs as much as the sum over its rows, and
+`EXTRA` or `EXTRA_TRANSPOSED` rows more for the update. So a layer knows what the layers before it cost.
 
 Afterwards, `norms` and `shrink` bound the norm of the gradient, `bound` bounds the weights that lead into each unit,
 and `average` moves the average of the parameters.
@@ -29,6 +32,7 @@ from .simd.tiles import (
     block_rows,
     block_store,
     block_transpose,
+    tile_finish,
     tile_fma,
     tile_load,
     tile_store,
@@ -36,7 +40,10 @@ from .simd.tiles import (
     tile_zero,
 )
 from .simd.vector import fma, maximum, minimum, sqrt, where
-from .structs import LAYER, STEP, UPDATE, divide, rows_of
+from .structs import BLOCK, STEP, UPDATE, WEIGHTS, divide
+
+EXTRA, EXTRA_TRANSPOSED = 4, 12
+"""What the update of a block costs, without and with a transposed copy, in units of the sum over one row."""
 
 NORM_CHUNK = 4096
 """The number of values of the gradient whose squares are summed together. It is fixed, so that the norm does not depend
@@ -51,42 +58,10 @@ def shape(g, theta, shrink, clip_value, l1, l2):
     return fma(l2, theta, g) + l1 * where(theta > 0.0, 1.0, where(theta < 0.0, -1.0, theta))
 
 
-@njit(**INLINE)
-def layers_of(u):
-    """Return the LAYER records of an UPDATE record."""
-    return array_at(u.layers, u.depth, LAYER)
-
-
-@njit(**OPTIONS)
-def blocks(layer, L):
-    """Return the number of blocks of a layer: ceil(n_in / lanes) ceil(n_out / lanes)."""
-    return ((layer.n_in + L - 1) // L) * ((layer.n_out + L - 1) // L)
-
-
-@njit(**OPTIONS)
-def effort(layer, rows):
-    """Return the cost of a block, in units of the sum over one row.
-
-    It is the sum, the update, and the transpose for a layer that has one.
-    """
-    return rows + (12 if layer.transposed else 4)
-
-
-@njit(**OPTIONS)
-def total_effort(layers, rows, L, all):
-    """Return the cost of all blocks of all layers, or without `all` of those that no other kernel works on."""
-    total = 0
-    for l in range(len(layers)):
-        if all or not layers[l].done:
-            total += blocks(layers[l], L) * effort(layers[l], rows)
-    return total
-
-
 class Memory(NamedTuple):
     """`Memory` is what an update reads and writes: vectors like theta, and the hyperparameters from H[h] on.
 
-    `of_weights` and `of_biases` are the last arguments of `shape`. They are empty if the rule gets the gradient as it
-    is.
+    `shaping` holds the last arguments of `shape`. It is empty if the rule gets the gradient as it is.
     """
 
     theta: np.ndarray
@@ -95,8 +70,27 @@ class Memory(NamedTuple):
     transposed: np.ndarray
     H: np.ndarray
     h: int
-    of_weights: tuple
-    of_biases: tuple
+    shaping: tuple
+
+
+def memory_of(dtype, shaped: bool):
+    """Return the function that finds the `Memory` of a BLOCK record."""
+
+    @njit(**INLINE)
+    def memory_of(step, u, p):
+        """Return the `Memory` of a block of parameters p in this minibatch."""
+        if shaped:
+            divisor = step.batch_weight if u.l2_divided and step.batch_weight > 0.0 else 1.0
+            shaping = (u.shrink, u.clip_value, p.l1, p.l2 / divisor)
+        else:
+            shaping = ()
+        return Memory(
+            array_at(u.theta, u.size, dtype), vector_at(u.vectors, dtype), vector_at(u.gradient, dtype),
+            vector_at(u.transposed, dtype), vector_at(p.hyper, dtype), (step.number - u.hyper_first) * u.hyper_width,
+            shaping,
+        )  # fmt: skip
+
+    return memory_of
 
 
 def _weights(summed: bool, rule):
@@ -110,7 +104,7 @@ def _weights(summed: bool, rule):
         The rule that the kernel applies. With None, it writes the gradient to memory.
     """
     applied = rule is not None
-    apply_rule = tile_update(rule, False, shape)
+    apply_rule = tile_update(rule, shape)
 
     @njit(**OPTIONS)
     def weights(A, a, D, d, rows, memory, p, t, resume, stream):
@@ -154,9 +148,10 @@ def _weights(summed: bool, rule):
                         fetch_to_change(S, p + line)
                         fetch_to_change(T, t + line)
                     g = tile_fma(block_rows(A), 1, g, A, a + j + r, 1, D, d + r, 0)
+                g = tile_finish(g)
             if applied:
                 at = p + j * L
-                apply_rule(1, g, L, memory.H, memory.h, memory.of_weights, P, at, S, at, len(P), new, j * L)
+                apply_rule(1, g, L, memory.H, memory.h, memory.shaping, P, at, S, at, len(P), new, j * L)
             else:
                 tile_store(block_rows(A), 1, g, memory.gradient, p + j * L, 0)
         if applied:
@@ -170,7 +165,7 @@ def _weights(summed: bool, rule):
 def biases_of(summed: bool, rule):
     """Return the kernel for a panel of biases. The parameters are those of `_weights`."""
     applied = rule is not None
-    apply_rule = tile_update(rule, True, shape)
+    apply_rule = tile_update(rule, shape)
 
     @njit(**OPTIONS)
     def biases(D, d, rows, memory, b, resume):
@@ -184,67 +179,40 @@ def biases_of(summed: bool, rule):
             for r in range(d, d + rows * L, L):
                 g = (g[0] + load(D, r),)
         if applied:
-            apply_rule(1, g, L, memory.H, memory.h, memory.of_biases, P, b, S, b, len(P), P, b)
+            apply_rule(1, g, L, memory.H, memory.h, memory.shaping, P, b, S, b, len(P), P, b)
         else:
             tile_store(1, 1, g, memory.gradient, b, 0)
 
     return biases
 
 
-def memory_of(dtype, shaped: bool, rule):
-    """Return the function that finds the `Memory` of an UPDATE record."""
-    width = len(rule.hyperparameters) if rule else 0
-
-    @njit(**INLINE)
-    def memory_of(step, u, k):
-        """Return the `Memory` of the minibatch of part k."""
-        if shaped:
-            divisor = step.batch_weight if u.l2_divided and step.batch_weight > 0.0 else 1.0
-            of_weights = (u.shrink, u.clip_value, u.l1, u.l2 / divisor)
-            of_biases = (u.shrink, u.clip_value, 0.0, 0.0)
-        else:
-            of_weights = of_biases = ()
-        return Memory(
-            array_at(u.theta, u.size, dtype), vector_at(u.vectors, dtype), vector_at(u.gradient, dtype),
-            vector_at(u.transposed, dtype), vector_at(u.hyper, dtype), (k // step.parts - u.hyper_first) * width,
-            of_weights, of_biases,
-        )  # fmt: skip
-
-    return memory_of
-
-
 def _over_blocks(dtype, summed: bool, rule=None, shaped: bool = False):
-    """Return the operation that works on all blocks of weights and all panels of biases. It has an UPDATE record."""
-    weights, biases, find = _weights(summed, rule), biases_of(summed, rule), memory_of(dtype, shaped, rule)
+    """Return the operation that works on the blocks of weights and the panels of biases of a layer."""
+    weights, biases, find = _weights(summed, rule), biases_of(summed, rule), memory_of(dtype, shaped)
 
     @njit(**OPTIONS)
-    def over_blocks(address, record, k, t, start, first, last):
-        """Sum the gradient, apply the rule, or do both, for the blocks of thread t after part k.
-
-        If another kernel has summed the gradient of a layer, this one leaves the layer alone.
-        """
-        step, u = record_at(address, STEP), record_at(record, UPDATE)
-        rows, resume = (rows_of(step, k)[1], not rows_of(step, k)[3]) if summed else (0, True)
-        L, stride, stream = lanes(vector_at(u.theta, dtype)), step.stride, step.threads > 1
-        layers, memory = layers_of(u), find(step, u, k)
-        first, last = divide(total_effort(layers, rows, L, not summed), t, step.threads)
-        for l in range(len(layers)):
-            layer = layers[l]
-            if summed and layer.done:
-                continue
-            A, D = vector_at(layer.a_in, dtype), vector_at(layer.delta, dtype)
-            high, panels = (layer.n_in + L - 1) // L, (layer.n_out + L - 1) // L
-            n, each = high * panels, effort(layer, rows)
-            for unit in range(max(-(-first // each), 0), min(-(-last // each), n)):
-                # Each thread gets a range of the longer side, so it reads less of what other threads have written.
-                j, i = (unit // panels, unit % panels) if high > panels else (unit % high, unit // high)
-                p, at = layer.W + (i * high + j) * L * L, layer.T + (j * panels + i) * L * L
-                if not layer.transposed:
-                    at = -1
-                weights(A, j * stride, D, i * stride, rows, memory, p, at, resume, stream)
-                if j == 0 and layer.biased:
-                    biases(D, i * stride, rows, memory, layer.W + n * L * L + i * L, resume)
-            first, last = first - n * each, last - n * each
+    def over_blocks(address, record, t, first, last):
+        """Sum the gradient, apply the rule, or do both, for the blocks of thread t."""
+        step, w = record_at(address, STEP), record_at(record, WEIGHTS)
+        u, W, b = record_at(w.update, UPDATE), record_at(w.W, BLOCK), record_at(w.b, BLOCK)
+        rows, resume = (step.rows, step.begins == 0) if summed else (0, True)
+        of_weights, of_biases = find(step, u, W), find(step, u, b)
+        A, D = vector_at(w.a, dtype), vector_at(w.delta, dtype)
+        L, stream = lanes(A), step.threads > 1
+        high, panels = (w.n_in + L - 1) // L, (w.n_out + L - 1) // L
+        each, before = rows + (EXTRA_TRANSPOSED if w.transposed else EXTRA), w.before * rows + w.before_extra
+        first, last = divide(w.total * rows + w.total_extra, t, step.threads)
+        first, last = (
+            max((first - before + each - 1) // each, 0),
+            min((last - before + each - 1) // each, high * panels),
+        )
+        for unit in range(first, last):
+            # Each thread gets a range of the longer side, so it reads less of what other threads have written.
+            j, i = (unit // panels, unit % panels) if high > panels else (unit % high, unit // high)
+            p, at = W.at + (i * high + j) * L * L, w.T + (j * panels + i) * L * L if w.transposed else -1
+            weights(A, j * w.a_panel, D, i * step.stride, rows, of_weights, p, at, resume, stream)
+            if j == 0 and w.biased:
+                biases(D, i * step.stride, rows, of_biases, b.at + i * L, resume)
         if stream:
             fence()
 
@@ -273,10 +241,10 @@ def apply(dtype, rule, shaped: bool):
 
 
 def norms(dtype):
-    """Return the operation that sums the squares of the gradient. It has an UPDATE record."""
+    """Return the operation that sums the squares of the gradient. It has the UPDATE record."""
 
     @njit(**OPTIONS)
-    def norms(address, record, k, t, start, first, last):
+    def norms(address, record, t, first, last):
         """norms[c] = sum_i gradient[i]^2 over chunk c, in a fixed order, for the chunks of thread t."""
         step, u = record_at(address, STEP), record_at(record, UPDATE)
         g, sums = array_at(u.gradient, u.size, dtype), vector_at(u.norms, np.float64)
@@ -295,7 +263,7 @@ def norms(dtype):
 
 
 @njit(**OPTIONS)
-def shrink(address, record, k, t, start, first, last):
+def shrink(address, record, t, first, last):
     """shrink = min(1, clip_norm / ||gradient||), the factor that bounds the norm of the gradient."""
     u, total = record_at(record, UPDATE), 0.0
     sums = vector_at(u.norms, np.float64)
@@ -335,24 +303,23 @@ def _bound_panel(W, w, n_in, most, T, t, t_stride, stream):
 
 
 def bound(dtype):
-    """Return the operation that bounds the norm of the weights into each unit (Srivastava et al. 2014).
+    """Return the operation that bounds the norm of the weights into each unit of a layer (Srivastava et al. 2014).
 
-    It has an UPDATE record.
+    It has a WEIGHTS record.
     """
 
     @njit(**OPTIONS)
-    def bound(address, record, k, t, start, first, last):
-        """W_:i *= min(1, max_norm / ||W_:i||) for the panels of thread t of each layer."""
-        step, u = record_at(address, STEP), record_at(record, UPDATE)
-        P, T, layers = vector_at(u.theta, dtype), vector_at(u.transposed, dtype), layers_of(u)
+    def bound(address, record, t, first, last):
+        """W_:i *= min(1, max_norm / ||W_:i||) for the panels of thread t."""
+        step, w = record_at(address, STEP), record_at(record, WEIGHTS)
+        u, W = record_at(w.update, UPDATE), record_at(w.W, BLOCK)
+        P, T = vector_at(u.theta, dtype), vector_at(u.transposed, dtype)
         L, stream = lanes(P), step.threads > 1
-        for l in range(len(layers)):
-            layer = layers[l]
-            high, panels = (layer.n_in + L - 1) // L, (layer.n_out + L - 1) // L
-            first, last = divide(panels, t, step.threads)
-            for i in range(first, last):
-                at = layer.T + i * L * L if layer.transposed else -1
-                _bound_panel(P, layer.W + i * high * L * L, layer.n_in, u.max_norm, T, at, panels * L * L, stream)
+        high, panels = (w.n_in + L - 1) // L, (w.n_out + L - 1) // L
+        first, last = divide(panels, t, step.threads)
+        for i in range(first, last):
+            at = w.T + i * L * L if w.transposed else -1
+            _bound_panel(P, W.at + i * high * L * L, w.n_in, u.max_norm, T, at, panels * L * L, stream)
         if stream:
             fence()
 
@@ -360,10 +327,10 @@ def bound(dtype):
 
 
 def average(dtype):
-    """Return the operation that moves the average of the parameters. It has an UPDATE record."""
+    """Return the operation that moves the average of the parameters. It has the UPDATE record."""
 
     @njit(**OPTIONS)
-    def average(address, record, k, t, start, first, last):
+    def average(address, record, t, first, last):
         """E <- E + rate (theta - E) for the share of thread t."""
         step, u = record_at(address, STEP), record_at(record, UPDATE)
         P, E = vector_at(u.theta, dtype), vector_at(u.average, dtype)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..panels import lanes_of
@@ -64,21 +63,3 @@ def any_of(typingctx, count, M, m, bits):
         return word if shape.count == WORD else builder.zext(word, I64)
 
     return types.uint64(count, M, n64, types.uint64), codegen
-
-
-@intrinsic
-def holds_negative_zero(typingctx, tile):
-    """Return whether a number of a tile is -0.0, which as an integer is the smallest one."""
-
-    def codegen(context, builder, sig, args):
-        lanes = tile.dtype.lanes
-        bits = ir.IntType(tile.dtype.dtype.bitwidth)
-        shape = ir.VectorType(bits, lanes)
-        least, *others = [builder.bitcast(line, shape) for line in cgutils.unpack_tuple(builder, args[0])]
-        for line in others:
-            least = builder.select(builder.icmp_signed("<", line, least), line, least)
-        found = builder.icmp_signed("==", least, ir.Constant(shape, [-(2 ** (bits.width - 1))] * lanes))
-        word = builder.bitcast(found, ir.IntType(lanes))
-        return builder.icmp_unsigned("!=", word, word.type(0))
-
-    return types.boolean(tile), codegen

@@ -91,6 +91,18 @@ def tile_store(typingctx, rows, panels, c, C, i, stride):
     return types.none(rows, panels, c, C, n64, n64), codegen
 
 
+@intrinsic
+def tile_finish(typingctx, c):
+    """Return the tile c[m, n] + 0.0, which has 0.0 where c has -0.0."""
+
+    def codegen(context, builder, sig, args):
+        zero = ir.Constant(line_type(c.dtype), [0.0] * c.dtype.lanes)
+        lines = cgutils.unpack_tuple(builder, args[0])
+        return context.make_tuple(builder, c, [builder.fadd(line, zero) for line in lines])
+
+    return c(c), codegen
+
+
 @intrinsic(prefer_literal=True)
 def tile_fma(typingctx, rows, panels, c, A, a, a_stride, W, w, w_stride):
     """Return the tile c[m, n] + A[a + m a_stride] * W[w + n w_stride : + lanes]."""
@@ -113,7 +125,7 @@ def tile_fma(typingctx, rows, panels, c, A, a, a_stride, W, w, w_stride):
     return c(rows, panels, c, A, n64, n64, W, n64, n64), codegen
 
 
-def tile_update(rule, for_biases: bool, shape: Callable):
+def tile_update(rule, shape: Callable):
     """Return the intrinsic that applies an update rule to a tile of the gradient, in registers.
 
     The intrinsic is `tile_apply(panels, g, stride, H, h, shaping, P, p, S, s, size, Q, q)`. It has thirteen arguments
@@ -128,10 +140,8 @@ def tile_update(rule, for_biases: bool, shape: Callable):
     Parameters
     ----------
     rule : object
-        The rule, with `update(g, theta, *states, h)`, with the names of its `states` and of its `hyperparameters`,
-        which are the attributes of h, and with `of_weights`, the names of those that are 0 for biases.
-    for_biases : bool
-        Whether the parameters are biases.
+        The rule, with `update(g, theta, *states, h)`, and with the names of its `states` and of its `hyperparameters`,
+        which are the attributes of h.
     shape : function
         The function that changes the gradient before the rule gets it.
     """
@@ -145,8 +155,7 @@ def tile_update(rule, for_biases: bool, shape: Callable):
             line, named, width = g.dtype, SimpleNamespace(), I64(g.dtype.lanes)
             spread = lambda x: Vector(builder, broadcast(builder, x, line.lanes))  # noqa: E731
             for k, name in enumerate(rule.hyperparameters):
-                value = spread(builder.load(element_at(context, builder, H, hyper, first, (I64(1), k))))
-                setattr(named, name, value.of(0.0) if for_biases and name in rule.of_weights else value)
+                setattr(named, name, spread(builder.load(element_at(context, builder, H, hyper, first, (I64(1), k)))))
             shapes = cgutils.unpack_tuple(builder, shapes) if len(shaping) else []
             shapes = [spread(to_element(builder, x, element_of(line.dtype))) for x in shapes]
             vectors = [(s_size, k) for k in range(len(rule.states))]

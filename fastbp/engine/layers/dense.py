@@ -1,0 +1,144 @@
+"""This module holds `Dense`, a layer that computes z^l = W^l a^{l-1} + b^l   (000, 001, 004)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...kernels import csr, dense, update, zero_skipping
+from ...kernels.product import product
+from ...kernels.structs import PRODUCT, WEIGHTS
+from ..blocks import Block
+from ..buffers import Buffer
+from ..records import Record
+from .base import Follower, Layer, Place
+
+if TYPE_CHECKING:
+    from ..program import Operation, Rule
+
+
+class Reading(NamedTuple):
+    """`Reading` has the kernels for one way of reading a matrix."""
+
+    product: Callable
+    groups: tuple[int, ...]
+    learn: Callable
+    gradient: Callable
+    sums: Callable | None = None
+    """The kernels that sum the gradient of a group, if the operation calls some."""
+
+
+READINGS = {
+    "dense": Reading(dense.dense, dense.GROUPS, update.learn, update.gradient),
+    "zeros": Reading(
+        zero_skipping.without_zeros, zero_skipping.GROUPS, zero_skipping.learn_without_zeros,
+        zero_skipping.gradient_without_zeros, zero_skipping.sums_without_zeros,
+    ),
+    "entries": Reading(csr.of_entries, csr.GROUPS, csr.learn_entries, csr.gradient_entries),
+}  # fmt: skip
+"""form of a matrix: the kernels that read it. All of them give the same bits."""
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """`Dense` is a layer with a weight matrix W^l and biases b^l: z^l = W^l a^{l-1} + b^l.
+
+    Parameters
+    ----------
+    number, n_in, n_out, activation, dropout : as for `Layer`
+    biased : bool, default True
+        Whether the layer has biases. In theta there is room for them anyway.
+    """
+
+    biased: bool = True
+
+    leaves_zeros_out = True
+
+    @property
+    def multiplications(self) -> int:  # type: ignore[override]
+        return self.n_in * self.n_out
+
+    def blocks(self) -> tuple[Block, ...]:
+        l = self.number
+        return (
+            Block(f"W{l}", (self.n_in, self.n_out), l, "weight", transposed=l > 1),
+            Block(f"b{l}", (self.n_out,), l, "bias", exists=self.biased),
+        )
+
+    def forward(self, at: Place, follower: Follower | None) -> list[Operation]:
+        """z^l = W^l a^{l-1} + b^l."""
+        parameters, (W, b) = at.program.model.parameters, self.blocks()
+        layout, theta = parameters.layout, parameters.theta
+        right = {"W": theta[layout.place(W)], "w_panel": layout.up(self.n_in) * layout.lanes, "next": layout.area(W)}
+        right |= {"b": theta[layout.place(b)], "b_panel": layout.lanes}
+        if at.program.checker:
+            right["checker"], at.program.checker = at.program.checker, None
+        return self._product(at, at.a, right, at.out, follower)
+
+    def backward(self, at: Place, follower: Follower | None) -> list[Operation]:
+        """dC/da^{l-1} = (W^l)^T delta^l."""
+        parameters = at.program.model.parameters
+        layout, T = parameters.layout, parameters.transposed
+        here = layout.T[self.blocks()[0].name]
+        below = max((place for place in layout.T.values() if place < here), default=0)
+        right = {"W": T[here:], "w_panel": layout.up(self.n_out) * layout.lanes, "next": below - here, "b": T}
+        return self._product(at, at.delta, right, at.delta_in, follower)
+
+    def to_inputs(self, at: Place, T: object) -> list[Operation]:
+        """Return the operation dC/dx' = (W^1)^T delta^1 of the first layer, with the transposed weights T."""
+        layout = at.program.model.parameters.layout
+        right = {"W": T, "w_panel": layout.up(self.n_out) * layout.lanes, "b": at.program.model.parameters.transposed}
+        return self._product(at, at.delta._replace(zeros=None, form="dense"), right, at.delta_in, None)
+
+    @staticmethod
+    def _product(at: Place, a: Buffer, right: dict, out: Buffer, follower: Follower | None) -> list[Operation]:
+        """Return the operation out = a W + b."""
+        program, reading = at.program, READINGS[a.form]
+        left = {"a": a.panels, "a_row": a.row, "a_panel": a.panel, "rows": a.columns}
+        if a.zeros:
+            left["zeros"] = a.zeros
+        if follower:
+            left |= {"follower": follower.kernel, "layer": follower.record}
+        made = program.record(
+            PRODUCT, **left, **right, out=out.panels, panels=program.memory.panels(out.columns),
+            **program.groups(reading.product, reading.groups),
+        )  # fmt: skip
+        if a.direct:
+            made.set(a_sample=a.columns)
+            program.direct = made
+        return [(program.kernel(product), made)]
+
+    def update(self, at: Place, rule: Rule | None) -> list[Operation]:
+        """dC/dw_ij = delta_i a_j and dC/db_i = delta_i, summed over the minibatch, and the update of W^l and b^l."""
+        reading, options = READINGS[at.a.form], ()
+        if rule is not None:
+            options = rule.optimizer, rule.shaped, *((rule.lazy,) if at.a.form == "entries" else ())
+        made = self._weights(at, rule, reading, stored=rule is None)
+        factory = reading.gradient if rule is None else reading.learn
+        return [(at.program.kernel(factory, *options), made)]
+
+    def apply(self, at: Place, rule: Rule) -> list[Operation]:
+        return [(at.program.kernel(update.apply, rule.optimizer, rule.shaped), self._weights(at, rule))]
+
+    def bound(self, at: Place) -> list[Operation]:
+        return [(at.program.kernel(update.bound), self._weights(at, None))]
+
+    def _weights(self, at: Place, rule: Rule | None, reading: Reading | None = None, stored: bool = False) -> Record:
+        """Return the WEIGHTS record. With a reading, it has what the gradient is summed from."""
+        program, a, blocks = at.program, at.a, self.blocks()
+        W, b = (program.block(block, rule) for block in blocks)
+        fields = {"n_in": self.n_in, "n_out": self.n_out, "W": W, "b": b, "biased": self.biased, "stored": stored}
+        layout = program.model.parameters.layout
+        if blocks[0].transposed:
+            fields |= {"transposed": True, "T": layout.T[blocks[0].name]}
+        if reading is not None:
+            fields |= {"a": a.panels, "a_row": a.row, "a_panel": a.panel, "delta": at.delta.panels}
+            fields |= program.groups(reading.sums, reading.groups) if reading.sums else {}
+            fields |= {"zeros": a.zeros} if a.zeros else {}
+        return program.record(WEIGHTS, update=program.update, **fields, **program.share(self, at, reading is None))
+
+    def effort(self, at: Place) -> tuple[int, int]:
+        memory = at.program.memory
+        blocks = memory.panels(self.n_in) * memory.panels(self.n_out)
+        return blocks, blocks * (update.EXTRA_TRANSPOSED if self.blocks()[0].transposed else update.EXTRA)

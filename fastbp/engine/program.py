@@ -1,0 +1,231 @@
+"""This module holds `Program`: the list of the operations that are done with each minibatch, and their records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..kernels.panels import aligned
+from ..kernels.structs import BLOCK, GROUP
+from . import kernel_cache
+from .blocks import Block
+from .kernel_cache import Kernel
+from .layers.base import Layer, Place
+from .memory import Memory, Model
+from .records import Record, address
+
+if TYPE_CHECKING:
+    from .input_paths import InputPaths, Path
+
+MOST_STEPS = 1 << 15
+"""The largest number of steps of a call. Their hyperparameters are written to memory before the call."""
+
+Operation = tuple[Kernel, Record]
+"""A kernel, and the record that it gets."""
+
+
+class Rule(NamedTuple):
+    """`Rule` says how parameters are updated."""
+
+    optimizer: Any
+    """The optimizer, with `update`, `states` and `hyperparameters`, see `fastbp.rules.optimizers`."""
+    vectors: np.ndarray
+    """The state of the optimizer: vectors like theta, one after another."""
+    at: Callable[[np.ndarray, Any], dict[str, Any]]
+    """A function that takes an array of step numbers, from 1 on, and a group of blocks. It returns the hyperparameters
+    of the group by their names."""
+    group: Callable[[Block], Hashable] = lambda block: None
+    """A function that returns the group of a block: blocks of one group have the same hyperparameters."""
+    l1: float = 0.0
+    l2: float = 0.0
+    clip_value: float | None = None
+    clip_norm: float | None = None
+    stored: bool = False
+    """Whether the gradient is written to memory first, and the parameters are updated afterwards."""
+    lazy: bool = False
+    """Whether a step leaves the weights of inputs that do not occur in its minibatch as they are."""
+    average: np.ndarray | None = None
+    """The average: a vector like theta that moves towards theta after each step. With None, there is no average."""
+    rate: float = 0.0
+    """The share of the way to theta that the average moves."""
+    l2_divided: bool = False
+    """Whether l2 is divided by the sum of the weights of the samples of a minibatch."""
+
+    @property
+    def shaped(self) -> bool:
+        """Whether clipping or regularization changes the gradient before the optimizer uses it."""
+        return bool(self.l1 or self.l2 or self.clip_value or self.clip_norm)
+
+
+class Hyperparameters:
+    """`Hyperparameters` writes the hyperparameters of an update rule to memory before a call, one row for each step.
+
+    A row has the hyperparameters of each group of blocks, one group after another.
+
+    Parameters
+    ----------
+    rule : Rule
+        The rule.
+    blocks : sequence of Block
+        The blocks of parameters.
+    dtype : dtype
+        The dtype of the memory.
+    """
+
+    def __init__(self, rule: Rule, blocks: tuple[Block, ...], dtype: np.dtype):
+        self.names, self.at, self._group = rule.optimizer.hyperparameters, rule.at, rule.group
+        self.groups = list(dict.fromkeys(map(rule.group, blocks)))
+        self.width = len(self.groups) * len(self.names)
+        self.memory = aligned(MOST_STEPS * self.width, dtype)
+
+    def place(self, block: Block) -> int:
+        """Return the address of the hyperparameters of a block in the first row."""
+        number = self.groups.index(self._group(block))
+        return address(self.memory) + number * len(self.names) * self.memory.itemsize
+
+    def lay_down(self, first: int, last: int) -> None:
+        """Write the rows of the steps first < t <= last."""
+        rows, column = self.memory.reshape(MOST_STEPS, -1)[: last - first], 0
+        # Powers such as 0.9^t become 0 after many steps, which must not be an error, whatever np.seterr says.
+        with np.errstate(all="ignore"):
+            for group in self.groups:
+                values = self.at(np.arange(first + 1, last + 1), group)
+                for name in self.names:
+                    rows[:, column] = values[name]
+                    column += 1
+
+
+class Program:
+    """`Program` is a list of operations on a network, for one way of reading inputs and one form of targets.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    memory : Memory
+        The memory for the rows of a part.
+    paths : InputPaths
+        What has the memory of the inputs.
+    path : str
+        The input path.
+    loss, update : Record or None
+        The LOSS record and the UPDATE record.
+    hyperparameters : Hyperparameters or None
+        The hyperparameters of the update.
+
+    Attributes
+    ----------
+    places : list of (Layer, Place)
+        The layers 1 .. L, and where they work.
+    direct : Record or None
+        The record of the product that reads the array of the user, if there is one.
+    source : Record or None
+        The record of the operation that copies the inputs, if there is one.
+    checker : Kernel or None
+        What looks at the result of the first product, before it is written.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        memory: Memory,
+        paths: InputPaths,
+        path: Path,
+        loss: Record | None = None,
+        update: Record | None = None,
+        hyperparameters: Hyperparameters | None = None,
+    ):
+        self.model, self.memory, self.paths, self.inputs = model, memory, paths, paths.buffer(path)
+        self.loss, self.update, self._hyperparameters = loss, update, hyperparameters
+        self.direct: Record | None = None
+        self.source: Record | None = None
+        self.checker: Kernel | None = None
+        a = [self.inputs, *memory.a[1:]]
+        self.places: list[tuple[Layer, Place]] = [
+            (layer, Place(self, a[l], a[l + 1], memory.delta[l + 1], memory.delta[l], memory.slope[l + 1]))
+            for l, layer in enumerate(model.layers)
+        ]
+        self._phases: list[tuple[int, int, bool, bool]] = []
+        self._operations: list[Operation] = []
+        self._needed: list[tuple[Kernel, Callable[[int], None]]] = []
+        self._groups: dict[Callable, dict[str, Any]] = {}
+
+    def kernel(self, factory: Callable, *options: object) -> Kernel:
+        """Return the kernel of a factory for the dtype of the network, or a kernel that is the same for all dtypes."""
+        return Kernel(factory, None if hasattr(factory, "py_func") else self.model.dtype, options)
+
+    def record(self, kind: np.dtype, **fields: Any) -> Record:
+        """Return a record. Its fields may be kernels, whose addresses are known when the program is complete."""
+        kernels = {name: value for name, value in fields.items() if isinstance(value, Kernel)}
+        made = Record(kind, **{name: value for name, value in fields.items() if name not in kernels})
+        for name, kernel in kernels.items():
+            self._needed.append((kernel, lambda found, name=name: made.set(**{name: found})))
+        return made
+
+    def groups(self, factory: Callable, sizes: tuple[int, ...]) -> dict[str, Any]:
+        """Return the fields `groups` and `group_count` of a record, for kernels of groups of so many panels."""
+        if factory not in self._groups:
+            groups = np.zeros(len(sizes), GROUP)
+            groups["panels"] = sizes
+            for i, n in enumerate(sizes):
+                place = groups["kernel"][i : i + 1]
+                self._needed.append((self.kernel(factory, n), lambda found, place=place: place.fill(found)))
+            self._groups[factory] = {"groups": groups, "group_count": len(sizes)}
+        return self._groups[factory]
+
+    def block(self, block: Block, rule: Rule | None) -> Record:
+        """Return the BLOCK record of a block of parameters. With a rule, it says how the block is updated."""
+        made = Record(BLOCK, at=self.model.parameters.layout.at[block.name])
+        if rule is not None and self._hyperparameters is not None:
+            made.set(hyper=self._hyperparameters.place(block))
+            if block.kind == "weight":
+                made.set(l1=rule.l1, l2=rule.l2)
+        return made
+
+    def share(self, layer: Layer, everything: bool) -> dict[str, int]:
+        """Return the fields of a record that divide the update of all layers over the threads.
+
+        With `everything`, all layers share; else those that read all of their inputs.
+        """
+        totals = np.zeros(2, int)
+        fields = {}
+        for each, at in self.places:
+            if each is layer:
+                fields = {"before": int(totals[0]), "before_extra": int(totals[1])}
+            if everything or at.a.form == "dense":
+                totals += each.effort(at)
+        return {**fields, "total": int(totals[0]), "total_extra": int(totals[1])}
+
+    def phase(self, *operations: Operation, alone: bool = False, at_end: bool = False) -> None:
+        """Add a phase of operations to the list.
+
+        Parameters
+        ----------
+        *operations : Operation
+            The operations. Each thread carries out all of them for its share, without waiting for others.
+        alone : bool, keyword-only, default False
+            Whether one thread alone carries them out.
+        at_end : bool, keyword-only, default False
+            Whether they are only carried out after the last part of a minibatch.
+        """
+        first = len(self._operations)
+        self._operations += operations
+        self._phases.append((first, len(self._operations), alone, at_end))
+
+    def close(self, parallel: bool) -> Program:
+        """Write the complete list into memory, and return the program.
+
+        All kernels are compiled together, with the loop for several threads if `parallel`, else with that for one.
+        """
+        kernels = [kernel for kernel, _ in self._operations]
+        found = kernel_cache.addresses(kernels + [kernel for kernel, _ in self._needed], parallel)
+        for (_, write), place in zip(self._needed, found[len(kernels) :], strict=True):
+            write(place)
+        self.records = [made for _, made in self._operations]  # which keep what they point to alive
+        places = zip(found, self.records, strict=False)
+        self.operations = np.array([(place, made.address) for place, made in places], np.int64)
+        self.phases = np.array(self._phases, np.int64)
+        self.places, self._operations, self._needed = [], [], []  # places refer to the program: a cycle
+        return self

@@ -1,0 +1,60 @@
+"""This module holds `Record`: a record in memory that the compiled kernels read and write."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+
+def address(array: np.ndarray) -> int:
+    """Return the address of the first value of an array. `array.ctypes.data` takes three times as long."""
+    return array.__array_interface__["data"][0]
+
+
+@functools.cache
+def _places(kind: np.dtype) -> dict[str, tuple[bool, int]]:
+    """Return for each field of a record whether it is a real number, and its position in words of 8 bytes."""
+    return {name: (field[0] == np.float64, field[1] // 8) for name, field in (kind.fields or {}).items()}
+
+
+class Record:
+    """`Record` is a record in memory that kernels can see (`fastbp.kernels.structs`).
+
+    Parameters
+    ----------
+    kind : dtype
+        The dtype of the record.
+    **fields : int, float, array or Record
+        The first values of fields, as for `set`. All other fields start at 0.
+
+    Attributes
+    ----------
+    address : int
+        The address of the record.
+    """
+
+    def __init__(self, kind: np.dtype, **fields: float | np.ndarray | Record):
+        self.memory = np.zeros(1, kind)
+        self.address = address(self.memory)
+        # An assignment to a field of a structured array takes six times as long, and takes reals for integers.
+        words = memoryview(self.memory.view(np.uint8))
+        views = words.cast("q"), words.cast("d")
+        self._places = {name: (views[real], place) for name, (real, place) in _places(kind).items()}
+        self._kept: dict[str, np.ndarray | Record] = {}
+        self.set(**fields)
+
+    def set(self, **fields: float | np.ndarray | Record) -> None:
+        """Set fields. For an array or a record, the field holds its address, and the record keeps it alive."""
+        for name, value in fields.items():
+            view, place = self._places[name]
+            if isinstance(value, np.ndarray):
+                self._kept[name], value = value, address(value)
+            elif isinstance(value, Record):
+                self._kept[name], value = value, value.address
+            view[place] = value
+
+    def __getitem__(self, name: str) -> float:
+        """Return the value of a field."""
+        view, place = self._places[name]
+        return view[place]
