@@ -1,58 +1,51 @@
-"""This module checks arrays that users give, and brings them into a form that the kernels can read.
+"""This module checks arrays that users give, and converts them where the kernels cannot read them.
 
-An array that the kernels can read is used as it is. Any other array is converted. An error message names the argument
-and the place of the wrong value, says what the value must be, and shows what it was.
+An error message names the argument and the place of the wrong value, says what the value must be, and shows what it
+was.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from ..kernels.simd.memory import FLOAT32, FLOAT64, UINT8
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 KINDS = {np.dtype(np.uint8): UINT8, np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64}
+"""The numbers by which the kernels know the dtypes that they can read."""
+
 BLOCK = 1 << 20
 """The number of values that are checked together. A check must not need as much memory as the data."""
 
 LIMITS = {np.dtype(kind): np.finfo(kind).max for kind in (np.float32, np.float64)}
-"""The largest finite number of each dtype."""
+"""The largest finite number of each dtype, in this dtype: as a float, it would not fit into float32 everywhere."""
 
 
-def within_dtype(values: object, name: str, dtype: np.dtype) -> None:
+def within_dtype(values: ArrayLike, name: str, dtype: np.dtype) -> None:
     """Raise ValueError if a value is larger than the largest finite number of the dtype."""
     if np.abs(values).max(initial=0) > LIMITS[dtype]:
         raise ValueError(f"{name} must be finite in {dtype}, got {values!r}")
 
 
-class Inputs(NamedTuple):
-    """`Inputs` is an array, or a sparse matrix, that the kernels can read as it is.
-
-    Attributes
-    ----------
-    array : C-contiguous array, or Rows
-        The array or the sparse matrix, of dtype uint8, float32 or float64.
-    kind : int
-        The number that tells the kernels the dtype: UINT8, FLOAT32 or FLOAT64.
-    """
-
-    array: Any
-    kind: int
-
-    @property
-    def sparse(self) -> bool:
-        """Whether the array is a sparse matrix."""
-        return not isinstance(self.array, np.ndarray)
-
-
-def numeric(values: object, name: str, advice: str = "") -> np.ndarray:
+def numeric(values: Any, name: str, advice: str = "") -> np.ndarray:
     """Return the values as a plain NumPy array of real numbers.
 
-    An object of a subclass, such as np.matrix, becomes a plain array, because a subclass may have other rules. `advice`
-    is the end of a message about values that are not real numbers.
+    An object of a subclass, such as np.matrix, becomes a plain array, because a subclass may have other rules.
+
+    Parameters
+    ----------
+    values : array-like
+        The values that the user gave.
+    name : str
+        The name of the argument, for messages.
+    advice : str, default ""
+        The end of the message about values that are not real numbers.
 
     Raises
     ------
@@ -77,6 +70,16 @@ def numeric(values: object, name: str, advice: str = "") -> np.ndarray:
     return array
 
 
+def matrix(X: Any, n_in: int, name: str = "X") -> np.ndarray:
+    """Return X as a matrix of numbers with `n_in` columns and at least one row, or raise ValueError or TypeError."""
+    array = numeric(X, name)
+    if array.ndim != 2 or array.shape[1] != n_in:
+        raise ValueError(f"{name} must have shape (n, {n_in}), a row a sample; got {array.shape}")
+    if not len(array):
+        raise ValueError(f"{name} must have at least one row, got shape {array.shape}")
+    return array
+
+
 def in_place(array: np.ndarray) -> bool:
     """Return whether the kernels can read an array as it is."""
     known = array.dtype == np.bool_ or (array.dtype in KINDS and array.dtype.isnative)
@@ -84,7 +87,7 @@ def in_place(array: np.ndarray) -> bool:
 
 
 def as_it_is(array: np.ndarray) -> np.ndarray:
-    """Return an array that the kernels can read as it is, as a view: whoever changes its shape does not change this."""
+    """Return a view of an array that the kernels can read. If somebody changes the shape of the array, it stays."""
     return array.view(np.uint8 if array.dtype == np.bool_ else array.dtype)
 
 
@@ -107,7 +110,7 @@ def blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 def within(
     array: np.ndarray, name: str, dtype: np.dtype, low: float = -math.inf, high: float = math.inf, first: int = 0
 ) -> None:
-    """Check that all values of an array are finite, also in the given dtype, and from `low` to `high`.
+    """Raise ValueError unless all values are from `low` to `high`, and finite in the given dtype.
 
     Parameters
     ----------
@@ -121,11 +124,6 @@ def within(
         The smallest and the largest value that is possible.
     first : int, default 0
         The number of the first row of the array, for the message.
-
-    Raises
-    ------
-    ValueError
-        If a value is not possible. The message names the first such value.
     """
     if array.dtype.kind in "bu" and low <= 0 and high == math.inf:
         return
@@ -141,7 +139,7 @@ def within(
 
 
 def refuse(block: np.ndarray, fine: np.ndarray, name: str, rule: str, first: int) -> NoReturn:
-    """Raise ValueError for the first value of a block that is not fine.
+    """Raise ValueError that names the first value of a block that is not fine.
 
     Parameters
     ----------
@@ -149,23 +147,11 @@ def refuse(block: np.ndarray, fine: np.ndarray, name: str, rule: str, first: int
         The values.
     fine : bool array of the same shape
         Whether each value is possible.
-    name : str
-        The name of the argument, for the message.
-    rule : str
-        What the values must be, for the message.
+    name, rule : str
+        The name of the argument, and what the values must be.
     first : int
-        The number of the first row of the block, for the message.
+        The number of the first row of the block.
     """
     bad = np.argwhere(~fine)[0]
     where = ", ".join(str(int(i)) for i in (bad[0] + first, *bad[1:]))
     raise ValueError(f"{name}[{where}] is {block[tuple(bad)]}; every value must be {rule}")
-
-
-def matrix(X: object, n_in: int, name: str = "X") -> np.ndarray:
-    """Return X as a matrix of numbers with `n_in` columns and at least one row, or raise ValueError or TypeError."""
-    array = numeric(X, name)
-    if array.ndim != 2 or array.shape[1] != n_in:
-        raise ValueError(f"{name} must have shape (n, {n_in}), a row a sample; got {array.shape}")
-    if not len(array):
-        raise ValueError(f"{name} must have at least one row, got shape {array.shape}")
-    return array

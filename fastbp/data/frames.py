@@ -1,6 +1,6 @@
-"""This module reads data frames: tables with names of columns, of pandas, polars and others alike.
+"""This module reads data frames, which are tables with names of columns, from pandas, polars and other libraries.
 
-No library of frames is imported. A frame is an object with `columns`, and with `to_numpy` or `__array__`.
+It imports none of these libraries. A frame is an object with `columns`, and with `to_numpy` or `__array__`.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 
 
-def is_frame(X: object) -> bool:
+def is_frame(X: Any) -> bool:
     """Return whether X is a data frame."""
     if isinstance(X, np.ndarray | list | tuple):
         return False
     return hasattr(X, "columns") and (hasattr(X, "to_numpy") or hasattr(X, "__array__"))
 
 
-def names(X: object) -> tuple[str, ...] | None:
+def names(X: Any) -> tuple[str, ...] | None:
     """Return the names of the columns of a frame, or None if X is not a frame, or if a name is not a string."""
-    found = tuple(X.columns) if is_frame(X) else ()
-    return found if found and all(isinstance(name, str) for name in found) else None
+    columns = tuple(X.columns) if is_frame(X) else ()
+    return columns if columns and all(isinstance(name, str) for name in columns) else None
 
 
 def ordered(X: Any, columns: Sequence[str] | None, name: str = "X") -> Any:
-    """Return a frame as an array of numbers whose columns have the wanted order. Return anything else as it is.
+    """Return a frame as an array of numbers with its columns in the wanted order. Return anything else as it is.
 
     Parameters
     ----------
@@ -39,36 +39,35 @@ def ordered(X: Any, columns: Sequence[str] | None, name: str = "X") -> Any:
     Raises
     ------
     ValueError
-        If a column is missing, or is not one of the wanted ones, or has a value that is missing.
+        If a column is missing or new, or if a value is missing.
     TypeError
         If a column does not hold numbers.
     """
-    if type(X) is np.ndarray or not is_frame(X):  # the first saves a prediction of one row 0.5 us of 33
+    if type(X) is np.ndarray or not is_frame(X):  # the first test saves a prediction of one row 0.5 us of 33
         return X
-    own, order = names(X), range(len(X.columns))
+    own, order = names(X), list(range(len(X.columns)))
     if columns is not None and own is not None and own != tuple(columns):
         missing = [repr(column) for column in columns if column not in own]
         others = [repr(column) for column in own if column not in columns]
-        found = [f"{', '.join(missing)} is missing"] * bool(missing) + [f"{', '.join(others)} is new"] * bool(others)
-        if found or len(own) != len(columns):
-            raise ValueError(
-                f"{name} must have the columns of the training: {' and '.join(found) or 'a name comes twice'}"
-            )
+        wrong = [f"{', '.join(missing)} is missing"] * bool(missing) + [f"{', '.join(others)} is new"] * bool(others)
+        if wrong or len(own) != len(columns):
+            wrong = wrong or ["a name comes twice"]
+            raise ValueError(f"{name} must have the columns of the training: {' and '.join(wrong)}")
         order = [own.index(column) for column in columns]
     return _array(X, order, name)
 
 
-def _array(X: Any, order: Sequence[int], name: str) -> np.ndarray:
+def _array(X: Any, order: list[int], name: str) -> np.ndarray:
     """Return some columns of a frame as an array."""
     series = [_series(X, k) for k in order]
     labels = [X.columns[k] for k in order]
     kinds = {str(each.dtype) for each in series}
     if len(kinds) == 1 and isinstance(series[0].dtype, np.dtype) and series[0].dtype.kind in "buif":
         array = np.asarray(X)
-        array = array if list(order) == list(range(array.shape[1])) else array[:, list(order)]
+        array = array if order == list(range(array.shape[1])) else array[:, order]
     else:
-        made = [values(each, f"{name}[{label!r}]") for each, label in zip(series, labels, strict=True)]
-        array = np.column_stack(made) if made else np.empty((len(X), 0))
+        converted = [values(each, f"{name}[{label!r}]") for each, label in zip(series, labels, strict=True)]
+        array = np.column_stack(converted) if converted else np.empty((len(X), 0))
     if array.dtype.kind == "f":
         missing = np.argwhere(np.isnan(array))
         if missing.size:
@@ -93,7 +92,7 @@ def values(series: Any, name: str) -> np.ndarray:
     array, kind = np.asarray(series), getattr(series.dtype, "kind", "")
     if array.dtype.kind == "O" and kind and kind in "buif":  # pandas, with missing values
         array = series.to_numpy(dtype=np.float64, na_value=np.nan)
-    if array.dtype.kind not in "buif" or kind == "O":  # categories may be numbers, whose size means nothing
+    if array.dtype.kind not in "buif" or kind == "O":  # the sizes of categories that are numbers mean nothing
         raise TypeError(
             f"{name} must be a column of numbers, got dtype {series.dtype}: encode it, for example one-hot, or drop it"
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import sparse
 from .arrays import blocks, matrix, numeric, within
-from .samples import sample_weights
+from .weights import check_some, sample_weights
 
 CONSTANT = 1e-12
 """A column whose deviation is at most this share of its mean is constant: rounding alone gives such a deviation."""
@@ -28,11 +28,11 @@ class Moments(NamedTuple):
 
     @property
     def scale(self) -> np.ndarray:
-        """What gives each column the deviation 1: 1 / deviation, and 1 for a constant column."""
+        """The factors that give each column the deviation 1: 1 / deviation, and 1 for a constant column."""
         return 1 / np.where(self.deviation > 0, self.deviation, 1.0)
 
 
-def of_inputs(X: object, n_in: int, sample_weight: object = None) -> tuple[Moments, bool]:
+def of_inputs(X: Any, n_in: int, sample_weight: Any = None) -> tuple[Moments, bool]:
     """Return the moments of the columns of a matrix, and whether the matrix is sparse.
 
     Parameters
@@ -47,7 +47,7 @@ def of_inputs(X: object, n_in: int, sample_weight: object = None) -> tuple[Momen
     Raises
     ------
     ValueError
-        If the shape is another, a value is not finite, or the weights do not fit.
+        If the shape is wrong, a value is not finite, or the weights do not fit.
     TypeError
         If the values are not numeric.
     """
@@ -58,7 +58,7 @@ def of_inputs(X: object, n_in: int, sample_weight: object = None) -> tuple[Momen
     return of_array(array, "X", _weights(sample_weight, len(array))), False
 
 
-def of_targets(y: object, n_out: int, sample_weight: object = None) -> Moments:
+def of_targets(y: Any, n_out: int, sample_weight: Any = None) -> Moments:
     """Return the moments of targets of shape (n, n_out), or (n,) for one output, as `of_inputs` does."""
     array = numeric(y, "y")
     if array.ndim == 1 and n_out == 1:
@@ -67,12 +67,9 @@ def of_targets(y: object, n_out: int, sample_weight: object = None) -> Moments:
     return of_array(array, "y", _weights(sample_weight, len(array)))
 
 
-def _weights(values: object, n: int) -> np.ndarray | None:
+def _weights(values: Any, n: int) -> np.ndarray | None:
     """Return checked weights whose sum is above 0."""
-    found = sample_weights(values, n)
-    if found is not None and not found.any():
-        raise ValueError("sample_weight must have a sum above 0, got only zeros")
-    return found
+    return check_some(sample_weights(values, n), "sample_weight")
 
 
 def of_array(array: np.ndarray, name: str, weights: np.ndarray | None = None) -> Moments:
@@ -99,7 +96,7 @@ def of_array(array: np.ndarray, name: str, weights: np.ndarray | None = None) ->
 
 
 def _of_rows(rows: sparse.Rows, weights: np.ndarray | None) -> Moments:
-    """Return the moments of the columns of a sparse matrix. The values that are not there are 0."""
+    """Return the moments of the columns of a sparse matrix. A value without an entry is 0."""
     n, w = rows.columns, np.ones(len(rows)) if weights is None else weights
     columns = rows.indices[rows.starts[0] : rows.starts[-1]]
     of_entry, total = np.repeat(w, np.diff(rows.starts)), w.sum()

@@ -1,7 +1,7 @@
 """This module goes through the samples in each epoch. They come from arrays, or in blocks, one after another.
 
-A source divides an epoch into *segments*. A segment is an array that the kernels can read, with an order of its rows.
-All segments except the last have a multiple of the batch size, so the minibatches are the same as without segments.
+A source divides an epoch into *segments*: samples that the kernels can read, with an order of their rows. The size of
+each segment but the last is a multiple of the batch size, so the minibatches are the same as without segments.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..engine import threads
 from ..engine.memory import address
 from ..engine.runner import Samples
-from .samples import Targets
 from .sparse import Rows
+from .targets import Targets
 
 BUFFER_BYTES, BUFFER_ROWS = 64 << 20, 1 << 16
 """The largest number of bytes and of rows of blocks that are shuffled together, if the user gives no number."""
 
 WAIT = 0.2
-"""The number of seconds after which a wait for a block looks whether a signal has come, such as that of Ctrl-C."""
+"""The number of seconds after which a wait for a block checks whether a signal, such as that of Ctrl-C, has come."""
 
 BATCH_BYTES = 16 << 30
 """The largest number of bytes that a minibatch of blocks may have. Two minibatches are in memory at the same time."""
@@ -54,14 +54,7 @@ class Arrays:
         The number of samples in a minibatch.
     """
 
-    def __init__(
-        self,
-        samples: Samples,
-        rows: np.ndarray | None,
-        shuffle: bool,
-        buffer: int | None,
-        batch: int,
-    ):
+    def __init__(self, samples: Samples, rows: np.ndarray | None, shuffle: bool, buffer: int | None, batch: int):
         self.samples, self.rows, self.shuffle = samples, rows, shuffle
         self.n = samples.n if rows is None else rows.size
         self.batch = min(batch, self.n)
@@ -84,25 +77,25 @@ class Arrays:
         if self.shuffle:
             rng.shuffle(starts[: self.n // self.buffer])  # a last window that is not full stays the last one
         for k, start in enumerate(starts):
-            part = order[start : start + self.buffer]
+            window = order[start : start + self.buffer]
             if k + 1 < len(starts):
                 following = order[starts[k + 1] : starts[k + 1] + self.buffer]
                 _read_ahead(self.samples.X.array, int(following[0]), int(following[-1]) + 1)
             if self.shuffle:
-                rng.shuffle(part)
-            yield self.samples._replace(order=part)
+                rng.shuffle(window)
+            yield self.samples._replace(order=window)
 
 
-def _read_ahead(array: np.ndarray, first: int, last: int) -> None:
+def _read_ahead(array: np.ndarray | Rows, first: int, last: int) -> None:
     """Ask the system to read rows of a mapped file before training needs them.
 
-    Without this, training would wait for the disk at each single row, because it reads the rows in random order. For an
-    array in memory, the function does nothing.
+    Without this, training would wait for the disk at each row, because it reads the rows in random order. For an array
+    in memory, and for a sparse matrix, the function does nothing.
     """
-    mapped = array
+    mapped: Any = array
     while isinstance(mapped, np.ndarray):
         mapped = mapped.base
-    if not isinstance(mapped, mmap.mmap):
+    if isinstance(array, Rows) or not isinstance(mapped, mmap.mmap):
         return
     row = array.strides[0]
     start = address(array) + first * row - address(np.frombuffer(mapped, np.uint8))
@@ -111,7 +104,7 @@ def _read_ahead(array: np.ndarray, first: int, last: int) -> None:
 
 
 def will_need(mapped: mmap.mmap, start: int, length: int) -> None:
-    """Tell the system, if it has such a call, that these bytes of a mapped file will be needed soon."""
+    """Tell the system that these bytes of a mapped file will be needed soon. Not every system has a call for this."""
     if hasattr(mapped, "madvise"):
         mapped.madvise(mmap.MADV_WILLNEED, start, length)
 
@@ -138,8 +131,8 @@ class Blocks:
 
     def __init__(
         self,
-        blocks: Iterable,
-        check: Callable[[object, int], Samples | None],
+        blocks: Iterable[Any],
+        check: Callable[[Any, int], Samples | None],
         shuffle: bool,
         buffer: int | None,
         batch: int,
@@ -150,15 +143,15 @@ class Blocks:
         """Yield the segments of one epoch. While training uses one segment, another thread fills the next one."""
         count, stop = 0, threading.Event()
         try:
-            for count, filled in enumerate(ahead(self._filled(stop)), 1):  # noqa: B007
-                order = np.arange(filled.n)
+            for filled in ahead(self._filled(stop)):
+                count, order = count + 1, np.arange(filled.n)
                 if self.shuffle:
                     rng.shuffle(order)
                 yield filled._replace(order=order)
         finally:
             stop.set()
         if not count:
-            raise ValueError("X must have at least one block with rows, and has none")
+            raise ValueError("X must have at least one block with rows, got none")
 
     def _filled(self, stop: threading.Event) -> Iterator[Samples]:
         """Yield full buffers. There are two buffers: while training uses one of them, the other one is overwritten."""
@@ -171,72 +164,72 @@ class Blocks:
             if block is None:
                 continue
             if not buffers:
-                buffers = [self._like(block) for _ in range(2)]
-            self._alike(buffers[0], block, k)
-            done = 0
+                buffers = [self._buffer_for(block) for _ in range(2)]
+            _check_alike(buffers[0], block, k)
+            columns, done = block.X.columns, 0
             while done < block.n:
                 buffer = buffers[turn]
                 take = min(block.n - done, buffer.n - held)
-                for to, source in _arrays(buffer, block):
-                    _fill(to, held, source[done : done + take])
+                _fill(buffer, held, block, slice(done, done + take))
                 done, held = done + take, held + take
                 if held == buffer.n:
-                    yield buffer
+                    yield _head(buffer, held, columns)
                     turn, held = 1 - turn, 0
         if held:
-            last = buffers[turn]
-            weights = None if last.weights is None else last.weights[:held]
-            X, y = (part._replace(array=part.array[:held]) for part in (last.X, last.y))
-            yield Samples(X, y, None, weights)
+            yield _head(buffers[turn], held, columns)
 
-    def _like(self, block: Samples) -> Samples:
+    def _buffer_for(self, block: Samples) -> Samples:
         """Return an empty buffer for blocks with the same dtypes and shapes as the given block."""
-        row = -(-sum(array.nbytes for array in (block.X.array, block.y.array)) // block.n)
+        row = -(-(block.X.array.nbytes + block.y.array.nbytes) // block.n)
         if self.batch * row > BATCH_BYTES:
             raise ValueError(
-                f"batch_size must be smaller with blocks, of which a whole minibatch is in memory: {self.batch} samples"
-                f" of {row} bytes are more than {BATCH_BYTES >> 30} GiB; to train on all samples at once, give arrays"
+                f"batch_size must be smaller with blocks, because a whole minibatch is in memory: {self.batch} samples "
+                f"of {row} bytes are more than {BATCH_BYTES >> 30} GiB; to train on all samples at once, give arrays"
             )
         rows = self.buffer or min(max(1, BUFFER_BYTES // row), BUFFER_ROWS)
         rows = -(-rows // self.batch) * self.batch
         X, y = (part._replace(array=_empty(part.array, rows)) for part in (block.X, block.y))
-        return Samples(X, y, None, None if block.weights is None else _empty(block.weights, rows))
+        return Samples(X, y, None, None if block.weights is None else np.empty(rows))
 
-    def _alike(self, first: Samples, block: Samples, k: int) -> None:
-        """Raise ValueError if a block differs from the first one in a dtype, or in having weights."""
-        for name, a, b in zip("Xy", first[:2], block[:2], strict=True):
-            kinds = [f"{'sparse ' * part.sparse}{part.array.dtype} of {part.array.ndim}" for part in (a, b)]
-            if kinds[0] != kinds[1]:
-                found = f"{kinds[0]} dimensions in the first, {kinds[1]} in block {k}"
-                raise ValueError(f"{name} must be of one kind in all blocks: {found}")
-        if (first.weights is None) != (block.weights is None):
-            raise ValueError(f"weights must be in all blocks or in none: block {k} is not as the first")
+
+def _check_alike(first: Samples, block: Samples, k: int) -> None:
+    """Raise ValueError if a block differs from the first one in a dtype, or in having weights."""
+    for name, a, b in zip("Xy", first[:2], block[:2], strict=True):
+        kinds = [f"{'sparse ' * part.sparse}{part.array.dtype} of {part.array.ndim}" for part in (a, b)]
+        if kinds[0] != kinds[1]:
+            found = f"{kinds[0]} dimensions in the first, {kinds[1]} in block {k}"
+            raise ValueError(f"{name} must be of one kind in all blocks: {found}")
+    if (first.weights is None) != (block.weights is None):
+        raise ValueError(f"weights must be in all blocks or in none: block {k} differs from the first block")
 
 
 def _empty(array: np.ndarray | Rows, rows: int) -> np.ndarray | Rows:
-    """Return an array, or a sparse matrix, with this number of rows, like the given one but without values."""
+    """Return an array, or a sparse matrix, like the given one, with this number of rows and without values."""
     return array.buffer(rows) if isinstance(array, Rows) else np.empty((rows, *array.shape[1:]), array.dtype)
 
 
-def _fill(buffer: np.ndarray | Rows, first: int, rows: np.ndarray | Rows) -> None:
-    """Copy rows into a buffer, from row number `first` on."""
-    if isinstance(buffer, Rows):
-        buffer.fill(first, rows)
-    else:
-        buffer[first : first + len(rows)] = rows
+def _fill(buffer: Samples, first: int, block: Samples, rows: slice) -> None:
+    """Copy some rows of a block into a buffer, from row number `first` on."""
+    last = first + rows.stop - rows.start
+    for to, array in ((buffer.X.array, block.X.array), (buffer.y.array, block.y.array)):
+        if isinstance(to, Rows):
+            to.fill(first, array[rows])
+        else:
+            to[first:last] = array[rows]
+    if buffer.weights is not None and block.weights is not None:
+        buffer.weights[first:last] = block.weights[rows]
 
 
-def _arrays(a: Samples, b: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield each array of `a` together with the same array of `b`."""
-    yield a.X.array, b.X.array
-    yield a.y.array, b.y.array
-    if a.weights is not None:
-        yield a.weights, b.weights
+def _head(buffer: Samples, n: int, columns: tuple[str, ...] | None) -> Samples:
+    """Return the first n samples of a buffer, with the names of the columns."""
+    X, y = (part._replace(array=part.array[:n]) for part in (buffer.X, buffer.y))
+    return Samples(X._replace(columns=columns), y, None, None if buffer.weights is None else buffer.weights[:n])
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
     """Yield the items of an iterator. While the caller uses one item, another thread makes the next one."""
-    wanted, made = queue.SimpleQueue(), queue.SimpleQueue()
+    wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    made: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
     end, process, reader = object(), os.getpid(), weakref.ref(made)
 
     def make() -> None:
@@ -251,7 +244,7 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
             del answers
 
     try:
-        # Neither Ctrl-C nor the end of the process waits until a block is ready. It would with an executor of Python.
+        # Ctrl-C and the end of the process do not wait until a block is ready. With an executor of Python they would.
         threads.helper(make)
         wanted.put(True)
         while True:
@@ -299,7 +292,7 @@ def split(y: Targets, fraction: float, rng: np.random.Generator) -> tuple[np.nda
     n = len(y.array)
     order = rng.permutation(n)
     if y.classes and not (y.by_output and y.array.ndim == 2 and y.array.shape[1] > 1):
-        rows = y.array.reshape(n, -1)
+        rows = y.dense.reshape(n, -1)
         classes = rows.argmax(axis=1) if rows.shape[1] > 1 else rows[:, 0]
         order = order[np.argsort(classes[order], kind="stable")]
     # The samples are sorted by class here. Taking every (1 / fraction)-th of them takes the right share of each class,

@@ -1,11 +1,12 @@
-"""This module reads sparse matrices (CSR), which hold only the values that are not 0, and their columns.
+"""This module reads sparse matrices of `scipy.sparse`, which need not be installed, in the format CSR.
 
-The matrices come from `scipy.sparse`, which need not be there: without it, there is no such matrix to read.
+Such a matrix holds only its entries, which are mostly the values that are not 0, and their columns.
 """
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from .arrays import BLOCK, readable, within
 
 
 class Rows:
-    """`Rows` is a sparse matrix that the kernels can read. It stands where else an array of shape (n, columns) stands.
+    """`Rows` is a sparse matrix that the kernels can read. It takes the place of an array of shape (n, columns).
 
     Row i has the entries starts[i] <= e < starts[i + 1]: the values data[e] in the columns indices[e], which increase.
 
@@ -102,20 +103,20 @@ class Rows:
         self.starts[first + 1 : first + 1 + len(other)] = other.starts[1:] - other.starts[0] + to
 
 
-def is_sparse(X: object) -> bool:
+def is_sparse(X: Any) -> bool:
     """Return whether X is a sparse matrix of scipy, in any format, or `Rows`."""
     if isinstance(X, np.ndarray):
         return False
-    # Another thread may be importing SciPy just now. Nobody can have a matrix then.
+    # While another thread imports SciPy, the module may lack this function, and nobody can have a matrix.
     issparse = getattr(sys.modules.get("scipy.sparse"), "issparse", None)
     return isinstance(X, Rows) or (issparse is not None and issparse(X))
 
 
-def read(X: object, n_columns: int, dtype: np.dtype, name: str) -> Rows:
+def read(X: Any, n_columns: int, dtype: np.dtype, name: str) -> Rows:
     """Return a sparse matrix as checked `Rows`, whose values are finite in the given dtype.
 
-    The values and the columns are not copied, if the format is CSR, the columns of each row increase, and the kernels
-    can read the dtype of the values.
+    There is no copy of values and columns if the format is CSR, the columns of each row increase, and the kernels can
+    read the dtype of the values.
 
     Raises
     ------
@@ -138,7 +139,7 @@ def read(X: object, n_columns: int, dtype: np.dtype, name: str) -> Rows:
         rows = _rows(X, dtype, name)
         if not _increases(rows.indices, rows.starts):
             X = X.copy()
-            X.has_sorted_indices = X.has_canonical_format = False  # a matrix may say so and be wrong
+            X.has_sorted_indices = X.has_canonical_format = False  # these flags of a matrix may be wrong
             X.sum_duplicates()
             rows = _rows(X, dtype, name)
     except (ValueError, IndexError, TypeError, AttributeError) as error:
@@ -149,16 +150,16 @@ def read(X: object, n_columns: int, dtype: np.dtype, name: str) -> Rows:
     return rows
 
 
-def _rows(X: object, dtype: np.dtype, name: str) -> Rows:
+def _rows(X: Any, dtype: np.dtype, name: str) -> Rows:
     """Return a CSR matrix as `Rows`, whose arrays fit each other. The columns of a row may have any order."""
-    # The arrays are taken once: what has been checked must be what is used, and nobody may change the starts.
+    # Each attribute is read once: what is checked is what is used. The starts are a copy that nobody can change.
     data, indices, starts = np.asarray(X.data), np.asarray(X.indices), np.array(X.indptr)
     _check(data, indices, starts, X.shape, name)
     return Rows(readable(data, dtype), _indices(indices), starts.astype(np.int64, copy=False), X.shape[1])
 
 
 def _indices(indices: np.ndarray) -> np.ndarray:
-    """Return the columns in a form that the kernels can read. The array is a view, whose shape nobody can change."""
+    """Return the columns in a form that the kernels can read, as a view: nobody else can change its shape."""
     kind = indices.dtype if indices.dtype in (np.int32, np.int64) and indices.dtype.isnative else np.int64
     return np.require(indices, kind, ["C_CONTIGUOUS", "ALIGNED"]).view()
 
@@ -176,15 +177,15 @@ def _check(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, shape: tup
 
 
 def _check_places(places: np.ndarray, n: int, name: str) -> None:
-    """Raise ValueError unless these are numbers of rows or columns, of which there are n."""
+    """Raise ValueError unless these are numbers of rows or of columns, from 0 to n - 1."""
     if places.dtype.kind not in "iu":
         raise ValueError(f"{name} must be integers, got {places.dtype}")
     if places.size and not (places.min() >= 0 and places.max() < n):
         raise ValueError(f"{name} must be at least 0 and below {n}, got {places.min()} to {places.max()}")
 
 
-def _check_convertible(X: object, name: str) -> None:
-    """Raise ValueError if SciPy, in converting a matrix to CSR, would read or write outside of its arrays.
+def _check_convertible(X: Any, name: str) -> None:
+    """Raise ValueError if the conversion to CSR by SciPy would read or write outside of the arrays of a matrix.
 
     SciPy checks the arrays when it makes a matrix, but the user may have changed them since then.
     """
@@ -208,7 +209,7 @@ def _increases(indices: np.ndarray, indptr: np.ndarray) -> bool:
     for start in range(0, int(indptr[-1]) - 1, BLOCK):
         some = indices[start : min(start + BLOCK + 1, int(indptr[-1]))]
         falls = np.flatnonzero(some[1:] <= some[:-1]) + start + 1
-        # They may only fall where a row begins.
+        # The columns may only fall where a row begins.
         if (indptr[np.searchsorted(indptr, falls)] != falls).any():
             return False
     return True

@@ -24,8 +24,8 @@ def _on_screen() -> bool:
         return False
 
 
-class Hooks:
-    """`Hooks` holds the callbacks of one call of `fit`, and calls them in their order.
+class CallbackList:
+    """`CallbackList` holds the callbacks of one call of `fit`, and calls them in their order.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Hooks:
         for k, callback in enumerate(given):
             if not isinstance(callback, Callback):
                 raise TypeError(f"callbacks[{k}] must be a fastbp.callbacks.Callback, got {callback!r}")
-            if callback.every is not None:  # NumPy's integers overflow when they meet the number of a step
+            if callback.every is not None:  # an integer of NumPy overflows together with the number of a step
                 callback.every = checks.integer(callback.every, f"callbacks[{k}].every", 1)
         if not (progress is None or isinstance(progress, bool) or (isinstance(progress, str) and progress == "lines")):
             raise ValueError(f"progress must be True, False, 'lines' or None, got {progress!r}")
@@ -89,11 +89,14 @@ class Hooks:
         return min(((step // period + 1) * period for period in self._periods), default=float("inf"))
 
 
+Hooks = CallbackList
+
+
 def save(callbacks: list[Callback]) -> list[tuple[str, int, dict[str, Any]]]:
     """Return what callbacks must store: the name of the class, the number among callbacks of this class, values."""
     named = [type(callback).__name__ for callback in callbacks]
     saved = [(name, named[:k].count(name), callbacks[k].save()) for k, name in enumerate(named)]
-    return [(name, which, kept) for name, which, kept in saved if kept]
+    return [each for each in saved if each[2]]
 
 
 def load(callbacks: list[Callback], saved: list[tuple[str, int, dict[str, Any]]]) -> None:
@@ -104,15 +107,15 @@ def load(callbacks: list[Callback], saved: list[tuple[str, int, dict[str, Any]]]
     ValueError
         If a callback with saved values is missing, or cannot load them.
     """
-    found = []
-    for name, which, kept in saved:
+    pairs = []
+    for name, which, values in saved:
         alike = [callback for callback in callbacks if type(callback).__name__ == name]
         if len(alike) <= which:
             raise ValueError(f"callbacks must have the {name} that the interrupted call of fit had")
-        found.append((alike[which], name, kept))
-    for callback, name, kept in found:
+        pairs.append((alike[which], values))
+    for callback, values in pairs:
         try:
-            callback.load(kept)
+            callback.load(values)
         except (ValueError, TypeError, KeyError) as error:
             reason = f"it has no {error}" if isinstance(error, KeyError) else error
-            raise ValueError(f"the checkpoint does not fit {name}: {reason}") from error
+            raise ValueError(f"the checkpoint does not fit {type(callback).__name__}: {reason}") from error

@@ -1,4 +1,4 @@
-"""This module writes and reads checkpoints, which hold all that training needs to continue after an interruption."""
+"""This module writes and reads checkpoints, with which training continues after an interruption."""
 
 from __future__ import annotations
 
@@ -32,14 +32,9 @@ SUFFIX = ".safetensors"
 @functools.cache
 def classes() -> dict[str, type]:
     """Return the classes that the description of a checkpoint may name, by their names."""
-    found = {**load.CLASSES, **{model_files.stored_as(kind): kind for kind in losses.LOSSES.kinds}}
-    return (
-        found
-        | {kind.__name__: kind for kind in optimizers.OPTIMIZERS.kinds}
-        | schedules.by_name()
-        | averages.AVERAGES
-        | {"TopK": metrics.TopK}
-    )
+    kinds: dict[str, type] = load.CLASSES | {model_files.stored_as(kind): kind for kind in losses.LOSSES.kinds}
+    kinds |= {kind.__name__: kind for kind in optimizers.OPTIMIZERS.kinds}
+    return kinds | schedules.by_name() | averages.AVERAGES | {"TopK": metrics.TopK}
 
 
 Trained = TypeVar("Trained")
@@ -49,7 +44,8 @@ class Checkpoint(Callback):
     """`Checkpoint` is a callback that writes checkpoints during training. `Trainer.resume` continues from them.
 
     Training that resumes ends with exactly the same bits as training without an interruption. A new checkpoint is safe
-    on the disk before older ones are removed. The newest one can be read at any moment, even after a power cut.
+    on the disk before older ones are removed. So there is a checkpoint that can be read at any moment, even after a
+    power cut.
 
     Parameters
     ----------
@@ -67,15 +63,15 @@ class Checkpoint(Callback):
     Raises
     ------
     ValueError
-        If a parameter is outside its range. In `fit`, if the loss, the optimizer, the schedule or the average is of a
+        If a parameter is outside its range. In `fit`, if the loss, the optimizer, the schedule or the average has a
         class of your own, which a file cannot store.
     TypeError
-        If a parameter has the wrong type. In `fit`, if a setting cannot be stored.
+        If a parameter has the wrong type. In `fit`, if a file cannot store a setting.
     OSError
         In `fit`, if the directory cannot be written.
     RuntimeError
-        In `fit`, if another training uses the directory at the same time, or if a child process continues that a
-        callback has forked.
+        In `fit`, if another training uses the directory at the same time, or if a callback forks a child process that
+        continues the training.
 
     Examples
     --------
@@ -89,13 +85,14 @@ class Checkpoint(Callback):
     """
 
     late = True  # the file must hold what the other callbacks have computed at the end of the same epoch
+    every: int
 
-    def __init__(self, directory: str | os.PathLike, *, every: int = 1, per: Unit = "epoch", keep: int = 3):
+    def __init__(self, directory: str | os.PathLike[str], *, every: int = 1, per: Unit = "epoch", keep: int = 3):
         self.directory, self.keep = Path(directory), checks.integer(keep, "keep", 1)
         self.every, self.per = checks.integer(every, "every", 1), checks.choice(per, "per", UNITS)
         self._claim: model_files.Claim | None = None
         if per == "step":
-            self.on_batch_end = self._write
+            self.on_batch_end = self._write  # type: ignore[method-assign]  # a hook that is not set costs no time
 
     def on_train_begin(self, state: State) -> None:
         """Check that the settings can be stored and that the directory can be written, before the first epoch."""
@@ -105,7 +102,7 @@ class Checkpoint(Callback):
             self._claim = model_files.Claim(self.directory)
             with tempfile.TemporaryFile(dir=self.directory):  # an error is better now than after the first epoch
                 pass
-        for partial in self.directory.glob(f".checkpoint-*{SUFFIX}.*"):  # left by a process that was killed
+        for partial in self.directory.glob(f".checkpoint-*{SUFFIX}.*"):  # a process that was killed has left them
             partial.unlink(missing_ok=True)
 
     def on_epoch_end(self, state: State) -> None:
@@ -121,8 +118,9 @@ class Checkpoint(Callback):
 
     def _write(self, state: State) -> None:
         """Write a checkpoint with the next number, and then remove those that are too old."""
-        self._claim.check()
-        before = found(self.directory)
+        if self._claim is not None:
+            self._claim.check()
+        before = _paths(self.directory)
         number = _number(before[-1]) + 1 if before else 1
         model_files.write(self.directory / f"checkpoint-{number:08d}{SUFFIX}", _content(state))
         for old in before[: max(0, len(before) - self.keep + 1)]:
@@ -134,32 +132,29 @@ def _number(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
 
 
-def found(directory: Path) -> list[Path]:
+def _paths(directory: Path) -> list[Path]:
     """Return the paths of the checkpoints in a directory, the oldest first."""
-    return sorted(
-        (p for p in directory.glob(f"checkpoint-*{SUFFIX}") if re.fullmatch("[0-9]+", p.stem[11:])), key=_number
-    )
+    paths = directory.glob(f"checkpoint-*{SUFFIX}")
+    return sorted((path for path in paths if re.fullmatch("[0-9]+", path.stem[11:])), key=_number)
 
 
 def settings_of(settings: Settings) -> dict[str, Any]:
-    """Return the settings as values that JSON can store. Raise ValueError if a setting cannot be restored from them."""
+    """Return the settings as values that JSON can store. Raise ValueError if a setting cannot be restored from them.
+
+    A metric that is a function becomes None, because a file cannot store it.
+    """
     described = {name: model_files.plain(getattr(settings, name)) for name in NAMES if name != "metrics"}
     for name, value in described.items():
         if model_files.restored(value, classes()) != getattr(settings, name):
             raise ValueError(f"{name} must be one of fastbp's to be kept in a file, got {getattr(settings, name)!r}")
-    known = lambda metric: isinstance(metric, str | metrics.TopK)  # noqa: E731
-    described["metrics"] = [model_files.plain(metric) if known(metric) else None for metric in settings.metrics]
-    described["metric_names"] = list(settings.scorers)
-    return described
+    stored = [metric if isinstance(metric, str | metrics.TopK) else None for metric in settings.metrics]
+    return described | {"metrics": model_files.plain(stored), "metric_names": list(settings.scorers)}
 
 
 def restored_settings(described: dict[str, Any]) -> tuple[dict[str, Any], list[str], bool]:
-    """Return the settings that `settings_of` described, the names of all metrics, and whether no metric is missing.
+    """Return the settings that `settings_of` described, the names of all metrics, and whether all metrics are there.
 
-    Raises
-    ------
-    ValueError, TypeError, KeyError
-        If the description is not one that `settings_of` can return.
+    It raises ValueError, TypeError or KeyError if `settings_of` cannot return such a description.
     """
     settings = model_files.restored_fields(described, classes())
     scorers, names = settings.pop("metrics"), settings.pop("metric_names")
@@ -188,8 +183,8 @@ def _content(state: State) -> bytes:
     return model_files.pack(KIND, description, tensors)
 
 
-class Found:
-    """`Found` is the checked content of a checkpoint.
+class SavedTraining:
+    """`SavedTraining` is the checked content of a checkpoint.
 
     Parameters
     ----------
@@ -217,18 +212,20 @@ class Found:
             (name, which, values, {key: f"callback {k} {key}" for key in keys})
             for k, (name, which, values, keys) in enumerate(self._position.pop("callbacks"))
         ]
-        made = model_files.restored(described["network"], classes())
-        size = Layout(made.sizes, made.dtype).size
-        shapes = {"theta": [size], "state": [self.settings["optimizer"].state_count * size]}
-        shapes |= {"average": [size]} if self.settings["average"] else {}
-        shapes |= (transformed := load.transformations(contents, made))
-        contents.fit(shapes, made.dtype, [tensor for *_, keys in self._callbacks for tensor in keys.values()])
+        architecture = model_files.restored(described["network"], classes())
+        size, transformed = (
+            Layout(architecture.sizes, architecture.dtype).size,
+            load.transformations(contents, architecture),
+        )
+        shapes = {"theta": (size,), "state": (self.settings["optimizer"].state_count * size,), **transformed}
+        shapes |= {"average": (size,)} if self.settings["average"] else {}
+        contents.fit(shapes, architecture.dtype, [tensor for *_, keys in self._callbacks for tensor in keys.values()])
         self._tensors = dict(contents.tensors())
-        self.network = mlp.MLP.from_architecture(made, 1.0, 0.0)
+        self.network = mlp.MLP.from_architecture(architecture, 1.0, 0.0)
         self.network.transform_as({name: self._tensors[name] for name in transformed})
 
     def load_into(self, state: TrainingState) -> None:
-        """Set the state of a training, parameters included, to the state that the checkpoint holds."""
+        """Set the state of a training, with the parameters, to the state that the checkpoint holds."""
         callbacks = [
             (name, which, {**values, **{key: self._tensors[tensor] for key, tensor in keys.items()}})
             for name, which, values, keys in self._callbacks
@@ -238,39 +235,29 @@ class Found:
         state.load(described, {name: self._tensors[name] for name in names})
 
     def metrics(self, given: Sequence[metrics.Metric] | None) -> Sequence[metrics.Metric]:
-        """Return the metrics of the trainer: the given ones, or without any, those of the checkpoint.
+        """Return the given metrics, or for None those of the checkpoint.
 
         Raises
         ------
         ValueError
             If the given metrics have other names than those of the checkpoint, or if a function is missing.
         """
-        if not self._complete if given is None else list(metrics.by_name(given)) != self._names:
-            names = self._names
+        names = self._names
+        if not self._complete if given is None else list(metrics.by_name(given)) != names:
             raise ValueError(f"metrics must be those of the checkpoint, {names}, with its functions; got {given!r}")
         return self.settings["metrics"] if given is None else given
 
 
-def newest(directory: str | os.PathLike, read: Callable[[Path], Trained]) -> Trained:
-    """Return what `read` makes of the newest checkpoint that it can read. `Trainer.resume` uses this function.
+Found = SavedTraining
 
-    For each checkpoint that `read` cannot read, there is a warning, and the one before it is tried.
 
-    Parameters
-    ----------
-    directory : str or path-like
-        The directory of the checkpoints.
-    read : function
-        A function that takes the path of a checkpoint.
+def newest(directory: str | os.PathLike[str], read: Callable[[Path], Trained]) -> Trained:
+    """Return the result of `read` for the newest checkpoint that it can read.
 
-    Raises
-    ------
-    FileNotFoundError
-        If the directory has no checkpoint.
-    ModelFileError
-        If no checkpoint can be read.
+    If `read` raises ModelFileError for a path, there is a warning, and the checkpoint before it is tried. The error of
+    the oldest one is raised. If the directory has no checkpoint, FileNotFoundError is raised.
     """
-    paths = found(Path(directory))
+    paths = _paths(Path(directory))
     if not paths:
         raise FileNotFoundError(f"there is no checkpoint in {directory}")
     for path in reversed(paths[1:]):

@@ -17,8 +17,7 @@ from ..base.history import History
 from ..base.value_objects import call
 from ..callbacks import Callback, State
 from ..data import arrays, frames
-from ..data.arrays import Inputs
-from ..data.samples import input_blocks
+from ..data.inputs import Inputs, input_blocks
 from ..engine import few_rows, threads
 from ..metrics import classes
 from ..network import load

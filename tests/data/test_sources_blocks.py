@@ -212,7 +212,7 @@ def test_an_iterator_goes_through_once():
     assert not trainer.history
     trainer.fit(blocks)  # nothing of it has been used up
     assert trainer.history.epochs == 1
-    with pytest.raises(ValueError, match="at least one block with rows, and has none"):
+    with pytest.raises(ValueError, match="at least one block with rows, got none"):
         trainer.fit(blocks)
 
 

@@ -56,7 +56,7 @@ def spoilt(what):
             ValueError,
             "y must be of one kind .* 1 dimensions in the first, .* 2 in block 1",
         ),
-        ("weights", ValueError, "weights must be in all blocks or in none: block 1 is not as the first"),
+        ("weights", ValueError, "weights must be in all blocks or in none: block 1 differs from the first"),
         ("a vector", ValueError, rf"X of block 1 must have shape \(n, {N_IN}\)"),
         ("columns", ValueError, rf"X of block 1 must have shape \(n, {N_IN}\)"),
         ("too few targets", ValueError, "y of block 1 must have a row for each of the 21 rows of X of block 1, got 20"),
@@ -94,8 +94,8 @@ def test_bad_weights_of_blocks(weights):
 @pytest.mark.parametrize(
     ("given", "options", "error", "message"),
     [
-        ([], {}, ValueError, "X must have at least one block with rows, and has none"),
-        (iter([]), {}, ValueError, "X must have at least one block with rows, and has none"),
+        ([], {}, ValueError, "X must have at least one block with rows, got none"),
+        (iter([]), {}, ValueError, "X must have at least one block with rows, got none"),
         (labelled()[0], {}, TypeError, "y must be given, unless X is an iterable of blocks .*; got ndarray"),
         (None, {}, TypeError, "y must be given"),
         (3.0, {}, TypeError, "y must be given"),

@@ -1,0 +1,95 @@
+"""This module reads all samples of a call of `Trainer.fit`: those for training, and those for validation."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..engine.runner import Samples
+from .inputs import check_blocks
+from .samples import SampleChecker
+from .sources import Arrays, Blocks, split
+
+
+class FitSamples(NamedTuple):
+    """`FitSamples` holds the checked samples of a call of `Trainer.fit`."""
+
+    source: Arrays | Blocks
+    """The source of the samples for training."""
+    samples: Samples | None
+    """All samples, or None if they come in blocks."""
+    validation: Samples | None
+    """The samples for validation, or None if there are none."""
+
+
+def read_fit(
+    checker: SampleChecker,
+    X: Any,
+    y: Any,
+    *,
+    epochs: int,
+    sample_weight: Any,
+    class_weight: Any,
+    validation_data: Any,
+    validation_split: float,
+    shuffle_buffer: int | None,
+    shuffle: bool,
+    batch_size: int | None,
+    seed: int,
+) -> FitSamples:
+    """Check all samples of a call of `Trainer.fit`.
+
+    Parameters
+    ----------
+    checker : SampleChecker
+        The object that checks samples for training.
+    X, y, epochs, sample_weight, class_weight, validation_data, validation_split, shuffle_buffer
+        As for `Trainer.fit`. `validation_split` must be 0 with `validation_data`.
+    shuffle : bool
+        Whether each epoch has a new random order.
+    batch_size : int or None
+        The number of samples in a minibatch. With None, a step uses all samples, as those of `LBFGS` do.
+    seed : int
+        The seed of `validation_split`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument does not fit.
+    """
+    if y is None:
+        if sample_weight is not None or validation_split or class_weight == "balanced":
+            raise ValueError("sample_weight, validation_split and 'balanced' need samples in arrays, not blocks")
+        if batch_size is None:
+            raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
+        blocks, validation = check_blocks(X, epochs), None
+        if validation_data is not None:
+            validation = checker.with_columns(checker.form.columns, "scores").validation(validation_data)
+            checker = checker.with_columns(validation.X.columns)  # frames in blocks have the order of the validation
+        check = _BlockCheck(checker, class_weight)
+        return FitSamples(Blocks(blocks, check, shuffle, shuffle_buffer, batch_size), None, validation)
+    samples, rows, validation = checker.samples(X, y), None, None
+    if validation_split:
+        rows, held_out = split(samples.y, validation_split, np.random.default_rng([seed, 1]))
+        validation = checker.held_out(samples, sample_weight, held_out)
+    samples = checker.weighted(samples, sample_weight, class_weight, rows)
+    if validation_data is not None:
+        validation = checker.with_columns(samples.X.columns, "scores").validation(validation_data)
+    batch = samples.n if batch_size is None else batch_size
+    # A step that uses all samples has the same gradient in any order.
+    source = Arrays(samples, rows, shuffle and batch_size is not None, shuffle_buffer, batch)
+    return FitSamples(source, samples, validation)
+
+
+class _BlockCheck:
+    """`_BlockCheck` checks blocks. The names of columns in the first data frame count for the blocks after it."""
+
+    def __init__(self, checker: SampleChecker, class_weight: Any):
+        self.checker, self.class_weight = checker, class_weight
+
+    def __call__(self, given: Any, k: int) -> Samples | None:
+        block = self.checker.block(given, k, self.class_weight)
+        if block is not None and block.X.columns != self.checker.form.columns:
+            self.checker = self.checker.with_columns(block.X.columns)
+        return block

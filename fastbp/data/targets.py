@@ -1,0 +1,186 @@
+"""This module checks the targets y that users give, for a loss. The targets also say what the outputs mean."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..engine.memory import address
+from ..kernels.simd.memory import FLOAT64
+from ..losses import Loss
+from ..metrics import Decision
+from . import frames, sparse
+from .arrays import KINDS, blocks, numeric, readable, refuse, within
+from .sparse import Rows
+
+ENCODE = "; for class labels, classes, y = np.unique(y, return_inverse=True) gives numbers"
+"""The end of a message about targets that are not numbers."""
+
+SUM_TOLERANCE = 1e-3
+"""The largest difference from 1 that the sum of a row of probabilities may have."""
+
+RANGES = {"values": (-math.inf, math.inf), "counts": (0, math.inf), "signs": (-1, 1)}
+"""The smallest and the largest possible target, by the kind of targets of a loss. For all other kinds, it is 0 to 1."""
+
+
+class Targets(NamedTuple):
+    """`Targets` holds targets that the kernels can read, and what the outputs mean for which they are the targets.
+
+    Attributes
+    ----------
+    array : int64 array of shape (n,), array of shape (n, n_out) or (n,), or Rows
+        The class labels, or rows of targets. With one output, rows may have the shape (n,).
+    kind : int
+        The number that tells the kernels the dtype of rows: UINT8, FLOAT32 or FLOAT64.
+    labels : bool
+        Whether the array contains class labels.
+    """
+
+    array: np.ndarray | Rows
+    kind: int
+    labels: bool
+    classes: bool
+    """Whether the targets are classes, so that a prediction is right or wrong and there is an accuracy."""
+    by_output: bool
+    """Whether each output by itself is right or wrong: with one output, or if a sample can have several classes."""
+    threshold: float = 0.5
+    """The value from which on an output by itself means class 1, or "yes"."""
+    logits: bool = False
+    """Whether the outputs are logits of probabilities."""
+    gradient: bool = False
+    """Whether these are no targets but a gradient dC/da^L from outside, which does not say what the outputs mean."""
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the targets are a sparse matrix."""
+        return not isinstance(self.array, np.ndarray)
+
+    @property
+    def dense(self) -> np.ndarray:
+        """The targets as an array."""
+        return self.array.toarray() if isinstance(self.array, Rows) else self.array
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The addresses of the targets, as fields of a record for the kernels."""
+        return self.array.places if isinstance(self.array, Rows) else {"source": address(self.array)}
+
+    @property
+    def decision(self) -> Decision:
+        """What the outputs mean, for metrics."""
+        return Decision(self.threshold, self.by_output, self.logits)
+
+
+def targets(y: Any, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: str = "y", samples: str = "X") -> Targets:
+    """Check the targets of n samples for a loss.
+
+    Parameters
+    ----------
+    y : object
+        The targets that the user gave, as for `Trainer.fit`.
+    n, n_out : int
+        The number of samples, and the number of targets of a sample. For nearly all losses, a sample has as many
+        targets as the network has outputs.
+    loss : Loss
+        The loss, which decides which targets are possible.
+    dtype : dtype
+        The dtype of the network.
+    name, samples : str
+        The names of the targets and of the inputs, for messages.
+
+    Returns
+    -------
+    Targets
+        Class labels of shape (n,), or rows of n_out targets.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, or a value is not possible for this loss.
+    TypeError
+        If the targets are not numeric, or if labels are not integers.
+    """
+    if sparse.is_sparse(y):
+        return _sparse_targets(y, n, n_out, loss, dtype, name, samples)
+    array = numeric(frames.plain(y, name), name, ENCODE)
+    shapes = f"({n},){'' if n_out == 1 else ' of integer labels'} or ({n}, {n_out})"
+    if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_out):
+        raise ValueError(f"{name} must have shape {shapes}, got {array.shape}")
+    _check_count(array, n, name, samples)
+    if array.ndim == 1 and n_out > 1 and not loss.labels:
+        raise ValueError(f"{name} must have shape ({n}, {n_out}), got {array.shape}")
+    if array.ndim == 1 and (n_out > 1 or loss.targets == "distribution"):
+        array = _integral(array, loss, f"{name} of shape ({n},) must be integer labels for {n_out} outputs", name)
+        if array.size and array.min() == 1 and array.max() == n_out:
+            raise ValueError(
+                f"{name} must be labels from 0 to {n_out - 1}, got labels that count from 1 to {n_out}: give {name} - 1"
+            )
+        # Labels must be a copy. They tell the kernels where to write, so nobody may change them during training.
+        labels = np.array(array, np.int64)
+        within(labels, name, dtype, 0, n_out - 1)
+        return Targets(labels, FLOAT64, True, True, False, logits=loss.from_logits)
+    array = readable(array, dtype)
+    within(array, name, dtype, *RANGES.get(loss.targets, (0, 1)))
+    if loss.targets == "signs":
+        _check_signs(array, name)
+    if loss.targets == "distribution":
+        _check_sums(array, name)
+    return _rows_of_targets(array, loss)
+
+
+def _rows_of_targets(array: np.ndarray | Rows, loss: Loss) -> Targets:
+    """Return checked rows as `Targets`."""
+    classes, by_output = loss.targets not in ("values", "counts"), loss.targets in ("probabilities", "signs")
+    kind = KINDS[array.dtype]
+    return Targets(array, kind, False, classes, by_output, logits=loss.from_logits, gradient=loss.summed)
+
+
+def _integral(array: np.ndarray, loss: Loss, rule: str, name: str) -> np.ndarray:
+    """Return labels as integers. Floats may be labels if all of them are integral, for a loss of classes."""
+    if array.dtype.kind != "f":
+        return array
+    within(array, name, array.dtype if array.dtype == np.float64 else np.dtype(np.float32))
+    if loss.targets in ("values", "counts") or (array != np.floor(array)).any():
+        raise TypeError(f"{rule}, got dtype {array.dtype}")
+    return array.clip(-(2.0**62), 2.0**62).astype(np.int64)
+
+
+def _sparse_targets(y: Any, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: str, samples: str) -> Targets:
+    """Check targets that are a sparse matrix, as `targets` does."""
+    if loss.targets == "distribution":
+        raise TypeError(f"{name} must not be sparse for {loss.name}, which needs a class for each sample: give labels")
+    rows = sparse.read(y, n_out, dtype, name)
+    _check_count(rows, n, name, samples)
+    low, high = RANGES.get(loss.targets, (0, 1))
+    # A target without an entry is 0, so no target can be -1.
+    within(rows.entries, f"{name}.data", dtype, 0 if loss.targets == "signs" else low, high)
+    if loss.targets == "signs":
+        _check_signs(rows.entries, f"{name}.data")
+    # A single column needs no more memory as an array, in which the classes of the samples can be counted.
+    return _rows_of_targets(rows.toarray() if n_out == 1 else rows, loss)
+
+
+def _check_count(array: np.ndarray | Rows, n: int, name: str, samples: str) -> None:
+    """Raise ValueError unless there are n targets."""
+    if len(array) != n:
+        raise ValueError(f"{name} must have a row for each of the {n} rows of {samples}, got {len(array)}")
+
+
+def _check_signs(array: np.ndarray, name: str) -> None:
+    """Raise ValueError unless all values are 0 or 1, or all values are -1 or 1."""
+    no = -1 if any(block.min() < 0 for _, block in blocks(array)) else 0
+    for start, block in blocks(array):
+        fine = (block == 1) | (block == no)
+        if not fine.all():
+            refuse(block, fine, name, "0 or 1, or -1 or 1", start)
+
+
+def _check_sums(array: np.ndarray, name: str) -> None:
+    """Raise ValueError unless the sum of each row is 1."""
+    for start, block in blocks(array):
+        sums = block.sum(axis=1, dtype=np.float64)
+        if abs(sums - 1).max() > SUM_TOLERANCE:
+            worst = int(abs(sums - 1).argmax())
+            raise ValueError(f"{name}[{start + worst}] sums to {sums[worst]:g}; a row of probabilities must sum to 1")

@@ -1,0 +1,124 @@
+"""This module checks the weights of samples and of classes that users give."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..base import checks
+from .arrays import numeric, within
+from .targets import Targets
+
+LEAST_WEIGHT, MOST_WEIGHT = 1e-30, 1e30
+"""The smallest weight above 0, and the largest. Beyond, products with losses leave the range of float32."""
+
+
+def sample_weights(values: Any, n: int, name: str = "sample_weight", signed: bool = False) -> np.ndarray | None:
+    """Return the weights of n samples as a float64 array of shape (n,), or None for None.
+
+    Parameters
+    ----------
+    values : array of shape (n,) or None
+        The weights that the user gave.
+    n : int
+        The number of samples.
+    name : str, default "sample_weight"
+        The name of the argument, for messages.
+    signed : bool, default False
+        Whether weights may be negative.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, or a weight is negative, not finite, or so small or large that the sums of float32 would
+        lose it.
+    TypeError
+        If the values are not numeric.
+    """
+    if values is None:
+        return None
+    array = np.array(numeric(values, name), np.float64)  # a copy, so that nobody can change it during training
+    if array.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), a weight for each sample; got {array.shape}")
+    within(array, name, array.dtype, -math.inf if signed else 0, math.inf)
+    sizes = np.abs(array[array != 0])
+    if sizes.size and not LEAST_WEIGHT <= sizes.min() <= sizes.max() <= MOST_WEIGHT:
+        bounds = f"{sizes.min():g} to {sizes.max():g}"
+        raise ValueError(f"{name} must be 0 or between {LEAST_WEIGHT:g} and {MOST_WEIGHT:g}, got {bounds}")
+    return array
+
+
+def check_some(weights: np.ndarray | None, name: str) -> np.ndarray | None:
+    """Return the weights. Raise ValueError if all of them are 0, because a mean over these samples says nothing."""
+    if weights is not None and not weights.any():
+        raise ValueError(f"{name} must have a sum above 0, got only zeros")
+    return weights
+
+
+def class_weights(values: Any, y: Targets, n_out: int, rows: np.ndarray | None = None) -> np.ndarray | None:
+    """Return the weight of each sample according to its class, as a float64 array of shape (n,), or None for None.
+
+    If a sample has probabilities of several classes, its weight is the mean of the weights of these classes.
+
+    Parameters
+    ----------
+    values : dict of int to float, "balanced" or None
+        The weight of each class. A class that is not in the dict has weight 1. With "balanced", the weight of a class
+        is n / (number of classes that occur * number of its samples).
+    y : Targets
+        The targets.
+    n_out : int
+        The number of outputs.
+    rows : int array or None, default None
+        The numbers of the samples that "balanced" counts. With None, it counts all samples.
+
+    Raises
+    ------
+    ValueError
+        If the targets are not classes, or if a class or a weight is outside its range.
+    TypeError
+        If the values have the wrong type.
+    """
+    if values is None:
+        return None
+    if not y.classes or (y.by_output and n_out > 1):
+        raise ValueError("class_weight needs targets that are classes, and these are not")
+    classes = max(n_out, 2)
+    labels = y.dense if y.labels or n_out > 1 else (y.dense.reshape(-1) > 0.5).astype(np.int64)
+    if isinstance(values, str):
+        checks.choice(values, "class_weight", ("balanced",))
+        counted = labels if rows is None else labels[rows]
+        counts = np.bincount(counted, minlength=classes) if labels.ndim == 1 else counted.sum(axis=0, dtype=np.float64)
+        table = len(counted) / (np.count_nonzero(counts) * np.maximum(counts, 1e-300))
+        table[counts == 0] = 0.0
+    elif isinstance(values, dict):
+        table = np.ones(classes)
+        for label, weight in values.items():
+            if checks.integer(label, "class_weight's keys", 0) >= classes:
+                raise ValueError(f"class_weight's keys must be below {classes}, the number of classes; got {label}")
+            table[label] = checks.real(weight, f"class_weight[{label}]", 0)
+    else:
+        raise TypeError(f"class_weight must be a dict or 'balanced', got {values!r}")
+    return np.asarray(table[labels] if labels.ndim == 1 else labels @ table)
+
+
+def weights_of(
+    y: Targets,
+    n_out: int,
+    sample_weight: Any,
+    class_weight: Any,
+    rows: np.ndarray | None = None,
+    name: str = "sample_weight",
+) -> np.ndarray | None:
+    """Return the weight of each sample, which is the product of its own weight and that of its class, or None for 1.
+
+    The arguments are those of `sample_weights` and `class_weights`.
+    """
+    own = sample_weights(sample_weight, len(y.array), name)
+    by_class = class_weights(class_weight, y, n_out, rows)
+    if own is None or by_class is None:
+        return own if by_class is None else by_class
+    with np.errstate(all="ignore"):
+        return np.asarray(own * by_class)
