@@ -10,7 +10,7 @@ import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -25,19 +25,19 @@ def __dir__() -> list[str]:
 
 
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-"""The NumPy dtype for each type code of an IDX header. Numbers of several bytes are big-endian."""
+"""The NumPy dtype for each type code of an IDX header."""
 
 SPLITS = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-"""The names of the two files of each part of MNIST: the images and the labels."""
+"""The names of the files with the images and the labels of each part of MNIST."""
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
-"""The web directories from which `download_mnist` downloads by default, in the order in which it tries them."""
+"""The web directories that `download_mnist` tries by default, in this order."""
 
 CHECKSUMS = {
     "train-images-idx3-ubyte.gz": "6bbc9ace898e44ae57da46a324031adb",
@@ -71,17 +71,17 @@ def read_idx(path: str | os.PathLike[str], *, limit: int | None = 1 << 30) -> np
     Returns
     -------
     array
-        An array with the shape and the type that the file states: uint8, int8, int16, int32, float32 or float64. It is
-        a writeable C-contiguous array in the byte order of the machine.
+        A writeable C-contiguous array with the shape and the type that the file states: uint8, int8, int16, int32,
+        float32 or float64, in the byte order of the machine.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not an IDX file, if it is damaged, or if its size is not the one that its header states. If the
-        header states a huge size, the function still uses memory only for the bytes that the file really has. If the
-        header states more bytes than `limit`, the function reads none of them.
+        If the file is not an IDX file, if it is damaged, or if its size is not the one that its header states. The
+        function uses memory only for bytes that the file really has, and reads none if the header states more than
+        `limit`.
     TypeError
         If `limit` is neither an integer nor None.
 
@@ -107,26 +107,18 @@ def read_idx(path: str | os.PathLike[str], *, limit: int | None = 1 << 30) -> np
     path, limit = Path(path), None if limit is None else checks.integer(limit, "limit", 0)
     try:
         with path.open("rb") as file:
-            packed = file.peek(2).startswith(b"\x1f\x8b")
-            stream = gzip.GzipFile(fileobj=file) if packed else file
+            stream = gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
             dtype, shape = _header(stream)
             size = math.prod(shape) * dtype.itemsize
-            promised = f"{size}" if size < 1 << 63 else "2**63 or more"
+            promise = f"its header promises {size if size < 1 << 63 else '2**63 or more'} bytes of values"
             if limit is not None and size > limit:
-                reason = f"its header promises {promised} bytes of values, and the limit is {limit}"
-                raise ValueError(f"{reason}; read_idx(path, limit=...) with a larger limit, or with None, reads them")
-            there = None if packed else os.fstat(file.fileno()).st_size - file.tell()
-            if there in (None, size):
-                # Read one byte more than the header states. This shows whether the stream ends where it should, and it
-                # makes gzip compare the checksum at the end of the file.
-                content = _read(stream, size + 1)
-                there = len(content)
-        if there != size:
-            found = f"more than {size}" if packed and there > size else there
-            raise ValueError(f"its header promises {promised} bytes of values, it holds {found}")
+                raise ValueError(f"{promise}, and the limit is {limit}; give read_idx a larger limit, or None")
+            # One byte more shows whether the stream ends here, and makes gzip compare the checksum at the end.
+            content = _read(stream, size + 1)
+        if len(content) != size:
+            raise ValueError(f"{promise}, it holds {len(content) if len(content) < size else f'more than {size}'}")
         # NumPy raises ValueError here if the file has more dimensions than an array can have.
-        array = np.ndarray(shape, dtype, buffer=content)
-        return array.astype(dtype.newbyteorder("="), copy=False)
+        return np.ndarray(shape, dtype, buffer=content).astype(dtype.newbyteorder("="), copy=False)
     except DAMAGED as error:
         raise ValueError(f"{path} is a damaged gzip file: {error}") from None
     except ValueError as error:
@@ -151,7 +143,7 @@ def load_mnist(
     Returns
     -------
     X : uint8 array of shape (n, 784)
-        One image of 28 x 28 pixels per row. A pixel of 0 is the colour of the paper, and 255 is full ink. A network
+        An image of 28 x 28 pixels in each row. A pixel of 0 is the colour of the paper, and 255 is full ink. A network
         with ``scale=1/255`` reads these pixels directly, without a copy in float.
     y : int64 array of shape (n,)
         The digits, from 0 to 9.
@@ -179,8 +171,8 @@ def load_mnist(
     >>> X.shape, y
     ((2, 784), array([7, 2]))
     """
-    paths = [_find(Path(root), name) for name in SPLITS[checks.choice(split, "split", SPLITS)]]
-    (images, labels), (images_path, labels_path) = (read_idx(path, limit=LIMIT) for path in paths), paths
+    images_path, labels_path = (_find(Path(root), name) for name in SPLITS[checks.choice(split, "split", SPLITS)])
+    images, labels = read_idx(images_path, limit=LIMIT), read_idx(labels_path, limit=LIMIT)
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
         raise ValueError(f"{images_path} must hold uint8 (n, 28, 28), got {images.dtype} {images.shape}")
     if labels.dtype != np.uint8 or labels.ndim != 1:
@@ -195,27 +187,27 @@ def load_mnist(
 def download_mnist(root: str | os.PathLike[str], *, mirrors: Iterable[str] = MIRRORS, timeout: float = 20.0) -> Path:
     """Download the four compressed files of MNIST, 11.6 MB together, into a directory.
 
-    The function does not download a file again if the directory already has it with the right content.
+    The function does not download a file that the directory already has.
 
     Parameters
     ----------
     root : str or path-like
         The path of the directory. The function creates it if it does not exist.
     mirrors : iterable of str, keyword-only, default MIRRORS
-        The web addresses of directories that have the files. They must begin with "http://" or "https://". For each
-        file, the function tries the mirrors in this order until one succeeds.
+        The web addresses of directories that have the files, which begin with "http://" or "https://". For each file,
+        the function tries the mirrors in this order until one succeeds.
     timeout : float, keyword-only, default 20.0
         The number of seconds to wait for a server that sends nothing. It must be above 0.
 
     Returns
     -------
     pathlib.Path
-        The path of the directory. You can give it to `load_mnist`.
+        The path of the directory, for `load_mnist`.
 
     Raises
     ------
     ConnectionError
-        If no mirror sends a file with the right content. Files that were complete before that remain.
+        If no mirror sends a file with the right content. The other files stay in the directory.
     OSError
         If a file cannot be written. The function writes each file completely or not at all.
     ValueError
@@ -249,11 +241,8 @@ def download_mnist(root: str | os.PathLike[str], *, mirrors: Iterable[str] = MIR
     return root
 
 
-def _header(stream: BinaryIO) -> tuple[np.dtype, tuple[int, ...]]:
-    """Read an IDX header from a stream, and return the dtype and the shape that it states.
-
-    Raises ValueError if the stream does not begin with an IDX header, or ends inside it.
-    """
+def _header(stream: io.BufferedIOBase) -> tuple[np.dtype, tuple[int, ...]]:
+    """Read an IDX header, and return the dtype and the shape that it states. Raise ValueError if it is not one."""
     magic = stream.read(4)
     if len(magic) == 4 and (magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES):
         raise ValueError(f"it begins with the bytes {magic.hex(' ')}, not with 00 00 and a type")
@@ -263,11 +252,8 @@ def _header(stream: BinaryIO) -> tuple[np.dtype, tuple[int, ...]]:
     return np.dtype(IDX_TYPES[magic[2]]), tuple(np.frombuffer(sizes, ">u4").tolist())
 
 
-def _read(stream: BinaryIO, limit: int) -> bytearray:
-    """Read a stream to its end, but at most `limit` bytes, and return the bytes.
-
-    The memory grows with the bytes that really arrive, so a header that states a huge size does no harm.
-    """
+def _read(stream: io.BufferedIOBase, limit: int) -> bytearray:
+    """Read a stream to its end, but at most `limit` bytes. The memory grows with the bytes that really arrive."""
     content = bytearray()
     while len(content) < limit and (chunk := stream.read(min(CHUNK, limit - len(content)))):
         content += chunk
@@ -275,7 +261,7 @@ def _read(stream: BinaryIO, limit: int) -> bytearray:
 
 
 def _find(root: Path, name: str) -> Path:
-    """Return the path of a file of MNIST under one of its four usual names, or raise FileNotFoundError."""
+    """Return the path of a file of MNIST, which may have one of four names. Raise FileNotFoundError without it."""
     dotted = name.replace("-idx", ".idx")
     for candidate in (name, f"{name}.gz", dotted, f"{dotted}.gz"):
         if (root / candidate).is_file():
@@ -285,29 +271,18 @@ def _find(root: Path, name: str) -> Path:
     )
 
 
-def _md5(file: BinaryIO) -> str | None:
-    """Return the MD5 checksum of the decompressed content of a gzip file, or None if the file is damaged.
-
-    The function reads at most `LIMIT` bytes of the content.
-    """
-    digest, left = hashlib.md5(usedforsecurity=False), LIMIT
+def _md5(file: io.BufferedIOBase) -> str | None:
+    """Return the MD5 checksum of what a gzip file holds, at most `LIMIT` bytes, or None if the file is damaged."""
     try:
         with gzip.GzipFile(fileobj=file) as stream:
-            while left > 0 and (chunk := stream.read(CHUNK)):
-                digest.update(chunk)
-                left -= len(chunk)
+            return hashlib.md5(_read(stream, LIMIT), usedforsecurity=False).hexdigest()
     except DAMAGED:
         return None
-    return digest.hexdigest()
 
 
 def _fetch(name: str, checksum: str, mirrors: Iterable[str], timeout: float) -> bytearray:
-    """Download a file, and return its bytes. The first mirror that sends the right content is used.
-
-    Raises ConnectionError, with the reason for each mirror, if no mirror sends the right content.
-    """
-    # This import takes 20 ms. It is here so that `import fastbp` does not become slower.
-    import urllib.request
+    """Return the bytes of a file from the first mirror that sends the right content, or raise ConnectionError."""
+    import urllib.request  # it takes 20 ms
     from http.client import HTTPException
 
     failures = []

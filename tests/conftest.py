@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from importlib import util
 
 import pytest
 
@@ -30,3 +32,15 @@ def layer(request: pytest.FixtureRequest) -> dict[str, str]:
         except ImportError as error:
             pytest.skip(f"Numba has no OpenMP here: {error}")
     return {"NUMBA_THREADING_LAYER": request.param}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip a doctest that needs a package which is not installed: it imports the package, or its docstring says so."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem):
+            text = item.dtest.docstring
+            needed = re.findall(r"^ *>>> (?:import|from) (\w+)", text, re.MULTILINE)
+            needed += re.findall(r"[Ii]f ([\w-]+) is not installed", text)
+            missing = [name for name in needed if util.find_spec(name.replace("scikit-learn", "sklearn")) is None]
+            if missing:
+                item.add_marker(pytest.mark.skip(reason=f"{missing[0]} is not installed"))

@@ -52,7 +52,7 @@ OBJECTS = {
     "TensorBoard('runs')": callbacks.TensorBoard("runs"),
     "Recorder(places=[1, 2], every=2)": callbacks.Recorder([1, 2], every=2),
     "Lambda(epoch_end=show, every=None)": callbacks.Lambda(epoch_end=show, every=None),
-    "Settled(tolerance=0.5)": callbacks.Settled(0.5),
+    "Converged(tolerance=0.5)": callbacks.Converged(0.5),
     "Progress()": callbacks.Progress(),
     "MLP([2, 1])": fb.MLP([2, 1], seed=0),
     "MLP([2, 3, 1], activation='tanh', init='he_normal', bias=False)": fb.MLP(

@@ -1,6 +1,6 @@
-"""This module knows the packages that only some functions need, and says how to install one that is missing.
+"""This module imports the packages that only some functions need, and says how to install one that is missing.
 
-An extra is a name in ``pip install "fastbp[name]"``. `package` imports a package of an extra when it is first needed.
+An extra is a name in ``pip install "fastbp[name]"``.
 """
 
 from __future__ import annotations
@@ -19,25 +19,20 @@ EXTRAS = {
 """For each extra, the package that it installs, and what fastbp needs it for."""
 
 MODULES = {"scikit-learn": "sklearn"}
-"""The module of a package, where it has another name."""
+"""The names of modules that differ from the names of their packages."""
 
 
 def package(extra: str, what: str, module: str = "") -> ModuleType:
-    """Import the package of an extra, or a module of it.
+    """Import the package of an extra, or a module of it, and return it.
 
     Parameters
     ----------
     extra : str
-        The name of the extra, or that of a package which is none of fastbp's extras, such as torch.
+        The name of the extra, or of a package that has no extra, such as torch.
     what : str
         What needs the package, for the message.
     module : str, default ""
         The module inside the package, for example "optimize" of scipy. Without it, the package itself is imported.
-
-    Returns
-    -------
-    module
-        The module.
 
     Raises
     ------
@@ -59,5 +54,5 @@ def version(extra: str) -> str | None:
         return None
     try:
         return metadata.version(name)
-    except metadata.PackageNotFoundError:  # it is there, without a description of itself
+    except metadata.PackageNotFoundError:  # the module has no metadata
         return "of an unknown version"

@@ -1,7 +1,6 @@
-"""This module tells users of other libraries where they find here what they look for there.
+"""This module helps users of scikit-learn, PyTorch and Keras: a name of theirs raises an error that says what to use.
 
-The names are those of scikit-learn, PyTorch and Keras. Asking for one raises an AttributeError that says where to look,
-so that `hasattr` still gives False.
+The error is an AttributeError, so `hasattr` still returns False for these names.
 """
 
 from __future__ import annotations
@@ -11,50 +10,55 @@ from typing import TYPE_CHECKING, NoReturn
 
 from . import checks
 
-TRAIN = "fastbp.Trainer(net, loss=..., optimizer=...).fit(X, y) trains a network"
-SCORE = "fastbp.Trainer(net, loss=...).evaluate(X, y) computes the loss, the accuracy and metrics"
-OUTPUTS = "predict(X) computes the outputs, which are probabilities if the output is 'softmax' or 'sigmoid'"
-PARAMETERS = "weights and biases are lists of copies, and theta is one vector of all parameters"
-ASTYPE = "astype('float64') makes a network of another dtype; there are CPUs only"
-MODES = "there are no modes: only training uses dropout and noise, and predict never does"
 
-NETWORK = {
-    **dict.fromkeys(("fit", "train", "train_on_batch", "partial_fit", "zero_grad", "step"), TRAIN),
+def _by_name(table: Mapping[str, str]) -> dict[str, str]:
+    """Return the hint for each name of a table, whose keys are one or more names."""
+    return {name: hint for names, hint in table.items() for name in names.split()}
+
+
+SCORE = "fastbp.Trainer(net, loss=...).evaluate(X, y) computes the loss, the accuracy and metrics"
+
+NETWORK = _by_name({
+    "fit train train_on_batch partial_fit zero_grad step":
+        "fastbp.Trainer(net, loss=..., optimizer=...).fit(X, y) trains a network",
     "compile": "fastbp.Trainer(net, loss=..., optimizer=...) takes the loss and the optimizer",
-    **dict.fromkeys(("predict_proba", "forward", "decision_function"), OUTPUTS),
+    "predict_proba forward decision_function":
+        "predict(X) computes the outputs, which are probabilities if the output is 'softmax' or 'sigmoid'",
     "predict_log_proba": "np.log(net.predict(X)) computes the logarithms of the outputs",
-    **dict.fromkeys(("score", "loss"), SCORE),
-    **dict.fromkeys(("get_weights", "coefs_", "intercepts_", "named_parameters", "trainable_variables"), PARAMETERS),
-    "eval": MODES,
-    **dict.fromkeys(("to", "cpu", "cuda", "double", "half"), ASTYPE),
+    "score loss": SCORE,
+    "get_weights coefs_ intercepts_ named_parameters trainable_variables":
+        "weights and biases are lists of copies, and theta is one vector of all parameters",
+    "eval": "a network has no modes: only training uses dropout and noise, and predict never does",
+    "to cpu cuda double half": "astype('float64') makes a network of another dtype; fastbp runs on CPUs only",
     "state_dict": "fastbp.interop.to_torch(net) makes the dict that load_state_dict of PyTorch takes",
     "load_state_dict": "fastbp.interop.from_torch(net, state_dict) takes the weights of PyTorch",
     "load": "fastbp.load(path) reads a network from a file",
-    **dict.fromkeys(("summary", "layers", "n_layers_"), "print(net), net.sizes and net.architecture say what it is"),
-    **dict.fromkeys(("history", "loss_curve_"), "the trainer has the history: trainer.history"),
-}
-"""What to say about a name that an `MLP` does not have."""
+    "summary layers n_layers_": "print(net), net.sizes and net.architecture describe the network",
+    "history loss_curve_": "the trainer has the history: trainer.history",
+})  # fmt: skip
+"""The hints for names that an `MLP` does not have."""
 
 ASSIGNED = NETWORK | dict.fromkeys(
     ("activation", "output", "init", "dropout", "input_noise", "max_norm", "bias", "seed"),
-    "a network keeps what it was made with",
+    "this argument of MLP cannot be changed later; make a new network",
 )
-"""What to say where such a name is assigned, or an argument of `MLP` that is no attribute."""
+"""The hints for names that nobody can assign to an `MLP`: those above, and arguments that are no attributes."""
 
-TRAINER = {
+TRAINER = _by_name({
     "train": "fit(X, y, epochs=...) trains the network",
     "train_on_batch": "partial_fit(X, y) makes one step",
     "compile": "assign the settings, for example trainer.loss = 'huber'",
-    **dict.fromkeys(("predict", "predict_classes", "predict_proba"), "trainer.network.predict(X) computes the outputs"),
+    "predict predict_classes predict_proba": "trainer.network.predict(X) computes the outputs",
     "model": "trainer.network is the network",
-    "save": "trainer.network.save(path) writes the network, and the callback Checkpoint the state of the training",
+    "save":
+        "trainer.network.save(path) writes the network, and the callback fastbp.Checkpoint the state of the training",
     "load": "fastbp.Trainer.resume(directory) continues from a checkpoint",
-    **dict.fromkeys(("lr", "learning_rate", "momentum"), "assign an optimizer: trainer.optimizer = fastbp.SGD(...)"),
-    "seed": "the seed is used once, when a trainer is made",
-    **dict.fromkeys(("step", "zero_grad"), "partial_fit(X, y) makes one step, and apply_gradients one with gradients"),
-    **dict.fromkeys(("epochs", "callbacks"), "it is an argument of fit"),
-}
-"""What to say about a name that a `Trainer` does not have."""
+    "lr learning_rate momentum": "assign an optimizer, for example trainer.optimizer = fastbp.SGD(0.1, momentum=0.9)",
+    "seed": "the seed is used only once, when the trainer is made",
+    "step zero_grad": "partial_fit(X, y) makes one step, and apply_gradients makes one with your own gradients",
+    "epochs callbacks": "this is an argument of fit",
+})  # fmt: skip
+"""The hints for names that a `Trainer` does not have."""
 
 
 def refuse(of: type, name: str, hints: Mapping[str, str], known: Iterable[str] = ()) -> NoReturn:
@@ -67,38 +71,26 @@ def refuse(of: type, name: str, hints: Mapping[str, str], known: Iterable[str] =
     name : str
         The name.
     hints : mapping of str to str
-        What to say about some names.
-    known : iterable of str, default ()
-        Names that exist. The one that is most like a wrong name is shown.
+        The hints for some names. Any other name gets the name of `known` that is most like it.
+    known : iterable of str
+        Names that exist.
     """
     hint = f": {hints[name]}" if name in hints else checks.meant(name, known)
     raise AttributeError(f"{of.__name__} has no attribute {name!r}{hint}", name=name)
 
 
 def check_own(of: object, base: type, name: str, hints: Mapping[str, str], known: Iterable[str]) -> None:
-    """Raise AttributeError if an attribute is to be set that objects of a class do not have.
+    """Raise AttributeError if somebody assigns an attribute that objects of the class `base` do not have.
 
-    All attributes of classes that are derived from this one are possible.
-
-    Parameters
-    ----------
-    of : object
-        The object.
-    base : type
-        The class.
-    name : str
-        The name of the attribute.
-    hints : mapping of str to str
-        What to say about some names.
-    known : iterable of str
-        The attributes that exist, besides properties.
+    Objects of derived classes, which users write, may have attributes of their own. The other parameters are those of
+    `refuse`; `known` lists the attributes that are not properties.
     """
     if type(of) is base and not hasattr(base, name) and name not in known:
         refuse(base, name, hints, [*known, *(each for each in dir(base) if not each.startswith("_"))])
 
 
 class Hinting(type):
-    """`Hinting` is the class of `MLP`: it also answers for the class itself, as in ``fastbp.MLP.fit``."""
+    """`Hinting` is the class of the class `MLP`, so that ``fastbp.MLP.fit`` raises the same error as ``net.fit``."""
 
     if not TYPE_CHECKING:  # a checker would believe that every name exists
 

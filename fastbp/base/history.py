@@ -42,11 +42,11 @@ class History(dict[str, list[float]]):
         ValueError
             If the columns have different lengths, or contain a value that is not a float.
         """
+        history = cls(columns)
         for name, column in columns.items():
-            lengths = len(column), len(next(iter(columns.values())))
-            if not all(isinstance(value, float) for value in column) or lengths[0] != lengths[1]:
-                raise ValueError(f"the column {name!r} of its history is not one")
-        return cls(columns)
+            if not all(isinstance(value, float) for value in column) or len(column) != history.epochs:
+                raise ValueError(f"the column {name!r} of its history must have {history.epochs} floats")
+        return history
 
     @property
     def epochs(self) -> int:
@@ -59,8 +59,8 @@ class History(dict[str, list[float]]):
         Parameters
         ----------
         **values : float
-            The value of each column, by its name. A new column gets NaN for the epochs before, and a column without a
-            value gets NaN for this epoch.
+            The value of each column, by its name. A new column has NaN for the epochs before. A column without a value
+            gets NaN for this epoch.
 
         Examples
         --------
@@ -74,7 +74,7 @@ class History(dict[str, list[float]]):
         for name in values:
             self.setdefault(name, [math.nan] * epochs)
         row = [values.get(name, math.nan) for name in self]
-        # This runs in C, so Ctrl-C cannot come in between and leave columns of different lengths.
+        # This runs in C, so Ctrl-C cannot leave columns of different lengths.
         deque(map(list.append, self.values(), row), maxlen=0)
 
     def to_dict(self) -> dict[str, list[float]]:
@@ -82,7 +82,7 @@ class History(dict[str, list[float]]):
         return {name: list(column) for name, column in self.items()}
 
     def to_frame(self) -> pandas.DataFrame:
-        """Return the history as a pandas DataFrame. Each row is an epoch; the first epoch has the index 1.
+        """Return the history as a pandas DataFrame with a row for each epoch. The first epoch has the index 1.
 
         Returns
         -------
@@ -92,15 +92,12 @@ class History(dict[str, list[float]]):
         Raises
         ------
         ImportError
-            If pandas is not installed.
+            If pandas is not installed: ``pip install "fastbp[pandas]"``.
 
         Examples
         --------
         >>> import fastbp as fb
-        >>> try:
-        ...     print(fb.History(loss=[0.5, 0.25]).to_frame().loc[2, "loss"])
-        ... except ImportError:
-        ...     print(0.25)
+        >>> print(fb.History(loss=[0.5, 0.25]).to_frame().loc[2, "loss"])
         0.25
         """
         pandas = extras.package("pandas", "to_frame")
@@ -132,11 +129,9 @@ class History(dict[str, list[float]]):
         --------
         >>> import fastbp as fb
         >>> history = fb.History(loss=[0.5, 0.25], validation_loss=[0.6, 0.4])
-        >>> try:
-        ...     print(len(history.plot().lines))
-        ... except ImportError:
-        ...     print(2)
-        2
+        >>> ax = history.plot()
+        >>> [line.get_label() for line in ax.lines]
+        ['loss', 'validation_loss']
         """
         for name in columns:
             checks.choice(name, "columns", self)

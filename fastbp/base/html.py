@@ -1,7 +1,7 @@
 """This module draws networks, histories and trainers for notebooks, in HTML with small pictures in SVG.
 
-It is imported when a notebook first asks for a picture. All text of users is escaped, and the pictures have the colour
-of the text around them, so that they can also be read on a dark page.
+It is imported when a notebook first shows one of these objects. All text of users is escaped. The pictures have the
+colour of the text around them, so that one can also read them on a dark page.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ MOST_ROWS, MOST_POINTS, MOST_CURVES = 20, 300, 4
 """The largest number of rows of a table, of points of a curve, and of pictures with curves."""
 
 NOT_DRAWN = ("learning_rate", "seconds")
-"""The columns of a history that are no scores."""
+"""The columns of a history that are not scores."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a table. Its cells are escaped."""
-    line = lambda kind, cells: "<tr>" + "".join(f"<{kind}>{escape(str(c))}</{kind}>" for c in cells) + "</tr>"  # noqa: E731
+
+    def line(kind: str, cells: Sequence[object]) -> str:
+        return "<tr>" + "".join(f"<{kind}>{escape(str(cell))}</{kind}>" for cell in cells) + "</tr>"
+
     body = "".join(line("td", row) for row in rows)
     return f"<table><thead>{line('th', head)}</thead><tbody>{body}</tbody></table>"
 
@@ -46,13 +49,7 @@ def label(x: float, y: float, words: str, anchor: str = "middle") -> str:
 
 
 def network(net: Any) -> str:
-    """Return a network as HTML: a picture of its units, and a table of its layers.
-
-    Parameters
-    ----------
-    net : MLP
-        The network.
-    """
+    """Return an `MLP` as HTML: a picture of its units, and a table of its layers."""
     made, rows = net.architecture, []
     names = [name if isinstance(name, str) else repr(name) for name in (*made.activation, made.output)]
     dropout = [*made.dropout[1:], 0.0]
@@ -94,13 +91,7 @@ def _units(sizes: Sequence[int]) -> str:
 
 
 def history(columns: Mapping[str, Sequence[float]]) -> str:
-    """Return a history as HTML: a curve of each score, and a table of the last epochs.
-
-    Parameters
-    ----------
-    columns : mapping of str to sequence of float
-        The columns of the history.
-    """
+    """Return the columns of a history as HTML: a curve of each score, and a table of the last epochs."""
     epochs = len(next(iter(columns.values()), ()))
     if not epochs:
         return "<p>There is no epoch yet.</p>"
@@ -124,10 +115,8 @@ def _curves(columns: Mapping[str, Sequence[float]]) -> str:
     finite = [value for column in columns.values() for value in column if math.isfinite(value)]
     least, most = min(finite, default=0.0), max(finite, default=1.0)
     epochs = len(next(iter(columns.values())))
-    across = lambda k: left + (width - left - 8) * (k / (epochs - 1) if epochs > 1 else 0.5)  # noqa: E731
-    # Each number is divided first: the difference of two large numbers can be infinite.
+    # Each number is divided first, because the difference of two large numbers can be infinite.
     span = most / 2 - least / 2 or 1.0
-    up = lambda value: top + (height - top - low) * (1 - (value / 2 - least / 2) / span)  # noqa: E731
     parts = [f'<path d="M{left:g} {top:g}V{height - low:g}H{width - 8:g}" stroke-opacity="0.4"/>']
     every = max(1, -(-epochs // MOST_POINTS))
     for name, column in columns.items():
@@ -135,8 +124,10 @@ def _curves(columns: Mapping[str, Sequence[float]]) -> str:
         path, drawing = [], False
         for k in [*range(0, epochs - 1, every), epochs - 1]:
             if math.isfinite(column[k]):
-                # A line to its own place is a dot where no neighbour has a value.
-                path.append(f"{'L' if drawing else 'M'}{across(k):.1f} {up(column[k]):.1f}{'' if drawing else 'h0'}")
+                x = left + (width - left - 8) * (k / (epochs - 1) if epochs > 1 else 0.5)
+                y = top + (height - top - low) * (1 - (column[k] / 2 - least / 2) / span)
+                # The line h0 of length 0 is a dot, for a value without neighbours.
+                path.append(f"{'L' if drawing else 'M'}{x:.1f} {y:.1f}{'' if drawing else 'h0'}")
             drawing = math.isfinite(column[k])
         parts.append(f'<path d="{"".join(path)}" stroke-width="1.5" stroke-linecap="round"{dashed}/>')
     title = ", ".join(f"{name} (dashed)" if name.startswith("validation_") else name for name in columns)
@@ -147,16 +138,6 @@ def _curves(columns: Mapping[str, Sequence[float]]) -> str:
 
 
 def trainer(network_: str, settings: Mapping[str, object], columns: Mapping[str, Sequence[float]]) -> str:
-    """Return a trainer as HTML: its network, its settings, and its history.
-
-    Parameters
-    ----------
-    network_ : str
-        The network, as HTML.
-    settings : mapping of str to object
-        The settings.
-    columns : mapping of str to sequence of float
-        The columns of the history.
-    """
+    """Return a trainer as HTML: its network, which is HTML already, its settings, and the columns of its history."""
     rows = [[name, text(value)] for name, value in settings.items()]
     return f"<div><p><b>Trainer</b></p>{network_}{table(['setting', 'value'], rows)}{history(columns)}</div>"

@@ -16,8 +16,9 @@ import secrets
 import stat
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -26,12 +27,12 @@ from . import checks
 try:
     import fcntl
 except ImportError:  # Windows has no such locks
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 VERSION = 1
 
 PARTIAL_NAME = 32
-"""The number of characters of a file name that the name of its partial file repeats. A whole one may be too long."""
+"""The number of characters of a file name that its partial file has in its name too. The whole name may be too long."""
 
 MOST_HEADER = 100_000_000
 """The largest number of bytes of a header, as in the library safetensors."""
@@ -60,8 +61,8 @@ class ModelFileError(ValueError):
 
 
 @contextlib.contextmanager
-def naming(path: str | os.PathLike) -> Iterator[None]:
-    """Let each OSError inside a with statement name this path, which the user has given."""
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Put this path, which the user has given, into each OSError inside a with statement."""
     try:
         yield
     except OSError as error:
@@ -69,12 +70,12 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
         raise
 
 
-def write(path: str | os.PathLike, content: bytes) -> None:
+def write(path: str | os.PathLike[str], content: bytes | bytearray) -> None:
     """Write a file completely or not at all.
 
-    Whoever opens the file sees either the old content or the new content, even after a power cut. If there is an old
-    file, the new one has its permissions and its owner. If the path is a link, the file that it leads to is replaced. A
-    device or a pipe is not replaced: the content goes into it.
+    Every reader of the file sees either the old content or the new content, even after a power cut. The new file has
+    the permissions and the owner of the old one. If the path is a link, the file that it leads to is replaced. A device
+    or a pipe is not replaced: the content goes into it.
 
     Parameters
     ----------
@@ -89,48 +90,43 @@ def write(path: str | os.PathLike, content: bytes) -> None:
         If the file cannot be written. An old file stays as it was. The error names the path.
     """
     with naming(path):
-        _write(path, content)
-
-
-def _write(path: str | os.PathLike, content: bytes) -> None:
-    """Write a file, as `write` does."""
-    try:
-        old = Path(path).stat()
-    except FileNotFoundError:
-        old = None
-    if old is not None and not stat.S_ISREG(old.st_mode):
-        Path(path).write_bytes(content)
-        return
-    if old is not None and not os.access(path, os.W_OK):  # replacing the file would be possible all the same
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
-    target = Path(os.path.realpath(path))
-    partial = target.with_name(f".{target.name[:PARTIAL_NAME]}.{secrets.token_hex(8)}")
-    try:
-        with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o600 if old else 0o666)) as file:
-            file.write(content)
-            file.flush()
-            if old is not None and os.name == "posix":
-                for owner in ((-1, old.st_gid), (old.st_uid, -1)):
-                    with contextlib.suppress(OSError):  # only root can give files to others
-                        os.fchown(file.fileno(), *owner)
-                os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
-            os.fsync(file.fileno())
-        partial.replace(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # other systems cannot open a directory
-        directory = os.open(target.parent, os.O_RDONLY)
         try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+            old = Path(path).stat()
+        except FileNotFoundError:
+            old = None
+        if old is not None and not stat.S_ISREG(old.st_mode):
+            Path(path).write_bytes(content)
+            return
+        if old is not None and not os.access(path, os.W_OK):  # the system would let us replace it
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        target = Path(os.path.realpath(path))
+        partial = target.with_name(f".{target.name[:PARTIAL_NAME]}.{secrets.token_hex(8)}")
+        try:
+            with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o600 if old else 0o666)) as file:
+                file.write(content)
+                file.flush()
+                if old is not None and os.name == "posix":
+                    for owner in ((-1, old.st_gid), (old.st_uid, -1)):
+                        with contextlib.suppress(OSError):  # only root can change the owner
+                            os.fchown(file.fileno(), *owner)
+                    os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        if os.name == "posix":  # other systems cannot open a directory
+            directory = os.open(target.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
 
 
 class Claim:
-    """`Claim` is the claim of one training to a directory. It ends with `release`, or with the process.
+    """`Claim` reserves a directory for one training, until `release` is called or the process ends.
 
-    Windows and some network file systems have no locks of directories. There, everybody can claim every directory.
+    Windows and some network file systems cannot lock a directory. There, several trainings can claim the same one.
 
     Parameters
     ----------
@@ -143,8 +139,9 @@ class Claim:
         If another training, of this process or another one, has claimed the directory.
     """
 
-    def __init__(self, directory: str | os.PathLike):
-        self._process, self._handle = os.getpid(), None
+    def __init__(self, directory: str | os.PathLike[str]):
+        self._process = os.getpid()
+        self._handle: int | None = None
         if fcntl is None:
             return
         self._handle = os.open(directory, os.O_RDONLY)
@@ -160,12 +157,12 @@ class Claim:
             self.release()
 
     def check(self) -> None:
-        """Raise RuntimeError if this process is a forked child of the one that made the claim."""
+        """Raise RuntimeError if this process is a forked child of the process that made the claim."""
         if os.getpid() != self._process:
             raise RuntimeError("directory must belong to one training: a forked child must not use that of its parent")
 
     def release(self) -> None:
-        """Give the claim up."""
+        """End the claim."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
@@ -173,16 +170,19 @@ class Claim:
 
 _claims: weakref.WeakSet[Claim] = weakref.WeakSet()
 
+
+def _release_all() -> None:
+    """End the claims of the parent in a forked child, which may outlive the parent."""
+    for claim in _claims:
+        claim.release()
+
+
 if hasattr(os, "register_at_fork"):
-    # A child that lives on would keep the claim of a parent that was killed.
-    os.register_at_fork(after_in_child=lambda: [claim.release() for claim in _claims])
+    os.register_at_fork(after_in_child=_release_all)
 
 
 def _hashed(state: Any, tensors: Iterable[tuple[str, np.ndarray]]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the tensors, and add each one to the state of a digest.
-
-    The digest protects weights: a weight with a flipped bit is still a number, so nothing else would notice the damage.
-    """
+    """Yield the tensors, and add each one to the state of a digest."""
     for name, tensor in tensors:
         state.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
         state.update(np.ascontiguousarray(tensor).data)
@@ -190,7 +190,7 @@ def _hashed(state: Any, tensors: Iterable[tuple[str, np.ndarray]]) -> Iterator[t
 
 
 def digest(description: str, tensors: Iterable[tuple[str, np.ndarray]]) -> str:
-    """Return a digest of the description and of all tensors."""
+    """Return a checksum of a description and of tensors. Nothing else finds a weight that has changed in a file."""
     state = hashlib.sha256(description.encode())
     for _ in _hashed(state, tensors):
         pass
@@ -203,16 +203,11 @@ def pack(kind: str, description: Mapping[str, Any], tensors: Mapping[str, np.nda
     Parameters
     ----------
     kind : str
-        The kind of the file: "network" or "checkpoint".
+        The kind of the file: "network", "ensemble" or "checkpoint".
     description : mapping
         Values that JSON can store.
     tensors : mapping of str to array
         The tensors by their names.
-
-    Returns
-    -------
-    bytes
-        The content.
     """
     from safetensors.numpy import save as to_bytes  # only writing needs it
 
@@ -227,8 +222,8 @@ def pack(kind: str, description: Mapping[str, Any], tensors: Mapping[str, np.nda
 class Contents:
     """`Contents` is the content of an open file. It reads the tensors one by one.
 
-    The reader of the library safetensors maps a file into memory. If another process shortens a mapped file, whoever
-    reads it ends with the signal SIGBUS. This class reads the bytes, and each byte only once.
+    The reader of the library safetensors maps a file into memory. If another process shortens a mapped file, the
+    signal SIGBUS ends its readers. This class reads the bytes, and each byte only once.
 
     Parameters
     ----------
@@ -248,16 +243,15 @@ class Contents:
         If the file is not one of safetensors, or has another kind or version.
     """
 
-    def __init__(self, file: BinaryIO, kind: str):
-        size = os.fstat(file.fileno()).st_size
+    def __init__(self, file: BufferedReader, kind: str):
+        end = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
-        if length > min(MOST_HEADER, size - 8):
+        if length > min(MOST_HEADER, end - 8):
             raise ValueError("it is not a complete file of the format safetensors")
         header = json.loads(file.read(length))
         if not isinstance(header, dict) or not isinstance(header.get("__metadata__"), dict):
             raise ValueError("it has no metadata")
-        self._metadata = header.pop("__metadata__")
-        self._file, self._entries, self._start, self._end = file, header, 8 + length, size
+        self._file, self._metadata, self._start, self._end = file, header.pop("__metadata__"), 8 + length, end
         if self._metadata.get("format") != f"fastbp {kind}":
             raise ValueError(f"its format is {self._metadata.get('format')!r}, not 'fastbp {kind}'")
         if self._metadata.get("version") != str(VERSION):
@@ -265,21 +259,21 @@ class Contents:
         self.description = json.loads(self._metadata["description"])
         if not isinstance(self.description, dict):
             raise ValueError("its description is not an object")
+        self._entries = {name: self._entry(name, entry) for name, entry in sorted(header.items())}
+
+    def _entry(self, name: str, entry: dict[str, Any]) -> tuple[np.dtype, tuple[int, ...], int]:
+        """Return the dtype, the shape and the position in the file that the header states for a tensor."""
+        dtype, shape, (first, last) = np.dtype(TYPES[entry["dtype"]]), tuple(entry["shape"]), entry["data_offsets"]
+        for number in (*shape, first):
+            checks.integer(number, f"the header of {name}", 0)
+        if last - first != math.prod(shape) * dtype.itemsize or last > self._end - self._start:
+            raise ValueError(f"{name} does not have the size that the header states")
+        return dtype, shape, self._start + first
 
     @property
     def names(self) -> Collection[str]:
         """The names of the tensors."""
         return self._entries.keys()
-
-    def _entry(self, name: str) -> tuple[np.dtype, tuple[int, ...], int]:
-        """Return the dtype, the shape and the position in the file that the header states for a tensor."""
-        entry = self._entries[name]
-        dtype, shape, (first, last) = np.dtype(TYPES[entry["dtype"]]), tuple(entry["shape"]), entry["data_offsets"]
-        for number in (*shape, first):
-            checks.integer(number, f"the header of {name}", 0)
-        if last - first != math.prod(shape) * dtype.itemsize or last > self._end - self._start:
-            raise ValueError(f"{name} has not the bytes that its header states")
-        return dtype, shape, self._start + first
 
     def fit(
         self,
@@ -287,7 +281,7 @@ class Contents:
         dtype: np.dtype | Mapping[str, np.dtype],
         others: Collection[str] = (),
     ) -> None:
-        """Check the names, shapes and dtypes of the tensors, before memory for them is allocated.
+        """Check the tensors before memory for them is allocated.
 
         Parameters
         ----------
@@ -301,51 +295,43 @@ class Contents:
         Raises
         ------
         ValueError
-            If a tensor is missing, does not belong to the file, or has another shape or dtype.
+            If a tensor is missing, does not belong to the file, or has another shape, dtype or size.
         """
-        if self._entries.keys() != {*shapes, *others}:
-            odd = sorted(self._entries.keys() ^ {*shapes, *others})
+        if odd := sorted(self._entries.keys() ^ {*shapes, *others}):
             raise ValueError(f"tensors that are missing or that do not belong: {', '.join(odd[:5])}")
-        entries = {name: self._entry(name) for name in self._entries}
-        if sum(math.prod(shape) * kind.itemsize for kind, shape, _ in entries.values()) != self._end - self._start:
-            raise ValueError("it has not the bytes that its header states")
+        size = sum(math.prod(shape) * kind.itemsize for kind, shape, _ in self._entries.values())
+        if size != self._end - self._start:
+            raise ValueError("it does not have the size that its header states")
         for name, shape in shapes.items():
-            (kind, found, _), wanted = entries[name], dtype if isinstance(dtype, np.dtype) else dtype[name]
+            (kind, found, _), wanted = self._entries[name], dtype if isinstance(dtype, np.dtype) else dtype[name]
             if kind != wanted or found != tuple(shape):
-                raise ValueError(f"{name} is {self._entries[name]['dtype']} {list(found)}, not {wanted} {list(shape)}")
+                raise ValueError(f"{name} is {kind} {list(found)}, not {wanted} {list(shape)}")
 
     def tensors(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Read the tensors one after another, sorted by their names.
-
-        Yields
-        ------
-        name : str
-            The name of a tensor.
-        tensor : array
-            The tensor.
+        """Yield the name and the array of each tensor, sorted by the names.
 
         Raises
         ------
         ValueError
-            After the last tensor, if the description or a tensor differs from what was saved.
+            If the file ends too early. After the last tensor, if something in the file differs from what was saved.
         """
         state = hashlib.sha256(self._metadata["description"].encode())
-        yield from _hashed(state, ((name, self._read(name)) for name in sorted(self._entries)))
+        yield from _hashed(state, ((name, self._read(name)) for name in self._entries))
         if state.hexdigest() != self._metadata["sha256"]:
             raise ValueError("its contents are not those that were saved")
 
     def _read(self, name: str) -> np.ndarray:
         """Read a tensor."""
-        dtype, shape, position = self._entry(name)
+        dtype, shape, position = self._entries[name]
         tensor = np.empty(shape, dtype)
         self._file.seek(position)
-        if self._file.readinto(tensor) != tensor.nbytes:
+        if self._file.readinto(tensor.data) != tensor.nbytes:
             raise ValueError(f"it ends in the middle of {name}")
         return tensor.astype(dtype.newbyteorder("="), copy=False)
 
 
 @contextlib.contextmanager
-def opened(path: str | os.PathLike, kind: str) -> Iterator[Contents]:
+def opened(path: str | os.PathLike[str], kind: str) -> Iterator[Contents]:
     """Open a file, and give its contents to a with statement.
 
     Inside the with statement, an error that damaged contents can cause becomes a ModelFileError.
@@ -355,7 +341,7 @@ def opened(path: str | os.PathLike, kind: str) -> Iterator[Contents]:
     path : str or path-like
         The path of the file.
     kind : str
-        The kind of the file: "network" or "checkpoint".
+        The kind of the file, as for `pack`.
 
     Raises
     ------
@@ -374,7 +360,7 @@ def opened(path: str | os.PathLike, kind: str) -> Iterator[Contents]:
 
 def stored_as(kind: type) -> str:
     """Return the name of a class in a file."""
-    return getattr(kind, "stored_as", kind.__name__)
+    return str(getattr(kind, "stored_as", kind.__name__))
 
 
 def plain(value: Any) -> Any:
@@ -390,12 +376,12 @@ def plain(value: Any) -> Any:
 
 
 def restored(value: Any, among: Mapping[str, type]) -> Any:
-    """Return the value that `plain` was given.
+    """Return the value that `plain` was given. JSON has stored and read it in between.
 
     Parameters
     ----------
     value : object
-        What `plain` returned, after JSON has stored and read it.
+        What `plain` returned.
     among : mapping of str to class
         The only classes that the value may contain, by their names.
 

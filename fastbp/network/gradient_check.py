@@ -21,11 +21,10 @@ class LayerErrors(NamedTuple):
 
     Attributes
     ----------
-    W : float
-        The largest absolute difference between the gradient of a weight and its numerical derivative, divided by the
-        largest absolute value of these gradients and derivatives. It is 0 if all of them are 0.
-    b : float
-        The same for the biases. It is 0 for a layer without biases.
+    W, b : float
+        The largest absolute difference between the gradient of a weight, or of a bias, and its numerical derivative,
+        divided by the largest absolute value of these gradients and derivatives. It is 0 if all of them are 0, and for
+        a layer without biases.
     """
 
     W: float
@@ -63,11 +62,11 @@ def check_gradients(
     sample_weight : array of shape (n,) or None, keyword-only, default None
         The weight of each sample, at least 0. With None, all weights are 1.
     seed : int or None, keyword-only, default None
-        The seed of dropout and input noise. The same seed serves for every value of the loss, so dropout and noise stay
-        the same. With None, the check is without dropout and noise.
+        The seed of dropout and input noise, which are the same for every value of the loss. With None, the check is
+        without dropout and noise.
     most : int, keyword-only, default 100
-        The largest number of weights, and of biases, that the function checks in each layer. If a layer has more, the
-        function chooses among them at random. It must be at least 1.
+        The largest number of weights, and of biases, that the function checks in each layer, at least 1. If a layer has
+        more, the function chooses among them at random.
 
     Returns
     -------
@@ -105,14 +104,10 @@ def check_gradients(
     """
     check_network(network)
     most = checks.integer(most, "most", 1)
-    options = {"loss": loss, "sample_weight": sample_weight, "seed": seed}
+    options: dict[str, Any] = {"loss": loss, "sample_weight": sample_weight, "seed": seed}
     _, *gradients = network.gradients(X, y, **options)
-    errors = []
-    for layer in zip(*gradients, *_numerical(network, X, y, options, most), strict=True):
-        pairs = zip(layer[:2], layer[2:], strict=True)
-        found = [0.0 if got is None else differences.relative_error(got, wanted) for got, wanted in pairs]
-        errors.append(LayerErrors(*found))
-    return errors
+    W, b = (map(_error, *pair) for pair in zip(gradients, _numerical(network, X, y, options, most), strict=True))
+    return list(map(LayerErrors, W, b))
 
 
 class NumericalGradients(NamedTuple):
@@ -123,10 +118,8 @@ class NumericalGradients(NamedTuple):
     dW, db : lists of float64 arrays
         The derivatives of the mean loss with respect to the weights and the biases of each layer. For a layer without
         biases, there is None.
-    seconds : float
-        The time of all differences, in seconds.
-    backpropagation_seconds : float
-        The time of the same gradient by `MLP.gradients`.
+    seconds, backpropagation_seconds : float
+        The time of all differences, and the time of the same gradient by `MLP.gradients`.
     """
 
     dW: list[np.ndarray]  # noqa: N815
@@ -174,8 +167,8 @@ def numerical_gradients(
     (True, True)
     """
     check_network(network)
-    options = {"loss": loss, "sample_weight": sample_weight, "seed": seed}
-    for each in (network, network.astype(np.float64)):  # which compiles what is needed
+    options: dict[str, Any] = {"loss": loss, "sample_weight": sample_weight, "seed": seed}
+    for each in (network, network.astype(np.float64)):  # the first call may compile kernels
         each.gradients(X, y, **options)
     start = time.perf_counter()
     network.gradients(X, y, **options)
@@ -186,17 +179,22 @@ def numerical_gradients(
 
 def _numerical(
     network: MLP, X: ArrayLike, y: ArrayLike, options: dict[str, Any], most: int | None = None
-) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+) -> tuple[list[Any], list[Any]]:
     """Return the derivatives of the mean loss with respect to weights and biases, by differences, in float64."""
     twin = network.astype(np.float64)
-    parameters = twin.weights, twin.biases
+    weights, biases = twin.weights, twin.biases
 
     def cost() -> float:
-        twin.set_weights(*parameters)
-        return twin.gradients(X, y, **options)[0]
+        twin.set_weights(weights, biases)
+        return float(twin.gradients(X, y, **options)[0])
 
     dW, db = (
         [None if array is None else differences.of_array(cost, array, most, l) for l, array in enumerate(group)]
-        for group in parameters
+        for group in (weights, biases)
     )
     return dW, db
+
+
+def _error(gradient: np.ndarray | None, derivative: np.ndarray | None) -> float:
+    """Return the relative error of the gradients of a layer, or 0 without biases."""
+    return 0.0 if gradient is None or derivative is None else differences.relative_error(gradient, derivative)

@@ -6,23 +6,15 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from ..activations import OUTPUTS
 from ..base import model_files
-from ..data import arrays
-from ..formulas.programs import Line, Program
-from .architecture import Architecture
+from . import files
+from .files import CLASSES, transformations
 from .mlp import MLP
 
-CLASSES = {kind.__name__: kind for kind in (Architecture, *OUTPUTS.kinds, Program, Line)}
-"""The classes that the description of a network in a file may name, by their names."""
-
-VECTORS = ("shift", "scale", "target_shift", "target_scale")
-"""The names of the tensors that transform inputs and outputs."""
+__all__ = ["CLASSES", "load", "networks", "transformations"]
 
 
-def load(path: str | os.PathLike) -> MLP:
+def load(path: str | os.PathLike[str]) -> MLP:
     """Read a network from a file that `MLP.save` wrote.
 
     Parameters
@@ -62,53 +54,5 @@ def load(path: str | os.PathLike) -> MLP:
 def networks(
     contents: model_files.Contents, described: Mapping[str, Any], classes: Mapping[str, type]
 ) -> dict[str, MLP]:
-    """Make the networks of an open file.
-
-    Parameters
-    ----------
-    contents : Contents
-        The file.
-    described : mapping of str to value
-        For each network, the beginning of the names of its tensors, and the description of its architecture.
-    classes : mapping of str to class
-        The classes that the descriptions may name.
-
-    Returns
-    -------
-    dict of str to MLP
-        The networks.
-
-    Raises
-    ------
-    ValueError, TypeError, KeyError
-        If the contents do not fit together.
-    """
-    made, shapes, dtypes = {}, {}, {}
-    for prefix, description in described.items():
-        made[prefix] = architecture = model_files.restored(description, classes)
-        if not isinstance(architecture, Architecture):
-            raise ValueError(f"its description is {architecture!r}, not that of an architecture")
-        found = architecture.shapes() | transformations(contents, architecture, prefix)
-        found = {prefix + name: shape for name, shape in found.items()}
-        shapes, dtypes = shapes | found, dtypes | dict.fromkeys(found, architecture.dtype)
-    contents.fit(shapes, dtypes)
-    read = {prefix: MLP.from_architecture(architecture, 1.0, 0.0) for prefix, architecture in made.items()}
-    vectors: dict[str, dict[str, np.ndarray]] = {prefix: {} for prefix in made}
-    # The loop holds one tensor at a time, so that a large network is in memory once, and not three times.
-    for whole, tensor in contents.tensors():
-        name = whole.rpartition(" ")[2]
-        prefix = whole[: len(whole) - len(name)]
-        if name in VECTORS:
-            vectors[prefix][name] = tensor
-        else:
-            arrays.within(tensor, whole, read[prefix].dtype)
-            read[prefix].parameters.set_layer(int(name[1:]) - 1, **{name[0]: tensor})
-    for prefix, network in read.items():
-        network.transform_as(vectors[prefix])
-    return read
-
-
-def transformations(contents: model_files.Contents, made: Architecture, prefix: str = "") -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the vectors in a file that transform the inputs and, if there are some, the outputs."""
-    ends = made.sizes[:1] * 2 + (made.sizes[-1:] * 2 if prefix + "target_scale" in contents.names else ())
-    return {name: (n,) for name, n in zip(VECTORS, ends, strict=False)}
+    """Read the networks of an open file, as `files.read` does."""
+    return files.read(contents, described, classes, lambda architecture: MLP.from_architecture(architecture, 1.0, 0.0))

@@ -40,7 +40,7 @@ class Trace:
     db: list[Any] = field(default_factory=list)
 
     def table(self, r: int = 0) -> str:
-        """Return the table of a sample: a line for each unit, layer by layer.
+        """Return the table of a sample, with a line for each unit.
 
         Parameters
         ----------

@@ -1,9 +1,10 @@
-"""EarlyStopping: when it stops, and that the best parameters are there afterwards."""
+"""EarlyStopping and Converged: when they stop, and that the best parameters are there afterwards."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from helpers import parameters, same
 from watched import X, Y, raising, scored, stopped, trainer
@@ -232,3 +233,55 @@ def test_values_have_no_accuracy():
     own = fb.Trainer(fb.MLP([3, 1], seed=0), loss="squared_error")
     with pytest.raises(ValueError, match="got 'accuracy'"):
         own.fit(X, X[:, 0], callbacks=[fb.EarlyStopping("accuracy")])
+
+
+# --- Converged --------------------------------------------------------------------------------------------------------
+
+
+def line() -> fb.Trainer:
+    """A trainer whose minibatch is the whole of `LINE`."""
+    net = fb.MLP([1, 1], dtype=np.float64, seed=0)
+    return fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.5), seed=0, batch_size=3)
+
+
+LINE = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
+
+
+def test_training_ends_when_nothing_changes():
+    own, converged = line(), fb.callbacks.Converged()
+    own.fit(*LINE, epochs=10_000, callbacks=[converged])
+    assert own.history.epochs < 1000
+    assert converged.moved == 0
+    before = own.network.theta
+    own.fit(*LINE)
+    assert (own.network.theta == before).all()
+
+
+def test_the_tolerance():
+    own, converged = line(), fb.callbacks.Converged(0.01)
+    own.fit(*LINE, epochs=10_000, callbacks=[converged])
+    assert 0 < converged.moved <= 0.01
+    twin = line()
+    thetas = [twin.network.theta]
+    for _ in range(own.history.epochs):
+        twin.fit(*LINE)
+        thetas.append(twin.network.theta)
+    moves = np.abs(np.diff(thetas, axis=0)).max(axis=1)
+    assert (moves[:-1] > 0.01).all()
+    assert moves[-1] == converged.moved
+
+
+@pytest.mark.parametrize(("wrong", "error"), [(-1, ValueError), ("x", TypeError)])
+def test_a_wrong_tolerance(wrong, error):
+    converged = fb.callbacks.Converged(0.5)
+    for act in (lambda: fb.callbacks.Converged(wrong), lambda: setattr(converged, "tolerance", wrong)):
+        with pytest.raises(error, match="tolerance"):
+            act()
+    assert converged.tolerance == 0.5
+
+
+def test_the_name_of_before():
+    with pytest.warns(FutureWarning, match=r"fastbp\.callbacks\.Settled has a new name: Converged"):
+        assert fb.callbacks.Settled is fb.callbacks.Converged
+    with pytest.raises(AttributeError, match=r"module 'fastbp\.callbacks' has no attribute 'Sequential'"):
+        _ = fb.callbacks.Sequential

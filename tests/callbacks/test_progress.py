@@ -10,12 +10,12 @@ import types
 
 import numpy as np
 import pytest
+import tqdm.std
 from epochs import cut, make
 from helpers import labelled, parameters, same
 from watched import X, Y, blocks, raising, stop, trainer
 
 import fastbp as fb
-from fastbp import callbacks
 from fastbp.callbacks import Lambda, Progress
 
 
@@ -40,15 +40,22 @@ def test_bar(capsys):
     assert "epoch=3/3" in last
 
 
-def test_bar_of_blocks(capsys):
+class AtOnce(tqdm.std.tqdm):
+    """A bar that shows each change, however soon it comes."""
+
+    def __init__(self, **options: object):
+        super().__init__(mininterval=0, miniters=1, **options)
+
+
+def test_bar_of_blocks(capsys, monkeypatch):
     """How many samples there are is seen at the end of the first epoch."""
-    own, seen = trainer(), []
-    look = Lambda(epoch_end=lambda state: seen.append((bar._bar.total, bar._bar.n)))
-    bar = Progress()
-    own.fit(blocks(), epochs=3, callbacks=[bar, look])
+    own = trainer()
+    monkeypatch.setattr("tqdm.std.tqdm", AtOnce)
+    own.fit(blocks(), epochs=3, callbacks=[Progress()])
     shown = states(capsys)
     assert "/" not in shown[0].split("[")[0]
-    assert seen == [(66, 22), (66, 44), (66, 66)]
+    assert not any("22.0/" in line for line in shown)
+    assert any("44.0/66.0" in line for line in shown)
     assert "66.0/66.0" in shown[-1]
     assert "epoch=3/3" in shown[-1]
     assert f"loss={own.history['loss'][-1]:.4g}" in shown[-1]
@@ -113,7 +120,7 @@ def test_the_progress_of_blocks(capsys):
 def clock(monkeypatch):
     """A clock that an epoch moves by as many seconds."""
     now = [100.0]
-    monkeypatch.setattr("fastbp.callbacks.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
 
     def epochs_of(seconds: float) -> Lambda:
         return Lambda(epoch_end=lambda state: now.__setitem__(0, now[0] + seconds))
@@ -149,12 +156,13 @@ def stop_at(epoch):
     return hook
 
 
-def test_lines_take_no_time_in_an_epoch():
+def test_lines_take_no_time_in_an_epoch(monkeypatch):
     """No hook for minibatches is called for them."""
-    from fastbp.training.callback_list import Hooks
-
-    assert Hooks((), "lines")._of_batches["on_batch_end"] == []
-    assert len(Hooks((), True)._of_batches["on_batch_end"]) == 1
+    called = []
+    monkeypatch.setattr(Progress, "on_batch_end", lambda self, state: called.append(self.kind))
+    trainer().fit(X, Y, progress="lines")
+    trainer().fit(X, Y, progress=True)
+    assert {*called} == {"bar"}
 
 
 class Broken(io.StringIO):
@@ -194,13 +202,13 @@ def test_notebook_without_widgets(capsys, monkeypatch):
 
 
 def test_notebook_with_widgets(monkeypatch):
-    made = types.ModuleType("tqdm.auto")
-    made.tqdm = object()
-    widgets = types.ModuleType("ipywidgets")
+    made, used, widgets = types.ModuleType("tqdm.auto"), [], types.ModuleType("ipywidgets")
+    made.tqdm = lambda **options: used.append(options) or tqdm.std.tqdm(**options)
     widgets.__spec__ = importlib.machinery.ModuleSpec("ipywidgets", None)
     for name, module in {"ipykernel.zmqshell": types.ModuleType("x"), "ipywidgets": widgets, "tqdm.auto": made}.items():
         monkeypatch.setitem(sys.modules, name, module)
-    assert callbacks._tqdm() is made.tqdm
+    trainer().fit(X, Y, epochs=2)
+    assert [options["total"] for options in used] == [44]
 
 
 # --- arguments --------------------------------------------------------------------------------------------------------

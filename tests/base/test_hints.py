@@ -1,4 +1,4 @@
-"""Habits of other libraries lead to where things are here, and an attribute that does not exist is never set."""
+"""Names of other libraries raise an error that says what to use, and only attributes that exist can be assigned."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_attributes_that_a_network_does_not_have():
     net = fb.MLP([2, 3, 1])
     for name in ("dropout", "activation"):
         with pytest.raises(
-            AttributeError, match=f"MLP has no attribute '{name}': a network keeps what it was made with"
+            AttributeError, match=f"MLP has no attribute '{name}': this argument of MLP cannot be changed later"
         ):
             setattr(net, name, 0.5)
     with pytest.raises(AttributeError, match="'thetas'; did you mean 'theta'"):

@@ -1,4 +1,4 @@
-"""Settled and Recorder: callbacks that look at the parameters."""
+"""Recorder: the parameters that it keeps, and when."""
 
 from __future__ import annotations
 
@@ -13,33 +13,6 @@ X, Y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
 def trainer(**options) -> fb.Trainer:
     net = fb.MLP([1, 1], dtype=np.float64, seed=0)
     return fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.5), seed=0, **{"batch_size": 3} | options)
-
-
-def test_training_ends_when_nothing_moves():
-    own, settled = trainer(), fb.callbacks.Settled()
-    own.fit(X, Y, epochs=10_000, callbacks=[settled])
-    assert own.history.epochs < 1000
-    assert settled.moved == 0
-    before = own.network.theta
-    own.fit(X, Y)
-    assert (own.network.theta == before).all()
-
-
-def test_the_tolerance():
-    own, settled = trainer(), fb.callbacks.Settled(0.01)
-    own.fit(X, Y, epochs=10_000, callbacks=[settled])
-    assert 0 < settled.moved <= 0.01
-    epochs, twin = own.history.epochs, trainer()
-    thetas = [twin.network.theta]
-    for _ in range(epochs):
-        twin.fit(X, Y)
-        thetas.append(twin.network.theta)
-    moves = np.abs(np.diff(thetas, axis=0)).max(axis=1)
-    assert (moves[:-1] > 0.01).all()
-    assert moves[-1] == settled.moved
-    for wrong, error in ((-1, ValueError), ("x", TypeError)):
-        with pytest.raises(error, match="tolerance"):
-            fb.callbacks.Settled(wrong)
 
 
 @pytest.mark.parametrize(("options", "steps"), [({}, [0, 3, 6]), ({"per": "step", "every": 2}, [0, 2, 4, 6])])

@@ -111,15 +111,17 @@ LIES = {
     "sizes[1] must be an integer, got 9.5": {"change_network": lambda n: n["sizes"].__setitem__(1, 9.5)},
     "sizes[1] must be at least 1, got -9": {"change_network": lambda n: n["sizes"].__setitem__(1, -9)},
     "8 hidden units and 3 outputs; got 'abc'": {"change_network": lambda n: n.update(sizes="abc")},
-    "W1 is F32 [5, 9], not float32 [5, 1000000000000]": {"change_network": lambda n: n["sizes"].__setitem__(1, 10**12)},
+    "W1 is float32 [5, 9], not float32 [5, 1000000000000]": {
+        "change_network": lambda n: n["sizes"].__setitem__(1, 10**12)
+    },
     "tensors that are missing or that do not belong: W3, b3": {
         "change_network": lambda n: [n[name].pop() for name in ("sizes", "activation", "dropout", "bias")]
     },
     "b2": {"change_tensors": lambda t: t.pop("b2")},
     "do not belong: extra": {"change_tensors": lambda t: t.update(extra=np.zeros(3, np.float32))},
-    "W2 is F32 [4, 9]": {"change_tensors": lambda t: t.update(W2=np.ascontiguousarray(t["W2"].T))},
-    "W2 is F64 [9, 4]": {"change_tensors": lambda t: t.update(W2=t["W2"].astype(np.float64))},
-    "W2 is I32 [9, 4]": {"change_tensors": lambda t: t.update(W2=t["W2"].astype(np.int32))},
+    "W2 is float32 [4, 9]": {"change_tensors": lambda t: t.update(W2=np.ascontiguousarray(t["W2"].T))},
+    "W2 is float64 [9, 4]": {"change_tensors": lambda t: t.update(W2=t["W2"].astype(np.float64))},
+    "W2 is int32 [9, 4]": {"change_tensors": lambda t: t.update(W2=t["W2"].astype(np.int32))},
     "dtype must be float32 or float64, got 'int32'": {"change_network": lambda n: n.update(dtype="int32")},
     "W2[0, 1] is nan": {"change_tensors": lambda t: t["W2"].__setitem__((0, 1), np.nan)},
     "b3[2] is inf": {"change_tensors": lambda t: t["b3"].__setitem__(2, np.inf)},
