@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..engine import threads
-from ..engine.memory import address
+from ..engine.records import address
 from ..engine.runner import Samples
 from .sparse import Rows
 from .targets import Targets

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.memory import address
+from ..engine.records import address
 from .arrays import BLOCK, readable, within
 
 

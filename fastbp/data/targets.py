@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine.memory import address
+from ..engine.records import address
 from ..kernels.simd.memory import FLOAT64
 from ..losses import Loss
 from ..metrics import Decision

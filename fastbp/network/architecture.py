@@ -11,6 +11,7 @@ import numpy as np
 
 from ..activations import ACTIVATIONS, OUTPUTS, Activation
 from ..base import checks
+from ..engine.layers.dense import Dense
 
 MAX_LAYERS = 100
 
@@ -122,13 +123,13 @@ class Architecture:
         """The activation function of each layer, the output included, as objects."""
         return tuple(checks.resolved(value, "activation", OUTPUTS) for value in (*self.activation, self.output))
 
-    def check_trainable(self) -> None:
-        """Raise ValueError if an activation function has no derivative, so that the network cannot be trained."""
-        for sigma in self.activations:
-            if not sigma.trainable:
-                raise ValueError(
-                    f"activation {sigma.name!r} has no derivative: such a network can predict but not be trained"
-                )
+    def layers(self) -> tuple[Dense, ...]:
+        """Return the layers of the network, as the engine uses them."""
+        units = zip(pairwise(self.sizes), self.activations, (*self.dropout[1:], 0.0), self.bias, strict=True)
+        return tuple(
+            Dense(l, n_in, n_out, sigma, dropout, biased)
+            for l, ((n_in, n_out), sigma, dropout, biased) in enumerate(units, 1)
+        )
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the tensors of a network by their names in a file."""

@@ -15,7 +15,7 @@ import numpy as np
 from ..activations import OUTPUTS
 from ..base import model_files
 from ..data import arrays
-from ..engine.parameters import Parameters
+from ..engine.blocks import Parameters
 from ..formulas.programs import Line, Program
 from .architecture import Architecture
 
@@ -32,19 +32,16 @@ VECTORS = ("shift", "scale", "target_shift", "target_scale")
 class Stored(Protocol):
     """What files hold of a network, see `MLP`."""
 
-    architecture: Architecture
-    parameters: Parameters
+    @property
+    def architecture(self) -> Architecture: ...
 
     @property
-    def weights(self) -> list[np.ndarray]: ...
+    def parameters(self) -> Parameters: ...
 
     @property
-    def biases(self) -> list[Any]: ...
+    def _vectors(self) -> dict[str, np.ndarray]: ...
 
-    @property
-    def vectors(self) -> dict[str, np.ndarray]: ...
-
-    def transform_as(self, vectors: Mapping[str, ArrayLike]) -> None: ...
+    def _transform_as(self, vectors: Mapping[str, ArrayLike]) -> None: ...
 
 
 Network = TypeVar("Network", bound=Stored)
@@ -52,10 +49,7 @@ Network = TypeVar("Network", bound=Stored)
 
 def tensors(network: Stored) -> dict[str, np.ndarray]:
     """Return copies of the tensors of a network, by their names."""
-    found = network.vectors
-    for l, (W, b) in enumerate(zip(network.weights, network.biases, strict=True), 1):
-        found |= {f"W{l}": W} | ({} if b is None else {f"b{l}": b})
-    return found
+    return network._vectors | network.parameters.unpack(network.parameters.theta)
 
 
 def save(network: Stored, path: str | os.PathLike[str]) -> None:
@@ -103,7 +97,7 @@ def read(
             vectors[prefix][name] = tensor
         else:
             arrays.within(tensor, whole, made[prefix].dtype)
-            networks[prefix].parameters.set_layer(int(name[1:]) - 1, **{name[0]: tensor})
+            networks[prefix].parameters.set({name: tensor})
     for prefix, network in networks.items():
-        network.transform_as(vectors[prefix])
+        network._transform_as(vectors[prefix])
     return networks

@@ -55,4 +55,4 @@ def networks(
     contents: model_files.Contents, described: Mapping[str, Any], classes: Mapping[str, type]
 ) -> dict[str, MLP]:
     """Read the networks of an open file, as `files.read` does."""
-    return files.read(contents, described, classes, lambda architecture: MLP.from_architecture(architecture, 1.0, 0.0))
+    return files.read(contents, described, classes, MLP._from_architecture)

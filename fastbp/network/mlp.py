@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-import os
-from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..activations import Activation
-from ..base import checks, hints, model_files
+from ..base import checks, hints
 from ..base.value_objects import call
-from ..data import arrays, frames
-from ..data.samples import Reader, Targets, input_blocks, inputs, sample_weights
-from ..engine import plan, threads
-from ..engine.memory import Model, address
-from ..engine.parameters import Parameters
-from ..engine.runner import DivergedError, Samples
-from ..kernels.panels import aligned
+from ..data import arrays
+from ..data.samples import SampleChecker
+from ..data.weights import sample_weights
+from ..engine.runner import Samples
 from ..losses import LOSSES, OUTPUT_GRADIENT, Loss
 from ..metrics import classes
 from .architecture import Architecture, Init
-from .scaling import Scaling
+from .network import Network
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -38,7 +31,7 @@ def check_network(network: object) -> None:
         raise TypeError(f"network must be an MLP, got {type(network).__name__}")
 
 
-class MLP(Scaling, metaclass=hints.Hinting):
+class MLP(Network):
     """`MLP` is a multi-layer perceptron, a fully connected feedforward network with L layers of weights.
 
     For a sample x, the network computes a^0 = x, and then z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L.
@@ -180,346 +173,11 @@ class MLP(Scaling, metaclass=hints.Hinting):
     ):
         made = Architecture(sizes, activation, output, init, dropout, input_noise, max_norm, dtype, bias=bias)
         self._set_up(made, scale, shift)
-        if standardize is not None and (self._shift.any() or (self.scale != 1).any()):
+        if standardize is not None and (self.shift.any() or (self.scale != 1).any()):
             raise ValueError("standardize must be None with shift or scale, which it would replace")
         self.standardize(standardize, standardize_targets)
-        for l, W in enumerate(made.draw(checks.generator(seed))):
-            self.parameters.set_layer(l, W)
-
-    @classmethod
-    def from_architecture(cls, architecture: Architecture, scale: ArrayLike, shift: ArrayLike) -> MLP:
-        """Make a network with a given architecture. Its weights and biases are 0.
-
-        Parameters
-        ----------
-        architecture : Architecture
-            The architecture of the network.
-        scale, shift : float or array of shape (sizes[0],)
-            The transformation of the inputs, as for `MLP`.
-
-        Returns
-        -------
-        MLP
-            The new network.
-
-        Raises
-        ------
-        ValueError
-            If `scale` or `shift` has the wrong shape or is not finite.
-        """
-        network = cls.__new__(cls)
-        network._set_up(architecture, scale, shift)
-        return network
-
-    def _set_up(self, architecture: Architecture, scale: ArrayLike, shift: ArrayLike) -> None:
-        """Set all attributes. The weights and biases start at 0."""
-        self.architecture = architecture
-        self.parameters = Parameters(architecture.sizes, architecture.dtype, architecture.bias)
-        self._shift, self._scale = self._per_unit(shift, "shift"), self._per_unit(scale, "scale")
-        self._targets: tuple[np.ndarray, np.ndarray] | None = None
-        self._works: dict[tuple, Any] = {}
-        self._lock = threads.lock()
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The number of units of the input, of each hidden layer, and of the output."""
-        return self.architecture.sizes
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The dtype of the parameters and of the arithmetic: float32 or float64."""
-        return self.architecture.dtype
-
-    @property
-    def threshold(self) -> float:
-        """The value from which on a single output means class 1, or "yes".
-
-        A new network has the threshold 0.5. When you make a `Trainer` for the network, or assign another loss to the
-        trainer, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge", "perceptron" and logits,
-        and 0.5 for all other losses. `predict_classes` uses the threshold if the network has one output, or is
-        `multilabel`. The accuracy that `Trainer` reports uses it where each output is right or wrong by itself.
-        """
-        return self.architecture.threshold
-
-    @property
-    def multilabel(self) -> bool:
-        """Whether each of several outputs says yes or no by itself, because classes do not exclude each other.
-
-        A new network has False. Training sets it, according to its targets: True for rows of shape (n, n_out) with
-        "binary_cross_entropy", "hinge" or "squared_hinge", and False for class labels of shape (n,) and for all other
-        losses. Then the accuracy of this training and `predict_classes` decide alike.
-        """
-        return self.architecture.multilabel
-
-    def decide_at(self, threshold: float) -> None:
-        """Set the `threshold`. `Trainer` calls this method when it is made and when it gets another loss.
-
-        Parameters
-        ----------
-        threshold : float
-            The new threshold.
-        """
-        if threshold != self.threshold:
-            self.architecture = dataclasses.replace(self.architecture, threshold=threshold)
-            self._works.clear()  # because they contain the old threshold
-
-    @property
-    def flat(self) -> bool:
-        """Whether `predict` returns shape (n,) in place of (n, 1), for a network with one output.
-
-        A new network has False. Training sets it, according to its targets: True for y of shape (n,), and False for y
-        of shape (n, 1). So predictions have the shape of the targets. NumPy would make a matrix of shape (n, n) of the
-        difference of (n, 1) and (n,), without a word.
-        """
-        return self.architecture.flat
-
-    def decide_as(self, y: Targets) -> None:
-        """Set `multilabel` and `flat`. `Trainer` calls this method with the targets that it trains on."""
-        made, one = self.architecture, self.sizes[-1] == 1
-        multilabel = y.classes and y.by_output and not one
-        flat = one and y.array.ndim == 1
-        if (multilabel, flat) != (made.multilabel, made.flat):
-            self.architecture = dataclasses.replace(made, multilabel=multilabel, flat=flat)
-
-    @property
-    def weights(self) -> list[np.ndarray]:
-        """The weights W^1 .. W^L, as copies of shape (n_in, n_out). To change them, call `set_weights`."""
-        return self.parameters.unpack(self.parameters.theta)[0]
-
-    @property
-    def biases(self) -> list[Any]:
-        """The biases b^1 .. b^L, as copies of shape (n_out,), or None for a layer without. See `set_weights`."""
-        return self.parameters.unpack(self.parameters.theta)[1]
-
-    @property
-    def model(self) -> Model:
-        """The network in the form that the engine uses.
-
-        Its vectors are in panels, padded with zeros. They are not copies.
-        """
-        made, vectors = self.architecture, (self.parameters, self._shift, self._scale)
-        settings = made.activations, made.dropout, made.input_noise, made.max_norm, made.threshold
-        return Model(*vectors, *settings, self._targets, made.columns)
-
-    @property
-    def n_parameters(self) -> int:
-        """The number of all weights and biases."""
-        layers = zip(pairwise(self.sizes), self.architecture.bias, strict=True)
-        return sum((n_in + biased) * n_out for (n_in, n_out), biased in layers)
-
-    def astype(self, dtype: DTypeLike) -> MLP:
-        """Return a copy of the network with another dtype.
-
-        Parameters
-        ----------
-        dtype : dtype
-            float32 or float64. It may be the dtype that the network has already.
-
-        Returns
-        -------
-        MLP
-            A network with the same architecture and the same parameters, rounded to the new dtype.
-
-        Raises
-        ------
-        ValueError
-            If the dtype is neither float32 nor float64, or if a number of the network is too large for it.
-
-        Examples
-        --------
-        >>> import fastbp as fb
-        >>> fb.MLP([2, 3], seed=0).astype("float64")
-        MLP([2, 3], dtype='float64')
-        """
-        made = dataclasses.replace(self.architecture, dtype=checks.dtype(dtype))
-        twin = MLP.from_architecture(made, 1.0, 0.0)
-        twin.transform_as(self.vectors)
-        twin.set_weights(self.weights, self.biases)
-        return twin
-
-    def __len__(self) -> int:
-        """The number L of layers of weights."""
-        return len(self.sizes) - 1
-
-    def __getitem__(self, layers: int | slice) -> MLP:
-        """Return a network that consists of some layers of this one, with copies of their parameters.
-
-        ``net[:2]`` has the first two layers of weights, for example the encoder of an autoencoder, and ``net[2:]`` has
-        the others: ``net[2:].predict(net[:2].predict(X))`` is ``net.predict(X)``. The layers keep their activation
-        functions, biases and dropout. A part that begins with the first layer keeps `shift`, `scale` and the noise of
-        the inputs, and a part that ends with the last layer keeps the `threshold`.
-
-        Parameters
-        ----------
-        layers : int or slice
-            The layers, as for a list of `len(net)` layers. One number gives a network with one layer.
-
-        Returns
-        -------
-        MLP
-            The new network.
-
-        Raises
-        ------
-        IndexError
-            If there is no such layer.
-        ValueError
-            If the slice has no layer, or a step other than 1.
-        TypeError
-            If `layers` is neither an integer nor a slice of integers.
-
-        Examples
-        --------
-        >>> import fastbp as fb
-        >>> net = fb.MLP([8, 4, 2, 4, 8], activation="tanh", seed=0)
-        >>> encoder, decoder = net[:2], net[2:]
-        >>> encoder, decoder
-        (MLP([8, 4, 2], activation='tanh', output='tanh'), MLP([2, 4, 8], activation='tanh'))
-        >>> len(net), net[-1].sizes
-        (4, (4, 8))
-        """
-        L = len(self)
-        if isinstance(layers, slice):
-            try:
-                first, last, step = layers.indices(L)
-            except TypeError:
-                raise TypeError(f"layers must be integers, got {layers!r}") from None
-            if step != 1:
-                raise ValueError(f"layers must be next to each other, with step 1, got step {layers.step!r}")
-            if first >= last:
-                raise ValueError(f"layers must be some of the {L}, got {layers!r}, which has none")
-        else:
-            first = checks.integer(layers, "layers", -(2**63))
-            if not -L <= first < L:
-                raise IndexError(f"layers must be from {-L} to {L - 1}, got {layers}")
-            first %= L
-            last = first + 1
-        shift, scale = (0.0, 1.0) if first else (self.shift, self.scale)
-        with self._lock:
-            part = MLP.from_architecture(self.architecture.part(first, last), scale, shift)
-            part.set_weights(self.weights[first:last], self.biases[first:last])
-            if last == L and self._targets is not None:
-                part.transform_as({"target_shift": self.target_shift, "target_scale": self.target_scale})
-        return part
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the network to a file. `fastbp.load` reads it again.
-
-        The file has the format safetensors. It holds the architecture, and the tensors "W1", "b1", "W2", "b2" and so
-        on, "shift" and "scale", which any reader of safetensors can use. With standardized targets, it also holds
-        "target_shift" and "target_scale". If writing fails, an old file with this name
-        stays as it was.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The path of the file. Its directory must exist. An old file with this name is replaced.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
-
-        Examples
-        --------
-        >>> import fastbp as fb
-        >>> import tempfile, pathlib
-        >>> with tempfile.TemporaryDirectory() as directory:
-        ...     path = pathlib.Path(directory) / "m.safetensors"
-        ...     fb.MLP([2, 1], seed=0).save(path)
-        ...     path.stat().st_size > 12
-        True
-        """
-        model_files.write(path, model_files.pack("network", model_files.plain(self.architecture), self.to_tensors()))
-
-    def to_tensors(self) -> dict[str, np.ndarray]:
-        """Return copies of the parameters, and of what transforms inputs and outputs, by their names in a file."""
-        tensors = self.vectors
-        for l, (W, b) in enumerate(zip(self.weights, self.biases, strict=True), 1):
-            tensors |= {f"W{l}": W} | ({} if b is None else {f"b{l}": b})
-        return tensors
-
-    def set_weights(self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike | None]) -> None:
-        """Replace all weights and biases. If one of the arrays does not fit, nothing changes.
-
-        Parameters
-        ----------
-        weights : sequence of L arrays
-            The weights of each layer, of shape (n_in, n_out). They are converted to the dtype of the network.
-        biases : sequence of L arrays
-            The biases of each layer, of shape (n_out,), or None for a layer without biases.
-
-        Raises
-        ------
-        ValueError
-            If the number of arrays or a shape is wrong, or if a value is not finite in the dtype of the network.
-        TypeError
-            If an argument is not a sequence, or an array is not numeric.
-
-        Examples
-        --------
-        >>> import fastbp as fb
-        >>> net, twin = fb.MLP([2, 3, 1], seed=0), fb.MLP([2, 3, 1], seed=1)
-        >>> twin.set_weights(net.weights, net.biases)
-        >>> bool((twin.predict([[1.0, 2.0]]) == net.predict([[1.0, 2.0]])).all())
-        True
-        """
-        checked = self.of_layers(weights, biases)
-        with self._lock:
-            for l, (W, b) in enumerate(zip(*checked, strict=True)):
-                self.parameters.set_layer(l, W, b)
-
-    def of_layers(
-        self,
-        weights: Sequence[ArrayLike],
-        biases: Sequence[ArrayLike | None],
-        names: tuple[str, str] = ("weights", "biases"),
-    ) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
-        """Return arrays for the weights and biases of all layers in the dtype of the network, or raise an error.
-
-        Parameters
-        ----------
-        weights, biases : sequences of arrays
-            The arrays, as for `set_weights`.
-        names : pair of str, default ("weights", "biases")
-            Their names, for messages.
-        """
-        shapes = list(pairwise(self.sizes))
-        checked = []
-        for name, given, wanted in zip(names, (weights, biases), (shapes, [(n,) for n in self.sizes[1:]]), strict=True):
-            if not isinstance(given, Sequence):
-                raise TypeError(f"{name} must be a sequence of arrays, got {type(given).__name__}")
-            if len(given) != len(wanted):
-                raise ValueError(f"{name} must be {len(wanted)} arrays, one a layer; got {len(given)}")
-            group = []
-            for l, (array, shape) in enumerate(zip(given, wanted, strict=True)):
-                if name == names[1] and not self.architecture.bias[l]:
-                    if array is not None:
-                        raise ValueError(f"{name}[{l}] must be None, because the layer has no biases; got {array!r}")
-                    group.append(None)
-                    continue
-                array = arrays.numeric(array, f"{name}[{l}]")
-                if array.shape != shape:
-                    raise ValueError(f"{name}[{l}] must have shape {shape}, got {array.shape}")
-                with np.errstate(all="ignore"):
-                    array = array.astype(self.dtype)
-                if not np.isfinite(array).all():
-                    raise ValueError(f"{name}[{l}] must be finite in {self.dtype}, and is not")
-                group.append(array)
-            checked.append(group)
-        return tuple(checked)
-
-    def _work(self, make: Callable, n: int, n_threads: int | None, *options: Any) -> Any:
-        """Return the work that `make` makes for n samples. The network remembers the last two kinds of work."""
-        batch = n if make is plan.gradient else min(1 << max(0, n - 1).bit_length(), plan.ROWS)
-        key = make, batch, n_threads, *options
-        work = self._works.pop(key, None)
-        if work is None:
-            while len(self._works) >= 2:
-                del self._works[next(iter(self._works))]
-            work = make(self.model, batch, n_threads, *options)
-        self._works[key] = work
-        return work
+        for l, W in enumerate(made.draw(checks.generator(seed)), 1):
+            self.parameters.set({f"W{l}": W})
 
     def predict(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         """Compute the outputs a^L of the network for each sample.
@@ -632,21 +290,12 @@ class MLP(Scaling, metaclass=hints.Hinting):
 
     def _activations(self, X: ArrayLike, layer: int, n_threads: int | None) -> np.ndarray:
         """Compute a^l for each sample."""
-        n, blocks = input_blocks(frames.ordered(X, self.columns), self.sizes[0], self.dtype)
-        n_threads = checks.threads(n_threads)
-        out = np.empty((n, self.sizes[layer]), self.dtype)
-        threads.check_entry(self._lock)
-        for first, block in blocks:
-            with self._lock:
-                work, outputs = self._work(plan.predict, len(block.array), n_threads, layer)
-                with work.reading(Samples(block)):
-                    outputs.set(out=address(out) + first * out.strides[0])
-                    work.finish()
-                if work.step["odd"]:
-                    work.step.set(odd=0)
-                    if not block.sparse:  # the values of a sparse matrix have been checked
-                        arrays.within(block.array, "X", self.dtype, first=first)
-        return out
+        n, blocks = self._form.input_blocks(X)
+        return self._computer.activations(n, blocks, layer, checks.threads(n_threads), self._refuse)
+
+    def _refuse(self, block: Any, first: int) -> None:
+        """Raise ValueError if a block of inputs, which begins with sample `first`, has a number that is not finite."""
+        arrays.within(block.array, "X", self.dtype, first=first)
 
     def predict_classes(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         """Compute the class of each sample.
@@ -695,7 +344,7 @@ class MLP(Scaling, metaclass=hints.Hinting):
         inputs: bool = False,
         flat: bool = False,
         n_threads: int | None = None,
-    ) -> tuple:
+    ) -> tuple[Any, ...]:
         """Compute the mean loss over the samples and its gradient, by backpropagation. The parameters do not change.
 
         Parameters
@@ -752,48 +401,21 @@ class MLP(Scaling, metaclass=hints.Hinting):
         >>> dW[0].shape, db[0].shape
         ((2, 1), (1,))
         """
-        loss = checks.resolved(loss, "loss", LOSSES)
-        self.architecture.check_trainable()
-        samples = Reader(self.model, loss).samples(X, y)
-        samples = samples._replace(weights=sample_weights(sample_weight, samples.n))
-        options = checks.seed(seed), checks.flag(inputs, "inputs")
+        found = checks.resolved(loss, "loss", LOSSES)
+        seed, n_threads = checks.seed(seed), checks.threads(n_threads)
+        checks.flag(inputs, "inputs")
         checks.flag(flat, "flat")
-        return self._differentiate(samples, loss, *options, n_threads, flat=flat)
+        checker = SampleChecker(self._form, found, "gradients" if seed is None else "training")
+        samples = checker.samples(X, y)
+        samples = samples._replace(weights=sample_weights(sample_weight, samples.n))
+        made = self._computer.differentiate(samples, found, seed, n_threads, inputs=inputs)
+        gradients = (self.parameters.flat(made.blocks),) if flat else self._by_layer(made.blocks)
+        return made.loss, *gradients, *([made.inputs] if inputs else [])
 
-    def _differentiate(
-        self,
-        samples: Samples,
-        loss: Loss,
-        seed: int | None,
-        inputs: bool,
-        n_threads: int | None,
-        *,
-        weights: bool = True,
-        flat: bool = False,
-    ) -> tuple:
-        """Return the loss of checked samples and the gradients that are wanted."""
-        n_threads = checks.threads(n_threads)
-        threads.check_entry(self._lock)
-        with self._lock:
-            work = self._work(plan.gradient, samples.n, n_threads, loss, seed, inputs, weights)
-            with work.reading(samples):
-                if inputs:
-                    dX = np.empty((samples.n, self.sizes[0]), self.dtype)
-                    work.to_inputs[0].set(out=address(dX))
-                    self.parameters.transpose_first(work.to_inputs[1])
-                try:
-                    work.finish()
-                except DivergedError:
-                    raise FloatingPointError(f"the {loss.name} of these samples is not finite") from None
-                found = [work.scores(False)["loss"]]
-                if weights:
-                    gradients = self.parameters.unpack(work.gradient)
-                    found += [self.parameters.flat(*gradients)] if flat else gradients
-            if inputs:
-                with np.errstate(all="ignore"):
-                    dX *= self._scale[: self.sizes[0]]
-                found.append(dX)
-            return tuple(found)
+    def _by_layer(self, parts: dict[str, np.ndarray]) -> tuple[list[np.ndarray], list[Any]]:
+        """Return the arrays of blocks as two lists: of weights, and of biases or None."""
+        layers = range(1, len(self) + 1)
+        return [parts[f"W{l}"] for l in layers], [parts.get(f"b{l}") for l in layers]
 
     def backward(
         self, X: ArrayLike, output_gradient: ArrayLike, *, seed: int | None = None, n_threads: int | None = None
@@ -846,10 +468,11 @@ class MLP(Scaling, metaclass=hints.Hinting):
         >>> dW[0].tolist(), db[0].tolist(), dX.tolist()
         ([[0.5], [-0.5]], [0.5], [[1.0, 1.5]])
         """
-        self.architecture.check_trainable()
-        loss = OUTPUT_GRADIENT
-        samples = Reader(self.model, loss).samples(X, output_gradient, y_name="output_gradient")
-        return self._differentiate(samples, loss, checks.seed(seed), True, n_threads)[1:]
+        seed, n_threads = checks.seed(seed), checks.threads(n_threads)
+        checker = SampleChecker(self._form, OUTPUT_GRADIENT, "gradients" if seed is None else "training")
+        samples = checker.samples(X, output_gradient, y_name="output_gradient")
+        made = self._computer.differentiate(samples, OUTPUT_GRADIENT, seed, n_threads, inputs=True)
+        return *self._by_layer(made.blocks), made.inputs
 
     def jacobian(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         """Compute the derivative of each output with respect to each input, for each sample.
@@ -885,17 +508,17 @@ class MLP(Scaling, metaclass=hints.Hinting):
         >>> net.jacobian([[1.0, -1.0]]).tolist()
         [[[20.0, 30.0]]]
         """
-        self.architecture.check_trainable()
-        loss, n_out = OUTPUT_GRADIENT, self.sizes[-1]
-        reader = Reader(self.model, loss)
-        X = inputs(frames.ordered(X, self.columns), self.sizes[0], self.dtype)
-        n = len(X.array)
+        n_threads, n_out = checks.threads(n_threads), self.sizes[-1]
+        checker = SampleChecker(self._form, OUTPUT_GRADIENT, "gradients")
+        found = self._form.inputs(X)
+        n = len(found.array)
         out = np.empty((n, n_out, self.sizes[0]), self.dtype)
         for i in range(n_out):
             towards = np.zeros((n, n_out), self.dtype)
             towards[:, i] = 1
-            samples = Samples(X, reader.targets(towards, n))
-            out[:, i] = self._differentiate(samples, loss, None, True, n_threads, weights=False)[1]
+            samples = Samples(found, checker.targets(towards, n))
+            options = {"n_threads": n_threads, "inputs": True, "weights": False}
+            out[:, i] = self._computer.differentiate(samples, OUTPUT_GRADIENT, **options).inputs
         return out
 
     def trace(self, X: ArrayLike, y: ArrayLike | None = None, loss: str | Loss | None = None) -> Trace:
@@ -943,106 +566,26 @@ class MLP(Scaling, metaclass=hints.Hinting):
         """
         if (y is None) != (loss is None):
             raise ValueError("y and loss must be given together: a backward pass needs both")
-        from .trace import Trace
+        from .trace import Trace  # only this method needs it
 
-        found = None if loss is None else checks.resolved(loss, "loss", LOSSES)
-        if found is None:
-            samples, gradient = Samples(inputs(frames.ordered(X, self.columns), self.sizes[0], self.dtype)), ()
+        gradient: tuple[Any, ...] = ()
+        if loss is None:
+            found, samples = None, Samples(self._form.inputs(X))
         else:
-            self.architecture.check_trainable()
-            samples = Reader(self.model, found).samples(X, y)
-            gradient = self._differentiate(samples, found, None, False, None)
-        threads.check_entry(self._lock)
-        with self._lock:
-            work, *groups = self._work(plan.trace, samples.n, None, found)
-            values = []
-            with work.reading(samples):
-                for records in groups:
-                    made = [np.empty((samples.n, n), self.dtype) for n, _ in zip(self.sizes[1:], records, strict=False)]
-                    for record, array in zip(records, made, strict=True):
-                        record.set(out=address(array))
-                    values.append(made)
-                work.finish()
+            found = checks.resolved(loss, "loss", LOSSES)
+            samples = SampleChecker(self._form, found, "gradients").samples(X, y)
+            made = self._computer.differentiate(samples, found)
+            gradient = made.loss, *self._by_layer(made.blocks)
+        z, a, delta = self._computer.trace(samples, found)
         x = samples.X.array.toarray() if samples.X.sparse else samples.X.array
         with np.errstate(all="ignore"):
             x = ((np.asarray(x, self.dtype) - self.shift) * self.scale).astype(self.dtype, copy=False)
-        z, a, delta = values
         return Trace(x, z, a, delta, *gradient)
-
-    @property
-    def theta(self) -> np.ndarray:
-        """All parameters as one vector of shape (n_parameters,), as a copy (000).
-
-        The weights of the first layer come first, row by row: those of input 1 to all units, of input 2, and so on.
-        Then come its biases, then the weights of the second layer, and so on. You may assign a vector of this shape.
-        """
-        return self.parameters.flat(self.weights, self.biases)
-
-    @theta.setter
-    def theta(self, theta: ArrayLike) -> None:
-        vector = arrays.numeric(theta, "theta")
-        if vector.shape != (self.n_parameters,):
-            raise ValueError(f"theta must have shape ({self.n_parameters},), got {vector.shape}")
-        arrays.within(vector, "theta", self.dtype)
-        self.set_weights(*self.parameters.from_flat(vector))
-
-    def evaluate(self, samples: Samples, loss: Loss, n_threads: int | None = None) -> dict[str, float]:
-        """Compute the mean loss over checked samples, and the accuracy if the targets are classes.
-
-        `Trainer.evaluate` checks the samples of users, and then calls this method.
-
-        Parameters
-        ----------
-        samples : Samples
-            The checked samples.
-        loss : Loss
-            The loss, as an object.
-        n_threads : int or None, default None
-            The number of threads, as for `predict`.
-
-        Returns
-        -------
-        dict of str to float
-            The values of "loss" and, for classes, of "accuracy".
-
-        Raises
-        ------
-        DivergedError
-            If the loss is not finite.
-        """
-        if not isinstance(samples, Samples):
-            raise TypeError(f"samples must be checked ones, got {type(samples).__name__}; {hints.SCORE}")
-        threads.check_entry(self._lock)
-        with self._lock:
-            work = self._work(plan.evaluate, samples.n, n_threads, loss)
-            with work.reading(samples):
-                work.finish()
-                return work.scores(samples.y.classes)
-
-    if not TYPE_CHECKING:  # a checker would believe that every name exists
-
-        def __getattr__(self, name: str) -> NoReturn:
-            hints.refuse(type(self), name, hints.NETWORK)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name[0] != "_":
-            hints.check_own(self, MLP, name, hints.ASSIGNED, ("architecture", "parameters"))
+            hints.check_own(self, MLP, name, hints.ASSIGNED, ())
         object.__setattr__(self, name, value)
-
-    def __copy__(self) -> MLP:
-        return copy.deepcopy(self)  # because two networks must never share parameters
-
-    def __getstate__(self) -> dict:
-        """Return what defines the network, without the lock and without memory that knows its own address."""
-        return {**self.__dict__, "_works": {}, "_lock": None}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        for name in ("_shift", "_scale"):  # a copied array may not begin at a cache line
-            vector = aligned(state[name].size, state[name].dtype)
-            vector[:] = state[name]
-            setattr(self, name, vector)
-        self._lock = threads.lock()
 
     def __repr__(self) -> str:
         """Return the call that makes a network of this architecture."""

@@ -36,7 +36,7 @@ class Optimizer(Value, ABC):
         The learning rate eta, above 0. `Trainer` multiplies it by the factor of a schedule.
     hyperparameters : tuple of str
         The names of the hyperparameters that `update` uses.
-    of_weights : tuple of str
+    decays : tuple of str
         The names of those hyperparameters that are 0 for biases.
     states : tuple of str
         The names of the vectors of state. Each has one number for each parameter.
@@ -46,7 +46,7 @@ class Optimizer(Value, ABC):
 
     learning_rate: float
     hyperparameters: ClassVar[tuple[str, ...]]
-    of_weights: ClassVar[tuple[str, ...]] = ()
+    decays: ClassVar[tuple[str, ...]] = ()
     states: ClassVar[tuple[str, ...]] | property = ()
     searches: ClassVar[bool] = False
 
@@ -293,7 +293,7 @@ class AdamW(Adam):
         checks.real(self.weight_decay, "weight_decay", 0)
 
     hyperparameters = (*Adam.hyperparameters, "decay")
-    of_weights = ("decay",)
+    decays = ("decay",)
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         return {**super().hyper(t, eta), "decay": eta * self.weight_decay}

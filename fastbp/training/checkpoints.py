@@ -17,7 +17,7 @@ import numpy as np
 from .. import losses, metrics, schedules
 from ..base import checks, model_files
 from ..callbacks import Callback, State
-from ..engine.parameters import Layout
+from ..engine.blocks import Layout
 from ..network import load, mlp
 from ..rules import averages, optimizers
 from ..schedules.base import UNITS, Unit

@@ -1,4 +1,4 @@
-"""This module holds `Run`, which carries out one call of `Trainer.fit` with its callbacks and its validation."""
+"""This module holds `FitLoop`, which carries out one call of `Trainer.fit` with its callbacks and its validation."""
 
 from __future__ import annotations
 
@@ -11,48 +11,39 @@ import numpy as np
 from ..callbacks import State, Trains
 from ..data.sources import Arrays, Blocks
 from ..engine import kernel_cache
-from ..engine.parameters import Kept
-from ..engine.runner import DivergedError, Samples, Work
-from ..losses import Loss
+from ..engine.blocks import Kept
+from ..engine.runner import DivergedError, Samples
 from . import callback_list
-from .lbfgs import Search
 from .settings import Settings
 from .state import TrainingState
+from .steps import Steps
 
 
 class Trainable(Trains, Protocol):
-    """`Trainable` says what a `Run` needs of a trainer."""
+    """`Trainable` says what a `FitLoop` needs of a trainer."""
 
     settings: Settings
     state: TrainingState
 
-    def work(self, batch: int, loss: Loss | None = None, *, one: bool = False) -> Work:
-        """Return the work of training steps of `batch` samples, with the present settings, or with another loss.
-
-        With `one`, it is for a single step of at most so many samples.
-        """
-
-    def score(self, samples: Samples, name: str) -> dict[str, float]:
+    def _score(self, samples: Samples, name: str) -> dict[str, float]:
         """Return the scores of checked samples."""
 
 
-class Run:
-    """`Run` carries out one call of `fit`.
+class FitLoop:
+    """`FitLoop` carries out one call of `fit`.
 
     Parameters
     ----------
     trainer : Trainer
-        The trainer. The run changes its state.
+        The trainer. The loop changes its state.
     source : Arrays or Blocks
         The source of the samples.
-    called : Hooks
+    called : CallbackList
         The callbacks.
     epochs : int
         The number of epochs of this call. Epochs of this call before an interruption count too.
-    loss : Loss or None, default None
-        The loss. With None, it is that of the settings.
-    one : bool, keyword-only, default False
-        Whether the source has the samples of a single step.
+    make_steps : function
+        A function that returns the steps of training, with the present settings.
 
     Raises
     ------
@@ -64,13 +55,11 @@ class Run:
         self,
         trainer: Trainable,
         source: Arrays | Blocks,
-        called: callback_list.Hooks,
+        called: callback_list.CallbackList,
         epochs: int,
-        loss: Loss | None = None,
-        *,
-        one: bool = False,
+        make_steps: Callable[[], Steps],
     ):
-        self.trainer, self.source, self.hooks, self.loss, self._one = trainer, source, called, loss, one
+        self.trainer, self.source, self.callbacks, self._make_steps = trainer, source, called, make_steps
         state = trainer.state
         state.begin_call()
         if state.position.steps and state.position.n != source.n:
@@ -86,24 +75,20 @@ class Run:
             stop=state.position.stop,
         )
         self.settings, self._kept = trainer.settings, None
-        self.columns: Callable[[], tuple[str, ...] | None] | None = None
-        """What returns the names of the inputs, which are known when the first samples have been read."""
         self._prepare()
 
     def _prepare(self) -> None:
         """Take over the present settings of the trainer."""
         before, self.settings = self.settings, self.trainer.settings
-        searches = self.settings.optimizer.searches
-        if searches != before.optimizer.searches:
+        if self.settings.optimizer.searches != before.optimizer.searches:
             raise ValueError(
                 "optimizer must not change to or from LBFGS during a call of fit, which has its minibatches"
             )
-        self.work = self.trainer.work(self.source.batch, self.loss, one=self._one)
-        self._search = Search(self.settings, self.trainer.state, self.work) if searches else None
+        self.steps = self._make_steps()
 
     def train(self, validation: Samples | None) -> None:
         """Train all epochs. After each epoch, compute the scores of the validation samples, if there are any."""
-        told, called, training = self.state, self.hooks, self.trainer.state
+        told, called, training = self.state, self.callbacks, self.trainer.state
         before = training.parameters.theta.copy() if training.resumed else None
         try:
             called("on_train_begin", told)
@@ -137,7 +122,7 @@ class Run:
             scores["objective"] = scores["loss"] + self.trainer.settings.penalty(self.trainer.network.weights)
         try:
             if validation is not None:
-                found = self.trainer.score(validation, "validation_data")
+                found = self.trainer._score(validation, "validation_data")
                 scores |= {f"validation_{name}": value for name, value in found.items()}
         finally:  # even if the validation fails, the network has learnt in this epoch
             training.history.record(**scores)
@@ -161,16 +146,16 @@ class Run:
         before = training.snapshot(self._changing(), self._kept)
         self._kept = before[0]
         whose = "that the epoch began with" if not position.steps else "of the checkpoint"
-        training.rng.bit_generator.state, self.work.sums = position.rng, position.sums
+        training.rng.bit_generator.state, self.steps.work.sums = position.rng, position.sums
         start, done = kernel_cache.clock() - position.seconds, 0
         with contextlib.closing(source.segments(training.rng)) as segments:
             for samples in segments:
-                steps = 1 if self.settings.optimizer.searches else -(-samples.n // source.batch)
+                steps = self.steps.count(samples.n)
                 if done + steps > position.steps:  # otherwise, it was finished before the interruption
                     try:
                         self._segment(samples, done, steps, start)
                     except DivergedError as error:
-                        self._restore(before, done + error.part // self.work.parts + 1, whose)
+                        self._restore(before, done + error.part // self.steps.work.parts + 1, whose)
                 done += steps
                 # With blocks, nobody knows in advance which one is the last, so `whole` stays False.
                 whole = position.steps == done and source.n is not None and done * source.batch >= source.n
@@ -178,9 +163,9 @@ class Run:
                     return None
         if not before[0].are_finite():  # no loss is computed after the last update
             self._restore(before, done, whose)
-        rate = self._learning_rate(training.step)
+        rate = self.settings.rate_at(training.step, training.history)
         seconds = kernel_cache.clock() - start
-        return {**self.work.scores(samples.y.classes), "learning_rate": rate, "seconds": seconds}
+        return {**self.steps.work.scores(samples.y.classes), "learning_rate": rate, "seconds": seconds}
 
     def _changing(self) -> np.ndarray | None:
         """Return the numbers of the inputs whose weights can change in an epoch, or None if all weights can.
@@ -188,15 +173,11 @@ class Run:
         With few samples of a wide sparse matrix, copying all weights would take most of the time of `partial_fit`.
         """
         settings = self.settings
-        moved = settings.average or self.work.model.max_norm or self.hooks.all
+        moved = settings.average or self.steps.work.model.max_norm or self.callbacks.all
         still = settings.lazy or (settings.optimizer.still and not settings.l1 and not settings.l2)
         if moved or not still or not isinstance(self.source, Arrays):
             return None
         return self.source.columns()
-
-    def _learning_rate(self, step: int) -> float:
-        """Return the learning rate of a step. The first step is 1."""
-        return float(self.settings.learning_rate(np.array([step]), self.trainer.state.history)[0])
 
     def _segment(self, samples: Samples, done: int, steps: int, start: float) -> None:
         """Train on the minibatches of one segment, and call the hooks between them.
@@ -214,25 +195,22 @@ class Run:
         """
         training, told, batch = self.trainer.state, self.state, self.source.batch
         position = training.position
-        self.hooks.batch("on_batch_begin", told)
+        self.callbacks.batch("on_batch_begin", told)
         if told.stop:
             return
-        if self.loss is None:
-            self.trainer.network.decide_as(samples.y)
-        if self.columns is not None:
-            self.trainer.network.columns = self.columns()
+        self.trainer.network._trained_on(samples)
         last = position.steps - done
         for reached in self._steps(samples, last, steps):
             if reached == last:  # the call ended inside a large minibatch
                 continue
             training.step, last = training.step + reached - last, reached
-            position.steps, position.sums = done + reached, self.work.sums
+            position.steps, position.sums = done + reached, self.steps.work.sums
             position.seconds = kernel_cache.clock() - start
             told.step, told.samples = training.step, done * batch + min(reached * batch, samples.n)
-            told.scores = self.work.scores(samples.y.classes)
-            self.hooks.batch("on_batch_end", told)
+            told.scores = self.steps.work.scores(samples.y.classes)
+            self.callbacks.batch("on_batch_end", told)
             if not told.stop and reached < steps:
-                self.hooks.batch("on_batch_begin", told)
+                self.callbacks.batch("on_batch_begin", told)
             if told.stop:
                 return
 
@@ -247,22 +225,17 @@ class Run:
         training = self.trainer.state
         while first < steps:
             if self.trainer.settings is not self.settings:  # a callback has changed a setting
-                sums = self.work.sums
+                sums = self.steps.work.sums
                 self._prepare()
-                self.work.sums = sums
-            self.work.steps_done = training.step - first
-            with self.work.reading(samples):
-                if self._search is not None:
-                    self._search.step(self._learning_rate(training.step + 1))
-                    yield 1
-                    return
-                # The samples are read once for all hooks: once a minibatch took 10 us of a step of 16-32-32-2.
+                self.steps.work.sums = sums
+            # The samples are read once for all hooks: once a minibatch took 10 us of a step of 16-32-32-2.
+            with self.steps.reading(samples, first):
                 while first < steps and self.trainer.settings is self.settings:
-                    until = first + int(min(steps - first, self.hooks.next(training.step) - training.step))
-                    for reached in self.work.run(first, until):
+                    until = first + int(min(steps - first, self.callbacks.next(training.step) - training.step))
+                    for reached in self.steps.run(first, until):
                         first = reached
                         yield reached
-                        if self.trainer.settings is not self.settings and self.work.parts == 1:
+                        if self.trainer.settings is not self.settings and self.steps.work.parts == 1:
                             break
 
     def _restore(self, before: tuple[Kept, np.ndarray | None], step: int, whose: str) -> NoReturn:

@@ -35,8 +35,8 @@ class Search:
     def __init__(self, settings: Settings, state: TrainingState, work: Work):
         self.settings, self.state, self.work, model = settings, state, work, work.model
         self._optimize = extras.package("lbfgs", "LBFGS", "optimize")
-        self._are_weights = state.parameters.are_weights()
-        self._random = bool(model.noise or any(model.dropout))
+        self._are_weights = state.parameters.are("weight")
+        self._random = model.random
         rate = settings.average.rate if settings.average else 0.0
         self._settle = plan.settle(model, state.average if rate else None, rate)
         self._seen: dict[bytes, tuple[float, np.ndarray, tuple]] = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.history import History
+from ..engine.blocks import Block
 from ..losses import LOSSES, Loss
 from ..metrics import Metric, Scorer, by_name
 from ..rules.averages import Average
@@ -36,6 +38,7 @@ class Settings:
     shuffle: bool = True
     n_threads: int | None = None
     gradient: Gradient = "fused"
+    rates: Mapping[str, float] | None = None
 
     def __post_init__(self):
         optimizer = "adam" if self.optimizer is None else self.optimizer
@@ -60,6 +63,7 @@ class Settings:
             "shuffle": bool(self.shuffle),
             "n_threads": checks.threads(self.n_threads),
             "gradient": checks.choice(self.gradient, "gradient", ("fused", "stored", "lazy")),
+            "rates": _rates(self.rates),
         }
         if self.lazy and (self.clip_norm is not None or optimizer.searches):
             raise ValueError("gradient must not be 'lazy' with clip_norm or LBFGS, which need the whole gradient")
@@ -89,6 +93,15 @@ class Settings:
             total += self.l1 * float(np.abs(W).sum()) + 0.5 * self.l2 * float((W * W).sum())
         return total
 
+    def rate_of(self, block: Block) -> float:
+        """Return the factor of the learning rate of a block of parameters: the product of the `rates` that name it."""
+        names = {block.kind, f"layer {block.layer}", block.name}
+        return math.prod(rate for name, rate in (self.rates or {}).items() if name in names)
+
+    def rate_at(self, step: int, history: History) -> float:
+        """Return the learning rate of a step. The first step is 1."""
+        return float(self.learning_rate(np.array([step]), history)[0])
+
     def learning_rate(self, t: np.ndarray, history: History) -> np.ndarray:
         """Return the learning rate at some steps of the epoch that follows the given history.
 
@@ -109,6 +122,15 @@ class Settings:
             return eta
         with np.errstate(all="ignore"):
             return eta * self.schedule.at(t - 1, history.epochs, history)
+
+
+def _rates(given: Mapping[str, float] | None) -> dict[str, float] | None:
+    """Return `rates` as a dict, or raise an error."""
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise TypeError(f"rates must be a dict such as {{'bias': 0.1}}, got {given!r}")
+    return {name: checks.real(rate, f"rates[{name!r}]", 0) for name, rate in given.items()}
 
 
 NAMES = tuple(field.name for field in fields(Settings))

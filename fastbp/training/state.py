@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base import checks
 from ..base.history import History
-from ..engine.parameters import Kept, Parameters
+from ..engine.blocks import Kept, Parameters
 from ..rules.averages import Average
 from ..rules.optimizers import Optimizer
 
@@ -85,6 +85,8 @@ class TrainingState:
         self.average: np.ndarray | None = None
         self.resumed = False
         """Whether the next call of `fit` continues from `position`."""
+        self.judged = False
+        """Whether the scales of samples have been looked at: a warning of them comes once."""
         self.position = Position(0, self.rng.bit_generator.state)
         self.begin(optimizer, parameters)
 

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import dataclasses
 import inspect
 import os
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Never
 
-import numpy as np
-
-from ..base import checks, hints, model_files
+from ..base import checks, hints
 from ..base.history import History
 from ..base.value_objects import call
 from ..callbacks import Callback
-from ..data import frames, sources
-from ..data.samples import Reader, Targets, sample_weights
-from ..engine import plan, threads
-from ..engine.runner import DivergedError, Samples, Work
+from ..data.fit_samples import read_fit
+from ..data.samples import SampleChecker, Use
+from ..data.sources import Arrays
+from ..engine.runner import Samples
 from ..losses import OUTPUT_GRADIENT, Loss
-from ..metrics import METRICS, Decision, Metric, OfClasses, balanced_accuracy, score
+from ..metrics import Metric
 from ..network.mlp import MLP, check_network
 from ..rules.averages import Average
 from ..rules.optimizers import Optimizer
 from ..schedules import Schedule
-from . import checkpoints, compatibility
-from .callback_list import Hooks, Shown
-from .fit_loop import Run
+from . import checkpoints, compatibility, scores
+from .callback_list import CallbackList, Shown
+from .fit_loop import FitLoop
 from .settings import NAMES, Gradient, Settings
 from .state import TrainingState
+from .steps import StepMaker, Steps
+from .turn import Turn
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -183,6 +181,7 @@ class Trainer:
     shuffle: bool
     n_threads: int | None
     gradient: Gradient
+    rates: Mapping[str, float] | None
 
     def __init__(
         self,
@@ -202,28 +201,36 @@ class Trainer:
         seed: int | None = None,
         n_threads: int | None = None,
         gradient: Gradient = "fused",
+        rates: Mapping[str, float] | None = None,
     ):
         check_network(network)
-        self.settings = Settings(
-            loss, optimizer, schedule, l1, l2, clip_value, clip_norm, average, metrics, batch_size, shuffle, n_threads,
-            gradient,
+        self._settings = Settings(
+            loss=loss, optimizer=optimizer, schedule=schedule, l1=l1, l2=l2, clip_value=clip_value, clip_norm=clip_norm,
+            average=average, metrics=metrics, batch_size=batch_size, shuffle=shuffle, n_threads=n_threads,
+            gradient=gradient, rates=rates,
         )  # fmt: skip
         compatibility.check_pair(network, self.settings)
-        self._network = network
-        self.state = TrainingState(network.parameters, self.settings.optimizer, seed)
-        compatibility.warn_of_pair(network, self.settings.resolved_loss, stacklevel=3)
-        self._works: dict[object, tuple[tuple, Work, tuple]] = {}
-        self._lock, self._owner = threads.lock(), None
-        self._judged = False
-        """Whether the scales of samples have been looked at: a warning of them comes once."""
-        network.decide_at(self.settings.resolved_loss.threshold)
+        self._network, self._turn, self._steps = network, Turn(), StepMaker()
+        self._state = TrainingState(network.parameters, self.settings.optimizer, seed)
+        compatibility.warn_of_pair(network, self.settings.resolved_loss)
+        network.threshold = self.settings.resolved_loss.threshold
+
+    @property
+    def settings(self) -> Settings:
+        """The checked settings. Assign the attribute with the name of a setting to change it."""
+        return self._settings
+
+    @property
+    def state(self) -> TrainingState:
+        """What training has changed so far, besides the parameters of the network."""
+        return self._state
 
     if not TYPE_CHECKING:  # a checker would believe that every name exists
 
         def __getattr__(self, name: str) -> Any:
-            if name not in NAMES or "settings" not in self.__dict__:  # a copy begins without settings
+            if name not in NAMES or "_settings" not in self.__dict__:  # a copy begins without settings
                 hints.refuse(type(self), name, hints.TRAINER, NAMES)
-            return getattr(self.__dict__["settings"], name)
+            return getattr(self.__dict__["_settings"], name)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *NAMES})
@@ -231,16 +238,16 @@ class Trainer:
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in NAMES:
             if name[0] != "_":
-                hints.check_own(self, Trainer, name, hints.TRAINER, (*NAMES, "settings", "state"))
+                hints.check_own(self, Trainer, name, hints.TRAINER, NAMES)
             object.__setattr__(self, name, value)
             return
         settings = dataclasses.replace(self.settings, **{name: value})
         compatibility.check_pair(self.network, settings)
         if name == "loss":
-            compatibility.warn_of_pair(self.network, settings.resolved_loss, stacklevel=3)
+            compatibility.warn_of_pair(self.network, settings.resolved_loss)
         self.state.suit(self.network.parameters, settings.optimizer, settings.average)
-        self.settings = settings
-        self.network.decide_at(settings.resolved_loss.threshold)
+        self._settings = settings
+        self.network.threshold = settings.resolved_loss.threshold
 
     def __repr__(self) -> str:
         return call(self, seed=None)  # the seed says how the training began, and not where it is
@@ -265,12 +272,12 @@ class Trainer:
     def network(self, network: MLP) -> None:
         check_network(network)
         compatibility.check_pair(network, self.settings)
-        compatibility.warn_of_pair(network, self.settings.resolved_loss, stacklevel=4)
-        self._check_turn("given another network")
-        with self._lock, self._turn():
+        compatibility.warn_of_pair(network, self.settings.resolved_loss)
+        self._turn.check("the assignment of a network")
+        with self._turn.lock, self._turn:
             self.state.suit(network.parameters, self.settings.optimizer, self.settings.average)
             self._network = network
-            network.decide_at(self.settings.resolved_loss.threshold)
+            network.threshold = self.settings.resolved_loss.threshold
 
     @property
     def history(self) -> History:
@@ -404,68 +411,29 @@ class Trainer:
         102
         """
         if unknown:
-            _check_known(unknown, inspect.signature(self.fit).parameters)
-        epochs = checks.integer(epochs, "epochs", 0)
-        called = Hooks(callbacks, progress)
+            _refuse(unknown, self.fit)
+        epochs, called = checks.integer(epochs, "epochs", 0), CallbackList(callbacks, progress)
         split = checks.real(validation_split, "validation_split", 0, 1)
         if shuffle_buffer is not None:
             shuffle_buffer = checks.integer(shuffle_buffer, "shuffle_buffer", 1)
         if validation_data is not None and split:
             raise ValueError(f"validation_split must be 0 with validation_data, got {split}")
-        self._check_turn()
-        self.network.architecture.check_trainable()
-        with self._lock, self._turn():  # from the checks on, so that nobody gives the trainer another network
-            reader = self._reader(self.network, trains=True)
-            samples = rows = validation = None
-            if y is None:
-                others = sample_weight is not None or split or class_weight == "balanced"
-                source = self._blocks(reader, X, epochs, shuffle_buffer, class_weight, others)
-            else:
-                samples = reader.samples(X, y)
-                if split:
-                    rows, held_out = sources.split(samples.y, split, np.random.default_rng([self.state.seed, 1]))
-                    validation = reader.taken(samples, sample_weight, held_out)
-                samples = reader.weighted(samples, sample_weight, class_weight, rows)
-                source = sources.Arrays(samples, rows, self._shuffles, shuffle_buffer, self._batch(samples.n))
-            if validation_data is not None:
-                validation = self._validation(reader, validation_data)
-            if validation is not None:
-                self.check_metrics(validation.y)
-            compatibility.check_monitors(self.settings, called, samples, validation)
-            self.judge(samples, reader.columns)
-            run = Run(self, source, called, epochs)
-            run.columns = lambda: reader.columns
-            run.train(validation)
+        self._turn.check("fit")
+        with self._turn.lock, self._turn:  # from the checks on, so that nobody gives the trainer another network
+            settings, state, network = self.settings, self.state, self.network
+            given = read_fit(
+                self._checker("training"), X, y, epochs=epochs, sample_weight=sample_weight, class_weight=class_weight,
+                validation_data=validation_data, validation_split=split, shuffle_buffer=shuffle_buffer,
+                shuffle=settings.shuffle, batch_size=None if settings.optimizer.searches else settings.batch_size,
+                seed=state.seed,
+            )  # fmt: skip
+            compatibility.check_fit(network, settings, called, given.samples, given.validation)
+            if given.samples is not None and not state.judged:
+                state.judged = True
+                compatibility.warn_of_scales(network, given.samples)
+            batch = given.source.batch
+            FitLoop(self, given.source, called, epochs, lambda: self._steps_of(batch)).train(given.validation)
         return self.history
-
-    def _validation(self, reader: Reader, given: tuple) -> Samples:
-        """Return checked validation data, with columns in the order of those of the training."""
-        if reader.columns is None and isinstance(given, tuple | list) and given:
-            # Of blocks, no names are known yet, so the validation data say in which order they come.
-            reader.columns = frames.names(given[0])
-        return self._reader(self.network, columns=reader.columns).validation(given)
-
-    def judge(self, samples: Samples | None, columns: Sequence[str] | None, stacklevel: int = 4) -> None:
-        """Warn of the scales of the first samples that come in arrays, as `compatibility.warn_of_scales` does."""
-        if samples is not None and not self._judged:
-            self._judged = True
-            compatibility.warn_of_scales(self.network, samples, columns, stacklevel)
-
-    @property
-    def _shuffles(self) -> bool:
-        """Whether epochs have random orders. L-BFGS uses all samples in one step, in any order."""
-        return self.shuffle and not self.optimizer.searches
-
-    def _blocks(
-        self, reader: Reader, X: Iterable, epochs: int, buffer: int | None, class_weight: object, others: bool
-    ) -> sources.Blocks:
-        """Return the source of samples that come in blocks. With `others`, there are arguments that need arrays."""
-        if others:
-            raise ValueError("sample_weight, validation_split and 'balanced' need samples in arrays, not blocks")
-        if self.optimizer.searches:
-            raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
-        check = lambda block, k: reader.block(block, k, class_weight)  # noqa: E731
-        return sources.Blocks(reader.blocks(X, epochs), check, self.shuffle, buffer, self.batch_size)
 
     def partial_fit(
         self,
@@ -527,32 +495,21 @@ class Trainer:
         >>> bool(abs(net.weights[0].ravel() - [1, -2]).max() < 1e-3)
         True
         """
-        self._check_turn()
-        self.network.architecture.check_trainable()
-        outside = output_gradient is not None
-        if (y is None) != outside:
-            raise TypeError("y must be given, or output_gradient in place of it, and not both")
-        signed = checks.flag(signed_weights, "signed_weights")
-        if outside and (sample_weight is not None or signed or self.optimizer.searches):
-            raise ValueError("output_gradient must not be given with weights, or with LBFGS, which needs a loss")
-        with self._lock, self._turn():
-            if outside:
-                reader = self._reader(self.network, trains=True, loss=OUTPUT_GRADIENT)
-                samples = reader.samples(X, output_gradient, y_name="output_gradient")
-            elif signed:
-                reader = self._reader(self.network, trains=True)
-                samples = reader.samples(X, y)
-                weights = sample_weights(sample_weight, samples.n, signed=True)
-                samples = samples._replace(weights=weights, signed=True)
-            else:
-                samples = self.read(X, y, sample_weight, trains=True)
-            source = sources.Arrays(samples, None, False, None, self._batch(samples.n))
-            self.network.columns = self.network.columns or frames.names(X)
+        self._turn.check("partial_fit")
+        outside, settings = output_gradient is not None, self.settings
+        compatibility.check_step(settings, outside=outside)
+        with self._turn.lock, self._turn:
+            samples = self._checker("training").read_step(
+                X, y, sample_weight=sample_weight, signed_weights=signed_weights, output_gradient=output_gradient
+            )
+            batch = samples.n if settings.optimizer.searches else min(settings.batch_size, samples.n)
             self.state.resumed = False
-            loss, one = OUTPUT_GRADIENT if outside else None, samples.n <= source.batch
-            scores = Run(self, source, Hooks((), False), 1, loss, one=one).epoch()
-        wanted = () if outside else ("loss",) if signed else ("loss", "accuracy")
-        return {name: value for name, value in scores.items() if name in wanted}
+            make = self._steps.of_few if samples.n <= batch else self._steps.of_batches
+            options = self.network, settings, self.state, batch, OUTPUT_GRADIENT if outside else None
+            loop = FitLoop(self, Arrays(samples, None, False, None, batch), NO_CALLBACKS, 1, lambda: make(*options))
+            found = loop.epoch() or {}
+        wanted = () if outside else ("loss",) if samples.signed else ("loss", "accuracy")
+        return {name: value for name, value in found.items() if name in wanted}
 
     def apply_gradients(self, dW: Sequence[ArrayLike], db: Sequence[ArrayLike | None]) -> None:
         """Make one step of training with a gradient that you have, for example from `MLP.backward`.
@@ -589,37 +546,20 @@ class Trainer:
         >>> net.weights[0].tolist(), net.biases[0].tolist()
         ([[1.5], [3.0]], [0.5])
         """
-        self._check_turn()
-        self.network.architecture.check_trainable()
-        if self.optimizer.searches:
-            raise ValueError("optimizer must not be LBFGS for apply_gradients: it needs the loss at other parameters")
-        if self.settings.lazy:
-            raise ValueError("gradient must not be 'lazy' for apply_gradients")
-        with self._lock, self._turn():
-            dW, db = self.network.of_layers(dW, db, ("dW", "db"))
-            work, state = self._applying(), self.state
-            self.network.parameters.pack(dW, db, work.gradient)
+        self._turn.check("apply_gradients")
+        compatibility.check_apply(self.settings)
+        self.network._form.check_trainable()
+        with self._turn.lock, self._turn:
+            gradient, state = self.network._of_layers(dW, db, ("dW", "db")), self.state
+            steps = self._steps.of_gradient(self.network, self.settings, state)
             state.resumed, before = False, state.snapshot()
-            work.steps_done = state.step
-            work.run_once()
-            state.step += 1
+            steps.step(gradient)
             if not before[0].are_finite():
-                state.restore(before, self.optimizer)
+                state.restore(before, self.settings.optimizer)
                 raise FloatingPointError(
                     "a parameter is not finite after this step: the parameters are again those from before the call; "
-                    f"try a learning rate below {self.optimizer.learning_rate:g}"
+                    f"try a learning rate below {self.settings.optimizer.learning_rate:g}"
                 )
-
-    def _applying(self) -> Work:
-        """Return the work of a step with a given gradient, which is written to `Work.gradient`."""
-
-        def make() -> Work:
-            gradient = self.network.parameters.like_theta()
-            work = plan.apply(self.network.model, gradient, self._rule(), self.n_threads)
-            work.gradient = gradient
-            return work
-
-        return self._kept("apply", *self._key(), make)
 
     @classmethod
     def resume(cls, directory: str | os.PathLike, *, metrics: Sequence[Metric] | None = None) -> Trainer:
@@ -715,111 +655,22 @@ class Trainer:
         {'loss': 1.0}
         """
         network = self.network  # another thread may give the trainer another one
-        samples = self.read(X, y, sample_weight, network)
-        self.check_metrics(samples.y)
-        return self.score(samples, "these samples", network)
+        samples = SampleChecker(network._form, self.settings.resolved_loss).read(X, y, sample_weight)
+        compatibility.check_metrics(network, self.settings, samples.y)
+        return scores.scores_of(network, self.settings, samples, "these samples")
 
-    def score(self, samples: Samples, name: str, network: MLP | None = None) -> dict[str, float]:
-        """Compute the scores of checked samples.
+    def _score(self, samples: Samples, name: str) -> dict[str, float]:
+        """Return the scores of checked samples, whose name is for messages."""
+        return scores.scores_of(self.network, self.settings, samples, name)
 
-        Parameters
-        ----------
-        samples : Samples
-            The checked samples.
-        name : str
-            The name of the samples in an error message.
-        network : MLP, or None, default None
-            The network that the samples were checked for. None stands for the network of the trainer.
+    def _checker(self, use: Use = "scores") -> SampleChecker:
+        """Return the object that checks samples for the network and the loss."""
+        settings = self.settings
+        return SampleChecker(self.network._form, settings.resolved_loss, use, lazy=settings.lazy and use == "training")
 
-        Returns
-        -------
-        dict of str to float
-            The scores, as for `evaluate`.
-
-        Raises
-        ------
-        FloatingPointError
-            If the loss is not finite.
-        """
-        if not isinstance(samples, Samples):
-            raise TypeError(f"samples must be checked ones, got {type(samples).__name__}; use evaluate(X, y)")
-        loss, network = self.settings.resolved_loss, network or self.network
-        try:
-            scores = network.evaluate(samples, loss, self.n_threads)
-        except DivergedError:
-            raise FloatingPointError(f"the {loss.name} of {name} is not finite") from None
-        if "objective" in self.settings.scorers:
-            scores["objective"] = scores["loss"] + self.settings.penalty(network.weights)
-        others = {name: function for name, function in self.settings.scorers.items() if function is not None}
-        if others:
-            a = network.outputs(samples.X.array, n_threads=self.n_threads)
-            y = self._reader(network).in_units(samples.y)
-            decision = Decision(network.threshold, samples.y.by_output, loss.from_logits)
-            scores |= {name: score(function, y, a, samples.weights, decision) for name, function in others.items()}
-        return scores
-
-    def _check_turn(self, done: str = "trained") -> None:
-        """Raise RuntimeError if this thread, or one that it works for, is in the turn of this trainer already."""
-        if self._lock._is_owned() or self._owner in threads.idents()[1:]:  # waiting would never end
-            raise RuntimeError(f"a trainer must not be {done} by a callback or a block of its own call of fit")
-
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Note whose turn it is, inside the lock.
-
-        The lock is not in here: Ctrl-C between the start of a generator and its with statement would leave it closed.
-        """
-        self._owner = threading.get_ident()
-        try:
-            yield
-        finally:
-            self._owner = None
-
-    def check_metrics(self, y: Targets) -> None:
-        """Raise ValueError if a metric cannot be computed for targets of this kind."""
-        if "accuracy" in self.settings.scorers and not y.classes:
-            name = self.settings.resolved_loss.name
-            raise ValueError(f"metrics must not have 'accuracy' with {name}: its targets are no classes")
-        for name, function in self.settings.scorers.items():
-            if isinstance(function, OfClasses) and not y.classes:
-                raise ValueError(f"metrics must not have {name!r}, which needs classes: the targets are no classes")
-            if function is balanced_accuracy and y.by_output and self.network.sizes[-1] > 1:
-                raise ValueError(f"metrics must not have {name!r}, which needs one class for each sample")
-        n_out, loss = self.network.sizes[-1], self.settings.resolved_loss
-        if loss.target_count(n_out) != n_out:
-            for name in self.settings.scorers:
-                if name in METRICS and name != "objective":
-                    raise ValueError(f"metrics must not have {name!r} with {loss.name}: targets are not like outputs")
-
-    def read(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        network: MLP | None = None,
-        *,
-        trains: bool = False,
-    ) -> Samples:
-        """Check samples of the user, for training if `trains`, and return them in the form that the kernels read."""
-        reader = self._reader(network or self.network, trains=trains)
-        return reader.weighted(reader.samples(X, y), sample_weight)
-
-    def _reader(
-        self,
-        network: MLP,
-        *,
-        trains: bool = False,
-        loss: Loss | None = None,
-        columns: tuple[str, ...] | None = None,
-    ) -> Reader:
-        """Return the object that checks samples for a network and the loss, and for training if `trains`."""
-        loss = loss or self.settings.resolved_loss
-        model = network.model if columns is None else network.model._replace(columns=columns)
-        return Reader(model, loss, noisy=trains, lazy=trains and self.settings.lazy)
-
-    def _batch(self, n: int) -> int:
-        """Return the number of samples in a minibatch when there are n samples. `LBFGS` always uses all of them."""
-        return n if self.optimizer.searches else self.batch_size
+    def _steps_of(self, batch: int, *, l2_divided: bool = False) -> Steps:
+        """Return steps of `batch` samples with the present network, settings and state."""
+        return self._steps.of_batches(self.network, self.settings, self.state, batch, l2_divided=l2_divided)
 
     @property
     def averaged(self) -> MLP:
@@ -847,79 +698,28 @@ class Trainer:
             twin.parameters.assign(self.state.average)
         return twin
 
-    def work(self, batch: int, loss: Loss | None = None, *, one: bool = False) -> Work:
-        """Return the work of training steps of `batch` samples, with the present network, settings and state.
-
-        With a loss, it takes the place of the one in the settings. With `one`, the work is for a single step of `batch`
-        samples or fewer: the one of an earlier step serves, if it has room for them. So calls of `partial_fit` with
-        different numbers of samples need no new memory each, which took 0.3 ms a call.
-        """
-        loss = loss or self.settings.resolved_loss
-        slot, (key, parts) = loss is OUTPUT_GRADIENT, self._key(loss, batch)
-        if one and not self.settings.lazy and not self.optimizer.searches:
-            found, kept, _ = self._works.get(slot, (key, None, ()))
-            if kept is not None and kept.parts == 1 and found[-1] >= batch and found[:-1] == key[:-1]:
-                return kept
-            room = min(1 << (batch - 1).bit_length(), self.batch_size)
-            kept = self._kept(slot, *self._key(loss, room), lambda: self._make_work(room, loss))
-            if kept.parts == 1:  # with several parts, the gradient would be written to memory first
-                return kept
-        # A learner may take steps with its own loss, and with gradients from outside, in turns.
-        return self._kept(slot, key, parts, lambda: self._make_work(batch, loss))
-
-    def _kept(self, slot: object, key: tuple, parts: tuple, make: Callable[[], Work]) -> Work:
-        """Return the work in a slot, or a new one if the slot has another key. The old one is dropped first."""
-        if slot not in self._works or self._works[slot][0] != key:
-            self._works.pop(slot, None)
-            # Keeping `parts` alive makes sure that no other object gets one of their ids.
-            self._works[slot] = key, make(), parts
-        return self._works[slot][1]
-
-    def _key(self, *options: Any) -> tuple[tuple, tuple]:
-        """Return what a work depends on, by identity, and the objects themselves."""
-        network, settings, state = self.network, self.settings, self.state
-        state.suit(network.parameters, settings.optimizer, settings.average)  # an assignment may have been interrupted
-        if settings.average is not None:
-            state.begin_average()
-        parts = network, settings, state.vectors, state.average, network.scale_in_use
-        return (*map(id, parts), network.threshold, *options), parts
-
-    def _make_work(self, batch: int, loss: Loss) -> Work:
-        """Make the work of training steps for minibatches of `batch` samples."""
-        network, settings, state = self.network, self.settings, self.state
-        if self.optimizer.searches:
-            return plan.gradient(network.model, batch, settings.n_threads, loss, state.seed)
-        return plan.train(network.model, batch, settings.n_threads, loss, state.seed, self._rule())
-
-    def _rule(self) -> plan.Rule:
-        """Return the rule that updates the parameters, with the present settings and state."""
-        settings, state, optimizer = self.settings, self.state, self.optimizer
-        at = lambda t: optimizer.hyper(t, settings.learning_rate(t, state.history))  # noqa: E731
-        rate = settings.average.rate if settings.average else 0.0
-        return plan.Rule(
-            optimizer, state.vectors, at, settings.l1, settings.l2, settings.clip_value, settings.clip_norm,
-            settings.gradient == "stored", settings.lazy, state.average if rate else None, rate,
-        )  # fmt: skip
-
     def __copy__(self) -> Trainer:
         return copy.deepcopy(self)  # because two trainers must never share their state
 
-    def __getstate__(self) -> dict:
-        """Return the attributes without the lock, and without the work, whose memory knows its own address."""
-        return {**self.__dict__, "_works": {}, "_lock": None, "_owner": None}
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes without the lock, and without the works, whose memory knows its own address."""
+        return {**self.__dict__, "_turn": None, "_steps": None}
 
-    def __setstate__(self, state: dict) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock = threads.lock()
+        self._turn, self._steps = Turn(), StepMaker()
 
 
-def _check_known(unknown: Mapping[str, object], known: Collection[str]) -> None:
-    """Raise TypeError if `fit` was given an argument that it does not have, and say what to write instead."""
-    for name in unknown:
-        if name in NAMES:
-            hint = f"; it is a setting of the trainer: Trainer(..., {name}=...) or trainer.{name} = ..."
-        elif name == "verbose":
-            hint = "; progress=True shows a bar, progress='lines' writes lines, and progress=False shows nothing"
-        else:
-            hint = checks.meant(name, known)
-        raise TypeError(f"fit has no argument {name!r}{hint}")
+NO_CALLBACKS = CallbackList((), False)
+
+
+def _refuse(unknown: Mapping[str, object], method: Any) -> None:
+    """Raise TypeError because `fit` was given an argument that it does not have, and say what to write instead."""
+    name = next(iter(unknown))
+    if name in NAMES:
+        hint = f"; it is a setting of the trainer: Trainer(..., {name}=...) or trainer.{name} = ..."
+    elif name == "verbose":
+        hint = "; progress=True shows a bar, progress='lines' writes lines, and progress=False shows nothing"
+    else:
+        hint = checks.meant(name, inspect.signature(method).parameters)
+    raise TypeError(f"fit has no argument {name!r}{hint}")

@@ -136,7 +136,7 @@ class Dense(Layer):
             fields |= {"a": a.panels, "a_row": a.row, "a_panel": a.panel, "delta": at.delta.panels}
             fields |= program.groups(reading.sums, reading.groups) if reading.sums else {}
             fields |= {"zeros": a.zeros} if a.zeros else {}
-        return program.record(WEIGHTS, update=program.update, **fields, **program.share(self, at, reading is None))
+        return program.record(WEIGHTS, update=program.update, **fields, **program.share(self, reading is None))
 
     def effort(self, at: Place) -> tuple[int, int]:
         memory = at.program.memory

@@ -1,0 +1,177 @@
+"""This module holds `Computer`, which computes with a network: outputs, scores, gradients and traces."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import plan, threads
+from .memory import Model
+from .records import address
+from .runner import DivergedError, Samples
+from .works import Works
+
+WORKS = 2
+"""The number of works that a network remembers, for example one for predictions and one for scores."""
+
+
+class Gradients(NamedTuple):
+    """`Gradients` has the mean loss of samples, and its derivatives."""
+
+    loss: float
+    blocks: dict[str, np.ndarray]
+    """The gradient of each block of parameters, by its name."""
+    inputs: np.ndarray | None
+    """The derivative with respect to each input, before `shift` and `scale`."""
+
+
+class Computer:
+    """`Computer` computes with a network. One thread at a time uses it.
+
+    Parameters
+    ----------
+    model : Model
+        The network. You may assign another model when the network has changed.
+
+    Attributes
+    ----------
+    lock : RLock
+        Whoever changes the network holds this lock.
+    """
+
+    def __init__(self, model: Model):
+        self._model, self._works, self.lock = model, Works(WORKS), threads.lock()
+
+    @property
+    def model(self) -> Model:
+        """The network."""
+        return self._model
+
+    @model.setter
+    def model(self, model: Model) -> None:
+        self._model = model
+        self._works.clear()  # which hold the memory of the old model
+
+    def activations(
+        self,
+        n: int,
+        blocks: Iterable[tuple[int, Any]],
+        layer: int,
+        n_threads: int | None,
+        refuse: Callable[[Any, int], None],
+    ) -> np.ndarray:
+        """Compute the activations a^l of a layer for n samples.
+
+        Parameters
+        ----------
+        n : int
+            The number of samples.
+        blocks : iterable of (int, Inputs)
+            The inputs in blocks, each with the number of its first sample.
+        layer : int
+            The layer l, from 1 to L.
+        n_threads : int or None
+            The number of threads. With None, as many as the work is worth.
+        refuse : function
+            What is called with a dense block, and the number of its first sample, if the block seems to have a number
+            that is not finite. It raises an error if that is so.
+
+        Returns
+        -------
+        array of shape (n, n_l)
+            The activations.
+        """
+        threads.check_entry(self.lock)
+        model = self._model
+        out = np.empty((n, model.sizes[layer]), model.dtype)
+        for first, block in blocks:
+            with self.lock:
+                rows = len(block.array)
+                batch = min(1 << max(0, rows - 1).bit_length(), plan.ROWS)
+                options = batch, n_threads, layer
+                make = functools.partial(plan.predict, self._model, *options)
+                work, outputs = self._works.get(make, (self._model, plan.predict), *options)
+                with work.reading(Samples(block)):
+                    outputs.set(out=address(out) + first * out.strides[0])
+                    work.finish()
+                if work.step["odd"]:
+                    work.step.set(odd=0)
+                    if not block.sparse:  # the values of a sparse matrix have been checked
+                        refuse(block, first)
+        return out
+
+    def scores(self, samples: Samples, loss: Any, n_threads: int | None) -> dict[str, float]:
+        """Compute the mean loss over samples, and the accuracy if the targets are classes.
+
+        Raises
+        ------
+        DivergedError
+            If the loss is not finite.
+        """
+        threads.check_entry(self.lock)
+        with self.lock:
+            work = self._work(plan.evaluate, samples.n, n_threads, loss)
+            with work.reading(samples):
+                work.finish()
+                return work.scores(samples.y.classes)
+
+    def differentiate(
+        self,
+        samples: Samples,
+        loss: Any,
+        seed: int | None = None,
+        n_threads: int | None = None,
+        *,
+        inputs: bool = False,
+        weights: bool = True,
+    ) -> Gradients:
+        """Compute the mean loss over samples and the gradients that are wanted.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss is not finite.
+        """
+        threads.check_entry(self.lock)
+        with self.lock:
+            model, dX = self._model, None
+            work = self._work(plan.gradient, samples.n, n_threads, loss, seed, inputs, weights)
+            with work.reading(samples):
+                if inputs:
+                    dX = np.empty((samples.n, model.sizes[0]), model.dtype)
+                    out, T = work.to_inputs
+                    out.set(out=address(dX))
+                    model.parameters.transpose(model.layers[0].blocks()[0], T)
+                try:
+                    work.finish()
+                except DivergedError:
+                    raise FloatingPointError(f"the {loss.name} of these samples is not finite") from None
+                mean = work.scores(False)["loss"]
+            if dX is not None:
+                with np.errstate(all="ignore"):
+                    dX *= model.scale[: model.sizes[0]]
+            return Gradients(mean, model.parameters.unpack(work.gradient) if weights else {}, dX)
+
+    def trace(self, samples: Samples, loss: Any) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+        """Compute all z^l and a^l and, with a loss, all delta^l, for each sample."""
+        threads.check_entry(self.lock)
+        with self.lock:
+            work, *groups = self._work(plan.trace, samples.n, None, loss)
+            values = []
+            with work.reading(samples):
+                for records in groups:
+                    sizes = zip(self._model.sizes[1:], records, strict=False)
+                    values.append([np.empty((samples.n, n), self._model.dtype) for n, _ in sizes])
+                    for record, array in zip(records, values[-1], strict=True):
+                        record.set(out=address(array))
+                work.finish()
+        return values[0], values[1], values[2]
+
+    def _work(self, make: Callable, n: int, n_threads: int | None, *options: Any) -> Any:
+        """Return the work that `make` makes for n samples."""
+        batch = n if make is plan.gradient else min(1 << max(0, n - 1).bit_length(), plan.ROWS)
+        options = batch, n_threads, *options
+        return self._works.get(functools.partial(make, self._model, *options), (self._model, make), *options)

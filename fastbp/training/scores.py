@@ -1,0 +1,90 @@
+"""This module computes the scores of samples: the loss, the accuracy, and the metrics of a trainer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data.arrays import KINDS
+from ..data.inputs import Inputs
+from ..data.samples import SampleChecker
+from ..engine import plan
+from ..engine.runner import DivergedError, Samples
+from ..metrics import score
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from ..network.mlp import MLP
+
+
+def scores_of(network: MLP, settings: Settings, samples: Samples, name: str) -> dict[str, float]:
+    """Return the scores of checked samples, as `Trainer.evaluate` does.
+
+    Parameters
+    ----------
+    network : MLP
+        The network.
+    settings : Settings
+        The settings of the trainer.
+    samples : Samples
+        The samples.
+    name : str
+        The name of the samples in an error message.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is not finite.
+    """
+    loss = settings.resolved_loss
+    try:
+        scores = network._computer.scores(samples, loss, settings.n_threads)
+    except DivergedError:
+        raise FloatingPointError(f"the {loss.name} of {name} is not finite") from None
+    if "objective" in settings.scorers:
+        scores["objective"] = scores["loss"] + settings.penalty(network.weights)
+    if any(function is not None for function in settings.scorers.values()):
+        a = network.outputs(samples.X.array, n_threads=settings.n_threads)
+        scores |= metrics_of(network, settings, samples, a)
+    return scores
+
+
+def scores_of_outputs(network: MLP, settings: Settings, samples: Samples, a: np.ndarray, name: str) -> dict[str, float]:
+    """Return the scores of outputs that are known already, for example the mean of several networks.
+
+    Parameters
+    ----------
+    network : MLP
+        A network, whose targets have the unit of the samples.
+    settings, samples, name
+        As for `scores_of`.
+    a : array of shape (n, n_out)
+        The outputs, in the unit of the user.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is not finite.
+    """
+    loss, inside = settings.resolved_loss, np.ascontiguousarray(a)
+    if network._targets is not None:
+        inside = ((a - network.target_shift) / network.target_scale).astype(a.dtype)
+    batch = min(1 << max(0, samples.n - 1).bit_length(), plan.ROWS)
+    work = plan.score(a.shape[1], a.dtype, batch, settings.n_threads, loss)
+    try:
+        with work.reading(samples._replace(X=Inputs(inside, KINDS[a.dtype]))):
+            work.finish()
+            scores = work.scores(samples.y.classes)
+    except DivergedError:
+        raise FloatingPointError(f"the {loss.name} of {name} is not finite") from None
+    return scores | metrics_of(network, settings, samples, a)
+
+
+def metrics_of(network: MLP, settings: Settings, samples: Samples, a: np.ndarray) -> dict[str, float]:
+    """Return the metrics of outputs by their names, without those that kernels compute."""
+    others = {name: function for name, function in settings.scorers.items() if function is not None}
+    y, decision = None, samples.y.decision
+    if others:
+        y = SampleChecker(network._form, settings.resolved_loss).in_units(samples.y)
+    return {name: score(function, y, a, samples.weights, decision) for name, function in others.items()}
