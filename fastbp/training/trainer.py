@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Never
 
-from ..base import checks, hints
+from ..base import checks, hints, model_files
 from ..base.history import History
 from ..base.value_objects import call
 from ..callbacks import Callback
