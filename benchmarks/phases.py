@@ -21,10 +21,10 @@ from numba.extending import intrinsic
 
 from fastbp.engine import kernel_cache, threads
 from fastbp.engine.runner import Work
-from fastbp.kernels.loop import phase_count, team
+from fastbp.kernels.loop import begin, team
 from fastbp.kernels.simd.memory import array_at, call, record_at
 from fastbp.kernels.simd.target import TILE_ROWS
-from fastbp.kernels.structs import OPERATION, PHASE, STEP, divide, rows_of
+from fastbp.kernels.structs import OPERATION, PHASE, STEP, divide
 
 
 @intrinsic
@@ -39,17 +39,16 @@ def ticks(typingctx):
 
 
 @njit(error_model="numpy", nogil=True)
-def timed_run(address, p, k, t, spent):
+def timed_run(address, p, t, spent):
     """`loop.run`, which adds the ticks of operation i to spent[t, i], and when it ended to the last place."""
     step = record_at(address, STEP)
     phase = array_at(step.phases, step.phase_count, PHASE)[p]
     operations = array_at(step.operations, phase.last, OPERATION)
-    start, rows, _, _, _ = rows_of(step, k)
-    first, last = divide((rows + TILE_ROWS - 1) // TILE_ROWS, t, step.threads)
-    first, last = first * TILE_ROWS, min(last * TILE_ROWS, rows)
+    first, last = divide((step.rows + TILE_ROWS - 1) // TILE_ROWS, t, step.threads)
+    first, last = first * TILE_ROWS, min(last * TILE_ROWS, step.rows)
     for i in range(phase.first, phase.last):
         began = ticks()
-        call(operations[i].kernel, (address, operations[i].record, k, t, start, first, last))
+        call(operations[i].kernel, (address, operations[i].record, t, first, last))
         spent[t, i] += ticks() - began
     spent[t, -1] = ticks()
 
@@ -58,13 +57,13 @@ def timed_run(address, p, k, t, spent):
 def timed_loop(address, first, last, spent):
     """`loop.loop`, whose thread t also adds the ticks that it waits at the end of phases to the last place but one."""
     for k in range(first, last):
-        for p in range(phase_count(address)):
-            threads = team(address, p, k)
+        for p in range(begin(address, k)):
+            threads = team(address, p)
             if threads == 1:
-                timed_run(address, p, k, 0, spent)
+                timed_run(address, p, 0, spent)
             else:
                 for t in prange(threads):
-                    timed_run(address, p, k, np.int64(t), spent)
+                    timed_run(address, p, np.int64(t), spent)
                 joined = ticks()
                 for t in range(threads):
                     spent[t, -2] += joined - spent[t, -1]
@@ -94,22 +93,29 @@ def profile(case: Case, n_threads: int | None = None, rounds: int = 15) -> tuple
     works = [case.trainer(n_threads, gradient=gradient) for gradient in ("fused", "fused", "stored")]
     for trainer in works:
         trainer.fit(X[: 2 * case.batch], y[: 2 * case.batch])
-    samples = works[0].read(X, y)._replace(order=np.random.default_rng(0).permutation(case.n))
-    full, bare, stored = (trainer.work(case.batch) for trainer in works)
-    bare.memory.layers["transposed"] = 0
-    steps, tables = min(case.steps, max(2, int(4e9 / case.operations))), []
-    for work in (full, bare, stored):
+    samples = works[0]._checker("training").read(X, y)
+    samples = samples._replace(order=np.random.default_rng(0).permutation(case.n))
+    steps, tables, names = min(case.steps, max(2, int(4e9 / case.operations))), [], []
+    for number, trainer in enumerate(works):
+        work = trainer._steps_of(case.batch).work
         with work.reading(samples):
+            if number == 1:
+                for record in work.records:
+                    record.set(**{"transposed": 0} if "transposed" in record.fields else {})
             work.hyperparameters.lay_down(0, steps)
             count = work.threads
-            tables.append(np.median([measure(work, steps, count) for _ in range(rounds)][1:], axis=0))
-    kernels, (table, without, summed) = kernel_cache.names(), tables
-    names = [kernels[kernel].split("-")[0] for kernel, _ in full.operations]
-    at = names.index("learn")
-    sums = summed[:, [kernels[kernel].split("-")[0] for kernel, _ in stored.operations].index("gradient")]
-    split = [sums, without[:, at] - sums, table[:, at] - without[:, at]]
-    names = [*names[:at], "gradient", "update", "transpose", *names[at + 1 :], "waiting", "step"]
-    return np.column_stack([table[:, :at], *split, table[:, at + 1 :]]), names
+            table = np.median([measure(work, steps, count) for _ in range(rounds)][1:], axis=0)
+        found = [kernel_cache.names()[kernel].split("-")[0] for kernel, _ in work.operations]
+        learns = [i for i, name in enumerate(found) if name.startswith(("learn", "gradient", "apply"))]
+        tables.append(table[:, learns].sum(axis=1) if number else np.delete(table, learns, axis=1))
+        names = names or [name for i, name in enumerate(found) if i not in learns]
+        if not number:
+            whole = table[:, learns].sum(axis=1)
+        elif number == 2:
+            sums = table[:, [i for i, name in enumerate(found) if name.startswith("gradient")]].sum(axis=1)
+    split = [sums, tables[1] - sums, whole - tables[1]]
+    names = [*names, "waiting", "step", "gradient", "update", "transpose"]
+    return np.column_stack([tables[0], *split]), names
 
 
 def main() -> None:

@@ -331,7 +331,7 @@ class Kernel(NamedTuple):
 @functools.lru_cache(256)
 def _tag(option: Any, dtype: np.dtype) -> str:
     """Return what an argument of a kernel factory adds to its name: text, a number, or a digest of formulas."""
-    return str(option) if isinstance(option, str | int) else option.digest(dtype)
+    return str(option) if isinstance(option, str | int | None) else option.digest(dtype)
 
 
 _addresses: dict[str, int] = {}

@@ -9,7 +9,6 @@ import numpy as np
 from ..kernels.panels import aligned, lanes_of, round_up
 from ..kernels.row_losses import room
 from ..kernels.structs import MATRIX, STEP
-from ..kernels.zero_skipping import SCRATCH
 from .blocks import Parameters
 from .buffers import Buffer, pays, zeros_of
 from .layers.base import Layer
@@ -116,7 +115,7 @@ class Memory:
             for k, each in enumerate((a, delta))
         )
         self.costs, self.hits = (aligned(rows * (targets > 0), np.float64) for _ in range(2))
-        size = max(room(self.lanes, self.sizes[-1], targets), SCRATCH * self.lanes**2 * backward)
+        size = room(self.lanes, self.sizes[-1], targets)
         self.scratch = aligned(n_threads * size, self.dtype)
         self.step = Record(STEP, stride=self.stride, scratch=self.scratch, room=size)
         shift, scale = (aligned(round_up(targets, self.lanes), self.dtype) for _ in range(2))

@@ -150,7 +150,7 @@ class Program:
         self._phases: list[tuple[int, int, bool, bool]] = []
         self._operations: list[Operation] = []
         self._needed: list[tuple[Kernel, Callable[[int], None]]] = []
-        self._groups: dict[Callable, dict[str, Any]] = {}
+        self._groups: dict[tuple, dict[str, Any]] = {}
 
     def kernel(self, factory: Callable, *options: object) -> Kernel:
         """Return the kernel of a factory for the dtype of the network, or a kernel that is the same for all dtypes."""
@@ -164,16 +164,16 @@ class Program:
             self._needed.append((kernel, lambda found, name=name: made.set(**{name: found})))
         return made
 
-    def groups(self, factory: Callable, sizes: tuple[int, ...]) -> dict[str, Any]:
+    def groups(self, factory: Callable, sizes: tuple[int, ...], *options: object) -> dict[str, Any]:
         """Return the fields `groups` and `group_count` of a record, for kernels of groups of so many panels."""
-        if factory not in self._groups:
+        if (factory, options) not in self._groups:
             groups = np.zeros(len(sizes), GROUP)
             groups["panels"] = sizes
             for i, n in enumerate(sizes):
                 place = groups["kernel"][i : i + 1]
-                self._needed.append((self.kernel(factory, n), lambda found, place=place: place.fill(found)))
-            self._groups[factory] = {"groups": groups, "group_count": len(sizes)}
-        return self._groups[factory]
+                self._needed.append((self.kernel(factory, n, *options), lambda found, place=place: place.fill(found)))
+            self._groups[factory, options] = {"groups": groups, "group_count": len(sizes)}
+        return self._groups[factory, options]
 
     def block(self, block: Block, rule: Rule | None) -> Record:
         """Return the BLOCK record of a block of parameters. With a rule, it says how the block is updated."""

@@ -54,6 +54,11 @@ class Record:
                 self._kept[name], value = value, value.address
             view[place] = value
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the fields."""
+        return tuple(self._places)
+
     def __getitem__(self, name: str) -> float:
         """Return the value of a field."""
         view, place = self._places[name]

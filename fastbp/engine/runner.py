@@ -190,6 +190,11 @@ class Work:
         """The OPERATION records of the program that read samples last."""
         return self._program.operations
 
+    @property
+    def records(self) -> list[Record]:
+        """The records of the operations of this program."""
+        return self._program.records
+
     def __enter__(self) -> Work:
         return self
 

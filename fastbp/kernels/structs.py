@@ -132,7 +132,7 @@ BLOCK = _record("at hyper", "l1 l2")
 first step. `l1` and `l2` are the strengths of its regularization."""
 
 WEIGHTS = _record(
-    "n_in n_out a a_row a_panel delta zeros update W b T transposed biased stored groups group_count "
+    "n_in n_out a a_row a_panel delta zeros update W b T transposed biased groups group_count "
     "before before_extra total total_extra"
 )
 """The parameters of a layer with weights, and what their gradient is summed from.
@@ -141,8 +141,7 @@ WEIGHTS = _record(
   a^{l-1} are `a_row` values apart, and its panels are `a_panel` values apart. If the kernels leave zeros out, `zeros`
   is its ZEROS record, and `groups` holds `group_count` GROUP records.
 - `update` is the UPDATE record. `W` and `b` are the BLOCK records of the weights and of the biases. If `biased` is 0,
-  the biases stay 0. If `transposed` is 1, the transposed weights begin at position `T` of the copy. If `stored` is 1,
-  the gradient is written to memory.
+  the biases stay 0. If `transposed` is 1, the transposed weights begin at position `T` of the copy.
 - All layers together cost `total` rows + `total_extra`, and those before this one `before` rows + `before_extra`; see
   `update.py`.
 """

@@ -25,15 +25,15 @@ class Reading(NamedTuple):
     groups: tuple[int, ...]
     learn: Callable
     gradient: Callable
-    sums: Callable | None = None
-    """The kernels that sum the gradient of a group, if the operation calls some."""
+    line: Callable | None = None
+    """The kernels of groups that the last two call, if they call some."""
 
 
 READINGS = {
     "dense": Reading(dense.dense, dense.GROUPS, update.learn, update.gradient),
     "zeros": Reading(
         zero_skipping.without_zeros, zero_skipping.GROUPS, zero_skipping.learn_without_zeros,
-        zero_skipping.gradient_without_zeros, zero_skipping.sums_without_zeros,
+        zero_skipping.gradient_without_zeros, zero_skipping.line_without_zeros,
     ),
     "entries": Reading(csr.of_entries, csr.GROUPS, csr.learn_entries, csr.gradient_entries),
 }  # fmt: skip
@@ -114,7 +114,7 @@ class Dense(Layer):
         reading, options = READINGS[at.a.form], ()
         if rule is not None:
             options = rule.optimizer, rule.shaped, *((rule.lazy,) if at.a.form == "entries" else ())
-        made = self._weights(at, rule, reading, stored=rule is None)
+        made = self._weights(at, rule, reading)
         factory = reading.gradient if rule is None else reading.learn
         return [(at.program.kernel(factory, *options), made)]
 
@@ -124,17 +124,19 @@ class Dense(Layer):
     def bound(self, at: Place) -> list[Operation]:
         return [(at.program.kernel(update.bound), self._weights(at, None))]
 
-    def _weights(self, at: Place, rule: Rule | None, reading: Reading | None = None, stored: bool = False) -> Record:
+    def _weights(self, at: Place, rule: Rule | None, reading: Reading | None = None) -> Record:
         """Return the WEIGHTS record. With a reading, it has what the gradient is summed from."""
         program, a, blocks = at.program, at.a, self.blocks()
         W, b = (program.block(block, rule) for block in blocks)
-        fields = {"n_in": self.n_in, "n_out": self.n_out, "W": W, "b": b, "biased": self.biased, "stored": stored}
+        fields = {"n_in": self.n_in, "n_out": self.n_out, "W": W, "b": b, "biased": self.biased}
         layout = program.model.parameters.layout
         if blocks[0].transposed:
             fields |= {"transposed": True, "T": layout.T[blocks[0].name]}
         if reading is not None:
             fields |= {"a": a.panels, "a_row": a.row, "a_panel": a.panel, "delta": at.delta.panels}
-            fields |= program.groups(reading.sums, reading.groups) if reading.sums else {}
+            if reading.line is not None:
+                options = (None, False) if rule is None else (rule.optimizer, rule.shaped)
+                fields |= program.groups(reading.line, reading.groups, *options)
             fields |= {"zeros": a.zeros} if a.zeros else {}
         return program.record(WEIGHTS, update=program.update, **fields, **program.share(self, reading is None))
 
