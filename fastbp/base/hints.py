@@ -42,7 +42,7 @@ ASSIGNED = NETWORK | dict.fromkeys(
     ("activation", "output", "init", "dropout", "input_noise", "max_norm", "bias", "seed"),
     "this argument of MLP cannot be changed later; make a new network",
 )
-"""The hints for names that nobody can assign to an `MLP`: those above, and arguments that are no attributes."""
+"""The hints for names that nobody can assign to an `MLP`: those above, and arguments that are not attributes."""
 
 TRAINER = _by_name({
     "train": "fit(X, y, epochs=...) trains the network",

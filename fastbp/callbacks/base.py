@@ -127,9 +127,9 @@ class Callback:
     every : int or None, default 1
         How often `fit` calls `on_batch_begin` and `on_batch_end`. Set it in your class, or on an object of it.
 
-        With an int k, which must be at least 1, `fit` calls `on_batch_end` after the steps k, 2k, 3k, ... of the
-        trainer, and `on_batch_begin` before the steps 1, k + 1, 2k + 1, ... A larger k is faster, because the compiled
-        code must return to Python for each call.
+        With an int k, which must be at least 1, `fit` calls `on_batch_end` after every k-th step of the trainer, and
+        `on_batch_begin` before the steps 1, k + 1, 2k + 1 and so on. A larger k is faster, because the compiled code
+        must return to Python for each call.
 
         With None, `fit` calls the hooks only when the compiled code returns to Python anyway. That is about 20 times a
         second, and at the end of each epoch. It takes almost no time, and is right for a display.
