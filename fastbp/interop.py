@@ -268,13 +268,12 @@ def _classes(network: MLP, output: str, given: ArrayLike | None) -> dict[str, An
     if output == "sigmoid" and n_out > 1:
         if given is not None:
             raise ValueError(f"classes must be None for several sigmoid outputs, got {given!r}")
-        several = np.zeros((2, n_out), int)  # two labels in a row make the binarizer one of several labels
-        several[:, :2] = 1
-        binarizer = preprocessing.LabelBinarizer().fit(several)
+        labels: np.ndarray = np.zeros((2, n_out), int)
+        labels[:, :2] = 1  # rows with two labels tell the binarizer that a sample may have several
     else:
         count = max(n_out, 2)
         labels = np.arange(count) if given is None else np.asarray(given)
         if labels.shape != (count,) or len(np.unique(labels)) != count or (np.sort(labels) != labels).any():
             raise ValueError(f"classes must be {count} different names in increasing order, got {given!r}")
-        binarizer = preprocessing.LabelBinarizer().fit(labels)
+    binarizer = preprocessing.LabelBinarizer().fit(labels)
     return {"_label_binarizer": binarizer, "classes_": binarizer.classes_}

@@ -64,26 +64,16 @@ TRAINER = _by_name({
 def refuse(of: type, name: str, hints: Mapping[str, str], known: Iterable[str] = ()) -> NoReturn:
     """Raise AttributeError for a name that objects of a class do not have.
 
-    Parameters
-    ----------
-    of : type
-        The class.
-    name : str
-        The name.
-    hints : mapping of str to str
-        The hints for some names. Any other name gets the name of `known` that is most like it.
-    known : iterable of str
-        Names that exist.
+    The message has the hint for this name or, without one, the name of `known` that is most like it.
     """
     hint = f": {hints[name]}" if name in hints else checks.meant(name, known)
     raise AttributeError(f"{of.__name__} has no attribute {name!r}{hint}", name=name)
 
 
 def check_own(of: object, base: type, name: str, hints: Mapping[str, str], known: Iterable[str]) -> None:
-    """Raise AttributeError if somebody assigns an attribute that objects of the class `base` do not have.
+    """Refuse to assign an attribute that objects of the class `base` do not have. `known` has those without properties.
 
-    Objects of derived classes, which users write, may have attributes of their own. The other parameters are those of
-    `refuse`; `known` lists the attributes that are not properties.
+    Objects of derived classes, which users write, may have attributes of their own.
     """
     if type(of) is base and not hasattr(base, name) and name not in known:
         refuse(base, name, hints, [*known, *(each for each in dir(base) if not each.startswith("_"))])
