@@ -16,8 +16,6 @@ def _by_name(table: Mapping[str, str]) -> dict[str, str]:
     return {name: hint for names, hint in table.items() for name in names.split()}
 
 
-SCORE = "fastbp.Trainer(net, loss=...).evaluate(X, y) computes the loss, the accuracy and metrics"
-
 NETWORK = _by_name({
     "fit train train_on_batch partial_fit zero_grad step":
         "fastbp.Trainer(net, loss=..., optimizer=...).fit(X, y) trains a network",
@@ -25,7 +23,7 @@ NETWORK = _by_name({
     "predict_proba forward decision_function":
         "predict(X) computes the outputs, which are probabilities if the output is 'softmax' or 'sigmoid'",
     "predict_log_proba": "np.log(net.predict(X)) computes the logarithms of the outputs",
-    "score loss": SCORE,
+    "evaluate score loss": "fastbp.Trainer(net, loss=...).evaluate(X, y) computes the loss, the accuracy and metrics",
     "get_weights coefs_ intercepts_ named_parameters trainable_variables":
         "weights and biases are lists of copies, and theta is one vector of all parameters",
     "eval": "a network has no modes: only training uses dropout and noise, and predict never does",
@@ -49,6 +47,7 @@ TRAINER = _by_name({
     "train_on_batch": "partial_fit(X, y) makes one step",
     "compile": "assign the settings, for example trainer.loss = 'huber'",
     "predict predict_classes predict_proba": "trainer.network.predict(X) computes the outputs",
+    "score": "evaluate(X, y) computes the loss, the accuracy and metrics",
     "model": "trainer.network is the network",
     "save":
         "trainer.network.save(path) writes the network, and the callback fastbp.Checkpoint the state of the training",
