@@ -17,7 +17,7 @@ from .engine import kernel_cache, threads
 from .kernels.simd.target import registers
 
 SETS = {(512, 32): "AVX-512", (256, 16): "AVX2", (128, 16): "SSE2"}
-"""The names of instruction sets by the width and the number of their registers. Other machines than x86 have others."""
+"""The names of instruction sets of x86 by the width and the number of their registers."""
 
 
 def processor() -> str:
@@ -69,13 +69,7 @@ def rows() -> Iterator[tuple[str, str]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Carry out the command.
-
-    Parameters
-    ----------
-    arguments : list of str or None, default None
-        The arguments. With None, they are those of the command line.
-    """
+    """Carry out the command with these arguments, or with those of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m fastbp", description="Show what fastbp has found on this machine: its processor and its cache."
     )

@@ -27,16 +27,10 @@ def __dir__() -> list[str]:
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """The NumPy dtype for each type code of an IDX header."""
 
-SPLITS = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
-"""The names of the files with the images and the labels of each part of MNIST."""
+SPLITS = {"train": "train", "test": "t10k"}
+"""The beginning of the names of the files of each part of MNIST."""
 
-MIRRORS = (
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-)
+MIRRORS = "https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"
 """The web directories that `download_mnist` tries by default, in this order."""
 
 CHECKSUMS = {
@@ -171,7 +165,8 @@ def load_mnist(
     >>> X.shape, y
     ((2, 784), array([7, 2]))
     """
-    images_path, labels_path = (_find(Path(root), name) for name in SPLITS[checks.choice(split, "split", SPLITS)])
+    name = SPLITS[checks.choice(split, "split", SPLITS)]
+    images_path, labels_path = (_find(Path(root), f"{name}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
     images, labels = read_idx(images_path, limit=LIMIT), read_idx(labels_path, limit=LIMIT)
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
         raise ValueError(f"{images_path} must hold uint8 (n, 28, 28), got {images.dtype} {images.shape}")
@@ -207,7 +202,7 @@ def download_mnist(root: str | os.PathLike[str], *, mirrors: Iterable[str] = MIR
     Raises
     ------
     ConnectionError
-        If no mirror sends a file with the right content. The other files stay in the directory.
+        If no mirror sends a file with the right content. Files that are complete already stay.
     OSError
         If a file cannot be written. The function writes each file completely or not at all.
     ValueError

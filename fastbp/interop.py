@@ -38,12 +38,12 @@ def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
     Parameters
     ----------
     network : MLP
-        The network that gets the parameters. Its layers must have the sizes of the module's layers. The function copies
-        no activations: choose the same ones for the network.
+        The network that gets the parameters. Its layers must have the sizes of the module's layers. The function does
+        not copy the activation functions: choose the same ones for the network.
     state_dict : mapping of str to tensor or array
         The result of ``module.state_dict()``. For each layer, in order, it must have a weight of shape (n_out, n_in),
-        named "weight" or "<layer>.weight", and a bias of shape (n_out,), named "bias" or "<layer>.bias". A layer
-        without biases in the network must have none in the mapping. The function converts values to the dtype of the
+        named "weight" or "<layer>.weight", and a bias of shape (n_out,), named "bias" or "<layer>.bias". For a layer
+        without biases in the network, it must not have a bias. The function converts values to the dtype of the
         network.
 
     Raises
@@ -81,7 +81,8 @@ def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
         if kind == "weight" and array.ndim != 2:
             raise ValueError(f"{name} must have shape (n_out, n_in), got {array.shape}")
         arrays[kind][layer] = array.T
-    layers, biased = list(arrays["weight"]), network.architecture.bias
+    layers = list(arrays["weight"])
+    biased = [b is not None for b in network.biases]
     if [layer for l, layer in enumerate(layers) if l >= len(biased) or biased[l]] != list(arrays["bias"]):
         which = "" if all(biased) else " that has biases"
         raise ValueError(f"state_dict must have a weight and a bias for each layer{which}, got {list(state_dict)}")
@@ -102,7 +103,7 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
         The names of the module's parameters, as in ``module.state_dict()``: weight and bias of the first layer, then of
         the second layer, and so on, without the biases that do not exist. All names must be different. With None, the
         names are those of a `torch.nn.Sequential` with one activation after each layer: "0.weight", "0.bias",
-        "2.weight", "2.bias", ...
+        "2.weight", "2.bias" and so on.
 
     Returns
     -------
@@ -136,30 +137,28 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
     """
     torch = extras.package("torch", "to_torch")
     check_network(network)
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for l, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
         found |= {f"{2 * l}.weight": np.ascontiguousarray(W.T)} | ({} if b is None else {f"{2 * l}.bias": b})
-    tensors = [torch.from_numpy(array) for array in found.values()]
-    names = found if names is None else names
-    names = list(names)
-    if len(names) != len(tensors) or len({*names}) != len(names):
+    names = list(found if names is None else names)
+    if len(names) != len(found) or len({*names}) != len(names):
         got = f"{len(names)}, {len({*names})} of them different"
-        raise ValueError(f"names must be {len(tensors)}, a weight and a bias for each layer, got {got}")
-    return dict(zip(names, tensors, strict=True))
+        raise ValueError(f"names must be {len(found)}, a weight and a bias for each layer, got {got}")
+    return dict(zip(names, map(torch.from_numpy, found.values()), strict=True))
 
 
 def from_sklearn(estimator: BaseEstimator) -> MLP:
-    """Make a network of a fitted `MLPClassifier` or `MLPRegressor` of scikit-learn, or of `fastbp.sklearn`.
+    """Make a network from a fitted `MLPClassifier` or `MLPRegressor` of scikit-learn, or of `fastbp.sklearn`.
 
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        The fitted estimator. It stays as it is.
+        The fitted estimator. It does not change.
 
     Returns
     -------
     MLP
-        A network with the same activation functions and copies of the parameters, in their dtype. The column k of its
+        A network with the same activation functions and copies of the parameters, in their dtype. Column k of its
         outputs belongs to ``estimator.classes_[k]``.
 
     Raises
@@ -180,9 +179,11 @@ def from_sklearn(estimator: BaseEstimator) -> MLP:
         raise TypeError(
             f"estimator must be a fitted MLPClassifier or MLPRegressor, got {estimator!r}; call its method fit first"
         )
-    if isinstance(getattr(estimator, "network_", None), MLP):  # of fastbp.sklearn
-        return estimator.network_.astype(estimator.network_.dtype)
-    outputs = {**OF_SCIKIT_LEARN, "exp": ActivationFormula(partial(apply, "exp"), name="exp")}
+    own = getattr(estimator, "network_", None)
+    if isinstance(own, MLP):  # the estimator is one of fastbp.sklearn
+        return own.astype(own.dtype)
+    outputs: dict[str, str | Activation] = {**OF_SCIKIT_LEARN}
+    outputs["exp"] = ActivationFormula(partial(apply, "exp"), name="exp")
     sizes = [estimator.coefs_[0].shape[0], *(W.shape[1] for W in estimator.coefs_)]
     activation, output = OF_SCIKIT_LEARN[estimator.activation], outputs[estimator.out_activation_]
     network = MLP(sizes, activation=activation, output=output, dtype=estimator.coefs_[0].dtype, seed=0)
@@ -202,8 +203,8 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
     network : MLP
         The network. Its hidden layers must have the same activation function: identity, sigmoid, tanh or relu.
     classes : array of shape (n_classes,) or None, default None
-        The names of the classes, in increasing order. With None, they are 0, 1, ... For several sigmoid outputs, each
-        of which is a label of its own, it must be None.
+        The names of the classes, in increasing order. With None, they are 0, 1 and so on. It must be None for several
+        sigmoid outputs, because each of these is a label of its own.
 
     Returns
     -------
@@ -213,7 +214,7 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
     Raises
     ------
     ValueError
-        If scikit-learn has no such network, or if the classes do not fit.
+        If scikit-learn does not have networks of this kind, or if the classes do not fit.
     TypeError
         If `network` is not an MLP.
     ImportError
@@ -228,8 +229,9 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
     """
     check_network(network)
     sklearn = extras.package("sklearn", "to_sklearn", "neural_network")
-    made, names = network.architecture, {name: known for known, name in OF_SCIKIT_LEARN.items()}
-    hidden, output = {*_names(made.activations[:-1])} or {"identity"}, _names(made.activations[-1:])[0]
+    names = {name: known for known, name in OF_SCIKIT_LEARN.items()}
+    *activations, output = (sigma.name for sigma in network.architecture.activations)
+    hidden = {*activations} or {"identity"}
     if len(hidden) > 1 or not hidden <= names.keys() - {"softmax"}:
         raise ValueError(
             f"network must have one of identity, sigmoid, tanh and relu in all hidden layers for scikit-learn, got "
@@ -238,12 +240,13 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
     if output not in ("identity", "sigmoid", "softmax"):
         raise ValueError(f"network must have the output identity, sigmoid or softmax for scikit-learn, got {output}")
     kind = sklearn.MLPRegressor if output == "identity" else sklearn.MLPClassifier
-    estimator = kind(hidden_layer_sizes=network.sizes[1:-1], activation=names[hidden.pop()])
-    weights, biases = network.weights, [b if b is not None else np.zeros(n, made.dtype) for b, n in _biases(network)]
+    estimator: BaseEstimator = kind(hidden_layer_sizes=network.sizes[1:-1], activation=names[hidden.pop()])
+    weights, zeros = network.weights, [np.zeros(n, network.dtype) for n in network.sizes[1:]]
+    biases = [zero if b is None else b for b, zero in zip(network.biases, zeros, strict=True)]
     biases[0] = biases[0] - (network.shift * network.scale) @ weights[0]
     weights[0] = weights[0] * network.scale[:, None]
-    weights[-1], biases[-1] = weights[-1] * network.target_scale, biases[-1] * network.target_scale
-    biases[-1] = biases[-1] + network.target_shift
+    weights[-1] = weights[-1] * network.target_scale
+    biases[-1] = biases[-1] * network.target_scale + network.target_shift
     known = {
         "coefs_": weights, "intercepts_": biases, "n_features_in_": network.sizes[0], "n_layers_": len(network.sizes),
         "n_outputs_": network.sizes[-1], "out_activation_": names[output], "n_iter_": 0, "t_": 0, "loss_curve_": [],
@@ -258,15 +261,6 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
     return estimator
 
 
-def _names(activations: Iterable[Activation]) -> list[str]:
-    return [sigma.name for sigma in activations]
-
-
-def _biases(network: MLP) -> Iterable[tuple[np.ndarray | None, int]]:
-    """Return the biases of each layer, or None, with the number of its units."""
-    return zip(network.biases, network.sizes[1:], strict=True)
-
-
 def _classes(network: MLP, output: str, given: ArrayLike | None) -> dict[str, Any]:
     """Return the attributes of a classifier of scikit-learn that hold its classes."""
     preprocessing = extras.package("sklearn", "to_sklearn", "preprocessing")
@@ -274,13 +268,12 @@ def _classes(network: MLP, output: str, given: ArrayLike | None) -> dict[str, An
     if output == "sigmoid" and n_out > 1:
         if given is not None:
             raise ValueError(f"classes must be None for several sigmoid outputs, got {given!r}")
-        binarizer = preprocessing.LabelBinarizer().fit(
-            np.eye(n_out, dtype=int)[[0, 0]] + np.eye(n_out, dtype=int)[[1, 1]]
-        )
+        labels: np.ndarray = np.zeros((2, n_out), int)
+        labels[:, :2] = 1  # rows with two labels tell the binarizer that a sample may have several
     else:
         count = max(n_out, 2)
         labels = np.arange(count) if given is None else np.asarray(given)
         if labels.shape != (count,) or len(np.unique(labels)) != count or (np.sort(labels) != labels).any():
             raise ValueError(f"classes must be {count} different names in increasing order, got {given!r}")
-        binarizer = preprocessing.LabelBinarizer().fit(labels)
+    binarizer = preprocessing.LabelBinarizer().fit(labels)
     return {"_label_binarizer": binarizer, "classes_": binarizer.classes_}

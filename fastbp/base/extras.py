@@ -23,21 +23,9 @@ MODULES = {"scikit-learn": "sklearn"}
 
 
 def package(extra: str, what: str, module: str = "") -> ModuleType:
-    """Import the package of an extra, or a module of it, and return it.
+    """Import the package of an extra, or of a name without an extra, such as torch. Return it, or a module of it.
 
-    Parameters
-    ----------
-    extra : str
-        The name of the extra, or of a package that has no extra, such as torch.
-    what : str
-        What needs the package, for the message.
-    module : str, default ""
-        The module inside the package, for example "optimize" of scipy. Without it, the package itself is imported.
-
-    Raises
-    ------
-    ImportError
-        If the package is not installed. The message says how to install it.
+    If the package is not installed, raise an ImportError that says how to install it, and `what` needs it.
     """
     name, wanted = (EXTRAS[extra][0], f'"fastbp[{extra}]"') if extra in EXTRAS else (extra, extra)
     path = ".".join(filter(None, (MODULES.get(name, name), module)))

@@ -16,8 +16,6 @@ def _by_name(table: Mapping[str, str]) -> dict[str, str]:
     return {name: hint for names, hint in table.items() for name in names.split()}
 
 
-SCORE = "fastbp.Trainer(net, loss=...).evaluate(X, y) computes the loss, the accuracy and metrics"
-
 NETWORK = _by_name({
     "fit train train_on_batch partial_fit zero_grad step":
         "fastbp.Trainer(net, loss=..., optimizer=...).fit(X, y) trains a network",
@@ -25,7 +23,7 @@ NETWORK = _by_name({
     "predict_proba forward decision_function":
         "predict(X) computes the outputs, which are probabilities if the output is 'softmax' or 'sigmoid'",
     "predict_log_proba": "np.log(net.predict(X)) computes the logarithms of the outputs",
-    "score loss": SCORE,
+    "evaluate score loss": "fastbp.Trainer(net, loss=...).evaluate(X, y) computes the loss, the accuracy and metrics",
     "get_weights coefs_ intercepts_ named_parameters trainable_variables":
         "weights and biases are lists of copies, and theta is one vector of all parameters",
     "eval": "a network has no modes: only training uses dropout and noise, and predict never does",
@@ -42,13 +40,14 @@ ASSIGNED = NETWORK | dict.fromkeys(
     ("activation", "output", "init", "dropout", "input_noise", "max_norm", "bias", "seed"),
     "this argument of MLP cannot be changed later; make a new network",
 )
-"""The hints for names that nobody can assign to an `MLP`: those above, and arguments that are no attributes."""
+"""The hints for names that nobody can assign to an `MLP`: those above, and arguments that are not attributes."""
 
 TRAINER = _by_name({
     "train": "fit(X, y, epochs=...) trains the network",
     "train_on_batch": "partial_fit(X, y) makes one step",
     "compile": "assign the settings, for example trainer.loss = 'huber'",
     "predict predict_classes predict_proba": "trainer.network.predict(X) computes the outputs",
+    "score": "evaluate(X, y) computes the loss, the accuracy and metrics",
     "model": "trainer.network is the network",
     "save":
         "trainer.network.save(path) writes the network, and the callback fastbp.Checkpoint the state of the training",
@@ -64,26 +63,16 @@ TRAINER = _by_name({
 def refuse(of: type, name: str, hints: Mapping[str, str], known: Iterable[str] = ()) -> NoReturn:
     """Raise AttributeError for a name that objects of a class do not have.
 
-    Parameters
-    ----------
-    of : type
-        The class.
-    name : str
-        The name.
-    hints : mapping of str to str
-        The hints for some names. Any other name gets the name of `known` that is most like it.
-    known : iterable of str
-        Names that exist.
+    The message has the hint for this name or, without one, the name of `known` that is most like it.
     """
     hint = f": {hints[name]}" if name in hints else checks.meant(name, known)
     raise AttributeError(f"{of.__name__} has no attribute {name!r}{hint}", name=name)
 
 
 def check_own(of: object, base: type, name: str, hints: Mapping[str, str], known: Iterable[str]) -> None:
-    """Raise AttributeError if somebody assigns an attribute that objects of the class `base` do not have.
+    """Refuse to assign an attribute that objects of the class `base` do not have. `known` has those without properties.
 
-    Objects of derived classes, which users write, may have attributes of their own. The other parameters are those of
-    `refuse`; `known` lists the attributes that are not properties.
+    Objects of derived classes, which users write, may have attributes of their own.
     """
     if type(of) is base and not hasattr(base, name) and name not in known:
         refuse(base, name, hints, [*known, *(each for each in dir(base) if not each.startswith("_"))])

@@ -35,13 +35,7 @@ class History(dict[str, list[float]]):
 
     @classmethod
     def checked(cls, columns: Mapping[str, list[float]]) -> History:
-        """Make a history of columns that may come from a damaged file.
-
-        Raises
-        ------
-        ValueError
-            If the columns have different lengths, or contain a value that is not a float.
-        """
+        """Make a history of columns from a file. Raise ValueError unless they have the same length and only floats."""
         history = cls(columns)
         for name, column in columns.items():
             if not all(isinstance(value, float) for value in column) or len(column) != history.epochs:

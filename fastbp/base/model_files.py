@@ -54,9 +54,9 @@ class ModelFileError(ValueError):
     ...     _ = path.write_bytes(b"something else")
     ...     try:
     ...         fb.load(path)
-    ...     except fb.ModelFileError as error:
-    ...         print(type(error).__name__, isinstance(error, ValueError))
-    ModelFileError True
+    ...     except fb.ModelFileError:
+    ...         print("this is another file")
+    this is another file
     """
 
 
@@ -71,23 +71,11 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def write(path: str | os.PathLike[str], content: bytes | bytearray) -> None:
-    """Write a file completely or not at all.
+    """Write a file completely, or raise an OSError that names the path; then an old file stays as it was.
 
     Every reader of the file sees either the old content or the new content, even after a power cut. The new file has
     the permissions and the owner of the old one. If the path is a link, the file that it leads to is replaced. A device
     or a pipe is not replaced: the content goes into it.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The path of the file. Its directory must exist.
-    content : bytes
-        The new content.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written. An old file stays as it was. The error names the path.
     """
     with naming(path):
         try:
@@ -124,27 +112,17 @@ def write(path: str | os.PathLike[str], content: bytes | bytearray) -> None:
 
 
 class Claim:
-    """`Claim` reserves a directory for one training, until `release` is called or the process ends.
+    """`Claim` reserves an existing directory for one training, until `release` is called or the process ends.
 
-    Windows and some network file systems cannot lock a directory. There, several trainings can claim the same one.
-
-    Parameters
-    ----------
-    directory : str or path-like
-        The path of the directory, which must exist.
-
-    Raises
-    ------
-    RuntimeError
-        If another training, of this process or another one, has claimed the directory.
+    It raises RuntimeError if another training, of this process or another one, has claimed the directory. Windows and
+    some network file systems cannot lock a directory. There, several trainings can claim the same one.
     """
 
     def __init__(self, directory: str | os.PathLike[str]):
         self._process = os.getpid()
-        self._handle: int | None = None
-        if fcntl is None:
+        self._handle: int | None = None if fcntl is None else os.open(directory, os.O_RDONLY)
+        if self._handle is None:
             return
-        self._handle = os.open(directory, os.O_RDONLY)
         _claims.add(self)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -198,16 +176,9 @@ def digest(description: str, tensors: Iterable[tuple[str, np.ndarray]]) -> str:
 
 
 def pack(kind: str, description: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
-    """Return the content of a file.
+    """Return the content of a file of a kind ("network", "ensemble" or "checkpoint").
 
-    Parameters
-    ----------
-    kind : str
-        The kind of the file: "network", "ensemble" or "checkpoint".
-    description : mapping
-        Values that JSON can store.
-    tensors : mapping of str to array
-        The tensors by their names.
+    The description has values that JSON can store. The keys of the tensors are their names.
     """
     from safetensors.numpy import save as to_bytes  # only writing needs it
 
@@ -220,27 +191,12 @@ def pack(kind: str, description: Mapping[str, Any], tensors: Mapping[str, np.nda
 
 
 class Contents:
-    """`Contents` is the content of an open file. It reads the tensors one by one.
+    """`Contents` is the content of an open file: its description, and its tensors, which it reads one by one.
+
+    It raises ValueError if the file does not have the format safetensors, or if it has another kind or version.
 
     The reader of the library safetensors maps a file into memory. If another process shortens a mapped file, the
     signal SIGBUS ends its readers. This class reads the bytes, and each byte only once.
-
-    Parameters
-    ----------
-    file : binary file
-        The open file.
-    kind : str
-        The kind that the file must have.
-
-    Attributes
-    ----------
-    description : dict
-        The description, as JSON has read it.
-
-    Raises
-    ------
-    ValueError
-        If the file is not one of safetensors, or has another kind or version.
     """
 
     def __init__(self, file: BufferedReader, kind: str):
@@ -281,21 +237,10 @@ class Contents:
         dtype: np.dtype | Mapping[str, np.dtype],
         others: Collection[str] = (),
     ) -> None:
-        """Check the tensors before memory for them is allocated.
+        """Raise ValueError if the file does not have exactly these tensors, before memory for them is allocated.
 
-        Parameters
-        ----------
-        shapes : mapping of str to sequence of int
-            The shape of each tensor, by its name.
-        dtype : dtype, or mapping of str to dtype
-            The dtype of these tensors, or that of each.
-        others : collection of str, default ()
-            The names of tensors that may have any shape and dtype.
-
-        Raises
-        ------
-        ValueError
-            If a tensor is missing, does not belong to the file, or has another shape, dtype or size.
+        Each tensor must have its shape in `shapes` and its dtype, which may be one for all. The tensors whose names are
+        in `others` may have any shape and dtype.
         """
         if odd := sorted(self._entries.keys() ^ {*shapes, *others}):
             raise ValueError(f"tensors that are missing or that do not belong: {', '.join(odd[:5])}")
@@ -310,10 +255,7 @@ class Contents:
     def tensors(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the name and the array of each tensor, sorted by the names.
 
-        Raises
-        ------
-        ValueError
-            If the file ends too early. After the last tensor, if something in the file differs from what was saved.
+        If the file ends too early or, after the last tensor, if it differs from what was saved, raise ValueError.
         """
         state = hashlib.sha256(self._metadata["description"].encode())
         yield from _hashed(state, ((name, self._read(name)) for name in self._entries))
@@ -332,23 +274,9 @@ class Contents:
 
 @contextlib.contextmanager
 def opened(path: str | os.PathLike[str], kind: str) -> Iterator[Contents]:
-    """Open a file, and give its contents to a with statement.
+    """Open a file of a kind, and give its contents to a with statement. Raise OSError if it cannot be read.
 
     Inside the with statement, an error that damaged contents can cause becomes a ModelFileError.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The path of the file.
-    kind : str
-        The kind of the file, as for `pack`.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is damaged, has another format or version, or has contents that do not fit together.
-    OSError
-        If the file cannot be read.
     """
     with Path(path).open("rb") as file:
         try:
@@ -376,19 +304,10 @@ def plain(value: Any) -> Any:
 
 
 def restored(value: Any, among: Mapping[str, type]) -> Any:
-    """Return the value that `plain` was given. JSON has stored and read it in between.
+    """Return the value that `plain` was given, from what JSON has read.
 
-    Parameters
-    ----------
-    value : object
-        What `plain` returned.
-    among : mapping of str to class
-        The only classes that the value may contain, by their names.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the value names another class, or if a class does not accept its fields.
+    It may contain only objects of the classes in `among`, by their names. If it names another class, or if a class does
+    not accept its fields, there is a ValueError or TypeError.
     """
     if isinstance(value, list):
         return [restored(item, among) for item in value]

@@ -44,25 +44,19 @@ class State:
 
     Attributes
     ----------
-    trainer : Trainer
-        The trainer whose `fit` is running. ``trainer.history`` has one row for each finished epoch.
-    network : MLP
-        The network that is trained.
+    trainer, network : Trainer, MLP
+        The trainer whose `fit` is running, and its network. ``trainer.history`` has one row for each finished epoch.
     callbacks : list of Callback
         All callbacks of this call of `fit`, in the order in which it calls them.
+    epoch, step : int
+        The numbers of epochs and steps that this trainer has finished, in all calls of `fit` and `partial_fit`
+        together. During the first epoch, `epoch` is 0. A step is one update of the parameters, after one minibatch.
     epochs : int
         The value that `epoch` has when this call of `fit` ends, unless something stops it before.
-    epoch : int
-        The number of epochs that this trainer has finished, in all calls of `fit` together. It is 0 during the first
-        epoch.
-    step : int
-        The number of steps that this trainer has finished, in all calls of `fit` and `partial_fit` together. A step is
-        one update of the parameters, after one minibatch.
     samples : int
         The number of samples that the current epoch has used so far.
     epoch_samples : int or None
-        The number of samples in an epoch. It is None if `fit` trains on blocks, because their number of samples
-        is not known in advance.
+        The number of samples in an epoch, or None if `fit` trains on blocks: their number is not known in advance.
     scores : dict of str to float
         In `on_epoch_end`, the row of the history for this epoch, for example the keys "loss", "learning_rate",
         "seconds" and "validation_loss". In the hooks for minibatches, the mean "loss" over the samples of this epoch so
@@ -127,9 +121,9 @@ class Callback:
     every : int or None, default 1
         How often `fit` calls `on_batch_begin` and `on_batch_end`. Set it in your class, or on an object of it.
 
-        With an int k, which must be at least 1, `fit` calls `on_batch_end` after the steps k, 2k, 3k, ... of the
-        trainer, and `on_batch_begin` before the steps 1, k + 1, 2k + 1, ... A larger k is faster, because the compiled
-        code must return to Python for each call.
+        With an int k, which must be at least 1, `fit` calls `on_batch_end` after every k-th step of the trainer, and
+        `on_batch_begin` before the steps 1, k + 1, 2k + 1 and so on. A larger k is faster, because the compiled code
+        must return to Python for each call.
 
         With None, `fit` calls the hooks only when the compiled code returns to Python anyway. That is about 20 times a
         second, and at the end of each epoch. It takes almost no time, and is right for a display.
@@ -160,17 +154,6 @@ class Callback:
     True
     >>> history["loss"][-1] <= 0.01 < history["loss"][-2]
     True
-
-    This callback prints after every second step. There are 3 steps, because each minibatch has one sample:
-
-    >>> class Show(fb.callbacks.Callback):
-    ...     every = 2
-    ...
-    ...     def on_batch_end(self, state):
-    ...         print("step", state.step)
-    >>> trainer = fb.Trainer(net, loss="squared_error", batch_size=1, seed=0)
-    >>> _ = trainer.fit(X, y, callbacks=[Show()])
-    step 2
     """
 
     every: int | None = 1
@@ -292,12 +275,14 @@ class Lambda(Callback):
 
     Examples
     --------
+    This callback prints after each second step. There are 5 steps, because each minibatch has one sample:
+
     >>> import fastbp as fb
-    >>> show = fb.callbacks.Lambda(epoch_end=lambda state: print(state.epoch, list(state.scores)))
-    >>> trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error")
-    >>> _ = trainer.fit([[1.0]], [1.0], epochs=2, callbacks=[show])
-    1 ['loss', 'learning_rate', 'seconds']
-    2 ['loss', 'learning_rate', 'seconds']
+    >>> show = fb.callbacks.Lambda(batch_end=lambda state: print("step", state.step), every=2)
+    >>> trainer = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", batch_size=1)
+    >>> _ = trainer.fit([[0.0], [1.0], [2.0], [3.0], [4.0]], [0.0, 1.0, 2.0, 3.0, 4.0], callbacks=[show])
+    step 2
+    step 4
     """
 
     def __init__(

@@ -56,7 +56,9 @@ class Progress(Callback):
 
     def on_batch_end(self, state: State) -> None:
         """Show the samples and the scores so far."""
-        self._show(state)
+        if self._bar is not None:
+            self._bar.set_postfix({"epoch": f"{state.epoch}/{state.epochs}", **_as_text(state.scores)}, refresh=False)
+            self._bar.update(self._done + state.samples - self._bar.n)
 
     def on_epoch_end(self, state: State) -> None:
         """Show the scores of the epoch. After the first epoch of blocks, set the length of the bar."""
@@ -67,7 +69,7 @@ class Progress(Callback):
             return
         if self._bar is not None and self._bar.total is None:
             self._bar.total = state.samples * (1 + state.epochs - state.epoch)
-        self._show(state)
+        self.on_batch_end(state)
         self._done += state.samples
 
     def _write(self, state: State, now: float) -> None:
@@ -79,12 +81,6 @@ class Progress(Callback):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             sys.stderr.write(f"epoch {state.epoch}/{state.epochs}  {scores}  {left} left\n")
             sys.stderr.flush()
-
-    def _show(self, state: State) -> None:
-        """Write the scores and the number of samples to the bar."""
-        if self._bar is not None:
-            self._bar.set_postfix({"epoch": f"{state.epoch}/{state.epochs}", **_as_text(state.scores)}, refresh=False)
-            self._bar.update(self._done + state.samples - self._bar.n)
 
     def on_train_end(self, state: State) -> None:
         """Close the bar."""

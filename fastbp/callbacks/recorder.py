@@ -21,7 +21,7 @@ class Recorder(Callback):
     places : sequence of int or None, default None
         The numbers of the parameters in `MLP.theta`. With None, all are kept.
     every : int, keyword-only, default 1
-        The parameters are kept after every so many epochs or steps. It must be at least 1.
+        The number of epochs or steps between two rows of `values`, at least 1.
     per : {"epoch", "step"}, keyword-only, default "epoch"
         Whether `every` counts epochs or steps.
 

@@ -145,17 +145,12 @@ def numerical_gradients(
     Parameters
     ----------
     network, X, y, loss, sample_weight, seed
-        As for `check_gradients`.
+        As for `check_gradients`, with the same errors.
 
     Returns
     -------
     NumericalGradients
         The gradient, its time, and the time of backpropagation.
-
-    Raises
-    ------
-    ValueError, TypeError, FloatingPointError
-        As for `check_gradients`.
 
     Examples
     --------

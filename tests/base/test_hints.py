@@ -56,12 +56,12 @@ def test_parameters_is_no_method():
 
 
 def test_evaluate_of_a_network():
-    with pytest.raises(TypeError, match=r"fastbp\.Trainer\(net, loss=\.\.\.\)\.evaluate"):
+    with pytest.raises(AttributeError, match=r"fastbp\.Trainer\(net, loss=\.\.\.\)\.evaluate"):
         fb.MLP([2, 1]).evaluate([[1.0, 2.0]], [1.0])
 
 
 def test_score_of_a_trainer():
-    with pytest.raises(TypeError, match=r"use evaluate\(X, y\)"):
+    with pytest.raises(AttributeError, match=r"has no attribute 'score': evaluate\(X, y\) computes"):
         trainer().score([[1.0, 2.0]], [1.0])
 
 
