@@ -36,7 +36,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
 
 from ..kernels import loop as loops
-from . import threads
+from . import companions, threads
 
 I = types.int64
 DIGEST = hashlib.sha256().digest_size
@@ -348,12 +348,32 @@ def addresses(kernels: Sequence[Kernel], parallel: bool = False) -> list[int]:
         Whether several threads will run them. The loop over parts is compiled with them.
     """
     names = [kernel.name for kernel in kernels]
-    for name, kernel in zip(names, kernels, strict=True):
-        if name not in _addresses:
-            dispatcher = kernel.make()
-            result = _compiled(name, dispatcher, (I,) * dispatcher.py_func.__code__.co_argcount)
-            _addresses[name] = threads.opening(result.library.get_pointer_to_function, result.fndesc.llvm_func_name)
+    wanted = {name: kernel for name, kernel in zip(names, kernels, strict=True) if name not in _addresses}
+    missing = [name for name in wanted if not _is_cached(name)]
+    if cache_directory() is not None and len(missing) > 1:
+        with companions.helping([wanted[name] for name in missing]) as mine:
+            if mine is not None:
+                loop(parallel)  # at once, because starting its threads takes time, and companions cannot do it
+                for name in missing:
+                    if mine(name):
+                        _compiled_address(name, wanted[name])
+    for name, kernel in wanted.items():
+        _compiled_address(name, kernel)
     return [_addresses[name] for name in names]
+
+
+def _compiled_address(name: str, kernel: Kernel) -> None:
+    """Compile a kernel, or load it from the cache, and note its address."""
+    if name not in _addresses:
+        dispatcher = kernel.make()
+        result = _compiled(name, dispatcher, (I,) * dispatcher.py_func.__code__.co_argcount)
+        _addresses[name] = threads.opening(result.library.get_pointer_to_function, result.fndesc.llvm_func_name)
+
+
+def _is_cached(name: str) -> bool:
+    """Return whether the cache has a file for a kernel."""
+    directory = threads.opening(cache_directory)
+    return directory is not None and (directory / f"{name}.kernel").exists()
 
 
 def names() -> dict[int, str]:
