@@ -15,8 +15,10 @@ from .vector import F32, F64, I8, I32, I64, VECTORS, VectorType, broadcast, elem
 def element_at(context, builder, array, value, index, *steps):
     """Emit the address of value[index + sum of stride * count over `steps`], and return it."""
     for stride, count in steps:
-        index = builder.add(index, builder.mul(stride, I64(count)))
-    return builder.gep(context.make_array(array)(context, builder, value).data, [index])
+        if count:
+            index = builder.add(index, builder.mul(stride, I64(count)) if count > 1 else stride)
+    place = context.data_model_manager[array].get_field_position("data")
+    return builder.gep(builder.extract_value(value, place), [index])
 
 
 def load_line(builder, pointer, vector: VectorType, align: int = LINE):
