@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bits_items import Case, Dice, Items, Training, outcome, parameters, trained
+from bits_items import Case, Dice, Items, Training, outcome, parameters, signed, trained
 from bits_sparse import vars_of
 
 import fastbp as fb
@@ -45,15 +45,15 @@ def looked_into(number: int, items: Items, name: str) -> None:
     y, g = dice.rng.random((rows, net.sizes[-1])), dice.rng.normal(size=(rows, net.sizes[-1]))
     threads, weights = dice.one_of(1, 2, None), dice.rng.uniform(0, 2, rows)
     options = {"loss": dice.one_of("squared_error", "huber"), "n_threads": threads}
-    items.add(f"{name} trace", lambda: vars_of(net.trace(X, y, options["loss"])))
+    items.add(f"{signed(name)} trace", lambda: vars_of(net.trace(X, y, options["loss"])))
     items.add(f"{name} forward trace", lambda: [net.trace(X).z, net.trace(X).a])
     items.add(f"{name} text of a trace", lambda: str(net.trace(X, y, options["loss"])))
     items.add(f"{name} jacobian", net.jacobian, X[:50], n_threads=threads)
     items.add(f"{name} gradients", net.gradients, X, y, sample_weight=weights, **options)
     items.add(f"{name} flat gradients", net.gradients, X, y, inputs=True, flat=True, **options)
-    items.add(f"{name} gradients with masks", net.gradients, X, y, inputs=True, seed=number, **options)
+    items.add(f"{signed(name)} gradients with masks", net.gradients, X, y, inputs=True, seed=number, **options)
     items.add(f"{name} backward", net.backward, X, g, n_threads=threads)
-    items.add(f"{name} backward with masks", net.backward, X, g, seed=number)
+    items.add(f"{signed(name)} backward with masks", net.backward, X, g, seed=number)
     items.add(f"{name} transform", lambda: [net.transform(X, layer) for layer in range(1, len(net.sizes))])
     items.add(f"{name} parameters", lambda: [net.theta, parameters(net)])
     items.add(f"{name} classes", net.predict_classes, X)
@@ -155,7 +155,7 @@ def formula(activation: fb.activations.Formula, loss: str, dtype: str, items: It
     own = trained(net, loss=made, optimizer=fb.Adam(0.003), batch_size=50)
     items.add(f"{name} texts", lambda: [repr(activation), repr(made)])
     Training(own, X, y).add_to(items, name)
-    items.add(f"{name} trace", lambda: vars_of(net.trace(X[:20], y[:20], made)))
+    items.add(f"{signed(name)} trace", lambda: vars_of(net.trace(X[:20], y[:20], made)))
     items.add(f"{name} file", reread, net, X)
 
 

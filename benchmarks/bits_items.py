@@ -14,6 +14,9 @@ import fastbp as fb
 SEED = 20
 """Of all that is drawn in these modules."""
 
+SIGNED = "negative zero"
+"""The beginning of the names of items that hold -0.0."""
+
 Case = Callable[["Items", str], None]
 """A function that adds items, whose names begin with the name of the case."""
 
@@ -55,6 +58,11 @@ def digest(value: Any, signs: bool = True) -> str:
     return whole.hexdigest()
 
 
+def signed(name: str) -> str:
+    """The name of an item that may hold -0.0 for reasons of its own."""
+    return name if name.startswith(SIGNED) else f"{SIGNED} {name}"
+
+
 def columns(history: fb.History) -> dict[str, list[float]]:
     """A history without the seconds, which differ each time."""
     return {name: column for name, column in history.to_dict().items() if name != "seconds"}
@@ -77,9 +85,9 @@ class Items(dict[str, str]):
     def add(self, name: str, compute: Callable[..., Any], *arguments: Any, **options: Any) -> None:
         """Call a function and keep the hash of what it returns, or the type of the error that comes.
 
-        If the name begins with "negative zero", there is a second item, in which -0.0 counts as 0.0.
+        If the name begins with `SIGNED`, there is a second item, in which -0.0 counts as 0.0.
         """
-        unsigned = f"{name} without signs of zeros" if name.startswith("negative zero") else None
+        unsigned = f"{name} without signs of zeros" if name.startswith(SIGNED) else None
         try:
             value = compute(*arguments, **options)
             self[name] = digest(value)
@@ -175,7 +183,8 @@ class Training:
         items.add(f"{name} biases", lambda: self.network.biases)
         items.add(f"{name} predictions", self.predict)
         items.add(f"{name} scores", self.trainer.evaluate, self.X, self.y, sample_weight=self.weights)
-        items.add(f"{name} gradients with dX", self.gradients, self.seed if masks else None, inputs=True)
+        items.add(f"{name} gradients after", self.gradients, self.seed if masks else None)
+        items.add(f"{signed(name)} dX", lambda: self.gradients(self.seed if masks else None, inputs=True)[-1])
         items.add(f"{name} partial fit", self.learn_partly)
         items.add(f"{name} second fit", self.learn)
 

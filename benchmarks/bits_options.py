@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from bits_inside import reread
-from bits_items import Case, Dice, Items, Training, columns, outcome, parameters, trained
+from bits_items import Case, Dice, Items, Training, columns, outcome, parameters, signed, trained
 from bits_sparse import vars_of
 
 import fastbp as fb
@@ -30,9 +30,9 @@ def activation(kind: Any, dtype: str, items: Items, name: str) -> None:
     lone = fb.MLP([1, 1], output=kind, dtype=dtype)
     lone.set_weights([[[1.0]]], [[0.0]])
     far = np.concatenate([np.linspace(-30, 30, 400), np.logspace(-12, 4, 60), -np.logspace(-12, 4, 60)])
-    items.add(f"{name} values", lone.predict, far[:, None])
+    items.add(f"{signed(name)} values", lone.predict, far[:, None])
     items.add(f"{name} slopes", lone.jacobian, far[:, None])
-    items.add(f"{name} trace", lambda: vars_of(net.trace(X[:9], y[:9], "squared_error")))
+    items.add(f"{signed(name)} trace", lambda: vars_of(net.trace(X[:9], y[:9], "squared_error")))
 
 
 LOSSES = {
@@ -85,7 +85,7 @@ def loss(kind: str, n_out: int, dtype: str, items: Items, name: str) -> None:
         items.add(f"{name} far {k:g}", partial(far.gradients, k * X, y, loss=made, inputs=True))
     if targets == "labels":
         items.add(f"{name} rows", far.gradients, X, rng.dirichlet(np.ones(n_out), 130), loss=made)
-    items.add(f"{name} trace", lambda: vars_of(net.trace(X[:9], y[:9], made)))
+    items.add(f"{signed(name)} trace", lambda: vars_of(net.trace(X[:9], y[:9], made)))
 
 
 RULES = {
@@ -235,7 +235,7 @@ def standardized(dtype: str, flat: bool, output: str, items: Items, name: str) -
     items.add(f"{name} gradients", net.gradients, X, y, loss="squared_error", inputs=True)
     items.add(f"{name} backward", net.backward, X, y / 1000)
     items.add(f"{name} jacobian", net.jacobian, X[:9])
-    items.add(f"{name} trace", lambda: vars_of(net.trace(X[:9], y[:9], "squared_error")))
+    items.add(f"{signed(name)} trace", lambda: vars_of(net.trace(X[:9], y[:9], "squared_error")))
     items.add(f"{name} file", reread, net, X)
     items.add(f"{name} last layer", lambda: net[1:].predict(np.ones((3, 32))))
     items.add(f"{name} partial fit", lambda: [own.partial_fit(X[:30], y[:30]), parameters(net)])

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from bits_items import Case, Dice, Items, Training, columns, parameters, trained
+from bits_items import Case, Dice, Items, Training, columns, parameters, signed, trained
 from scipy import sparse
 
 import fastbp as fb
@@ -141,7 +141,7 @@ def looked_into(dtype: str, items: Items, name: str) -> None:
     X, y = classes(60, 50)
     network = fb.MLP([50, 33, 17, 4], activation="tanh", output="softmax", dtype=dtype, scale=0.5, seed=0)
     g = Dice("towards", 0).rng.normal(size=(60, 4)).astype(dtype)
-    items.add(f"{name} trace", lambda: vars_of(network.trace(X, y, "cross_entropy")))
+    items.add(f"{signed(name)} trace", lambda: vars_of(network.trace(X, y, "cross_entropy")))
     items.add(f"{name} jacobian", network.jacobian, X[:7])
     items.add(f"{name} transform", lambda: [network.transform(X, layer) for layer in (1, 2, 3)])
     items.add(f"{name} backward", network.backward, X, g)
@@ -149,8 +149,8 @@ def looked_into(dtype: str, items: Items, name: str) -> None:
     items.add(f"{name} classes", network.predict_classes, X)
     own = trained(network, optimizer=fb.SGD(0.05))
     items.add(f"{name} step from outside", lambda: [own.partial_fit(X, output_gradient=g), parameters(network)])
-    signed = {"sample_weight": g[:, 0], "signed_weights": True}
-    items.add(f"{name} signed weights", lambda: [own.partial_fit(X, y, **signed), parameters(network)])
+    advantages = {"sample_weight": g[:, 0], "signed_weights": True}
+    items.add(f"{name} signed weights", lambda: [own.partial_fit(X, y, **advantages), parameters(network)])
 
 
 def vars_of(trace: Any) -> list:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from bits_items import Case, Dice, Items, Training, parameters, trained
+from bits_items import Case, Dice, Items, Training, parameters, signed, trained
 from bits_sparse import vars_of
 from scipy import sparse
 
@@ -78,14 +78,20 @@ def drawn(number: int, items: Items, name: str) -> None:
     Training(trained(network, **made), X, y, weights, {"epochs": 1}, number).add_to(items, name)
 
 
+def inputs_of(network: fb.MLP, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The gradient with respect to the inputs."""
+    return network.gradients(X, y, loss="cross_entropy", inputs=True)[-1]
+
+
 def width(n: int, dtype: str, items: Items, name: str) -> None:
     """A hidden layer of n units, as inputs and as outputs, with many zeros in the inputs and without."""
     dice = Dice("widths", n)
-    X, y = inputs(dice, 120, 140, "float32", 0.15), dice.rng.integers(0, 4, 120)
+    X, y = inputs(dice, 120, 140, "float32", 0.08 if n <= 16 else 0.15), dice.rng.integers(0, 4, 120)
     network = fb.MLP([140, n, 4], output="softmax", dtype=dtype, dropout=0.5, seed=n)
     own = trained(network, batch_size=40)
     for kind, some in (("zeros", X), ("dense", X + np.float32(1))):
-        items.add(f"{name} {kind} gradients", network.gradients, some, y, loss="cross_entropy", inputs=True)
+        items.add(f"{name} {kind} gradients", network.gradients, some, y, loss="cross_entropy")
+        items.add(f"{signed(name)} {kind} dX", partial(inputs_of, network, some, y))
         items.add(f"{name} {kind} loss", lambda some=some: own.fit(some, y, progress=False)["loss"])
         items.add(f"{name} {kind} weights", parameters, network)
         items.add(f"{name} {kind} predictions", network.predict, some)
@@ -95,10 +101,10 @@ def width(n: int, dtype: str, items: Items, name: str) -> None:
     items.add(f"{name} learnt", lambda: [trained(wide).fit(some, some, progress=False)["loss"], parameters(wide)])
 
 
-def signed_zeros(dice: Dice, shape: tuple, share: float, dtype: str) -> np.ndarray:
-    """Numbers of which this share is not 0; all others are 0.0 or -0.0."""
+def signed_zeros(dice: Dice, shape: tuple, share: float, dtype: str, minus: float = 0.5) -> np.ndarray:
+    """Numbers of which this share is not 0; of the others, the share `minus` is -0.0, and the rest 0.0."""
     rng = dice.rng
-    zeros = np.where(rng.random(shape) < 0.5, 0.0, -0.0)
+    zeros = np.where(rng.random(shape) < minus, -0.0, 0.0)
     tiny = 10.0 ** rng.choice([0, 0, 0, -30, -42 if dtype == "float32" else -300], shape)
     return np.where(rng.random(shape) < share, rng.normal(size=shape) * tiny, zeros).astype(dtype)
 
@@ -134,7 +140,7 @@ def negative(number: int, items: Items, name: str) -> None:
         **dice.maybe(0.2, "max_norm", 0.5),
     )
     with_zeros(dice, network, dice.one_of("all", "most", "half", "biases"))
-    X = signed_zeros(dice, (rows, n_in), dice.one_of(0.02, 0.2, 0.6), dtype)
+    X = signed_zeros(dice, (rows, n_in), dice.one_of(0.02, 0.2, 0.6), dtype, dice.one_of(0.5, 0.1, 0.1))
     y = signed_zeros(dice, (rows, sizes[-1]), dice.one_of(0.0, 0.5), dtype)
     if dice.often(0.4):  # in which -0.0 is an entry
         row, column = np.nonzero((X != 0) | np.signbit(X))
