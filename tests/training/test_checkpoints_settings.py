@@ -8,6 +8,7 @@ from helpers import any_pair
 from interrupted import FUNCTIONS, MOMENTUM, Case, Steps, agreement, interrupted, margin, names, outcome
 
 import fastbp as fb
+from fastbp.rules.optimizers import OPTIMIZERS as OPTIMIZERS_BY_NAME
 from fastbp.schedules import Chain, Cosine, Exponential, ReduceOnPlateau, Step, Warmup
 
 # --- metrics ----------------------------------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ NETWORKS = [
 
 def test_settings_are_of_every_class():
     assert {type(schedule).__name__ for schedule in SCHEDULES} == {*fb.schedules.by_name()}
-    assert {type(optimizer) for optimizer in OPTIMIZERS} == {*fb.optimizers.OPTIMIZERS.kinds}
+    assert {type(optimizer) for optimizer in OPTIMIZERS} == {*OPTIMIZERS_BY_NAME.kinds}
 
 
 @any_pair
