@@ -13,14 +13,21 @@ from .sources import Arrays, Blocks, split
 
 
 class FitSamples(NamedTuple):
-    """`FitSamples` holds the checked samples of a call of `Trainer.fit`."""
+    """`FitSamples` holds the checked samples of a call of `Trainer.fit`.
+
+    Attributes
+    ----------
+    source : Arrays or Blocks
+        The source of the samples for training.
+    samples : Samples or None
+        All samples, or None if they come in blocks.
+    validation : Samples or None
+        The samples for validation, or None if there are none.
+    """
 
     source: Arrays | Blocks
-    """The source of the samples for training."""
     samples: Samples | None
-    """All samples, or None if they come in blocks."""
     validation: Samples | None
-    """The samples for validation, or None if there are none."""
 
 
 def read_fit(
@@ -38,25 +45,10 @@ def read_fit(
     batch_size: int | None,
     seed: int,
 ) -> FitSamples:
-    """Check all samples of a call of `Trainer.fit`.
+    """Check all samples of a call of `Trainer.fit`, or raise ValueError or TypeError.
 
-    Parameters
-    ----------
-    checker : SampleChecker
-        The object that checks samples for training.
-    X, y, epochs, sample_weight, class_weight, validation_data, validation_split, shuffle_buffer
-        As for `Trainer.fit`. `validation_split` must be 0 with `validation_data`.
-    shuffle : bool
-        Whether each epoch has a new random order.
-    batch_size : int or None
-        The number of samples in a minibatch. With None, a step uses all samples, as those of `LBFGS` do.
-    seed : int
-        The seed of `validation_split`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument does not fit.
+    The arguments are those of `Trainer.fit`, and settings of the trainer. If `batch_size` is None, a step uses all
+    samples, as the steps of `LBFGS` do. `seed` is the seed of `validation_split`.
     """
     if y is None:
         if sample_weight is not None or validation_split or class_weight == "balanced":
@@ -83,7 +75,7 @@ def read_fit(
 
 
 class _BlockCheck:
-    """`_BlockCheck` checks blocks. The names of columns in the first data frame count for the blocks after it."""
+    """`_BlockCheck` checks blocks. The first data frame decides the order of the columns in those after it."""
 
     def __init__(self, checker: SampleChecker, class_weight: Any):
         self.checker, self.class_weight = checker, class_weight

@@ -48,11 +48,10 @@ def inputs(X: Any, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
 
 
 def input_blocks(X: Any, n_in: int, dtype: np.dtype) -> tuple[int, Iterable[tuple[int, Inputs]]]:
-    """Return the number of rows of a matrix, and its rows in blocks that the kernels can read.
+    """Return the number of rows of a matrix, and its rows in blocks, each as (number of the first row, rows).
 
-    Each block comes as (number of the first row, rows). If the kernels can read the matrix as it is, it comes as one
-    block. This function does not check whether the values of an array are finite: the kernels find out, and `within`
-    then names the value.
+    A matrix that the kernels can read as it is comes as one block. Whether the values of an array are finite is not
+    checked here: the kernels find out, and `within` then names the value.
     """
     if sparse.is_sparse(X):
         found = inputs(X, n_in, dtype)
@@ -66,15 +65,7 @@ def input_blocks(X: Any, n_in: int, dtype: np.dtype) -> tuple[int, Iterable[tupl
 
 
 def check_blocks(X: Any, epochs: int) -> Iterable[Any]:
-    """Return X if it is an iterable of blocks that can be used for this number of epochs.
-
-    Raises
-    ------
-    TypeError
-        If X is not an iterable of blocks.
-    ValueError
-        If X is an iterator, and there is more than one epoch.
-    """
+    """Return X if it is an iterable of blocks that can be used for so many epochs, or raise TypeError or ValueError."""
     if isinstance(X, np.ndarray | str | bytes | dict) or sparse.is_sparse(X) or not isinstance(X, Iterable):
         raise TypeError(f"y must be given, unless X is an iterable of blocks (X, y); got {type(X).__name__}")
     if isinstance(X, Iterator) and epochs > 1:

@@ -62,19 +62,8 @@ class SampleFormat(NamedTuple):
     def inputs(self, X: Any, name: str = "X", *, noise: bool = False) -> Inputs:
         """Return checked inputs, whose columns have the order of the network.
 
-        Parameters
-        ----------
-        X : array, data frame or sparse matrix of shape (n, n_in)
-            The inputs that the user gave.
-        name : str, default "X"
-            The name of the argument, for messages.
-        noise : bool, keyword-only, default False
-            Whether the network will add its noise to the inputs.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the inputs do not fit the network.
+        With `noise`, the network will add its noise to the inputs. If the inputs do not fit, ValueError or TypeError
+        names the argument.
         """
         columns = self.columns
         if frames.is_frame(X):
@@ -97,26 +86,21 @@ class SampleFormat(NamedTuple):
 
 
 def trained_on(samples: Samples, n_out: int) -> dict[str, Any]:
-    """Return what a network keeps of samples that it was trained on.
+    """Return what a network with n_out outputs keeps of samples that it was trained on, as fields of `Architecture`.
 
-    Parameters
-    ----------
-    samples : Samples
-        The checked samples.
-    n_out : int
-        The number of outputs of the network.
-
-    Returns
-    -------
-    dict of str to value
-        The fields of the `Architecture` of the network that describe these samples: "columns" and, unless the targets
-        are a gradient from outside, "multilabel" and "flat".
+    The fields are "columns" and, unless the targets are a gradient from outside, "multilabel" and "flat".
     """
     y: Targets = samples.y
     if y.gradient:
         return {"columns": samples.X.columns}
     multilabel, flat = y.classes and y.by_output and n_out > 1, n_out == 1 and y.array.ndim == 1
     return {"columns": samples.X.columns, "multilabel": multilabel, "flat": flat}
+
+
+def taken(samples: Samples, rows: np.ndarray | slice) -> Samples:
+    """Return some of the samples, with their weights."""
+    X, y = (part._replace(array=part.array[rows]) for part in (samples.X, samples.y))
+    return Samples(X, y, None, None if samples.weights is None else samples.weights[rows])
 
 
 class SampleChecker:
@@ -218,21 +202,10 @@ class SampleChecker:
     def weighted(
         self, samples: Samples, sample_weight: Any, class_weight: Any = None, rows: np.ndarray | None = None
     ) -> Samples:
-        """Return the samples with their weights.
+        """Return the samples with weights, which the user gave as for `Trainer.fit`.
 
-        Parameters
-        ----------
-        samples : Samples
-            The samples.
-        sample_weight, class_weight : as for `Trainer.fit`
-            The weights that the user gave.
-        rows : int array or None, default None
-            The numbers of the samples that training will use. With None, it uses all.
-
-        Raises
-        ------
-        ValueError
-            If the weights of these samples have the sum 0, or do not fit.
+        `rows` are the numbers of the samples that training will use, or None for all. If the weights do not fit, or the
+        sum over these samples is 0, ValueError or TypeError is raised.
         """
         weights = weights_of(samples.y, self.form.n_out, sample_weight, class_weight, rows)
         if weights is not None:
@@ -254,9 +227,9 @@ class SampleChecker:
 
     def held_out(self, samples: Samples, sample_weight: Any, rows: np.ndarray) -> Samples:
         """Return a copy of some of the samples, with their own weights but without class weights."""
-        X, y = (part._replace(array=part.array[rows]) for part in (samples.X, samples.y))
         weights = None if sample_weight is None else np.asarray(sample_weight, np.float64)[rows]
-        return Samples(X, y, None, check_some(weights, "the sample_weight of the samples of validation_split"))
+        check_some(weights, "the sample_weight of the samples of validation_split")
+        return taken(samples, rows)._replace(weights=weights)
 
     def block(self, given: Any, k: int, class_weight: Any = None) -> Samples | None:
         """Return block number k as checked samples, or None if the block has no rows."""

@@ -83,7 +83,9 @@ class Ensemble:
             raise ValueError("trainers must be at least one, got none")
         ends = {(t.network.sizes[0], t.network.sizes[-1]) for t in trainers}
         if len(ends) > 1:
-            raise ValueError(f"trainers must have networks with equal numbers of inputs and outputs, got {sorted(ends)}")
+            raise ValueError(
+                f"trainers must have networks with equal numbers of inputs and outputs, got {sorted(ends)}"
+            )
         if len({trainer.network.threshold for trainer in trainers}) > 1:
             raise ValueError("trainers must have losses that decide alike: hinge losses decide at 0, the others at 1/2")
         if len({id(trainer.network) for trainer in trainers}) < len(trainers):
