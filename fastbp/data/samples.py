@@ -216,14 +216,10 @@ class SampleChecker:
 
     def validation(self, given: Any) -> Samples:
         """Return checked validation data, which the user gave as (X, y) or (X, y, sample_weight)."""
-        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
-            raise TypeError(
-                f"validation_data must be a pair (X, y), or (X, y, sample_weight), got {type(given).__name__}"
-            )
-        name = "validation_data"
-        samples = self.samples(given[0], given[1], f"{name}[0]", f"{name}[1]")
-        weights = sample_weights(given[2] if len(given) == 3 else None, samples.n, f"{name}[2]")
-        return samples._replace(weights=check_some(weights, f"{name}[2]"))
+        X, y, own = _parts(given, "validation_data")
+        samples = self.samples(X, y, "validation_data[0]", "validation_data[1]")
+        weights = check_some(sample_weights(own, samples.n, "validation_data[2]"), "validation_data[2]")
+        return samples._replace(weights=weights)
 
     def held_out(self, samples: Samples, sample_weight: Any, rows: np.ndarray) -> Samples:
         """Return a copy of some of the samples, with their own weights but without class weights."""
@@ -233,14 +229,19 @@ class SampleChecker:
 
     def block(self, given: Any, k: int, class_weight: Any = None) -> Samples | None:
         """Return block number k as checked samples, or None if the block has no rows."""
-        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
-            kind = type(given).__name__
-            raise TypeError(f"block {k} of X must be a pair (X, y), or (X, y, sample_weight), got {kind}")
-        if np.shape(given[0])[:1] == (0,) == np.shape(given[1])[:1]:
+        X, y, own = _parts(given, f"block {k} of X")
+        if np.shape(X)[:1] == (0,) == np.shape(y)[:1]:
             return None
-        samples = self.samples(given[0], given[1], f"X of block {k}", f"y of block {k}")
-        own, name = given[2] if len(given) == 3 else None, f"sample_weight of block {k}"
+        samples, name = self.samples(X, y, f"X of block {k}", f"y of block {k}"), f"sample_weight of block {k}"
         return samples._replace(weights=weights_of(samples.y, self.form.n_out, own, class_weight, name=name))
+
+
+def _parts(given: Any, name: str) -> tuple[Any, Any, Any]:
+    """Return inputs, targets and weights or None, of a pair (X, y) or a triple (X, y, sample_weight)."""
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+        raise TypeError(f"{name} must be a pair (X, y), or (X, y, sample_weight), got {type(given).__name__}")
+    X, y, *weights = given
+    return X, y, weights[0] if weights else None
 
 
 class Reader(SampleChecker):

@@ -12,6 +12,7 @@ from helpers import labelled, parameters, run_function, same
 import fastbp as fb
 from fastbp.callbacks import Lambda
 from fastbp.engine import plan
+from fastbp.engine.runner import Work
 
 X, Y = labelled(96, n_in=6, n_out=3)
 
@@ -144,14 +145,18 @@ def test_a_handler_that_predicts():
     run_function(predicting_handler)
 
 
-def test_weights_of_a_call_that_was_interrupted_are_not_read_again():
+def test_weights_of_a_call_that_was_interrupted_are_not_read_again(monkeypatch):
     """The next `evaluate` without weights has none."""
+
+    def interrupted(self) -> None:
+        raise KeyboardInterrupt
+
     trainer = fb.Trainer(network(), loss="cross_entropy")
     wanted = trainer.evaluate(X, Y)
-    work = trainer.network._work(plan.evaluate, 96, None, trainer.settings.resolved_loss)
-    weights = np.full(96, 1e6)
-    with pytest.raises(KeyboardInterrupt), work.reading(trainer.read(X, Y, weights)):
-        raise KeyboardInterrupt
+    with monkeypatch.context() as patched:
+        patched.setattr(Work, "finish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.evaluate(X, Y, sample_weight=np.full(96, 1e6))
     assert trainer.evaluate(X, Y) == wanted
 
 
