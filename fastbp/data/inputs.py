@@ -48,14 +48,11 @@ def inputs(X: Any, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
 
 
 def input_blocks(X: Any, n_in: int, dtype: np.dtype) -> tuple[int, Iterable[tuple[int, Inputs]]]:
-    """Return the number of rows of a matrix, and its rows in blocks, each as (number of the first row, rows).
+    """Return the number of rows of an array, and its rows in blocks, each as (number of the first row, rows).
 
-    A matrix that the kernels can read as it is comes as one block. Whether the values of an array are finite is not
-    checked here: the kernels find out, and `within` then names the value.
+    An array that the kernels can read as it is comes as one block. Whether its values are finite is not checked here:
+    the kernels find out, and `within` then names the value.
     """
-    if sparse.is_sparse(X):
-        found = inputs(X, n_in, dtype)
-        return len(found.array), [(0, found)]
     array = matrix(X, n_in)
     if in_place(array):
         array = as_it_is(array)

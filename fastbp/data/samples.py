@@ -9,12 +9,11 @@ import numpy as np
 
 from ..activations import Activation
 from ..base import checks
-from ..engine.memory import Model
 from ..engine.runner import Samples
 from ..losses import OUTPUT_GRADIENT, Loss
 from . import frames
 from .arrays import KINDS, within
-from .inputs import Inputs, check_blocks, input_blocks, inputs
+from .inputs import Inputs, input_blocks, inputs
 from .sparse import is_sparse
 from .targets import Targets, targets
 from .weights import check_some, sample_weights, weights_of
@@ -78,7 +77,10 @@ class SampleFormat(NamedTuple):
         return found if columns is None else found._replace(columns=columns)
 
     def input_blocks(self, X: Any) -> tuple[int, Iterable[tuple[int, Inputs]]]:
-        """Return the number of rows of X, and its rows in blocks, as `fastbp.data.inputs.input_blocks` does."""
+        """Return the number of rows of X, and its rows in blocks, each as (number of the first row, rows).
+
+        Whether the values of an array are finite is not checked here: the kernels find out.
+        """
         if is_sparse(X):
             checked = self.inputs(X)
             return len(checked.array), [(0, checked)]
@@ -242,36 +244,3 @@ def _parts(given: Any, name: str) -> tuple[Any, Any, Any]:
         raise TypeError(f"{name} must be a pair (X, y), or (X, y, sample_weight), got {type(given).__name__}")
     X, y, *weights = given
     return X, y, weights[0] if weights else None
-
-
-class Reader(SampleChecker):
-    """`Reader` is a `SampleChecker` for a `Model`, which remembers the names of the columns that it has seen."""
-
-    def __init__(self, model: Model, loss: Loss, *, noisy: bool = False, lazy: bool = False):
-        layout = model.parameters.layout
-        form = SampleFormat(
-            layout.sizes[0], layout.sizes[-1], layout.dtype, model.activations, model.columns,
-            bool(model.shift.any()), bool(model.noise), model.targets, model.threshold,
-        )  # fmt: skip
-        super().__init__(form, loss, "training" if noisy else "scores", lazy=lazy)
-
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """The names of the columns of X, or None as long as there are none."""
-        return self.form.columns
-
-    @columns.setter
-    def columns(self, columns: tuple[str, ...] | None) -> None:
-        self.form = self.form._replace(columns=columns)
-
-    def samples(self, X: Any, y: Any, X_name: str = "X", y_name: str = "y") -> Samples:
-        """Return checked inputs and targets, and remember the names of the columns."""
-        samples = super().samples(X, y, X_name, y_name)
-        self.columns = samples.X.columns
-        return samples
-
-    taken = SampleChecker.held_out
-
-    def blocks(self, X: Any, epochs: int) -> Iterable[Any]:
-        """Return X if it is an iterable of blocks that can be used for this number of epochs."""
-        return check_blocks(X, epochs)

@@ -77,9 +77,6 @@ class CallbackList:
         return min(((step // period + 1) * period for period in self._periods), default=float("inf"))
 
 
-Hooks = CallbackList
-
-
 def save(callbacks: list[Callback]) -> list[tuple[str, int, dict[str, Any]]]:
     """Return the values that callbacks must store, as (name of the class, number in this class, values)."""
     named = [type(callback).__name__ for callback in callbacks]

@@ -18,7 +18,8 @@ from .. import losses, metrics, schedules
 from ..base import checks, model_files
 from ..callbacks import Callback, State
 from ..engine.blocks import Layout
-from ..network import load, mlp
+from ..network import files
+from ..network.mlp import MLP
 from ..rules import averages, optimizers
 from ..schedules.base import UNITS, Unit
 from . import callback_list
@@ -32,7 +33,7 @@ SUFFIX = ".safetensors"
 @functools.cache
 def classes() -> dict[str, type]:
     """Return the classes that the description of a checkpoint may name, by their names."""
-    kinds: dict[str, type] = load.CLASSES | {model_files.stored_as(kind): kind for kind in losses.LOSSES.kinds}
+    kinds: dict[str, type] = files.CLASSES | {model_files.stored_as(kind): kind for kind in losses.LOSSES.kinds}
     kinds |= {kind.__name__: kind for kind in optimizers.OPTIMIZERS.kinds}
     return kinds | schedules.by_name() | averages.AVERAGES | {"TopK": metrics.TopK}
 
@@ -168,7 +169,7 @@ def _content(state: State) -> bytes:
     """Return the bytes of a checkpoint file."""
     training, net = state.trainer.state, state.network
     described, tensors = training.save(stop=state.stop)
-    tensors |= net.vectors
+    tensors |= net._vectors
     kept = []
     for k, (name, which, values) in enumerate(callback_list.save(state.callbacks)):
         arrays = {key: value for key, value in values.items() if isinstance(value, np.ndarray)}
@@ -213,16 +214,14 @@ class SavedTraining:
             for k, (name, which, values, keys) in enumerate(self._position.pop("callbacks"))
         ]
         architecture = model_files.restored(described["network"], classes())
-        size, transformed = (
-            Layout(architecture.sizes, architecture.dtype).size,
-            load.transformations(contents, architecture),
-        )
+        layout = Layout((block for layer in architecture.layers() for block in layer.blocks()), architecture.dtype)
+        size, transformed = layout.size, files.transformations(contents, architecture)
         shapes = {"theta": (size,), "state": (self.settings["optimizer"].state_count * size,), **transformed}
         shapes |= {"average": (size,)} if self.settings["average"] else {}
         contents.fit(shapes, architecture.dtype, [tensor for *_, keys in self._callbacks for tensor in keys.values()])
         self._tensors = dict(contents.tensors())
-        self.network = mlp.MLP.from_architecture(architecture, 1.0, 0.0)
-        self.network.transform_as({name: self._tensors[name] for name in transformed})
+        self.network = MLP._from_architecture(architecture)
+        self.network._transform_as({name: self._tensors[name] for name in transformed})
 
     def load_into(self, state: TrainingState) -> None:
         """Set the state of a training, with the parameters, to the state that the checkpoint holds."""

@@ -92,10 +92,10 @@ def check_fit(
     """
     if validation is not None:
         check_metrics(network, settings, validation.y)
-    check_monitors(settings, called, samples, validation)
+    _check_monitors(settings, called, samples, validation)
 
 
-def check_monitors(
+def _check_monitors(
     settings: Settings, called: CallbackList, samples: Samples | None, validation: Samples | None
 ) -> None:
     """Raise ValueError if a callback or the schedule watches a column that the history will not have."""
@@ -117,7 +117,7 @@ def check_monitors(
         checks.choice(monitor, "monitor", columns)
 
 
-def warn_of_pair(network: MLP, loss: Loss, stacklevel: int = 0) -> None:
+def warn_of_pair(network: MLP, loss: Loss) -> None:
     """Warn if the output of the network can have values that the loss is not made for."""
     output = network.architecture.activations[-1]
     if output.bounds is None or loss.fits(*output.bounds, output.whole_rows):
@@ -131,7 +131,7 @@ def warn_of_pair(network: MLP, loss: Loss, stacklevel: int = 0) -> None:
     )
 
 
-def warn_of_scales(network: MLP, samples: Samples, columns: object = None, stacklevel: int = 0) -> None:
+def warn_of_scales(network: MLP, samples: Samples) -> None:
     """Warn if some rows of inputs or targets show scales with which training is slow or fails.
 
     The inputs are those that the first layer sees, after `shift` and `scale`. Small inputs beside others, such as the

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,24 +14,22 @@ from ..base import checks, model_files
 from ..base.history import History
 from ..base.value_objects import call
 from ..callbacks import Callback, State
-from ..data import arrays, frames
-from ..data.inputs import Inputs, input_blocks
+from ..data import arrays
+from ..data.arrays import KINDS
+from ..data.inputs import Inputs
 from ..engine import few_rows, threads
+from ..engine.runner import Samples
+from ..engine.works import Works
 from ..metrics import classes
-from ..network import load
-from ..network.architecture import Architecture
+from ..network import files
 from ..network.mlp import MLP
-from . import checkpoints
+from . import checkpoints, compatibility
 from .callback_list import CallbackList, Shown
+from .scores import scores_of_outputs
 from .trainer import Trainer
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-PARTS = operator.attrgetter("architecture", "parameters", "scale_in_use")
-"""What the operations of a network depend on, by identity. `shift` changes together with `scale`."""
-
-DTYPE, TARGETS = operator.attrgetter("architecture.dtype"), operator.attrgetter("_targets")
 
 
 class Ensemble:
@@ -96,9 +92,7 @@ class Ensemble:
     def _set_up(self, trainers: Iterable[Trainer]) -> None:
         """Set all attributes."""
         self.trainers = list(trainers)
-        self._lock = threads.lock()
-        self._few: few_rows.Together | None = None
-        self._parts: list[object] = []
+        self._lock, self._works = threads.lock(), Works(1)
 
     def __repr__(self) -> str:
         return call(self)
@@ -189,11 +183,10 @@ class Ensemble:
                     raise ValueError(f"{name} must be a list with one array for each of {count} trainers, got {found}")
             samples = list(zip(X, y, weights, strict=True))
         for trainer, given in zip(self.trainers, samples, strict=True):
-            trainer.network.architecture.check_trainable()
-            read = trainer.read(*given, trains=True)
-            if trainer is self.trainers[0]:  # one warning is enough
-                trainer.judge(read, read.X.columns)
-            trainer._judged = True
+            read = trainer._checker("training").read(*given)
+            if trainer is self.trainers[0] and not trainer.state.judged:  # one warning is enough
+                compatibility.warn_of_scales(trainer.network, read)
+            trainer.state.judged = True
         return samples
 
     def partial_fit(
@@ -257,13 +250,19 @@ class Ensemble:
         >>> ensemble.evaluate([[0.0]], [2.0])  # their mean is 2
         {'loss': 0.0}
         """
-        mean, first = self._outputs(X, None), self.trainers[0]
+        mean, network, settings = self._outputs(X, None), self.trainers[0].network, self.trainers[0].settings
         if not np.isfinite(mean).all():
             raise FloatingPointError("an output for these samples is not finite")
-        scores = _scores(first, mean, y, sample_weight)
-        if "objective" in scores:
+        checker = self.trainers[0]._checker()
+        samples = Samples(Inputs(mean, KINDS[mean.dtype]), checker.targets(y, len(mean)))
+        samples = checker.weighted(samples, sample_weight)
+        compatibility.check_metrics(network, settings, samples.y)
+        scores = scores_of_outputs(network, settings, samples, mean, "these samples")
+        if "objective" in settings.scorers:
             terms = [trainer.settings.penalty(trainer.network.weights) for trainer in self.trainers]
             scores["objective"] = scores["loss"] + float(np.mean(terms))
+            order = dict.fromkeys(("loss", "accuracy", "objective", *scores))  # that of `Trainer.evaluate`
+            scores = {name: scores[name] for name in order if name in scores}
         return scores
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -303,7 +302,7 @@ class Ensemble:
             if None in settings["metrics"]:
                 raise ValueError(f"metrics must have no functions, which a file cannot store; got {trainer.metrics!r}")
             members.append({"network": model_files.plain(trainer.network.architecture), "trainer": settings})
-            tensors |= {f"{k} {name}": tensor for name, tensor in trainer.network.to_tensors().items()}
+            tensors |= {f"{k} {name}": tensor for name, tensor in files.tensors(trainer.network).items()}
         model_files.write(path, model_files.pack("ensemble", {"members": members}, tensors))
 
     @classmethod
@@ -320,7 +319,7 @@ class Ensemble:
         with model_files.opened(path, "ensemble") as contents:
             members = contents.description["members"]
             described = {f"{k} ": member["network"] for k, member in enumerate(members)}
-            networks = load.networks(contents, described, checkpoints.classes()).values()
+            networks = files.read(contents, described, checkpoints.classes(), MLP._from_architecture).values()
             settings = [checkpoints.restored_settings(member["trainer"])[0] for member in members]
             return cls([Trainer(network, **given) for network, given in zip(networks, settings, strict=True)])
 
@@ -355,11 +354,11 @@ class Ensemble:
     def _outputs(self, X: Any, n_threads: int | None) -> np.ndarray:
         """Return the mean outputs as rows."""
         networks = [trainer.network for trainer in self.trainers]
-        n, blocks = input_blocks(frames.ordered(X, networks[0].columns), networks[0].sizes[0], networks[0].dtype)
-        alike = not any(map(TARGETS, networks)) and len({network.columns for network in networks}) == 1
-        if n <= few_rows.ROWS and alike:
+        n, blocks = networks[0]._form.input_blocks(X)
+        kinds = {(network.dtype, network.columns, network._targets is None) for network in networks}
+        if n <= few_rows.ROWS and len(kinds) == 1 and networks[0]._targets is None:
             ((_, block),) = blocks
-            if isinstance(block.array, np.ndarray) and len({*map(DTYPE, networks)}) == 1:
+            if isinstance(block.array, np.ndarray):
                 checks.threads(n_threads)
                 return self._mean_of_few(networks, block, block.array)
         first = networks[0].outputs(X, n_threads=n_threads)
@@ -371,14 +370,10 @@ class Ensemble:
 
     def _mean_of_few(self, networks: list[MLP], block: Inputs, X: np.ndarray) -> np.ndarray:
         """Return the mean outputs for a few samples, with the bits of the mean of single predictions."""
-        parts = [block.kind, *chain.from_iterable(map(PARTS, networks))]
+        models = tuple(network._computer.model for network in networks)
         threads.check_entry(self._lock)
         with self._lock:
-            if self._few is None or len(self._parts) != len(parts) or not all(map(operator.is_, self._parts, parts)):
-                self._parts = []  # Ctrl-C must not leave the parts of some networks with the operations of others
-                self._few = few_rows.Together([network.model for network in networks], block)
-                self._parts = parts
-            outputs, finite = self._few.outputs(X)
+            outputs, finite = self._works.get(lambda: few_rows.FewRows(models, block), models, block.kind).outputs(X)
             if not finite:
                 arrays.within(X, "X", networks[0].dtype)
             with np.errstate(all="ignore"):
@@ -417,22 +412,6 @@ class Ensemble:
         """
         first = self.trainers[0].network
         return classes(self._outputs(X, n_threads), first.threshold, first.multilabel)
-
-
-def _scores(trainer: Trainer, outputs: np.ndarray, y: Any, sample_weight: Any) -> dict[str, float]:
-    """Return the scores of a trainer for outputs that are given, which may be those of another network."""
-    own, n_out = trainer.network, outputs.shape[1]
-    # This network returns what it is given, so the trainer computes the scores of the outputs.
-    architecture = Architecture((n_out, n_out), (), "identity", None, (0.0,), 0.0, None, outputs.dtype, bias=False)
-    network = MLP.from_architecture(architecture, 1.0, 0.0)
-    network.set_weights([np.eye(n_out)], [None])
-    network.decide_at(own.threshold)
-    if TARGETS(own) is not None:  # the loss is that of standardized targets
-        network.transform_as({"target_shift": own.target_shift, "target_scale": own.target_scale})
-        outputs = (outputs - own.target_shift) / own.target_scale
-    samples = trainer.read(outputs, y, sample_weight, network)
-    trainer.check_metrics(samples.y)
-    return trainer.score(samples, "these samples", network)
 
 
 class _Watch(Callback):
