@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..engine.runner import Samples
-from .inputs import check_blocks
 from .samples import SampleChecker
 from .sources import Arrays, Blocks, split
+from .sparse import is_sparse
 
 
 class FitSamples(NamedTuple):
@@ -55,7 +56,7 @@ def read_fit(
             raise ValueError("sample_weight, validation_split and 'balanced' need samples in arrays, not blocks")
         if batch_size is None:
             raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
-        blocks, validation = check_blocks(X, epochs), None
+        blocks, validation = _check_blocks(X, epochs), None
         if validation_data is not None:
             validation = checker.with_columns(checker.form.columns, "scores").validation(validation_data)
             checker = checker.with_columns(validation.X.columns)  # frames in blocks have the order of the validation
@@ -85,3 +86,15 @@ class _BlockCheck:
         if block is not None and block.X.columns != self.checker.form.columns:
             self.checker = self.checker.with_columns(block.X.columns)
         return block
+
+
+def _check_blocks(X: Any, epochs: int) -> Iterable[Any]:
+    """Return X if it is an iterable of blocks that can be used for so many epochs, or raise TypeError or ValueError."""
+    if isinstance(X, np.ndarray | str | bytes | dict) or is_sparse(X) or not isinstance(X, Iterable):
+        raise TypeError(f"y must be given, unless X is an iterable of blocks (X, y); got {type(X).__name__}")
+    if isinstance(X, Iterator) and epochs > 1:
+        raise ValueError(
+            f"epochs must be 1 with an iterator, which goes through its blocks once, got {epochs}; a list, or an "
+            f"object whose __iter__ begins anew, can have more"
+        )
+    return X

@@ -12,8 +12,8 @@ from ..base import checks
 from ..engine.runner import Samples
 from ..losses import OUTPUT_GRADIENT, Loss
 from . import frames
-from .arrays import KINDS, within
-from .inputs import Inputs, input_blocks, inputs
+from .arrays import KINDS, blocks, in_place, matrix, readable, within
+from .inputs import Inputs, inputs
 from .sparse import is_sparse
 from .targets import Targets, targets
 from .weights import check_some, sample_weights, weights_of
@@ -67,24 +67,28 @@ class SampleFormat(NamedTuple):
         columns = self.columns
         if frames.is_frame(X):
             columns, X = columns or frames.names(X), frames.ordered(X, columns, name)
-        found = inputs(X, self.n_in, self.dtype, name)
-        if found.sparse and self.shifted:
+        checked = inputs(X, self.n_in, self.dtype, name)
+        if checked.sparse and self.shifted:
             raise ValueError(
                 f"{name} must not be sparse for a network with a shift: no input would stay 0; use only a scale"
             )
-        if found.sparse and self.noisy and noise:
+        if checked.sparse and self.noisy and noise:
             raise ValueError(f"{name} must not be sparse for a network with input_noise: no input would stay 0")
-        return found if columns is None else found._replace(columns=columns)
+        return checked if columns is None else checked._replace(columns=columns)
 
     def input_blocks(self, X: Any) -> tuple[int, Iterable[tuple[int, Inputs]]]:
         """Return the number of rows of X, and its rows in blocks, each as (number of the first row, rows).
 
-        Whether the values of an array are finite is not checked here: the kernels find out.
+        An array that the kernels can read as it is comes as one block. This method does not check whether its values
+        are finite: the kernels find out.
         """
         if is_sparse(X):
-            checked = self.inputs(X)
-            return len(checked.array), [(0, checked)]
-        return input_blocks(frames.ordered(X, self.columns), self.n_in, self.dtype)
+            X = self.inputs(X)
+            return len(X.array), [(0, X)]
+        array = matrix(frames.ordered(X, self.columns), self.n_in)
+        whole = [(0, array)] if in_place(array) else blocks(array)
+        readables = ((first, readable(block, self.dtype)) for first, block in whole)
+        return len(array), ((first, Inputs(block, KINDS[block.dtype])) for first, block in readables)
 
 
 def trained_on(samples: Samples, n_out: int) -> dict[str, Any]:
@@ -143,10 +147,10 @@ class SampleChecker:
 
         The attribute ``X.columns`` of the samples has the names of the columns, if the network or X has names.
         """
-        read = self.form.inputs(X, X_name, noise=self.use == "training")
-        if self.lazy and not read.sparse:
+        checked = self.form.inputs(X, X_name, noise=self.use == "training")
+        if self.lazy and not checked.sparse:
             raise ValueError(f"{X_name} must be a sparse matrix with gradient='lazy', got an array")
-        return Samples(read, self.targets(y, len(read.array), y_name, X_name))
+        return Samples(checked, self.targets(y, len(checked.array), y_name, X_name))
 
     def read(self, X: Any, y: Any, sample_weight: Any = None) -> Samples:
         """Return checked inputs and targets with their weights, whose sum is above 0."""
@@ -178,24 +182,25 @@ class SampleChecker:
     def targets(self, y: Any, n: int, name: str = "y", samples: str = "X") -> Targets:
         """Return checked targets of n samples, standardized if the network does so. The names are for messages."""
         form = self.form
-        found = targets(y, n, self.n_targets, self.loss, form.dtype, name, samples)._replace(threshold=form.threshold)
+        checked = targets(y, n, self.n_targets, self.loss, form.dtype, name, samples)
+        checked = checked._replace(threshold=form.threshold)
         if form.targets is None:
-            return found
-        if found.labels or self.loss.targets != "values" or self.n_targets != form.n_out:
+            return checked
+        if checked.labels or self.loss.targets != "values" or self.n_targets != form.n_out:
             raise ValueError(
                 f"{name} must be numbers of shape ({n}, {form.n_out}), and loss one of such numbers, for a network "
                 f"with standardized targets; got the loss {self.loss.name!r}"
             )
         shift, scale = form.targets
         # In float64: float32 would lose the differences between large targets before the mean is subtracted.
-        array = found.dense.astype(np.float64)
+        array = checked.dense.astype(np.float64)
         with np.errstate(all="ignore"):
-            array = (array * scale if found.gradient else (array - shift) / scale).astype(form.dtype)
+            array = (array * scale if checked.gradient else (array - shift) / scale).astype(form.dtype)
         within(array, f"standardized {name}", form.dtype)
-        return found._replace(array=array, kind=KINDS[array.dtype])
+        return checked._replace(array=array, kind=KINDS[array.dtype])
 
     def in_units(self, y: Targets) -> np.ndarray:
-        """Return targets that this object has checked in the unit of the user, as an array."""
+        """Return checked targets in the unit of the user, as an array."""
         if self.form.targets is None:
             return y.dense
         shift, scale = self.form.targets
