@@ -144,12 +144,13 @@ def settings_of(settings: Settings) -> dict[str, Any]:
 
     A metric that is a function becomes None, because a file cannot store it.
     """
-    described = {name: model_files.plain(getattr(settings, name)) for name in NAMES if name != "metrics"}
+    described = {name: model_files.plain(getattr(settings, name)) for name in NAMES if name not in ("metrics", "rates")}
     for name, value in described.items():
         if model_files.restored(value, classes()) != getattr(settings, name):
             raise ValueError(f"{name} must be one of fastbp's to be kept in a file, got {getattr(settings, name)!r}")
     stored = [metric if isinstance(metric, str | metrics.TopK) else None for metric in settings.metrics]
-    return described | {"metrics": model_files.plain(stored), "metric_names": list(settings.scorers)}
+    described |= {"metrics": model_files.plain(stored), "metric_names": list(settings.scorers)}
+    return described | {"rates": [*(settings.rates or {}).items()]}
 
 
 def restored_settings(described: dict[str, Any]) -> tuple[dict[str, Any], list[str], bool]:
@@ -158,11 +159,11 @@ def restored_settings(described: dict[str, Any]) -> tuple[dict[str, Any], list[s
     It raises ValueError, TypeError or KeyError if `settings_of` cannot return such a description.
     """
     settings = model_files.restored_fields(described, classes())
-    scorers, names = settings.pop("metrics"), settings.pop("metric_names")
+    scorers, names, rates = settings.pop("metrics"), settings.pop("metric_names"), dict(settings.pop("rates", ()))
     known = [metric for metric in scorers if metric is not None]
     if [name for name, metric in zip(names, scorers, strict=True) if metric] != list(metrics.by_name(known)):
         raise ValueError(f"its metrics {scorers} are not {names}")
-    return settings | {"metrics": known}, names, None not in scorers
+    return settings | {"metrics": known, "rates": rates or None}, names, None not in scorers
 
 
 def _content(state: State) -> bytes:
@@ -176,21 +177,14 @@ def _content(state: State) -> bytes:
         tensors |= {f"callback {k} {key}": value for key, value in arrays.items()}
         kept.append([name, which, {key: value for key, value in values.items() if key not in arrays}, sorted(arrays)])
     described["position"]["callbacks"] = kept
-    description = {
-        "network": model_files.plain(net.architecture),
-        "trainer": settings_of(state.trainer.settings),
-        **described,
-    }
-    return model_files.pack(KIND, description, tensors)
+    described |= {"network": model_files.plain(net.architecture), "trainer": settings_of(state.trainer.settings)}
+    return model_files.pack(KIND, described, tensors)
 
 
 class SavedTraining:
     """`SavedTraining` is the checked content of a checkpoint.
 
-    Parameters
-    ----------
-    contents : Contents
-        The content of the open file.
+    If the contents of the open file do not fit together, ValueError, TypeError or KeyError is raised.
 
     Attributes
     ----------
@@ -198,11 +192,6 @@ class SavedTraining:
         The network. Its parameters are 0 until `load_into` is called.
     settings : dict of str to value
         The settings of the trainer. The metrics are those that a file can store.
-
-    Raises
-    ------
-    ValueError, TypeError, KeyError
-        If the contents do not fit together.
     """
 
     def __init__(self, contents: model_files.Contents):
@@ -234,13 +223,7 @@ class SavedTraining:
         state.load(described, {name: self._tensors[name] for name in names})
 
     def metrics(self, given: Sequence[metrics.Metric] | None) -> Sequence[metrics.Metric]:
-        """Return the given metrics, or for None those of the checkpoint.
-
-        Raises
-        ------
-        ValueError
-            If the given metrics have other names than those of the checkpoint, or if a function is missing.
-        """
+        """Return the given metrics, or for None those of the checkpoint. Raise ValueError if they are not the same."""
         names = self._names
         if not self._complete if given is None else list(metrics.by_name(given)) != names:
             raise ValueError(f"metrics must be those of the checkpoint, {names}, with its functions; got {given!r}")
