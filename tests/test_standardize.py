@@ -308,5 +308,5 @@ def test_a_trainer_sees_a_new_shift():
     net = fb.MLP([1, 1], seed=0)
     trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(1e-9), seed=0)
     trainer.partial_fit(X, y)
-    net.transform_as({"shift": 100.0})
+    net.standardize(X + 100)
     assert trainer.partial_fit(X, y)["loss"] == pytest.approx(trainer.evaluate(X, y)["loss"], rel=1e-3)

@@ -36,16 +36,8 @@ def within_dtype(values: ArrayLike, name: str, dtype: np.dtype) -> None:
 def numeric(values: Any, name: str, advice: str = "") -> np.ndarray:
     """Return the values as a plain NumPy array of real numbers.
 
-    An object of a subclass, such as np.matrix, becomes a plain array, because a subclass may have other rules.
-
-    Parameters
-    ----------
-    values : array-like
-        The values that the user gave.
-    name : str
-        The name of the argument, for messages.
-    advice : str, default ""
-        The end of the message about values that are not real numbers.
+    An object of a subclass, such as np.matrix, becomes a plain array, because a subclass may have other rules. `advice`
+    is the end of the message about values that are not real numbers.
 
     Raises
     ------
@@ -112,18 +104,8 @@ def within(
 ) -> None:
     """Raise ValueError unless all values are from `low` to `high`, and finite in the given dtype.
 
-    Parameters
-    ----------
-    array : array
-        The values.
-    name : str
-        The name of the argument, for the message.
-    dtype : dtype
-        The dtype in which the values must be finite: float32 or float64.
-    low, high : float
-        The smallest and the largest value that is possible.
-    first : int, default 0
-        The number of the first row of the array, for the message.
+    The message contains the name of the argument and the place of the first wrong value. `first` is the number of the
+    first row of the array.
     """
     if array.dtype.kind in "bu" and low <= 0 and high == math.inf:
         return
@@ -139,19 +121,7 @@ def within(
 
 
 def refuse(block: np.ndarray, fine: np.ndarray, name: str, rule: str, first: int) -> NoReturn:
-    """Raise ValueError that names the first value of a block that is not fine.
-
-    Parameters
-    ----------
-    block : array
-        The values.
-    fine : bool array of the same shape
-        Whether each value is possible.
-    name, rule : str
-        The name of the argument, and what the values must be.
-    first : int
-        The number of the first row of the block.
-    """
+    """Raise ValueError for the first value of a block that is not fine. `rule` says what the values must be."""
     bad = np.argwhere(~fine)[0]
     where = ", ".join(str(int(i)) for i in (bad[0] + first, *bad[1:]))
     raise ValueError(f"{name}[{where}] is {block[tuple(bad)]}; every value must be {rule}")

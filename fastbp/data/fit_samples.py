@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..engine.runner import Samples
-from .inputs import check_blocks
 from .samples import SampleChecker
 from .sources import Arrays, Blocks, split
+from .sparse import is_sparse
 
 
 class FitSamples(NamedTuple):
-    """`FitSamples` holds the checked samples of a call of `Trainer.fit`."""
+    """`FitSamples` holds the checked samples of a call of `Trainer.fit`.
+
+    Attributes
+    ----------
+    source : Arrays or Blocks
+        The source of the samples for training.
+    samples : Samples or None
+        All samples, or None if they come in blocks.
+    validation : Samples or None
+        The samples for validation, or None if there are none.
+    """
 
     source: Arrays | Blocks
-    """The source of the samples for training."""
     samples: Samples | None
-    """All samples, or None if they come in blocks."""
     validation: Samples | None
-    """The samples for validation, or None if there are none."""
 
 
 def read_fit(
@@ -38,32 +46,17 @@ def read_fit(
     batch_size: int | None,
     seed: int,
 ) -> FitSamples:
-    """Check all samples of a call of `Trainer.fit`.
+    """Check all samples of a call of `Trainer.fit`, or raise ValueError or TypeError.
 
-    Parameters
-    ----------
-    checker : SampleChecker
-        The object that checks samples for training.
-    X, y, epochs, sample_weight, class_weight, validation_data, validation_split, shuffle_buffer
-        As for `Trainer.fit`. `validation_split` must be 0 with `validation_data`.
-    shuffle : bool
-        Whether each epoch has a new random order.
-    batch_size : int or None
-        The number of samples in a minibatch. With None, a step uses all samples, as those of `LBFGS` do.
-    seed : int
-        The seed of `validation_split`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument does not fit.
+    The arguments are those of `Trainer.fit`, and settings of the trainer. If `batch_size` is None, a step uses all
+    samples, as the steps of `LBFGS` do. `seed` is the seed of `validation_split`.
     """
     if y is None:
         if sample_weight is not None or validation_split or class_weight == "balanced":
             raise ValueError("sample_weight, validation_split and 'balanced' need samples in arrays, not blocks")
         if batch_size is None:
             raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
-        blocks, validation = check_blocks(X, epochs), None
+        blocks, validation = _check_blocks(X, epochs), None
         if validation_data is not None:
             validation = checker.with_columns(checker.form.columns, "scores").validation(validation_data)
             checker = checker.with_columns(validation.X.columns)  # frames in blocks have the order of the validation
@@ -83,7 +76,7 @@ def read_fit(
 
 
 class _BlockCheck:
-    """`_BlockCheck` checks blocks. The names of columns in the first data frame count for the blocks after it."""
+    """`_BlockCheck` checks blocks. The first data frame decides the order of the columns in those after it."""
 
     def __init__(self, checker: SampleChecker, class_weight: Any):
         self.checker, self.class_weight = checker, class_weight
@@ -93,3 +86,15 @@ class _BlockCheck:
         if block is not None and block.X.columns != self.checker.form.columns:
             self.checker = self.checker.with_columns(block.X.columns)
         return block
+
+
+def _check_blocks(X: Any, epochs: int) -> Iterable[Any]:
+    """Return X if it is an iterable of blocks that can be used for so many epochs, or raise TypeError or ValueError."""
+    if isinstance(X, np.ndarray | str | bytes | dict) or is_sparse(X) or not isinstance(X, Iterable):
+        raise TypeError(f"y must be given, unless X is an iterable of blocks (X, y); got {type(X).__name__}")
+    if isinstance(X, Iterator) and epochs > 1:
+        raise ValueError(
+            f"epochs must be 1 with an iterator, which goes through its blocks once, got {epochs}; a list, or an "
+            f"object whose __iter__ begins anew, can have more"
+        )
+    return X

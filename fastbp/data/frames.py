@@ -27,14 +27,7 @@ def names(X: Any) -> tuple[str, ...] | None:
 def ordered(X: Any, columns: Sequence[str] | None, name: str = "X") -> Any:
     """Return a frame as an array of numbers with its columns in the wanted order. Return anything else as it is.
 
-    Parameters
-    ----------
-    X : object
-        The inputs that the user gave.
-    columns : sequence of str or None
-        The names of the columns in their order. With None, or if the frame has no names, its own order counts.
-    name : str, default "X"
-        The name of the argument, for messages.
+    If `columns` is None, or if the frame has no names, its own order counts. `name` is for messages.
 
     Raises
     ------
@@ -82,13 +75,7 @@ def _series(X: Any, k: int) -> Any:
 
 
 def values(series: Any, name: str) -> np.ndarray:
-    """Return a column as an array of numbers. A missing value becomes NaN.
-
-    Raises
-    ------
-    TypeError
-        If the column does not hold numbers or bools.
-    """
+    """Return a column of numbers or bools as an array, or raise TypeError. A missing value becomes NaN."""
     array, kind = np.asarray(series), getattr(series.dtype, "kind", "")
     if array.dtype.kind == "O" and kind and kind in "buif":  # pandas, with missing values
         array = series.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import sparse
-from .arrays import KINDS, as_it_is, blocks, in_place, matrix, readable, within
+from .arrays import KINDS, matrix, readable, within
 from .sparse import Rows
 
 
@@ -45,41 +44,3 @@ def inputs(X: Any, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
     array = readable(matrix(X, n_in, name), dtype)
     within(array, name, dtype)
     return Inputs(array, KINDS[array.dtype])
-
-
-def input_blocks(X: Any, n_in: int, dtype: np.dtype) -> tuple[int, Iterable[tuple[int, Inputs]]]:
-    """Return the number of rows of a matrix, and its rows in blocks that the kernels can read.
-
-    Each block comes as (number of the first row, rows). If the kernels can read the matrix as it is, it comes as one
-    block. This function does not check whether the values of an array are finite: the kernels find out, and `within`
-    then names the value.
-    """
-    if sparse.is_sparse(X):
-        found = inputs(X, n_in, dtype)
-        return len(found.array), [(0, found)]
-    array = matrix(X, n_in)
-    if in_place(array):
-        array = as_it_is(array)
-        return len(array), [(0, Inputs(array, KINDS[array.dtype]))]
-    readables = ((first, readable(block, dtype)) for first, block in blocks(array))
-    return len(array), ((first, Inputs(block, KINDS[block.dtype])) for first, block in readables)
-
-
-def check_blocks(X: Any, epochs: int) -> Iterable[Any]:
-    """Return X if it is an iterable of blocks that can be used for this number of epochs.
-
-    Raises
-    ------
-    TypeError
-        If X is not an iterable of blocks.
-    ValueError
-        If X is an iterator, and there is more than one epoch.
-    """
-    if isinstance(X, np.ndarray | str | bytes | dict) or sparse.is_sparse(X) or not isinstance(X, Iterable):
-        raise TypeError(f"y must be given, unless X is an iterable of blocks (X, y); got {type(X).__name__}")
-    if isinstance(X, Iterator) and epochs > 1:
-        raise ValueError(
-            f"epochs must be 1 with an iterator, which goes through its blocks once, got {epochs}; a list, or an "
-            f"object whose __iter__ begins anew, can have more"
-        )
-    return X

@@ -33,23 +33,9 @@ class Moments(NamedTuple):
 
 
 def of_inputs(X: Any, n_in: int, sample_weight: Any = None) -> tuple[Moments, bool]:
-    """Return the moments of the columns of a matrix, and whether the matrix is sparse.
+    """Return the moments of the columns of an array or a sparse matrix of shape (n, n_in), and whether it is sparse.
 
-    Parameters
-    ----------
-    X : array or sparse matrix of shape (n, n_in)
-        The inputs. They are read where they are, in blocks.
-    n_in : int
-        The number of columns.
-    sample_weight : array of shape (n,) or None, default None
-        The weight of each sample, at least 0.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong, a value is not finite, or the weights do not fit.
-    TypeError
-        If the values are not numeric.
+    The inputs are read where they are, in blocks. If they or the weights do not fit, ValueError or TypeError is raised.
     """
     if sparse.is_sparse(X):
         rows = sparse.read(X, n_in, np.dtype(np.float64), "X")

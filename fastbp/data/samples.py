@@ -9,12 +9,11 @@ import numpy as np
 
 from ..activations import Activation
 from ..base import checks
-from ..engine.memory import Model
 from ..engine.runner import Samples
 from ..losses import OUTPUT_GRADIENT, Loss
 from . import frames
-from .arrays import KINDS, within
-from .inputs import Inputs, check_blocks, input_blocks, inputs
+from .arrays import KINDS, blocks, in_place, matrix, readable, within
+from .inputs import Inputs, inputs
 from .sparse import is_sparse
 from .targets import Targets, targets
 from .weights import check_some, sample_weights, weights_of
@@ -62,61 +61,52 @@ class SampleFormat(NamedTuple):
     def inputs(self, X: Any, name: str = "X", *, noise: bool = False) -> Inputs:
         """Return checked inputs, whose columns have the order of the network.
 
-        Parameters
-        ----------
-        X : array, data frame or sparse matrix of shape (n, n_in)
-            The inputs that the user gave.
-        name : str, default "X"
-            The name of the argument, for messages.
-        noise : bool, keyword-only, default False
-            Whether the network will add its noise to the inputs.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the inputs do not fit the network.
+        With `noise`, the network will add its noise to the inputs. If the inputs do not fit, ValueError or TypeError
+        names the argument.
         """
         columns = self.columns
         if frames.is_frame(X):
             columns, X = columns or frames.names(X), frames.ordered(X, columns, name)
-        found = inputs(X, self.n_in, self.dtype, name)
-        if found.sparse and self.shifted:
+        checked = inputs(X, self.n_in, self.dtype, name)
+        if checked.sparse and self.shifted:
             raise ValueError(
                 f"{name} must not be sparse for a network with a shift: no input would stay 0; use only a scale"
             )
-        if found.sparse and self.noisy and noise:
+        if checked.sparse and self.noisy and noise:
             raise ValueError(f"{name} must not be sparse for a network with input_noise: no input would stay 0")
-        return found if columns is None else found._replace(columns=columns)
+        return checked if columns is None else checked._replace(columns=columns)
 
     def input_blocks(self, X: Any) -> tuple[int, Iterable[tuple[int, Inputs]]]:
-        """Return the number of rows of X, and its rows in blocks, as `fastbp.data.inputs.input_blocks` does."""
+        """Return the number of rows of X, and its rows in blocks, each as (number of the first row, rows).
+
+        An array that the kernels can read as it is comes as one block. This method does not check whether its values
+        are finite: the kernels find out.
+        """
         if is_sparse(X):
-            checked = self.inputs(X)
-            return len(checked.array), [(0, checked)]
-        return input_blocks(frames.ordered(X, self.columns), self.n_in, self.dtype)
+            X = self.inputs(X)
+            return len(X.array), [(0, X)]
+        array = matrix(frames.ordered(X, self.columns), self.n_in)
+        whole = [(0, array)] if in_place(array) else blocks(array)
+        readables = ((first, readable(block, self.dtype)) for first, block in whole)
+        return len(array), ((first, Inputs(block, KINDS[block.dtype])) for first, block in readables)
 
 
 def trained_on(samples: Samples, n_out: int) -> dict[str, Any]:
-    """Return what a network keeps of samples that it was trained on.
+    """Return what a network with n_out outputs keeps of samples that it was trained on, as fields of `Architecture`.
 
-    Parameters
-    ----------
-    samples : Samples
-        The checked samples.
-    n_out : int
-        The number of outputs of the network.
-
-    Returns
-    -------
-    dict of str to value
-        The fields of the `Architecture` of the network that describe these samples: "columns" and, unless the targets
-        are a gradient from outside, "multilabel" and "flat".
+    The fields are "columns" and, unless the targets are a gradient from outside, "multilabel" and "flat".
     """
     y: Targets = samples.y
     if y.gradient:
         return {"columns": samples.X.columns}
     multilabel, flat = y.classes and y.by_output and n_out > 1, n_out == 1 and y.array.ndim == 1
     return {"columns": samples.X.columns, "multilabel": multilabel, "flat": flat}
+
+
+def taken(samples: Samples, rows: np.ndarray | slice) -> Samples:
+    """Return some of the samples, with their weights."""
+    X, y = (part._replace(array=part.array[rows]) for part in (samples.X, samples.y))
+    return Samples(X, y, None, None if samples.weights is None else samples.weights[rows])
 
 
 class SampleChecker:
@@ -157,10 +147,10 @@ class SampleChecker:
 
         The attribute ``X.columns`` of the samples has the names of the columns, if the network or X has names.
         """
-        read = self.form.inputs(X, X_name, noise=self.use == "training")
-        if self.lazy and not read.sparse:
+        checked = self.form.inputs(X, X_name, noise=self.use == "training")
+        if self.lazy and not checked.sparse:
             raise ValueError(f"{X_name} must be a sparse matrix with gradient='lazy', got an array")
-        return Samples(read, self.targets(y, len(read.array), y_name, X_name))
+        return Samples(checked, self.targets(y, len(checked.array), y_name, X_name))
 
     def read(self, X: Any, y: Any, sample_weight: Any = None) -> Samples:
         """Return checked inputs and targets with their weights, whose sum is above 0."""
@@ -192,24 +182,25 @@ class SampleChecker:
     def targets(self, y: Any, n: int, name: str = "y", samples: str = "X") -> Targets:
         """Return checked targets of n samples, standardized if the network does so. The names are for messages."""
         form = self.form
-        found = targets(y, n, self.n_targets, self.loss, form.dtype, name, samples)._replace(threshold=form.threshold)
+        checked = targets(y, n, self.n_targets, self.loss, form.dtype, name, samples)
+        checked = checked._replace(threshold=form.threshold)
         if form.targets is None:
-            return found
-        if found.labels or self.loss.targets != "values" or self.n_targets != form.n_out:
+            return checked
+        if checked.labels or self.loss.targets != "values" or self.n_targets != form.n_out:
             raise ValueError(
                 f"{name} must be numbers of shape ({n}, {form.n_out}), and loss one of such numbers, for a network "
                 f"with standardized targets; got the loss {self.loss.name!r}"
             )
         shift, scale = form.targets
         # In float64: float32 would lose the differences between large targets before the mean is subtracted.
-        array = found.dense.astype(np.float64)
+        array = checked.dense.astype(np.float64)
         with np.errstate(all="ignore"):
-            array = (array * scale if found.gradient else (array - shift) / scale).astype(form.dtype)
+            array = (array * scale if checked.gradient else (array - shift) / scale).astype(form.dtype)
         within(array, f"standardized {name}", form.dtype)
-        return found._replace(array=array, kind=KINDS[array.dtype])
+        return checked._replace(array=array, kind=KINDS[array.dtype])
 
     def in_units(self, y: Targets) -> np.ndarray:
-        """Return targets that this object has checked in the unit of the user, as an array."""
+        """Return checked targets in the unit of the user, as an array."""
         if self.form.targets is None:
             return y.dense
         shift, scale = self.form.targets
@@ -218,21 +209,10 @@ class SampleChecker:
     def weighted(
         self, samples: Samples, sample_weight: Any, class_weight: Any = None, rows: np.ndarray | None = None
     ) -> Samples:
-        """Return the samples with their weights.
+        """Return the samples with weights, which the user gave as for `Trainer.fit`.
 
-        Parameters
-        ----------
-        samples : Samples
-            The samples.
-        sample_weight, class_weight : as for `Trainer.fit`
-            The weights that the user gave.
-        rows : int array or None, default None
-            The numbers of the samples that training will use. With None, it uses all.
-
-        Raises
-        ------
-        ValueError
-            If the weights of these samples have the sum 0, or do not fit.
+        `rows` are the numbers of the samples that training will use, or None for all. If the weights do not fit, or the
+        sum over these samples is 0, ValueError or TypeError is raised.
         """
         weights = weights_of(samples.y, self.form.n_out, sample_weight, class_weight, rows)
         if weights is not None:
@@ -243,61 +223,29 @@ class SampleChecker:
 
     def validation(self, given: Any) -> Samples:
         """Return checked validation data, which the user gave as (X, y) or (X, y, sample_weight)."""
-        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
-            raise TypeError(
-                f"validation_data must be a pair (X, y), or (X, y, sample_weight), got {type(given).__name__}"
-            )
-        name = "validation_data"
-        samples = self.samples(given[0], given[1], f"{name}[0]", f"{name}[1]")
-        weights = sample_weights(given[2] if len(given) == 3 else None, samples.n, f"{name}[2]")
-        return samples._replace(weights=check_some(weights, f"{name}[2]"))
+        X, y, own = _parts(given, "validation_data")
+        samples = self.samples(X, y, "validation_data[0]", "validation_data[1]")
+        weights = check_some(sample_weights(own, samples.n, "validation_data[2]"), "validation_data[2]")
+        return samples._replace(weights=weights)
 
     def held_out(self, samples: Samples, sample_weight: Any, rows: np.ndarray) -> Samples:
         """Return a copy of some of the samples, with their own weights but without class weights."""
-        X, y = (part._replace(array=part.array[rows]) for part in (samples.X, samples.y))
         weights = None if sample_weight is None else np.asarray(sample_weight, np.float64)[rows]
-        return Samples(X, y, None, check_some(weights, "the sample_weight of the samples of validation_split"))
+        check_some(weights, "the sample_weight of the samples of validation_split")
+        return taken(samples, rows)._replace(weights=weights)
 
     def block(self, given: Any, k: int, class_weight: Any = None) -> Samples | None:
         """Return block number k as checked samples, or None if the block has no rows."""
-        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
-            kind = type(given).__name__
-            raise TypeError(f"block {k} of X must be a pair (X, y), or (X, y, sample_weight), got {kind}")
-        if np.shape(given[0])[:1] == (0,) == np.shape(given[1])[:1]:
+        X, y, own = _parts(given, f"block {k} of X")
+        if np.shape(X)[:1] == (0,) == np.shape(y)[:1]:
             return None
-        samples = self.samples(given[0], given[1], f"X of block {k}", f"y of block {k}")
-        own, name = given[2] if len(given) == 3 else None, f"sample_weight of block {k}"
+        samples, name = self.samples(X, y, f"X of block {k}", f"y of block {k}"), f"sample_weight of block {k}"
         return samples._replace(weights=weights_of(samples.y, self.form.n_out, own, class_weight, name=name))
 
 
-class Reader(SampleChecker):
-    """`Reader` is a `SampleChecker` for a `Model`, which remembers the names of the columns that it has seen."""
-
-    def __init__(self, model: Model, loss: Loss, *, noisy: bool = False, lazy: bool = False):
-        layout = model.parameters.layout
-        form = SampleFormat(
-            layout.sizes[0], layout.sizes[-1], layout.dtype, model.activations, model.columns,
-            bool(model.shift.any()), bool(model.noise), model.targets, model.threshold,
-        )  # fmt: skip
-        super().__init__(form, loss, "training" if noisy else "scores", lazy=lazy)
-
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """The names of the columns of X, or None as long as there are none."""
-        return self.form.columns
-
-    @columns.setter
-    def columns(self, columns: tuple[str, ...] | None) -> None:
-        self.form = self.form._replace(columns=columns)
-
-    def samples(self, X: Any, y: Any, X_name: str = "X", y_name: str = "y") -> Samples:
-        """Return checked inputs and targets, and remember the names of the columns."""
-        samples = super().samples(X, y, X_name, y_name)
-        self.columns = samples.X.columns
-        return samples
-
-    taken = SampleChecker.held_out
-
-    def blocks(self, X: Any, epochs: int) -> Iterable[Any]:
-        """Return X if it is an iterable of blocks that can be used for this number of epochs."""
-        return check_blocks(X, epochs)
+def _parts(given: Any, name: str) -> tuple[Any, Any, Any]:
+    """Return inputs, targets and weights or None, of a pair (X, y) or a triple (X, y, sample_weight)."""
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+        raise TypeError(f"{name} must be a pair (X, y), or (X, y, sample_weight), got {type(given).__name__}")
+    X, y, *weights = given
+    return X, y, weights[0] if weights else None

@@ -20,6 +20,7 @@ import numpy as np
 from ..engine import threads
 from ..engine.records import address
 from ..engine.runner import Samples
+from .samples import taken
 from .sparse import Rows
 from .targets import Targets
 
@@ -47,9 +48,8 @@ class Arrays:
     shuffle : bool
         Whether each epoch has a new random order.
     buffer : int or None
-        The number of consecutive rows that are shuffled together, rounded up to whole minibatches. With None, all rows
-        are shuffled together. With a number, a file that is larger than memory is read window by window, and not in
-        single rows from everywhere.
+        The number of consecutive rows that are shuffled together, rounded up to whole minibatches: a file that is
+        larger than memory is then read window by window. With None, all rows are shuffled together.
     batch : int
         The number of samples in a minibatch.
     """
@@ -89,8 +89,7 @@ class Arrays:
 def _read_ahead(array: np.ndarray | Rows, first: int, last: int) -> None:
     """Ask the system to read rows of a mapped file before training needs them.
 
-    Without this, training would wait for the disk at each row, because it reads the rows in random order. For an array
-    in memory, and for a sparse matrix, the function does nothing.
+    Without this, training would wait for the disk at each row, because it reads the rows in random order.
     """
     mapped: Any = array
     while isinstance(mapped, np.ndarray):
@@ -117,8 +116,7 @@ class Blocks:
     blocks : iterable of (X, y) or (X, y, sample_weight)
         The blocks.
     check : function
-        A function that takes a block and its number. It returns checked `Samples`, or None if the block has no rows, or
-        raises an error.
+        A function that takes a block and its number. It returns checked `Samples`, or None if the block has no rows.
     shuffle : bool
         Whether to shuffle the rows that are in the buffer together.
     buffer : int or None
@@ -169,14 +167,15 @@ class Blocks:
             columns, done = block.X.columns, 0
             while done < block.n:
                 buffer = buffers[turn]
-                take = min(block.n - done, buffer.n - held)
-                _fill(buffer, held, block, slice(done, done + take))
-                done, held = done + take, held + take
+                part = taken(block, slice(done, done + buffer.n - held))
+                _fill(buffer, held, part)
+                done, held = done + part.n, held + part.n
                 if held == buffer.n:
-                    yield _head(buffer, held, columns)
+                    yield buffer._replace(X=buffer.X._replace(columns=columns))
                     turn, held = 1 - turn, 0
         if held:
-            yield _head(buffers[turn], held, columns)
+            last = taken(buffers[turn], slice(held))
+            yield last._replace(X=last.X._replace(columns=columns))
 
     def _buffer_for(self, block: Samples) -> Samples:
         """Return an empty buffer for blocks with the same dtypes and shapes as the given block."""
@@ -208,22 +207,15 @@ def _empty(array: np.ndarray | Rows, rows: int) -> np.ndarray | Rows:
     return array.buffer(rows) if isinstance(array, Rows) else np.empty((rows, *array.shape[1:]), array.dtype)
 
 
-def _fill(buffer: Samples, first: int, block: Samples, rows: slice) -> None:
-    """Copy some rows of a block into a buffer, from row number `first` on."""
-    last = first + rows.stop - rows.start
-    for to, array in ((buffer.X.array, block.X.array), (buffer.y.array, block.y.array)):
+def _fill(buffer: Samples, first: int, samples: Samples) -> None:
+    """Copy samples into a buffer, from row number `first` on."""
+    for to, array in ((buffer.X.array, samples.X.array), (buffer.y.array, samples.y.array)):
         if isinstance(to, Rows):
-            to.fill(first, array[rows])
+            to.fill(first, array)
         else:
-            to[first:last] = array[rows]
-    if buffer.weights is not None and block.weights is not None:
-        buffer.weights[first:last] = block.weights[rows]
-
-
-def _head(buffer: Samples, n: int, columns: tuple[str, ...] | None) -> Samples:
-    """Return the first n samples of a buffer, with the names of the columns."""
-    X, y = (part._replace(array=part.array[:n]) for part in (buffer.X, buffer.y))
-    return Samples(X._replace(columns=columns), y, None, None if buffer.weights is None else buffer.weights[:n])
+            to[first : first + samples.n] = array
+    if buffer.weights is not None and samples.weights is not None:
+        buffer.weights[first : first + samples.n] = samples.weights
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
@@ -266,28 +258,10 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def split(y: Targets, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Choose samples for validation at random. If the targets are classes, choose the same share of each class.
+    """Return the numbers of the samples for training and of those for validation, both in increasing order.
 
-    Parameters
-    ----------
-    y : Targets
-        The targets of all samples.
-    fraction : float
-        The share of the samples to hold out.
-    rng : numpy.random.Generator
-        The source of random numbers.
-
-    Returns
-    -------
-    rest : int array
-        The numbers of the samples for training, in increasing order.
-    held_out : int array
-        The numbers of the samples for validation, in increasing order.
-
-    Raises
-    ------
-    ValueError
-        If there would be no sample for training or for validation.
+    The samples for validation are a random `fraction` of all samples, and of each class if the targets are classes. If
+    there would be no sample for training or for validation, ValueError is raised.
     """
     n = len(y.array)
     order = rng.permutation(n)
@@ -295,8 +269,7 @@ def split(y: Targets, fraction: float, rng: np.random.Generator) -> tuple[np.nda
         rows = y.dense.reshape(n, -1)
         classes = rows.argmax(axis=1) if rows.shape[1] > 1 else rows[:, 0]
         order = order[np.argsort(classes[order], kind="stable")]
-    # The samples are sorted by class here. Taking every (1 / fraction)-th of them takes the right share of each class,
-    # up to one sample.
+    # The samples are sorted by class. Every (1 / fraction)-th of them is the right share of each class, up to one.
     picked = np.diff(np.floor(np.arange(n + 1) * fraction + 1e-9)) > 0
     held_out, rest = np.sort(order[picked]), np.sort(order[~picked])
     if not held_out.size or not rest.size:

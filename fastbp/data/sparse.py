@@ -28,7 +28,7 @@ class Rows:
     starts : int64 array of shape (n + 1,)
         The number of the first entry of each row, and then the number of all entries.
     columns : int
-        The number of columns.
+        The number of columns of the matrix.
     """
 
     ndim = 2
@@ -88,7 +88,7 @@ class Rows:
         return out
 
     def buffer(self, rows: int) -> Rows:
-        """Return an empty matrix with room for a number of rows, like this one. It grows as `fill` needs it."""
+        """Return an empty matrix like this one, with room for a number of rows. `fill` makes it larger if needed."""
         room = 2 * max(self.entries.size, 1)
         empty = np.empty(room, self.dtype), np.empty(room, self.indices.dtype)
         return Rows(*empty, np.zeros(rows + 1, np.int64), self.columns)
@@ -116,14 +116,7 @@ def read(X: Any, n_columns: int, dtype: np.dtype, name: str) -> Rows:
     """Return a sparse matrix as checked `Rows`, whose values are finite in the given dtype.
 
     There is no copy of values and columns if the format is CSR, the columns of each row increase, and the kernels can
-    read the dtype of the values.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong, a value is not finite, or the matrix does not have the form of a CSR matrix.
-    TypeError
-        If the values are not real numbers.
+    read the dtype of the values. If the matrix does not fit, ValueError or TypeError names the argument.
     """
     if isinstance(X, Rows):
         return X

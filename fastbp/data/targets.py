@@ -74,11 +74,11 @@ class Targets(NamedTuple):
 
 
 def targets(y: Any, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: str = "y", samples: str = "X") -> Targets:
-    """Check the targets of n samples for a loss.
+    """Return the checked targets of n samples for a loss: class labels of shape (n,), or rows of n_out targets.
 
     Parameters
     ----------
-    y : object
+    y : array or sparse matrix
         The targets that the user gave, as for `Trainer.fit`.
     n, n_out : int
         The number of samples, and the number of targets of a sample. For nearly all losses, a sample has as many
@@ -86,14 +86,9 @@ def targets(y: Any, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: str =
     loss : Loss
         The loss, which decides which targets are possible.
     dtype : dtype
-        The dtype of the network.
+        The dtype of the network, in which the targets must be finite.
     name, samples : str
         The names of the targets and of the inputs, for messages.
-
-    Returns
-    -------
-    Targets
-        Class labels of shape (n,), or rows of n_out targets.
 
     Raises
     ------

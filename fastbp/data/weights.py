@@ -18,16 +18,7 @@ LEAST_WEIGHT, MOST_WEIGHT = 1e-30, 1e30
 def sample_weights(values: Any, n: int, name: str = "sample_weight", signed: bool = False) -> np.ndarray | None:
     """Return the weights of n samples as a float64 array of shape (n,), or None for None.
 
-    Parameters
-    ----------
-    values : array of shape (n,) or None
-        The weights that the user gave.
-    n : int
-        The number of samples.
-    name : str, default "sample_weight"
-        The name of the argument, for messages.
-    signed : bool, default False
-        Whether weights may be negative.
+    With `signed`, weights may be negative.
 
     Raises
     ------
@@ -60,19 +51,9 @@ def check_some(weights: np.ndarray | None, name: str) -> np.ndarray | None:
 def class_weights(values: Any, y: Targets, n_out: int, rows: np.ndarray | None = None) -> np.ndarray | None:
     """Return the weight of each sample according to its class, as a float64 array of shape (n,), or None for None.
 
-    If a sample has probabilities of several classes, its weight is the mean of the weights of these classes.
-
-    Parameters
-    ----------
-    values : dict of int to float, "balanced" or None
-        The weight of each class. A class that is not in the dict has weight 1. With "balanced", the weight of a class
-        is n / (number of classes that occur * number of its samples).
-    y : Targets
-        The targets.
-    n_out : int
-        The number of outputs.
-    rows : int array or None, default None
-        The numbers of the samples that "balanced" counts. With None, it counts all samples.
+    A class that is not in the dict `values` has weight 1. With "balanced", the weight of a class is n / (number of
+    classes that occur * number of its samples), counted over the samples `rows`, or over all samples with None. If a
+    sample has probabilities of several classes, its weight is the mean of the weights of these classes.
 
     Raises
     ------
@@ -105,20 +86,11 @@ def class_weights(values: Any, y: Targets, n_out: int, rows: np.ndarray | None =
 
 
 def weights_of(
-    y: Targets,
-    n_out: int,
-    sample_weight: Any,
-    class_weight: Any,
-    rows: np.ndarray | None = None,
-    name: str = "sample_weight",
+    y: Targets, n_out: int, given: Any, class_weight: Any, rows: np.ndarray | None = None, name: str = "sample_weight"
 ) -> np.ndarray | None:
-    """Return the weight of each sample, which is the product of its own weight and that of its class, or None for 1.
-
-    The arguments are those of `sample_weights` and `class_weights`.
-    """
-    own = sample_weights(sample_weight, len(y.array), name)
-    by_class = class_weights(class_weight, y, n_out, rows)
-    if own is None or by_class is None:
-        return own if by_class is None else by_class
-    with np.errstate(all="ignore"):
-        return np.asarray(own * by_class)
+    """Return the weight of each sample, its own times that of its class, or None if all weights are 1."""
+    own, by_class = sample_weights(given, len(y.array), name), class_weights(class_weight, y, n_out, rows)
+    if own is not None and by_class is not None:
+        with np.errstate(all="ignore"):
+            own *= by_class
+    return by_class if own is None else own

@@ -27,24 +27,12 @@ def _on_screen() -> bool:
 class CallbackList:
     """`CallbackList` holds the callbacks of one call of `fit`, and calls them in their order.
 
-    Parameters
-    ----------
-    callbacks : iterable of Callback
-        The callbacks that the user gave.
-    progress : bool, "lines" or None
-        What `Progress` shows, as for `Trainer.fit`.
+    The parameters are those of `Trainer.fit`. If they do not fit, TypeError or ValueError is raised.
 
     Attributes
     ----------
     all : list of Callback
         The callbacks in the order in which they are called. Late callbacks come last.
-
-    Raises
-    ------
-    TypeError
-        If `callbacks` contains something else, or if its attribute `every` is not an integer.
-    ValueError
-        If the attribute `every` of a callback is below 1, or if `progress` is something else.
     """
 
     def __init__(self, callbacks: Iterable[Callback], progress: Shown):
@@ -89,11 +77,8 @@ class CallbackList:
         return min(((step // period + 1) * period for period in self._periods), default=float("inf"))
 
 
-Hooks = CallbackList
-
-
 def save(callbacks: list[Callback]) -> list[tuple[str, int, dict[str, Any]]]:
-    """Return what callbacks must store: the name of the class, the number among callbacks of this class, values."""
+    """Return the values that callbacks must store, as (name of the class, number in this class, values)."""
     named = [type(callback).__name__ for callback in callbacks]
     saved = [(name, named[:k].count(name), callbacks[k].save()) for k, name in enumerate(named)]
     return [each for each in saved if each[2]]
@@ -102,10 +87,7 @@ def save(callbacks: list[Callback]) -> list[tuple[str, int, dict[str, Any]]]:
 def load(callbacks: list[Callback], saved: list[tuple[str, int, dict[str, Any]]]) -> None:
     """Give each callback the values that the same callback saved in the interrupted call of `fit`.
 
-    Raises
-    ------
-    ValueError
-        If a callback with saved values is missing, or cannot load them.
+    If a callback with saved values is missing, or cannot load them, ValueError is raised.
     """
     pairs = []
     for name, which, values in saved:

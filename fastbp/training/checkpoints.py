@@ -18,7 +18,8 @@ from .. import losses, metrics, schedules
 from ..base import checks, model_files
 from ..callbacks import Callback, State
 from ..engine.blocks import Layout
-from ..network import load, mlp
+from ..network import files
+from ..network.mlp import MLP
 from ..rules import averages, optimizers
 from ..schedules.base import UNITS, Unit
 from . import callback_list
@@ -32,7 +33,7 @@ SUFFIX = ".safetensors"
 @functools.cache
 def classes() -> dict[str, type]:
     """Return the classes that the description of a checkpoint may name, by their names."""
-    kinds: dict[str, type] = load.CLASSES | {model_files.stored_as(kind): kind for kind in losses.LOSSES.kinds}
+    kinds: dict[str, type] = files.CLASSES | {model_files.stored_as(kind): kind for kind in losses.LOSSES.kinds}
     kinds |= {kind.__name__: kind for kind in optimizers.OPTIMIZERS.kinds}
     return kinds | schedules.by_name() | averages.AVERAGES | {"TopK": metrics.TopK}
 
@@ -143,12 +144,13 @@ def settings_of(settings: Settings) -> dict[str, Any]:
 
     A metric that is a function becomes None, because a file cannot store it.
     """
-    described = {name: model_files.plain(getattr(settings, name)) for name in NAMES if name != "metrics"}
+    described = {name: model_files.plain(getattr(settings, name)) for name in NAMES if name not in ("metrics", "rates")}
     for name, value in described.items():
         if model_files.restored(value, classes()) != getattr(settings, name):
             raise ValueError(f"{name} must be one of fastbp's to be kept in a file, got {getattr(settings, name)!r}")
     stored = [metric if isinstance(metric, str | metrics.TopK) else None for metric in settings.metrics]
-    return described | {"metrics": model_files.plain(stored), "metric_names": list(settings.scorers)}
+    described |= {"metrics": model_files.plain(stored), "metric_names": list(settings.scorers)}
+    return described | {"rates": [*(settings.rates or {}).items()]}
 
 
 def restored_settings(described: dict[str, Any]) -> tuple[dict[str, Any], list[str], bool]:
@@ -157,39 +159,32 @@ def restored_settings(described: dict[str, Any]) -> tuple[dict[str, Any], list[s
     It raises ValueError, TypeError or KeyError if `settings_of` cannot return such a description.
     """
     settings = model_files.restored_fields(described, classes())
-    scorers, names = settings.pop("metrics"), settings.pop("metric_names")
+    scorers, names, rates = settings.pop("metrics"), settings.pop("metric_names"), dict(settings.pop("rates", ()))
     known = [metric for metric in scorers if metric is not None]
     if [name for name, metric in zip(names, scorers, strict=True) if metric] != list(metrics.by_name(known)):
         raise ValueError(f"its metrics {scorers} are not {names}")
-    return settings | {"metrics": known}, names, None not in scorers
+    return settings | {"metrics": known, "rates": rates or None}, names, None not in scorers
 
 
 def _content(state: State) -> bytes:
     """Return the bytes of a checkpoint file."""
     training, net = state.trainer.state, state.network
     described, tensors = training.save(stop=state.stop)
-    tensors |= net.vectors
+    tensors |= net._vectors
     kept = []
     for k, (name, which, values) in enumerate(callback_list.save(state.callbacks)):
         arrays = {key: value for key, value in values.items() if isinstance(value, np.ndarray)}
         tensors |= {f"callback {k} {key}": value for key, value in arrays.items()}
         kept.append([name, which, {key: value for key, value in values.items() if key not in arrays}, sorted(arrays)])
     described["position"]["callbacks"] = kept
-    description = {
-        "network": model_files.plain(net.architecture),
-        "trainer": settings_of(state.trainer.settings),
-        **described,
-    }
-    return model_files.pack(KIND, description, tensors)
+    described |= {"network": model_files.plain(net.architecture), "trainer": settings_of(state.trainer.settings)}
+    return model_files.pack(KIND, described, tensors)
 
 
 class SavedTraining:
     """`SavedTraining` is the checked content of a checkpoint.
 
-    Parameters
-    ----------
-    contents : Contents
-        The content of the open file.
+    If the contents of the open file do not fit together, ValueError, TypeError or KeyError is raised.
 
     Attributes
     ----------
@@ -197,11 +192,6 @@ class SavedTraining:
         The network. Its parameters are 0 until `load_into` is called.
     settings : dict of str to value
         The settings of the trainer. The metrics are those that a file can store.
-
-    Raises
-    ------
-    ValueError, TypeError, KeyError
-        If the contents do not fit together.
     """
 
     def __init__(self, contents: model_files.Contents):
@@ -213,16 +203,14 @@ class SavedTraining:
             for k, (name, which, values, keys) in enumerate(self._position.pop("callbacks"))
         ]
         architecture = model_files.restored(described["network"], classes())
-        size, transformed = (
-            Layout(architecture.sizes, architecture.dtype).size,
-            load.transformations(contents, architecture),
-        )
+        layout = Layout((block for layer in architecture.layers() for block in layer.blocks()), architecture.dtype)
+        size, transformed = layout.size, files.transformations(contents, architecture)
         shapes = {"theta": (size,), "state": (self.settings["optimizer"].state_count * size,), **transformed}
         shapes |= {"average": (size,)} if self.settings["average"] else {}
         contents.fit(shapes, architecture.dtype, [tensor for *_, keys in self._callbacks for tensor in keys.values()])
         self._tensors = dict(contents.tensors())
-        self.network = mlp.MLP.from_architecture(architecture, 1.0, 0.0)
-        self.network.transform_as({name: self._tensors[name] for name in transformed})
+        self.network = MLP._from_architecture(architecture)
+        self.network._transform_as({name: self._tensors[name] for name in transformed})
 
     def load_into(self, state: TrainingState) -> None:
         """Set the state of a training, with the parameters, to the state that the checkpoint holds."""
@@ -235,13 +223,7 @@ class SavedTraining:
         state.load(described, {name: self._tensors[name] for name in names})
 
     def metrics(self, given: Sequence[metrics.Metric] | None) -> Sequence[metrics.Metric]:
-        """Return the given metrics, or for None those of the checkpoint.
-
-        Raises
-        ------
-        ValueError
-            If the given metrics have other names than those of the checkpoint, or if a function is missing.
-        """
+        """Return the given metrics, or for None those of the checkpoint. Raise ValueError if they are not the same."""
         names = self._names
         if not self._complete if given is None else list(metrics.by_name(given)) != names:
             raise ValueError(f"metrics must be those of the checkpoint, {names}, with its functions; got {given!r}")

@@ -34,7 +34,7 @@ SPAN = 100.0
 """The largest ratio of two deviations of inputs that needs no warning."""
 
 USUAL = 0.1, 10.0
-"""Deviations, and means of targets, with which the usual first weights and learning rates go well together."""
+"""Deviations, and means of targets, that suit the usual first weights and learning rates."""
 
 
 def check_pair(network: MLP, settings: Settings) -> None:
@@ -86,33 +86,21 @@ def check_metrics(network: MLP, settings: Settings, y: Targets) -> None:
 def check_fit(
     network: MLP, settings: Settings, called: CallbackList, samples: Samples | None, validation: Samples | None
 ) -> None:
-    """Raise ValueError if `fit` would fail after its first epoch: at a metric, or at a column that somebody watches.
+    """Raise ValueError if `fit` would fail after its first epoch: at a metric, or at a column that is watched.
 
-    Parameters
-    ----------
-    network, settings : MLP, Settings
-        The network and the settings of the trainer.
-    called : CallbackList
-        The callbacks of the call of `fit`.
-    samples : Samples or None
-        The samples of the training. With None, they come in blocks, and nobody knows yet whether they have classes.
-    validation : Samples or None
-        The validation samples, or None if there are none.
+    `samples` is None if the samples come in blocks. Nobody knows yet whether these have classes.
     """
     if validation is not None:
         check_metrics(network, settings, validation.y)
-    check_monitors(settings, called, samples, validation)
+    _check_monitors(settings, called, samples, validation)
 
 
-def check_monitors(
+def _check_monitors(
     settings: Settings, called: CallbackList, samples: Samples | None, validation: Samples | None
 ) -> None:
-    """Raise ValueError if a callback or the schedule watches a column that the history will not have.
-
-    Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows which columns there are.
-    """
-    ours = __package__.partition(".")[0]
-    if any(type(each) is Lambda or type(each).__module__.partition(".")[0] != ours for each in called.all):
+    """Raise ValueError if a callback or the schedule watches a column that the history will not have."""
+    # Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows the columns.
+    if any(type(each) is Lambda or not _is_ours(type(each).__module__) for each in called.all):
         return
     columns = ["loss", *["accuracy"] * (samples is None or samples.y.classes), "learning_rate", "seconds"]
     columns += [name for name in settings.scorers if name == "objective"]
@@ -129,7 +117,7 @@ def check_monitors(
         checks.choice(monitor, "monitor", columns)
 
 
-def warn_of_pair(network: MLP, loss: Loss, stacklevel: int = 0) -> None:
+def warn_of_pair(network: MLP, loss: Loss) -> None:
     """Warn if the output of the network can have values that the loss is not made for."""
     output = network.architecture.activations[-1]
     if output.bounds is None or loss.fits(*output.bounds, output.whole_rows):
@@ -143,7 +131,7 @@ def warn_of_pair(network: MLP, loss: Loss, stacklevel: int = 0) -> None:
     )
 
 
-def warn_of_scales(network: MLP, samples: Samples, columns: object = None, stacklevel: int = 0) -> None:
+def warn_of_scales(network: MLP, samples: Samples) -> None:
     """Warn if some rows of inputs or targets show scales with which training is slow or fails.
 
     The inputs are those that the first layer sees, after `shift` and `scale`. Small inputs beside others, such as the
@@ -196,7 +184,12 @@ def _warn_of_inputs(seen: np.ndarray, columns: Sequence[object]) -> None:
 
 def _warn(message: str) -> None:
     """Warn. The place of the warning is the first line outside of this package."""
-    ours, frame, level = __name__.partition(".")[0], sys._getframe(), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == ours:
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level)
+
+
+def _is_ours(module: str) -> bool:
+    """Return whether a module belongs to this package."""
+    return module.partition(".")[0] == __name__.partition(".")[0]

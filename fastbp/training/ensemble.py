@@ -1,14 +1,12 @@
-"""This module holds `Ensemble`: several networks that are trained at the same time, and whose outputs are averaged."""
+"""This module holds `Ensemble`, which trains several networks at the same time and averages their outputs."""
 
 from __future__ import annotations
 
 import copy
-import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,24 +14,22 @@ from ..base import checks, model_files
 from ..base.history import History
 from ..base.value_objects import call
 from ..callbacks import Callback, State
-from ..data import arrays, frames
-from ..data.inputs import Inputs, input_blocks
+from ..data import arrays
+from ..data.arrays import KINDS
+from ..data.inputs import Inputs
 from ..engine import few_rows, threads
+from ..engine.runner import Samples
+from ..engine.works import Works
 from ..metrics import classes
-from ..network import load
-from ..network.architecture import Architecture
+from ..network import files
 from ..network.mlp import MLP
-from . import checkpoints
-from .callback_list import Hooks, Shown
+from . import checkpoints, compatibility
+from .callback_list import CallbackList, Shown
+from .scores import scores_of_outputs
 from .trainer import Trainer
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-PARTS = operator.attrgetter("architecture", "parameters", "scale_in_use")
-"""What the operations of a network depend on, by identity. `shift` changes together with `scale`."""
-
-DTYPE, TARGETS = operator.attrgetter("architecture.dtype"), operator.attrgetter("_targets")
 
 
 class Ensemble:
@@ -43,8 +39,7 @@ class Ensemble:
     ----------
     trainers : sequence of Trainer
         At least one trainer. Each must have a network of its own. All networks must have the same number of inputs, the
-        same number of outputs, and the same `threshold`. In everything else they may differ; they should differ at
-        least in their seeds.
+        same number of outputs, and the same `threshold`. They should differ at least in their seeds.
 
     Attributes
     ----------
@@ -72,7 +67,8 @@ class Ensemble:
     >>> nets = [fb.MLP([2, 8, 2], activation="tanh", output="softmax", seed=seed) for seed in range(3)]
     >>> options = {"loss": "cross_entropy", "optimizer": fb.SGD(0.5, momentum=0.9), "batch_size": 4}
     >>> ensemble = fb.Ensemble([fb.Trainer(net, seed=seed, **options) for seed, net in enumerate(nets)])
-    >>> histories = ensemble.fit(X, y, epochs=200)
+    >>> [history.epochs for history in ensemble.fit(X, y, epochs=200)]
+    [200, 200, 200]
     >>> ensemble.predict_classes(X)
     array([0, 1, 1, 0])
     """
@@ -80,21 +76,23 @@ class Ensemble:
     def __init__(self, trainers: Sequence[Trainer]):
         if not isinstance(trainers, Sequence) or not all(isinstance(trainer, Trainer) for trainer in trainers):
             raise TypeError(f"trainers must be a sequence of Trainer, got {trainers!r}")
+        if not trainers:
+            raise ValueError("trainers must be at least one, got none")
         ends = {(t.network.sizes[0], t.network.sizes[-1]) for t in trainers}
-        if len(ends) != 1:
+        if len(ends) > 1:
             raise ValueError(
-                f"trainers must be some, of networks with the same inputs and outputs; got {ends or 'none'}"
+                f"trainers must have networks with equal numbers of inputs and outputs, got {sorted(ends)}"
             )
         if len({trainer.network.threshold for trainer in trainers}) > 1:
-            raise ValueError("trainers must have losses that decide alike; hinge losses decide at 0, the others at 1/2")
+            raise ValueError("trainers must have losses that decide alike: hinge losses decide at 0, the others at 1/2")
         if len({id(trainer.network) for trainer in trainers}) < len(trainers):
-            raise ValueError("trainers must have a network each, and two have the same")
+            raise ValueError("trainers must each have a network of their own, got two with the same network")
         self._set_up(trainers)
 
     def _set_up(self, trainers: Iterable[Trainer]) -> None:
         """Set all attributes."""
         self.trainers = list(trainers)
-        self._lock, self._few, self._parts = threads.lock(), None, []
+        self._lock, self._works = threads.lock(), Works(1)
 
     def __repr__(self) -> str:
         return call(self)
@@ -116,26 +114,15 @@ class Ensemble:
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n, n_in), or a list of them
-            The inputs, as for `Trainer.fit`. With one matrix, all networks learn from the same samples. A list has one
-            matrix for each trainer, for example bootstrap samples.
-        y : array of shape (n,) or (n, n_out), or a list of them
-            The targets, as for `Trainer.fit`. If X is a list of matrices, y is a list too.
-        epochs : int, keyword-only, default 1
-            The number of epochs, at least 0.
-        sample_weight : array of shape (n,), or None, or a list of them, keyword-only, default None
-            The weight of each sample, as for `Trainer.fit`. If X is a list of matrices, it is None or a list too.
-        class_weight : dict of int to float, "balanced" or None, keyword-only, default None
-            The weight of each class, as for `Trainer.fit`.
-        validation_data : tuple (X, y) or (X, y, sample_weight), or None, keyword-only, default None
-            Samples that each trainer evaluates after each epoch, as for `Trainer.fit`.
-        validation_split : float, keyword-only, default 0.0
-            The share of the samples that each trainer holds out for validation, as for `Trainer.fit`. Trainers with
-            different seeds hold different samples out.
+        X, y, sample_weight : arrays, or lists of arrays
+            The samples, as for `Trainer.fit`. With one matrix X, all networks learn from the same samples. A list X has
+            one matrix for each trainer, for example bootstrap samples; y is a list too, and `sample_weight` is None or
+            a list.
+        epochs, class_weight, validation_data, validation_split : keyword-only
+            As for `Trainer.fit`. Trainers with different seeds hold different samples out.
         callbacks : function or None, keyword-only, default None
             A function that takes the number k = 0, 1, ... of a trainer, and returns the callbacks for this trainer.
-            Each trainer needs callbacks of its own, because all trainers run at the same time. With None there are no
-            callbacks.
+            Each trainer needs callbacks of its own, because all trainers run at the same time.
         progress : bool, "lines" or None, keyword-only, default None
             What to show of the first trainer, as for `Trainer.fit`.
 
@@ -147,40 +134,30 @@ class Ensemble:
         Raises
         ------
         ValueError, TypeError, FloatingPointError, KeyboardInterrupt
-            As for `Trainer.fit`. If one trainer raises an error, the others stop too, and the error comes when all have
+            As for `Trainer.fit`. If one trainer raises an error, the others stop too. The error is raised when all have
             stopped.
-
-        Examples
-        --------
-        >>> import fastbp as fb
-        >>> nets = [fb.MLP([2, 3], output="softmax", seed=seed) for seed in range(2)]
-        >>> ensemble = fb.Ensemble([fb.Trainer(net, loss="cross_entropy", seed=0) for net in nets])
-        >>> [history.epochs for history in ensemble.fit([[0, 1.0], [1, 0]], [0, 1], epochs=3)]
-        [3, 3]
         """
         if callbacks is not None and not callable(callbacks):
             raise TypeError(f"callbacks must be a function of the number of a trainer, got {callbacks!r}")
-        Hooks((), progress)  # which checks it before a trainer begins
+        CallbackList((), progress)  # checks it before a trainer begins
         samples = self._shared_out(X, y, sample_weight)
-        options = {"epochs": epochs, "class_weight": class_weight}
-        options |= {"validation_data": validation_data, "validation_split": validation_split}
         ended: list[bool] = []
 
         def train(k: int) -> History:
-            trainer, wanted = self.trainers[k], self.trainers[k].n_threads
-            trainer.n_threads = 1
+            trainer, (X, y, weights) = self.trainers[k], samples[k]
+            n_threads, trainer.n_threads = trainer.n_threads, 1
             try:
-                own = [] if callbacks is None else Hooks(callbacks(k), False).all
-                shown = progress if k == 0 else False
-                X, y, weights = samples[k]
+                own = [] if callbacks is None else CallbackList(callbacks(k), False).all
                 return trainer.fit(
-                    X, y, sample_weight=weights, callbacks=[*own, _Watch(ended)], progress=shown, **options
-                )
+                    X, y, epochs=epochs, sample_weight=weights, class_weight=class_weight,
+                    validation_data=validation_data, validation_split=validation_split,
+                    callbacks=[*own, _Watch(ended)], progress=progress if k == 0 else False,
+                )  # fmt: skip
             except BaseException:
                 ended.append(True)
                 raise
             finally:
-                trainer.n_threads = wanted
+                trainer.n_threads = n_threads
 
         count = len(self.trainers)
         with ThreadPoolExecutor(min(count, threads.available())) as pool:
@@ -190,30 +167,27 @@ class Ensemble:
                 ended.append(True)
                 raise
 
-    def _shared_out(self, X: object, y: object, sample_weight: object) -> list[tuple]:
-        """Return the inputs, the targets and the weights of each trainer, which are checked for all of them first."""
-        count = len(self.trainers)
-        if isinstance(X, list | tuple) and X and all(map(_is_matrix, X)):
-            samples = self._of_each(X, y, sample_weight)
-        else:
-            samples = [(X, y, sample_weight)] * count
-        for trainer, given in zip(self.trainers, samples, strict=True):
-            trainer.network.architecture.check_trainable()
-            read = trainer.read(*given, trains=True)
-            if trainer is self.trainers[0]:  # one warning is enough
-                trainer.judge(read, frames.names(given[0]), stacklevel=5)
-            trainer._judged = True
-        return samples
+    def _shared_out(self, X: Any, y: Any, sample_weight: Any) -> list[tuple[Any, Any, Any]]:
+        """Return the inputs, the targets and the weights of each trainer, after all of them have been checked.
 
-    def _of_each(self, X: Sequence, y: object, sample_weight: object) -> list[tuple]:
-        """Return the elements of lists that have one array for each trainer."""
+        Each trainer then reads its samples again when its turn comes. If this method kept what it reads, the converted
+        copies of all trainers would be in memory at the same time.
+        """
         count = len(self.trainers)
-        weights = [None] * count if sample_weight is None else sample_weight
-        for name, given in (("X", X), ("y", y), ("sample_weight", weights)):
-            if not isinstance(given, list | tuple) or len(given) != count:
-                found = len(given) if isinstance(given, list | tuple) else type(given).__name__
-                raise ValueError(f"{name} must be a list with one array for each of {count} trainers, got {found}")
-        return list(zip(X, y, weights, strict=True))
+        samples = [(X, y, sample_weight)] * count
+        if isinstance(X, list | tuple) and X and all(map(_is_matrix, X)):
+            weights = [None] * count if sample_weight is None else sample_weight
+            for name, given in (("X", X), ("y", y), ("sample_weight", weights)):
+                if not isinstance(given, list | tuple) or len(given) != count:
+                    found = len(given) if isinstance(given, list | tuple) else type(given).__name__
+                    raise ValueError(f"{name} must be a list with one array for each of {count} trainers, got {found}")
+            samples = list(zip(X, y, weights, strict=True))
+        for trainer, given in zip(self.trainers, samples, strict=True):
+            read = trainer._checker("training").read(*given)
+            if trainer is self.trainers[0] and not trainer.state.judged:  # one warning is enough
+                compatibility.warn_of_scales(trainer.network, read)
+            trainer.state.judged = True
+        return samples
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
@@ -222,12 +196,8 @@ class Ensemble:
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n, n_in), or a list of them
-            The inputs, as for `fit`.
-        y : array of shape (n,) or (n, n_out), or a list of them
-            The targets, as for `fit`.
-        sample_weight : array of shape (n,), or None, or a list of them, keyword-only, default None
-            The weight of each sample, as for `fit`.
+        X, y, sample_weight : arrays, or lists of them
+            The samples, as for `fit`.
 
         Returns
         -------
@@ -239,16 +209,15 @@ class Ensemble:
         ValueError, TypeError
             As for `Trainer.partial_fit`. No network has changed then.
         FloatingPointError
-            If a loss becomes NaN or infinite. That network has the parameters from before the call, and so have the
-            networks after it.
+            If a loss becomes NaN or infinite. That network, and the networks after it, have the parameters from before
+            the call.
 
         Examples
         --------
         >>> import fastbp as fb
-        >>> nets = [fb.MLP([2, 3], output="softmax", seed=seed) for seed in range(2)]
-        >>> ensemble = fb.Ensemble([fb.Trainer(net, loss="cross_entropy", seed=0) for net in nets])
-        >>> [list(scores) for scores in ensemble.partial_fit([[0, 1.0], [1, 0]], [0, 1])]
-        [['loss', 'accuracy'], ['loss', 'accuracy']]
+        >>> ensemble = fb.Ensemble([fb.Trainer(fb.MLP([1, 1], seed=k), loss="squared_error") for k in range(2)])
+        >>> [list(scores) for scores in ensemble.partial_fit([[0.0], [1.0]], [1.0, 2.0])]
+        [['loss'], ['loss']]
         """
         samples = zip(self.trainers, self._shared_out(X, y, sample_weight), strict=True)
         return [trainer.partial_fit(X, y, sample_weight=weights) for trainer, (X, y, weights) in samples]
@@ -258,18 +227,14 @@ class Ensemble:
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n, n_in)
-            The inputs, as for `Trainer.evaluate`.
-        y : array of shape (n,) or (n, n_out)
-            The targets, as for `Trainer.evaluate`.
-        sample_weight : array of shape (n,) or None, keyword-only, default None
-            The weight of each sample, as for `Trainer.evaluate`.
+        X, y, sample_weight : arrays
+            The samples, as for `Trainer.evaluate`.
 
         Returns
         -------
         dict of str to float
-            The loss and the metrics of the first trainer, as `Trainer.evaluate` computes them, and for classes the
-            "accuracy". "objective" is the loss plus the mean of the terms of `l1` and `l2` of all trainers.
+            The loss and the metrics of the first trainer, as `Trainer.evaluate` computes them. "objective" is the loss
+            plus the mean of the terms of `l1` and `l2` of all trainers.
 
         Raises
         ------
@@ -279,48 +244,42 @@ class Ensemble:
         Examples
         --------
         >>> import fastbp as fb
-        >>> nets = [fb.MLP([1, 1]) for _ in range(2)]
-        >>> for net, bias in zip(nets, (1.0, 3.0)):
-        ...     net.set_weights([[[0.0]]], [[bias]])
-        >>> fb.Ensemble([fb.Trainer(net, loss="squared_error") for net in nets]).evaluate([[0.0]], [2.0])
+        >>> ensemble = fb.Ensemble([fb.Trainer(fb.MLP([1, 1]), loss="squared_error") for _ in range(2)])
+        >>> for trainer, bias in zip(ensemble.trainers, (1.0, 3.0)):
+        ...     trainer.network.set_weights([[[0.0]]], [[bias]])
+        >>> ensemble.evaluate([[0.0]], [2.0])  # their mean is 2
         {'loss': 0.0}
         """
-        mean, first = self._outputs(X, None), self.trainers[0]
-        target_shift, target_scale = first.network.target_shift, first.network.target_scale
-        # This network returns what it is given, so the trainer computes the scores of the mean.
-        n_out = mean.shape[1]
+        mean, network, settings = self._outputs(X, None), self.trainers[0].network, self.trainers[0].settings
         if not np.isfinite(mean).all():
             raise FloatingPointError("an output for these samples is not finite")
-        made = Architecture([n_out, n_out], (), "identity", None, 0.0, 0.0, None, mean.dtype, bias=False)
-        judge = MLP.from_architecture(made, 1.0, 0.0)
-        judge.set_weights([np.eye(n_out)], [None])
-        judge.decide_at(first.network.threshold)
-        if TARGETS(first.network) is not None:  # the loss is that of standardized targets
-            judge.transform_as({"target_shift": target_shift, "target_scale": target_scale})
-            mean = (mean - target_shift) / target_scale
-        samples = first.read(mean, y, sample_weight, judge)
-        first.check_metrics(samples.y)
-        scores = first.score(samples, "these samples", judge)
-        if "objective" in scores:
+        checker = self.trainers[0]._checker()
+        samples = Samples(Inputs(mean, KINDS[mean.dtype]), checker.targets(y, len(mean)))
+        samples = checker.weighted(samples, sample_weight)
+        compatibility.check_metrics(network, settings, samples.y)
+        scores = scores_of_outputs(network, settings, samples, mean, "these samples")
+        if "objective" in settings.scorers:
             terms = [trainer.settings.penalty(trainer.network.weights) for trainer in self.trainers]
             scores["objective"] = scores["loss"] + float(np.mean(terms))
+            order = dict.fromkeys(("loss", "accuracy", "objective", *scores))  # that of `Trainer.evaluate`
+            scores = {name: scores[name] for name in order if name in scores}
         return scores
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the networks and the settings of the trainers to one file. `Ensemble.load` reads it again.
 
-        The file has the format safetensors. It does not hold the states of the optimizers and the histories. For them,
-        give each trainer a `Checkpoint` callback.
+        The file has the format safetensors. It does not hold the states of the optimizers and the histories: a
+        `Checkpoint` callback for each trainer keeps them.
 
         Parameters
         ----------
         path : str or path-like
-            The path of the file. Its directory must exist. An old file with this name is replaced.
+            The path of the file, in a directory that exists. An old file with this name is replaced.
 
         Raises
         ------
         ValueError
-            If a setting is of a class of your own, or a metric is a function, which a file cannot store.
+            If a setting has a class of your own, or a metric is a function: a file cannot store them.
         OSError
             If the file cannot be written.
 
@@ -328,8 +287,7 @@ class Ensemble:
         --------
         >>> import fastbp as fb
         >>> import tempfile, pathlib
-        >>> nets = [fb.MLP([2, 3], output="softmax", seed=seed) for seed in range(2)]
-        >>> ensemble = fb.Ensemble([fb.Trainer(net, loss="cross_entropy") for net in nets])
+        >>> ensemble = fb.Ensemble([fb.Trainer(fb.MLP([2, 1], seed=k), loss="squared_error") for k in range(2)])
         >>> with tempfile.TemporaryDirectory() as directory:
         ...     path = pathlib.Path(directory) / "m.safetensors"
         ...     ensemble.save(path)
@@ -337,28 +295,19 @@ class Ensemble:
         >>> bool((twin.predict([[1.0, 2.0]]) == ensemble.predict([[1.0, 2.0]])).all())
         True
         """
-        members, tensors = [], {}
+        members: list[dict[str, Any]] = []
+        tensors: dict[str, np.ndarray] = {}
         for k, trainer in enumerate(self.trainers):
             settings = checkpoints.settings_of(trainer.settings)
             if None in settings["metrics"]:
-                raise ValueError(f"metrics must have no functions, to be kept in a file; got {trainer.metrics!r}")
+                raise ValueError(f"metrics must have no functions, which a file cannot store; got {trainer.metrics!r}")
             members.append({"network": model_files.plain(trainer.network.architecture), "trainer": settings})
-            tensors |= {f"{k} {name}": tensor for name, tensor in trainer.network.to_tensors().items()}
+            tensors |= {f"{k} {name}": tensor for name, tensor in files.tensors(trainer.network).items()}
         model_files.write(path, model_files.pack("ensemble", {"members": members}, tensors))
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Ensemble:
-        """Read an ensemble from a file that `save` wrote.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The path of the file.
-
-        Returns
-        -------
-        Ensemble
-            An ensemble with the same networks, and with new trainers that have the same settings.
+    def load(cls, path: str | os.PathLike[str]) -> Ensemble:
+        """Read an ensemble from a file that `save` wrote. It has new trainers with the same settings.
 
         Raises
         ------
@@ -370,7 +319,7 @@ class Ensemble:
         with model_files.opened(path, "ensemble") as contents:
             members = contents.description["members"]
             described = {f"{k} ": member["network"] for k, member in enumerate(members)}
-            networks = load.networks(contents, described, checkpoints.classes()).values()
+            networks = files.read(contents, described, checkpoints.classes(), MLP._from_architecture).values()
             settings = [checkpoints.restored_settings(member["trainer"])[0] for member in members]
             return cls([Trainer(network, **given) for network, given in zip(networks, settings, strict=True)])
 
@@ -379,10 +328,8 @@ class Ensemble:
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n, n_in)
-            The inputs, as for `MLP.predict`.
-        n_threads : int or None, keyword-only, default None
-            The number of threads, as for `MLP.predict`.
+        X, n_threads
+            As for `MLP.predict`.
 
         Returns
         -------
@@ -397,24 +344,23 @@ class Ensemble:
         Examples
         --------
         >>> import fastbp as fb
-        >>> nets = [fb.MLP([2, 3], output="softmax", seed=seed) for seed in range(2)]
-        >>> ensemble = fb.Ensemble([fb.Trainer(net, loss="cross_entropy", seed=0) for net in nets])
+        >>> ensemble = fb.Ensemble([fb.Trainer(fb.MLP([2, 3], seed=k), loss="squared_error") for k in range(2)])
         >>> ensemble.predict([[0, 1.0]]).shape
         (1, 3)
         """
         a = self._outputs(X, n_threads)
         return a[:, 0] if self.trainers[0].network.flat else a
 
-    def _outputs(self, X: np.ndarray, n_threads: int | None) -> np.ndarray:
+    def _outputs(self, X: Any, n_threads: int | None) -> np.ndarray:
         """Return the mean outputs as rows."""
         networks = [trainer.network for trainer in self.trainers]
-        n, blocks = input_blocks(frames.ordered(X, networks[0].columns), networks[0].sizes[0], networks[0].dtype)
-        alike = not any(map(TARGETS, networks)) and len({network.columns for network in networks}) == 1
-        if n <= few_rows.ROWS and alike:
+        n, blocks = networks[0]._form.input_blocks(X)
+        kinds = {(network.dtype, network.columns, network._targets is None) for network in networks}
+        if n <= few_rows.ROWS and len(kinds) == 1 and networks[0]._targets is None:
             ((_, block),) = blocks
-            if not block.sparse and len({*map(DTYPE, networks)}) == 1:
+            if isinstance(block.array, np.ndarray):
                 checks.threads(n_threads)
-                return self._mean_of_few(networks, block)
+                return self._mean_of_few(networks, block, block.array)
         first = networks[0].outputs(X, n_threads=n_threads)
         total = first.astype(np.result_type(*(network.dtype for network in networks)), copy=False)
         for network in networks[1:]:
@@ -422,43 +368,37 @@ class Ensemble:
         total /= len(networks)
         return total
 
-    def _mean_of_few(self, networks: list[MLP], block: Inputs) -> np.ndarray:
+    def _mean_of_few(self, networks: list[MLP], block: Inputs, X: np.ndarray) -> np.ndarray:
         """Return the mean outputs for a few samples, with the bits of the mean of single predictions."""
-        parts = [block.kind, *chain.from_iterable(map(PARTS, networks))]
+        models = tuple(network._computer.model for network in networks)
         threads.check_entry(self._lock)
         with self._lock:
-            if len(self._parts) != len(parts) or not all(map(operator.is_, self._parts, parts)):
-                self._parts = []  # Ctrl-C must not leave the parts of some networks with the operations of others
-                self._few = few_rows.Together([network.model for network in networks], block)
-                self._parts = parts
-            outputs, finite = self._few.outputs(block.array)
+            outputs, finite = self._works.get(lambda: few_rows.FewRows(models, block), models, block.kind).outputs(X)
             if not finite:
-                arrays.within(block.array, "X", networks[0].dtype)
+                arrays.within(X, "X", networks[0].dtype)
             with np.errstate(all="ignore"):
-                # Unlike a sum, this adds one network after the other for any shape.
-                total = np.cumsum(outputs, axis=0)[-1]
+                # This adds one network after the other for any shape, which a sum does not.
+                total: np.ndarray = np.cumsum(outputs, axis=0)[-1]
                 total /= len(networks)
         return total
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         """Return the trainers alone: the operations for few samples know their own address."""
         return {"trainers": self.trainers}
 
-    def __setstate__(self, state: dict) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self._set_up(state["trainers"])
 
     def __copy__(self) -> Ensemble:
         return copy.deepcopy(self)  # because two ensembles must never share trainers
 
     def predict_classes(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
-        """Compute the class of each sample from the mean outputs of all networks.
+        """Compute the class of each sample from the mean outputs of all networks, as `MLP.predict_classes` does.
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n, n_in)
-            The inputs, as for `MLP.predict`.
-        n_threads : int or None, keyword-only, default None
-            The number of threads, as for `MLP.predict`.
+        X, n_threads
+            As for `MLP.predict`.
 
         Returns
         -------
@@ -469,14 +409,6 @@ class Ensemble:
         ------
         ValueError, TypeError
             As for `MLP.predict`.
-
-        Examples
-        --------
-        >>> import fastbp as fb
-        >>> nets = [fb.MLP([2, 3], output="softmax", seed=seed) for seed in range(2)]
-        >>> ensemble = fb.Ensemble([fb.Trainer(net, loss="cross_entropy", seed=0) for net in nets])
-        >>> ensemble.predict_classes([[0, 1.0]]).shape
-        (1,)
         """
         first = self.trainers[0].network
         return classes(self._outputs(X, n_threads), first.threshold, first.multilabel)

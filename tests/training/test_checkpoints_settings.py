@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 from helpers import any_pair
 from interrupted import FUNCTIONS, MOMENTUM, Case, Steps, agreement, interrupted, margin, names, outcome
 
 import fastbp as fb
+from fastbp.rules.optimizers import OPTIMIZERS as OPTIMIZERS_BY_NAME
 from fastbp.schedules import Chain, Cosine, Exponential, ReduceOnPlateau, Step, Warmup
 
 # --- metrics ----------------------------------------------------------------------------------------------------------
@@ -84,6 +87,7 @@ SETTINGS = [
     {"average": fb.EMA(0.7)},
     {"average": fb.SWA(start=1)},
     {"l1": 1e-3, "l2": 0.1, "clip_value": 0.01, "clip_norm": 0.5},
+    {"rates": {"bias": 0.1, "layer 1": 0.5}},
     {"batch_size": 7, "shuffle": False, "gradient": "stored", "seed": 2**70},
 ]
 NETWORKS = [
@@ -99,7 +103,7 @@ NETWORKS = [
 
 def test_settings_are_of_every_class():
     assert {type(schedule).__name__ for schedule in SCHEDULES} == {*fb.schedules.by_name()}
-    assert {type(optimizer) for optimizer in OPTIMIZERS} == {*fb.optimizers.OPTIMIZERS.kinds}
+    assert {type(optimizer) for optimizer in OPTIMIZERS} == {*OPTIMIZERS_BY_NAME.kinds}
 
 
 @any_pair
@@ -117,8 +121,7 @@ def test_settings_come_back(tmp_path, settings, network):
     trainer = fb.Trainer(net, **{"loss": "cross_entropy", "seed": 0, "n_threads": 1, **settings})
     trainer.fit(X, y, callbacks=[fb.Checkpoint(tmp_path)])
     twin = fb.Trainer.resume(tmp_path)
-    options = "loss", "optimizer", "schedule", "l1", "l2", "clip_value", "clip_norm", "average", "metrics"
-    for name in (*options, "batch_size", "shuffle", "n_threads", "gradient"):
+    for name in {*inspect.signature(fb.Trainer).parameters} - {"network", "seed"}:
         assert repr(getattr(twin, name)) == repr(getattr(trainer, name))
     assert repr(twin.network) == repr(net)
     for name in ("architecture", "shift", "scale"):

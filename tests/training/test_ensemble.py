@@ -352,11 +352,11 @@ def other(sizes: list[int]) -> list[fb.Trainer]:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: [], ValueError, "trainers must be some, of networks with the same inputs and outputs; got none"),
-        (lambda: other([6, 4]), ValueError, r"the same inputs and outputs; got \{\(6, .\), \(6, .\)\}"),
-        (lambda: other([5, 3]), ValueError, "trainers must be some, of networks with the same inputs and outputs"),
-        (sharing, ValueError, "trainers must have a network each, and two have the same"),
-        (lambda: [member(0)] * 2, ValueError, "trainers must have a network each, and two have the same"),
+        (lambda: [], ValueError, "trainers must be at least one, got none"),
+        (lambda: other([6, 4]), ValueError, r"equal numbers of inputs and outputs, got \[\(6, 3\), \(6, 4\)\]"),
+        (lambda: other([5, 3]), ValueError, "trainers must have networks with equal numbers of inputs"),
+        (sharing, ValueError, "trainers must each have a network of their own"),
+        (lambda: [member(0)] * 2, ValueError, "trainers must each have a network of their own"),
         (lambda: member(0), TypeError, "trainers must be a sequence of Trainer, got Trainer"),
         (lambda: [member(0), member(1).network], TypeError, "trainers must be a sequence of Trainer"),
         (lambda: (member(k) for k in range(2)), TypeError, "trainers must be a sequence of Trainer, got <generator"),
