@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.plan import Rule
 from ..engine.runner import DivergedError, Samples
 from ..losses import Loss
 from ..network.architecture import Architecture
 from ..network.mlp import MLP
 from ..rules.optimizers import Adam
 from ..schedules import Schedule
-from ..training.lbfgs import Search
 from ..training.trainer import Trainer
 
 __all__ = ["AdamOfScikitLearn", "DivergedError", "EpochTrainer", "Samples", "Snapshot", "network"]
@@ -52,13 +50,6 @@ class Slowdown(Schedule):
         return np.asarray(self.value)
 
 
-class _Trainer(Trainer):
-    """`_Trainer` divides l2 by the sum of the weights of the samples of each minibatch."""
-
-    def _rule(self) -> Rule:
-        return super()._rule()._replace(l2_divided=True)
-
-
 class EpochTrainer:
     """`EpochTrainer` trains a network epoch by epoch. It adds alpha / (2 n) sum w^2 to the mean loss.
 
@@ -70,13 +61,13 @@ class EpochTrainer:
     def __init__(self, network: MLP, loss: Loss, threshold: float | None, *, alpha: float = 0.0, **settings: Any):
         self.network, self.alpha, self._slowdown = network, alpha, Slowdown()
         settings["schedule"] = settings["schedule"] or self._slowdown
-        self._trainer, self._threshold = _Trainer(network, loss=loss, l2=alpha, **settings), threshold
+        self._trainer, self._threshold = Trainer(network, loss=loss, l2=alpha, **settings), threshold
         self._decide()
 
     def _decide(self) -> None:
         """Give the network the threshold, because each assignment to a trainer gives it that of the loss."""
         if self._threshold is not None:
-            self.network.decide_at(self._threshold)
+            self.network.threshold = self._threshold
 
     def follow(self, **settings: Any) -> None:
         """Assign the settings that have changed. Assigning one that has not would make the operations anew."""
@@ -110,15 +101,15 @@ class EpochTrainer:
 
     def read(self, X: Any, y: Any, weights: np.ndarray | None = None, *, trains: bool = True) -> Samples:
         """Return checked samples. If training uses them, they tell the network what kind of targets it has."""
-        samples = self._trainer.read(X, y, weights, trains=trains)
+        samples = self._trainer._checker("training" if trains else "scores").read(X, y, weights)
         if trains:
-            self.network.decide_as(samples.y)
+            self.network._trained_on(samples)
         return samples
 
     def score(self, samples: Samples) -> tuple[float, float]:
         """Return the mean loss of checked samples, and their accuracy. Each is NaN if there is none."""
         try:
-            scores = self._trainer.score(samples, "the validation data")
+            scores = self._trainer._score(samples, "the validation data")
         except FloatingPointError:
             return np.nan, np.nan
         return scores["loss"], scores.get("accuracy", np.nan)
@@ -133,8 +124,9 @@ class EpochTrainer:
 
     def _squares(self) -> float:
         """Return the sum of the squares of all weights, without the biases."""
-        layout, theta = self.network.parameters.layout, self.network.parameters.theta
-        return float(sum(np.vdot(W, W) for W in (theta[layout.matrix(l)] for l in range(layout.depth))))
+        theta, layout = self.network.parameters.theta, self.network.parameters.layout
+        weights = (theta[layout.place(block)] for block in layout.blocks if block.kind == "weight")
+        return float(sum(np.vdot(W, W) for W in weights))
 
     def epochs(self, samples: Samples, rng: np.random.RandomState | None) -> Iterator[tuple[float, float, float]]:
         """Train on checked samples for an epoch, each time that the caller asks for the next one.
@@ -169,22 +161,21 @@ class EpochTrainer:
         sums between two points come from a line. A last minibatch that is smaller is apart, because its alpha / n is
         larger, and the line would have a bend.
         """
-        trainer, state, n, batch = self._trainer, self._trainer.state, samples.n, self._trainer.batch_size
-        work = trainer.work(min(batch, n))  # the settings may have changed since the last epoch
-        work.sums, work.steps_done = (0.0, 0.0, 0.0), state.step
-        full, steps, squares, summed, done = n // batch, -(-n // batch), self._squares(), 0.0, 0
-        apart = self.alpha * squares > 2 * LINEAR * batch
-        with work.reading(samples):
-            for last in (*(range(1, full) if apart else ()), full, steps):
+        state, n, batch = self._trainer.state, samples.n, self._trainer.batch_size
+        steps = self._trainer._steps_of(min(batch, n), l2_divided=True)  # the settings may have changed
+        squares, summed, done, steps.work.sums = self._squares(), 0.0, 0, (0.0, 0.0, 0.0)
+        full, apart = n // batch, self.alpha * squares > 2 * LINEAR * batch
+        with steps.reading(samples):
+            for last in (*(range(1, full) if apart else ()), full, steps.count(n)):
                 count, before = last - done, squares
                 if not count:
                     continue
-                for reached in work.run(done, last):
+                for reached in steps.run(done, last):
                     state.step += reached - done
                     done = reached
                 squares = self._squares() if self.alpha else before
                 summed += count * before + (squares - before) * (count - 1) / 2
-        return work.scores(True), summed
+        return steps.work.scores(True), summed
 
     def minimise(self, samples: Samples, tell: Callable[[Callable[[], float]], None], **options: float) -> Any:
         """Minimise the loss of checked samples by the L-BFGS of scipy, as scikit-learn does.
@@ -203,17 +194,17 @@ class EpochTrainer:
         trainer, parameters = self._trainer, self.network.parameters
         trainer.l2 = self.alpha / _sum_of_weights(samples)
         self._decide()
-        work = trainer.work(samples.n)
-        search, accepted = Search(trainer.settings, trainer.state, work), parameters.theta.copy()
+        steps, accepted = trainer._steps_of(samples.n), parameters.theta.copy()
+        look = steps.search.look
 
         def told(x: np.ndarray) -> None:
             accepted[:] = x
-            tell(lambda: search.look(x)[0])
+            tell(lambda: look(x)[0])
 
         try:
-            with work.reading(samples), np.errstate(all="ignore"):
+            with steps.reading(samples), np.errstate(all="ignore"):
                 found = minimize(
-                    lambda x: search.look(x)[:2], parameters.theta.astype(np.float64), jac=True, method="L-BFGS-B",
+                    lambda x: look(x)[:2], parameters.theta.astype(np.float64), jac=True, method="L-BFGS-B",
                     callback=told, options=options,
                 )  # fmt: skip
         except BaseException:  # Ctrl-C must not leave the network at a point that the search has only tried
@@ -241,7 +232,7 @@ class Snapshot:
 
     def restore(self) -> None:
         """Give the network back what it had."""
-        self._network.architecture = self._architecture
+        self._network._architecture = self._architecture
         self._network.parameters.assign(self._theta)
 
 
@@ -250,12 +241,12 @@ def network(architecture: Architecture, rng: np.random.RandomState | None = None
 
     The numbers of a layer are uniform between -sqrt(bound / (n_in + n_out)) and sqrt(bound / (n_in + n_out)).
     """
-    made = MLP.from_architecture(architecture, 1.0, 0.0)
+    made = MLP._from_architecture(architecture)
     if rng is not None:
-        for l, (n_in, n_out) in enumerate(pairwise(made.sizes)):
+        for l, (n_in, n_out) in enumerate(pairwise(made.sizes), 1):
             most = np.sqrt(bound / (n_in + n_out))
             W, b = rng.uniform(-most, most, (n_in, n_out)), rng.uniform(-most, most, n_out)
-            made.parameters.set_layer(l, W, b)
+            made.parameters.set({f"W{l}": W, f"b{l}": b})
     return made
 
 
