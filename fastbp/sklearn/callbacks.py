@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
+
+from .border import Method
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # an older scikit-learn
-    CallbackSupportMixin, with_callbacks = object, lambda method: method
+    CallbackSupportMixin, with_callbacks = type("CallbackSupportMixin", (), {}), lambda method: method
 
 __all__ = ["CallbackSupportMixin", "Watch", "tells_callbacks"]
-
-Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def tells_callbacks(method: Method) -> Method:

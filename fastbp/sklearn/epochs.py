@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..network.architecture import Architecture
 from ..network.mlp import MLP
 from ..rules.optimizers import Adam
 from ..schedules import Schedule
+from ..training.steps import SearchSteps
 from ..training.trainer import Trainer
 
 __all__ = ["AdamOfScikitLearn", "DivergedError", "EpochTrainer", "Samples", "Snapshot", "network"]
@@ -194,7 +195,7 @@ class EpochTrainer:
         trainer, parameters = self._trainer, self.network.parameters
         trainer.l2 = self.alpha / _sum_of_weights(samples)
         self._decide()
-        steps, accepted = trainer._steps_of(samples.n), parameters.theta.copy()
+        steps, accepted = cast(SearchSteps, trainer._steps_of(samples.n)), parameters.theta.copy()
         look = steps.search.look
 
         def told(x: np.ndarray) -> None:
