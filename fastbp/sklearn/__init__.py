@@ -1,8 +1,8 @@
 """Estimators with the interface of scikit-learn, on the kernels of fastbp.
 
 `MLPClassifier` and `MLPRegressor` have the parameters, attributes and methods of the classes of scikit-learn with these
-names, and give the same results up to rounding: change the line of the import. They have options that scikit-learn has
-not. `Perceptron`, `Adaline` and `LogisticUnit` are learners with a single layer. This package needs scikit-learn, which
+names, and give the same results up to rounding: change the line of the import. They also have options of their own.
+`Perceptron`, `Adaline` and `LogisticUnit` are learners with a single layer. This package needs scikit-learn, which
 ``pip install "fastbp[sklearn]"`` installs.
 """
 

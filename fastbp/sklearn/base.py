@@ -4,90 +4,166 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-import warnings
 from abc import abstractmethod
-from collections.abc import Callable
-from numbers import Integral, Real
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from numpy.typing import ArrayLike, DTypeLike
+from sklearn import neural_network
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight
 
 from ..activations import ACTIVATIONS, Activation
-from ..engine.runner import DivergedError, Samples
-from ..losses import Loss
+from ..losses import LOSSES, Loss
 from ..network.architecture import Architecture
-from ..rules.optimizers import LBFGS, SGD, Adadelta, Adagrad, AdamW, Optimizer, RMSprop, Rprop
+from ..rules.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from ..schedules import Schedule
-from ..training.lbfgs import Search
-from .callbacks import CallbackSupport, with_callbacks
-from .epochs import AdamOfScikitLearn, EpochTrainer, network
-from .validation import Validating
-
-OPTIMIZERS: dict[str, Callable[[Any], Optimizer]] = {
-    "sgd": lambda given: SGD(
-        given.learning_rate_init,
-        momentum=given.momentum,
-        nesterov=bool(given.nesterovs_momentum and given.momentum),
-    ),
-    "adam": lambda given: AdamOfScikitLearn(
-        given.learning_rate_init, betas=(given.beta_1, given.beta_2), epsilon=given.epsilon
-    ),
-    "adamw": lambda given: AdamW(given.learning_rate_init, betas=(given.beta_1, given.beta_2), epsilon=given.epsilon),
-    "rmsprop": lambda given: RMSprop(given.learning_rate_init),
-    "adagrad": lambda given: Adagrad(given.learning_rate_init),
-    "adadelta": lambda given: Adadelta(given.learning_rate_init),
-    "rprop": lambda given: Rprop(given.learning_rate_init),
-    "lbfgs": lambda given: LBFGS(),
-}
-"""The optimizers that `solver` may name, made with the parameters of an estimator."""
-
-NOT_FINITE = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
-)
+from .border import COUNT, DTYPE, SHARE, Constraints, checks_parameters, warn
+from .callbacks import CallbackSupportMixin, Watch, tells_callbacks
+from .epochs import AdamOfScikitLearn, DivergedError, EpochTrainer, Samples, Snapshot, network
+from .validation import NOT_GIVEN, Validating, Validation
 
 
-HISTORY = ("loss_curve_", "validation_loss_curve_", "validation_scores_", "best_validation_score_", "best_loss_")
-"""The attributes that tell the course of training. L-BFGS has none of them."""
+class Job(NamedTuple):
+    """`Job` holds what one call of `fit` or `partial_fit` trains with."""
+
+    trainer: EpochTrainer
+    samples: Samples
+    validation: Validation | None
+    constant: float
+    """What scikit-learn adds to the mean loss."""
+    watch: Watch
 
 
-class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Validating):
-    """`BaseMLP` is the base class of `MLPClassifier` and `MLPRegressor`."""
+@dataclass(repr=False, eq=False)
+class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Validating):
+    """`BaseMLP` is the base class of `MLPClassifier` and `MLPRegressor`.
 
-    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn reads this class attribute
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    Parameters
+    ----------
+    hidden_layer_sizes: The number of units of each hidden layer. ``()`` means that there is no hidden layer.
+    activation: The activation function of the hidden layers: "identity", "logistic", "tanh", "relu", or another one by
+        a name or an object of `fastbp.activations`. A sequence has one for each hidden layer.
+    solver: The optimizer: "sgd", "adam", "lbfgs", "adamw", "rmsprop", "adagrad", "adadelta" or "rprop", with
+        `learning_rate_init`. An object, such as ``fb.AdamW(1e-3, weight_decay=0.1)``, has its own learning rate.
+    alpha: The strength of the L2 regularization. Training minimises the mean loss of a minibatch plus alpha / (2 n) sum
+        w^2, where n is the sum of the weights of its samples. The biases do not count.
+    batch_size: The number of samples of a minibatch. "auto" means 200, or all samples if there are fewer.
+    learning_rate: How the learning rate of "sgd" changes. With "constant", it stays the same. "invscaling" divides it
+        by (t_ + 1)^power_t. "adaptive" divides it by 5 when training would stop, until it is below 1e-6. An object of
+        `fastbp.schedules` works with each optimizer but "lbfgs".
+    learning_rate_init: The first learning rate.
+    power_t: The exponent of "invscaling".
+    max_iter: The largest number of epochs, and for "lbfgs" of iterations.
+    shuffle: Whether each epoch goes through the samples in a new random order.
+    random_state: The source of the first weights, of the orders, of the split for validation and of dropout. With an
+        int, each call of `fit` gives the same result.
+    tol: The smallest improvement that counts. Training ends after `n_iter_no_change` epochs without one.
+    verbose: Whether to print the loss of each epoch.
+    warm_start: Whether `fit` continues from the weights of the last call.
+    momentum: The momentum of "sgd", at least 0 and below 1.
+    nesterovs_momentum: Whether the momentum is that of Nesterov.
+    early_stopping: Whether training ends when the score of validation samples stops improving, instead of the loss. The
+        network then gets the weights that had the best score.
+    validation_fraction: The share of the samples that `early_stopping` holds out, if `fit` gets no `X_val`.
+    beta_1: The share of the running mean of the gradient that each step of "adam" and "adamw" keeps.
+    beta_2: The share of the running mean of the squares of the gradient that each step of "adam" and "adamw" keeps.
+    epsilon: A small number that prevents a division by 0 in "adam" and "adamw".
+    n_iter_no_change: The number of epochs without an improvement after which training ends.
+    max_fun: The largest number of evaluations of the loss for "lbfgs".
+    dropout: The probability with which training sets a hidden unit to 0. A sequence has the one for the inputs, and
+        then one for each hidden layer.
+    scoring: The score that `early_stopping` looks at: the name of a scorer of scikit-learn, a function (estimator, X,
+        y), or "loss" for the negative loss. None means what the method `score` computes.
+    dtype: The dtype of the weights and of the arithmetic: float32, with which training takes about half of the time, or
+        float64. None means that of X if X has one of these, and else float64.
+    n_threads: The number of threads, which never changes a result. With None, there are as many as a minibatch is
+        worth.
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : lists of arrays
+        The weights of each layer, of shape (n_in, n_out), and the biases, of shape (n_out,). You may assign or change
+        them.
+    loss_ : float
+        The loss of the last epoch, with the term of `alpha`.
+    loss_curve_ : list of float
+        The loss of each epoch. With "lbfgs", this attribute and the next four do not exist.
+    best_loss_ : float or None
+        The smallest loss. It is None with `early_stopping`.
+    validation_scores_ : list of float or None
+        The scores of the validation samples of each epoch, with `early_stopping`.
+    best_validation_score_ : float or None
+        The best of these scores.
+    validation_loss_curve_ : list of float or None
+        The loss of the validation samples after each epoch, without the term of `alpha`, if there are such samples.
+    n_iter_ : int
+        The number of epochs of the last call of `fit`.
+    t_ : int
+        The number of samples that training has used; a sample counts each time that it is used.
+    n_layers_, n_outputs_, n_features_in_ : int
+        The number of layers, with those of the inputs and of the outputs; the number of outputs; the number of inputs.
+    out_activation_ : str
+        The activation function of the outputs.
+    feature_names_in_ : array of str
+        The names of the columns of X, if it was a data frame.
+    network_ : MLP
+        The network. ``est.network_.save(path)`` writes it to a file that needs no scikit-learn.
+
+    Notes
+    -----
+    With scikit-learn 1.9 and newer, ``est.set_callbacks(...)`` takes its callbacks, such as its progress bar.
+
+    Sources: 000 and 004 (backpropagation), Pedregosa et al. (2011) (the interface).
+    """
+
+    loss: str | Loss
+    hidden_layer_sizes: int | Sequence[int] = (100,)
+    activation: str | Activation | Sequence[str | Activation] = "relu"
+    _: KW_ONLY
+    solver: str | Optimizer = "adam"
+    alpha: float = 0.0001
+    batch_size: int | str = "auto"
+    learning_rate: str | Schedule = "constant"
+    learning_rate_init: float = 0.001
+    power_t: float = 0.5
+    max_iter: int = 200
+    shuffle: bool = True
+    random_state: int | np.random.RandomState | None = None
+    tol: float = 1e-4
+    verbose: bool = False
+    warm_start: bool = False
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    n_iter_no_change: float = 10
+    max_fun: int = 15000
+    dropout: float | Sequence[float] = 0.0
+    scoring: str | Callable[..., float] | None = None
+    dtype: DTypeLike | None = None
+    n_threads: int | None = None
+
+    _parameter_constraints: ClassVar[Constraints] = {
+        **neural_network.MLPRegressor._parameter_constraints,
+        "loss": [StrOptions({*LOSSES}), Loss],
         "activation": [StrOptions({"logistic", *ACTIVATIONS}), Activation, "array-like"],
         "solver": [StrOptions({*OPTIMIZERS}), Optimizer],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "momentum": [SHARE],
+        "dropout": [SHARE, "array-like"],
         "scoring": [str, callable, None],
-        "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "dtype": DTYPE,
+        "n_threads": [COUNT, None],
     }
 
     @property
@@ -96,35 +172,23 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         return self._shown("coefs_")[0]
 
     @coefs_.setter
-    def coefs_(self, coefs: list[np.ndarray]) -> None:
-        self._arrays = list(coefs), self._shown("coefs_")[1]
+    def coefs_(self, coefs: Sequence[np.ndarray]) -> None:
+        self._arrays = [*coefs], self._shown("coefs_")[1]
 
     @property
-    def intercepts_(self) -> list[np.ndarray]:
+    def intercepts_(self) -> list[np.ndarray | None]:
         """The biases of each layer, of shape (n_out,). You may assign or change them: they are then used."""
         return self._shown("intercepts_")[1]
 
     @intercepts_.setter
-    def intercepts_(self, intercepts: list[np.ndarray]) -> None:
-        self._arrays = self._shown("intercepts_")[0], list(intercepts)
-
-    @property
-    def n_layers_(self) -> int:
-        """The number of layers, with those of the inputs and of the outputs."""
-        self._of_fitted("n_layers_")
-        return len(self._network.sizes)
-
-    @property
-    def n_outputs_(self) -> int:
-        """The number of outputs."""
-        self._of_fitted("n_outputs_")
-        return self._network.sizes[-1]
+    def intercepts_(self, intercepts: Sequence[np.ndarray]) -> None:
+        self._arrays = self._shown("intercepts_")[0], [*intercepts]
 
     @abstractmethod
     def _plan(self) -> tuple[int, Loss, str | Activation, str]:
         """Return the number of outputs, the loss, the activation of the output, and what scikit-learn calls it."""
 
-    def _threshold(self, dtype: np.dtype) -> float | None:
+    def _threshold(self) -> float | None:
         """Return the number from which on an output means "yes", or None for that of the loss."""
         return None
 
@@ -132,8 +196,8 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """Return weights of the samples that follow from their targets."""
         return None
 
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
+    @tells_callbacks
+    @checks_parameters
     def fit(
         self,
         X: ArrayLike,
@@ -144,7 +208,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Train the network from new first weights, or with `warm_start` from those that it has.
+        """Train the network from new first weights, or with `warm_start` from those that it has. Return the estimator.
 
         Parameters
         ----------
@@ -158,12 +222,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             Samples that are evaluated after each epoch. `early_stopping` looks at them, if they are given, and does not
             hold out a share of the samples.
         sample_weight_val : array of shape (n_val,) or None, keyword-only, default None
-            Their weights.
-
-        Returns
-        -------
-        BaseMLP
-            The estimator itself.
+            The weights of these samples.
 
         Raises
         ------
@@ -171,240 +230,200 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             If an argument does not fit, or if training has diverged.
         """
         with self._all_or_nothing(self.warm_start):
-            return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+            self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        return self
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, given: tuple = (None, None, None), incremental: bool = False):
-        """Carry out `fit`, with samples for validation, or `partial_fit` if `incremental`. Return the estimator."""
+    def _fit(self, X: Any, y: Any, sample_weight: Any, given: Any = NOT_GIVEN, incremental: bool = False) -> None:
+        """Carry out `fit`, with samples for validation, or `partial_fit` if `incremental`."""
         first = "_network" not in self.__dict__ or (not self.warm_start and not incremental)
         X, y = self._validate_input(X, y, first, "partial_fit" if incremental else "fit")
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        rng = check_random_state(self.random_state)
-        searches = self._searches()
+        rng, searches = check_random_state(self.random_state), self._searches()
         if searches and given[0] is not None:
             raise ValueError("X_val must be None for L-BFGS, which has no epochs after which it could be evaluated")
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
-        self._begin(X, rng, first, searches)
-        self._make_trainer(incremental, rng)
-        by_class = self._more_weights(y)
-        used = sample_weight if by_class is None else by_class if sample_weight is None else sample_weight * by_class
-        root = self._begin_task(X, y, used)
+        self._begin(X, rng, first)
+        self._begin_history(first, searches)
+        trainer = self._trained_by(rng, incremental)
+        weights = self._more_weights(y)
+        if weights is None or sample_weight is not None:
+            weights = sample_weight if weights is None else sample_weight * weights
+        rows = validation = None
+        if not searches:  # the samples for validation do not have the weights of classes
+            rows, validation = self._hold_out(trainer, X, y, sample_weight, given, rng)
+        samples, watch = trainer.read(X, y, weights)._replace(order=rows), Watch(self, X, y, weights)
+        used = slice(None) if rows is None else rows
+        constant = self._constant(y[used], None if weights is None else weights[used])
+        job = Job(trainer, samples, validation, constant, watch)
+        context = watch.begin(epoch=False)
         try:
             if searches:
-                self._search(X, y, used)
+                self._search(job)
             else:
-                self._descend(X, y, used, sample_weight, given, rng, incremental)
+                self._descend(job, rng if self.shuffle else None, incremental)
+            finite = trainer.is_finite()
         except DivergedError:
-            raise ValueError(NOT_FINITE) from None
-        if not np.isfinite(self._network.parameters.theta).all():
-            raise ValueError(NOT_FINITE)
-        self._end_task(root, X, y, used)
-        return self
+            finite = False
+        if not finite:
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+                "preprocessed."
+            )
+        watch.end(context)
 
-    def _hidden(self) -> list[int]:
-        """Return the numbers of units of the hidden layers."""
+    def _begin(self, X: Any, rng: np.random.RandomState, first: bool) -> None:
+        """Make the network if this is the `first` call, or give it the present activation functions and dropout."""
         given = self.hidden_layer_sizes
-        hidden = [operator.index(n) for n in (given if hasattr(given, "__iter__") else [given])]
+        hidden = [operator.index(n) for n in (given if isinstance(given, Iterable) else [given])]
         if any(n <= 0 for n in hidden):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
-        return hidden
-
-    def _begin(self, X: Any, rng: np.random.RandomState, first: bool, searches: bool) -> None:
-        """Make the network if this is the `first` call, or give it the present activation functions and dropout."""
-        hidden = self._hidden()
         n_out, loss, output, self.out_activation_ = self._plan()
         if not first and (*hidden, n_out) != self._network.sizes[1:]:
             before = [*self._network.sizes[1:-1]]
             raise ValueError(f"hidden_layer_sizes must stay {before} while training continues, got {hidden}")
-        own = np.dtype(X.dtype if X.dtype == np.float32 else np.float64) if first else self._network.dtype
-        given = self.activation
-        names = [given] * len(hidden) if isinstance(given, str | Activation) else list(given)
-        activation = ["sigmoid" if name == "logistic" else name for name in names]
-        dropout = float(self.dropout) if isinstance(self.dropout, Real) else [float(rate) for rate in self.dropout]
-        sizes, dtype = [X.shape[1], *hidden, n_out], np.dtype(self.dtype or own)
-        made = Architecture(sizes, activation, output, None, dropout, 0.0, None, dtype)
+        activation, dropout = self.activation, self.dropout
+        names = [activation] * len(hidden) if isinstance(activation, str | Activation) else activation
+        settings: dict[str, Any] = {
+            "activation": ["sigmoid" if name == "logistic" else name for name in names],
+            "output": output,
+            "dropout": [float(rate) for rate in dropout] if isinstance(dropout, Iterable) else float(dropout),
+        }
         if first:
-            self._network = network(made, rng, 2.0 if given == "logistic" else 6.0)
+            dtype = self.dtype or (np.float32 if X.dtype == np.float32 else np.float64)
+            settings |= {"init": None, "input_noise": 0.0, "max_norm": None, "dtype": np.dtype(dtype)}
+            made = Architecture((X.shape[1], *hidden, n_out), **settings)
+            self._network = network(made, rng, 2.0 if activation == "logistic" else 6.0)
             self.n_iter_, self.t_, self._no_improvement_count, self._trainer = 0, 0, 0, None
-            for name in HISTORY:
-                self.__dict__.pop(name, None)
+            self.n_layers_, self.n_outputs_ = len(made.sizes), n_out
         else:
-            before = self._current().architecture
-            made = dataclasses.replace(
-                made, threshold=before.threshold, flat=before.flat, multilabel=before.multilabel, columns=before.columns
-            )
-            if made != before:  # the user has changed parameters between two calls
-                weights, biases = self._network.weights, self._network.biases
-                self._network, self._trainer = network(made, None, 0.0), None
-                self._network.set_weights(weights, biases)
+            current = self._current()
+            made = dataclasses.replace(current.architecture, **settings, dtype=np.dtype(self.dtype or current.dtype))
+            if made != current.architecture:  # the user has changed parameters between two calls
+                self._network, self._trainer = network(made), None
+                self._network.set_weights(current.weights, current.biases)
         self._loss, self._arrays = loss, None
-        if not searches:
-            self._begin_history()
 
-    def _begin_history(self) -> None:
-        """Set the attributes that tell the course of training, where a call before this one has not set them."""
-        fresh: dict[str, Any] = {"loss_curve_": [], "validation_loss_curve_": None}
+    def _begin_history(self, first: bool, searches: bool) -> None:
+        """Set the attributes that tell the course of training, unless a call before this one has set them."""
         stops = self.early_stopping
-        fresh |= {"validation_scores_": [] if stops else None, "best_validation_score_": -np.inf if stops else None}
-        fresh["best_loss_"] = None if stops else np.inf
+        fresh: dict[str, Any] = {
+            "loss_curve_": [],
+            "validation_loss_curve_": None,
+            "validation_scores_": [] if stops else None,
+            "best_validation_score_": -np.inf if stops else None,
+            "best_loss_": None if stops else np.inf,
+        }
         for name, value in fresh.items():
-            if name not in self.__dict__ or (value is not None and getattr(self, name) is None):
+            if first:
+                self.__dict__.pop(name, None)
+            if not searches and self.__dict__.get(name) is None:
                 setattr(self, name, value)
 
-    def _make_trainer(self, incremental: bool, rng: np.random.RandomState) -> None:
-        """Make a trainer, unless a call of `partial_fit` continues with the state of the optimizer."""
-        net = self._network
+    def _trained_by(self, rng: np.random.RandomState, incremental: bool) -> EpochTrainer:
+        """Return a new trainer, or the last one if a call of `partial_fit` continues with its state."""
+        schedule = self.learning_rate if isinstance(self.learning_rate, Schedule) else None
+        settings: dict[str, Any] = {"alpha": self.alpha, "schedule": schedule, "n_threads": self.n_threads}
         if self._trainer is not None and incremental:
-            self._trainer.follow(l2=self.alpha, n_threads=self.n_threads)
-            return
-        optimizer = OPTIMIZERS[self.solver](self) if isinstance(self.solver, str) else self.solver
-        random = any(net.architecture.dropout)
-        self._trainer = EpochTrainer(
-            net, loss=self._loss, optimizer=optimizer, l2=self.alpha, n_threads=self.n_threads,
-            schedule=self.learning_rate if isinstance(self.learning_rate, Schedule) else None,
-            seed=int(rng.randint(2**31 - 1)) if random else 0,
-        )  # fmt: skip
-        threshold = self._threshold(net.dtype)
-        if threshold is not None:
-            net.decide_at(threshold)
+            self._trainer.follow(**settings)
+            return self._trainer
+        random = any(self._network.architecture.dropout)
+        seed = int(rng.randint(2**31 - 1)) if random else 0
+        settings |= {"optimizer": self._optimizer(), "seed": seed}
+        self._trainer = EpochTrainer(self._network, self._loss, self._threshold(), **settings)
+        return self._trainer
 
-    def _read(self, X: Any, y: Any, sample_weight: np.ndarray | None) -> Samples:
-        """Return checked samples for training. The network learns from them what kind of targets there are."""
-        samples = self._trainer.read(X, y, sample_weight, trains=True)
-        self._network.decide_as(samples.y)
-        return samples
+    def _optimizer(self) -> Optimizer:
+        """Return the optimizer that `solver` means, with the parameters of this estimator."""
+        if isinstance(self.solver, Optimizer):
+            return self.solver
+        betas: dict[str, Any] = {"betas": (self.beta_1, self.beta_2), "epsilon": self.epsilon}
+        nesterov = bool(self.nesterovs_momentum and self.momentum)
+        options = {"sgd": {"momentum": self.momentum, "nesterov": nesterov}, "adam": betas, "adamw": betas}
+        kind: Any = AdamOfScikitLearn if self.solver == "adam" else type(OPTIMIZERS[self.solver])
+        return kind(self.learning_rate_init, **options.get(self.solver, {}))
 
-    def _search(self, X: Any, y: Any, sample_weight: np.ndarray | None) -> None:
+    def _search(self, job: Job) -> None:
         """Minimise the loss over all samples with L-BFGS of scipy, as scikit-learn does."""
-        from scipy.optimize import minimize
-
-        trainer, parameters, samples = self._trainer, self._network.parameters, self._read(X, y, sample_weight)
-        total = samples.n if samples.weights is None else float(samples.weights.sum())
-        trainer.l2 = self.alpha / total
-        work = trainer.work(samples.n)
-        search, accepted = Search(trainer.settings, trainer.state, work), parameters.theta.copy()
         self.n_iter_ = 0
 
-        def tell(x: np.ndarray) -> None:
+        def tell(look: Callable[[], float]) -> None:
             self.n_iter_ += 1
-            accepted[:] = x
-            if self.verbose:
-                print(f"Iteration {self.n_iter_}, loss = {search.look(x)[0]:.8f}")
-            if self._watched():
-                parameters.assign(x)
-                if self._end_epoch(self._begin_epoch(X, y, sample_weight), X, y, sample_weight):
+            if self.verbose or job.watch.active:
+                loss = look()  # the callbacks see the network of this iteration
+                if self.verbose:
+                    print(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
+                if job.watch.end(job.watch.begin()):
                     raise StopIteration
 
-        try:
-            with work.reading(samples), np.errstate(all="ignore"):
-                found = minimize(
-                    lambda x: search.look(x)[:2], parameters.theta.astype(np.float64), jac=True, method="L-BFGS-B",
-                    callback=tell, options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
-                )  # fmt: skip
-        except BaseException:  # Ctrl-C must not leave the network at a point that the search has only tried
-            parameters.assign(accepted)
-            raise
-        parameters.assign(found.x)
+        found = job.trainer.minimise(job.samples, tell, maxfun=self.max_fun, maxiter=self.max_iter, gtol=self.tol)
         self.n_iter_ = _check_optimize_result("lbfgs", found, self.max_iter)
-        penalty, constant = 0.5 * trainer.l2 * trainer.squares(), self._constant(y, sample_weight)
-        self.loss_ = self._reported(float(found.fun) - penalty) + constant + penalty
+        self.loss_ = self._reported(float(found.fun) - found.penalty) + job.constant + found.penalty
 
-    def _descend(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: np.ndarray | None,
-        of_samples: np.ndarray | None,
-        given: tuple,
-        rng: np.random.RandomState,
-        incremental: bool,
-    ) -> None:
-        """Train by minibatch gradient descent until the loss, or the score of the validation, stops improving.
-
-        The samples for validation have the weights `of_samples`, without those of classes.
-        """
-        trainer = self._trainer
-        rows, validation = self._hold_out(X, y, of_samples, given, rng)
-        samples, n = self._read(X, y, sample_weight), X.shape[0] if rows is None else rows.size
-        used = slice(None) if rows is None else rows
-        constant = self._constant(y[used], None if sample_weight is None else sample_weight[used])
-        trainer.batch_size = self._batch(n)
-        epochs, scored = trainer.epochs(samples, rows, rng if self.shuffle else None), self._scorer(validation)
-        self.n_iter_, self._best = 0, self._network.parameters.theta.copy() if self.early_stopping else None
+    def _descend(self, job: Job, rng: np.random.RandomState | None, incremental: bool) -> None:
+        """Train by minibatch gradient descent until the loss, or the score of the validation, stops improving."""
+        trainer, n = job.trainer, job.samples.n
+        trainer.follow(batch_size=self._batch(n))
+        epochs = trainer.epochs(job.samples, rng)
+        self.n_iter_, self._best = 0, Snapshot(self._network) if self.early_stopping else None
         try:
             for _ in range(self.max_iter):
-                task = self._begin_epoch(X, y, sample_weight)
+                context = job.watch.begin()
                 loss, penalty, _ = next(epochs)
                 self.n_iter_ += 1
                 self.t_ += n
-                self.loss_ = self._reported(loss) + constant + penalty
+                self.loss_ = self._reported(loss) + job.constant + penalty
                 self.loss_curve_.append(self.loss_)
                 if self.verbose:
                     print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-                self._judge(validation, scored)
-                self._slow_down()
-                stop = self._end_epoch(task, X, y, sample_weight)
-                if incremental or stop or (self._no_improvement_count > self.n_iter_no_change and self._is_over()):
+                self._judge(trainer, job.validation)
+                if self.solver == "sgd" and self.learning_rate == "invscaling":
+                    trainer.slow_down((self.t_ + 1) ** -self.power_t)
+                stop = job.watch.end(context)
+                if incremental or stop or (self._no_improvement_count > self.n_iter_no_change and self._ends(trainer)):
                     break
                 if self.n_iter_ == self.max_iter:
-                    self._warn_of_the_end()
+                    warn(
+                        f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization "
+                        f"hasn't converged yet.",
+                        ConvergenceWarning,
+                    )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            warn("Training interrupted by user.", UserWarning)
         except DivergedError:
             if not self.early_stopping or self.best_validation_score_ == -np.inf:
                 raise
-            warnings.warn(
+            warn(
                 f"Training has diverged in epoch {self.n_iter_ + 1}. The network has the weights with the best score; "
                 f"try a smaller learning_rate_init.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
-        if self.early_stopping:
-            self._network.parameters.assign(self._best)
+        if self._best is not None:
+            self._best.restore()
             self._best = None
-
-    def _warn_of_the_end(self) -> None:
-        warnings.warn(
-            f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged "
-            f"yet.",
-            ConvergenceWarning,
-            stacklevel=6,
-        )
 
     def _batch(self, n: int) -> int:
         """Return the number of samples of a minibatch."""
-        if self.batch_size == "auto":
+        if isinstance(self.batch_size, str):  # "auto"
             return min(200, n)
         if self.batch_size > n:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=6
-            )
+            warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", UserWarning)
         return min(self.batch_size, n)
 
-    def _slow_down(self) -> None:
-        """Set the learning rate of the next epoch, if it falls with the number of samples that training has used."""
-        if self.solver == "sgd" and self.learning_rate == "invscaling":
-            self._trainer.slow_down((self.t_ + 1) ** -self.power_t)
-
-    def _is_over(self) -> bool:
-        """Return whether training ends after epochs without an improvement. If not, the learning rate is divided."""
-        trainer = self._trainer
+    def _ends(self, trainer: EpochTrainer) -> bool:
+        """Return whether training ends after epochs without an improvement. If not, divide the learning rate by 5."""
         what = "Validation score" if self.early_stopping else "Training loss"
         message = f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs."
-        eta = self.learning_rate_init * trainer.factor
-        if not self._adapts() or eta <= 1e-6:
-            if self.verbose:
-                print(message + (" Learning rate too small. Stopping." if self._adapts() else " Stopping."))
-            return True
-        trainer.slow_down(trainer.factor / 5)
+        eta, adapts = self.learning_rate_init * trainer.factor, (self.solver, self.learning_rate) == ("sgd", "adaptive")
+        ends = not adapts or eta <= 1e-6
         if self.verbose:
-            print(f"{message} Setting learning rate to {eta / 5:f}")
-        self._no_improvement_count = 0
-        return False
-
-    def _adapts(self) -> bool:
-        return self.solver == "sgd" and self.learning_rate == "adaptive"
+            small = " Learning rate too small." if adapts else ""
+            print(message + (f"{small} Stopping." if ends else f" Setting learning rate to {eta / 5:f}"))
+        if not ends:
+            trainer.slow_down(trainer.factor / 5)
+            self._no_improvement_count = 0
+        return ends
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
         """Return the outputs of the network, of shape (n, n_outputs_)."""
@@ -424,15 +443,19 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         array of shape (n_samples, n_units)
             The activations, in the dtype of the network. Without hidden layers, they are the inputs.
         """
-        X, net = self._checked(X), self._current()
-        if len(net.sizes) == 2:
-            return (X.toarray() if hasattr(X, "toarray") else X).astype(net.dtype)
-        return net.transform(X, n_threads=self.n_threads)
+        checked, net = self._checked(X), self._current()
+        if len(net.sizes) > 2:
+            return net.transform(checked, n_threads=self.n_threads)
+        return (checked.toarray() if hasattr(checked, "toarray") else checked).astype(net.dtype)
 
     @property
     def _n_features_out(self) -> int:
         """The number of features that `transform` returns."""
         return self._network.sizes[-2]
+
+    def _fitted_now(self) -> dict[str, Any]:
+        """Return the attributes that make a copy of the estimator, for callbacks, one that stopped here."""
+        return {"_network": self._network.astype(self._network.dtype), "_arrays": None}
 
     def _searches(self) -> bool:
         """Return whether the solver is L-BFGS, which uses all samples in each step."""
@@ -445,7 +468,7 @@ class BaseMLP(CallbackSupport, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             )
         return True
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -1,17 +1,27 @@
-"""This module trains a network epoch by epoch, with the orders of the samples and the rules that scikit-learn has."""
+"""This module is the only one of the estimators that reaches into the training and the parameters of a network.
+
+`EpochTrainer` trains epoch by epoch, with the orders of the samples and the rules that scikit-learn has. `Snapshot`
+keeps the parameters of a network, and `network` makes one with the first weights of scikit-learn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from ..engine.runner import Samples
+from ..engine.runner import DivergedError, Samples
+from ..losses import Loss
+from ..network.architecture import Architecture
 from ..network.mlp import MLP
 from ..rules.optimizers import Adam
+from ..schedules import Schedule
+from ..training.steps import SearchSteps
 from ..training.trainer import Trainer
+
+__all__ = ["AdamOfScikitLearn", "DivergedError", "EpochTrainer", "Samples", "Snapshot", "network"]
 
 LINEAR = 5e-3
 """The largest penalty l2 / (2 n) sum w^2 that is taken from a line between the ends of an epoch. The loss of an epoch
@@ -29,30 +39,57 @@ class AdamOfScikitLearn(Adam):
         return {**named, "epsilon": self.epsilon * named["c"]}
 
 
-class EpochTrainer(Trainer):
-    """`EpochTrainer` is a trainer that is driven epoch by epoch. It adds l2 / (2 n) sum w^2 to the mean loss.
+class Slowdown(Schedule):
+    """`Slowdown` is a schedule whose factor an `EpochTrainer` sets between epochs."""
+
+    value = 1.0
+
+    def factor(self, x: np.ndarray, scores: object) -> np.ndarray:
+        return np.asarray(self.value)
+
+    def at(self, steps: np.ndarray, epoch: int, scores: object) -> np.ndarray:
+        return np.asarray(self.value)
+
+
+class EpochTrainer:
+    """`EpochTrainer` trains a network epoch by epoch. It adds alpha / (2 n) sum w^2 to the mean loss.
 
     The number n is the sum of the weights of the samples of a minibatch. This is what `alpha` of scikit-learn means.
-
-    Attributes
-    ----------
-    factor : float
-        The factor of the learning rate in the next epoch. It comes on top of the schedule, if there is one.
+    From the threshold on, an output means "yes"; None means that of the loss. The settings are those of `Trainer`.
+    Without a schedule, `slow_down` sets the factor of the learning rate.
     """
 
-    factor = 1.0
+    def __init__(self, network: MLP, loss: Loss, threshold: float | None, *, alpha: float = 0.0, **settings: Any):
+        self.network, self.alpha, self._slowdown = network, alpha, Slowdown()
+        settings["schedule"] = settings["schedule"] or self._slowdown
+        self._trainer, self._threshold = Trainer(network, loss=loss, l2=alpha, **settings), threshold
+        self._decide()
 
-    def _rule(self) -> Any:
-        rule = super()._rule()
-        optimizer, settings, state = self.optimizer, self.settings, self.state
-        at = lambda t: optimizer.hyper(t, self.factor * settings.learning_rate(t, state.history))  # noqa: E731
-        return rule._replace(l2_divided=True, at=at)
+    def _decide(self) -> None:
+        """Give the network the threshold, because each assignment to a trainer gives it that of the loss."""
+        if self._threshold is not None:
+            self.network.threshold = self._threshold
 
     def follow(self, **settings: Any) -> None:
         """Assign the settings that have changed. Assigning one that has not would make the operations anew."""
+        if "alpha" in settings:
+            self.alpha = settings["l2"] = settings.pop("alpha")
+        if "schedule" in settings:
+            settings["schedule"] = settings["schedule"] or self._slowdown
         for name, value in settings.items():
-            if getattr(self, name) != value:
-                setattr(self, name, value)
+            if getattr(self._trainer, name) != value:
+                setattr(self._trainer, name, value)
+        self._decide()
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the optimizer, without the factor of a schedule."""
+        return self._trainer.optimizer.learning_rate
+
+    @property
+    def factor(self) -> float:
+        """The factor of the learning rate in the next epoch, which `slow_down` has set."""
+        return self._slowdown.value
 
     def slow_down(self, factor: float) -> None:
         """Set the factor of the learning rate, and scale the velocity of SGD with it.
@@ -60,95 +97,162 @@ class EpochTrainer(Trainer):
         The velocity of scikit-learn contains the learning rates of earlier steps, and the one of fastbp does not.
         """
         if factor != self.factor:
-            self.state.vectors *= self.factor / factor
-            self.factor = factor
+            self._trainer.state.vectors *= self.factor / factor
+            self._slowdown.value = factor
 
-    def squares(self) -> float:
+    def read(self, X: Any, y: Any, weights: np.ndarray | None = None, *, trains: bool = True) -> Samples:
+        """Return checked samples. If training uses them, they tell the network what kind of targets it has."""
+        samples = self._trainer._checker("training" if trains else "scores").read(X, y, weights)
+        if trains:
+            self.network._trained_on(samples)
+        return samples
+
+    def score(self, samples: Samples) -> tuple[float, float]:
+        """Return the mean loss of checked samples, and their accuracy. Each is NaN if there is none."""
+        try:
+            scores = self._trainer._score(samples, "the validation data")
+        except FloatingPointError:
+            return np.nan, np.nan
+        return scores["loss"], scores.get("accuracy", np.nan)
+
+    def outputs(self, samples: Samples) -> np.ndarray:
+        """Return the outputs of the network for checked samples."""
+        return self.network.outputs(samples.X.array)
+
+    def is_finite(self) -> bool:
+        """Return whether all parameters are finite."""
+        return bool(np.isfinite(self.network.parameters.theta).all())
+
+    def _squares(self) -> float:
         """Return the sum of the squares of all weights, without the biases."""
-        layout, theta = self.network.parameters.layout, self.network.parameters.theta
-        return float(sum(np.vdot(W, W) for W in (theta[layout.matrix(l)] for l in range(layout.depth))))
+        theta, layout = self.network.parameters.theta, self.network.parameters.layout
+        weights = (theta[layout.place(block)] for block in layout.blocks if block.kind == "weight")
+        return float(sum(np.vdot(W, W) for W in weights))
 
-    def epochs(
-        self, samples: Samples, rows: np.ndarray | None = None, rng: np.random.RandomState | None = None
-    ) -> Iterator[tuple[float, float, float]]:
-        """Train for an epoch, each time that the caller asks for the next one.
+    def epochs(self, samples: Samples, rng: np.random.RandomState | None) -> Iterator[tuple[float, float, float]]:
+        """Train on checked samples for an epoch, each time that the caller asks for the next one.
 
-        Parameters
-        ----------
-        samples : Samples
-            The checked samples.
-        rows : int array or None, default None
-            The numbers of the samples to use, in their order. With None, all are used.
-        rng : numpy.random.RandomState or None, default None
-            The source of the random orders, which are those of scikit-learn. With None, the order stays the same.
+        If the samples have an `order`, only those of the order are used. The random orders that `rng` gives are those
+        of scikit-learn. With None, the order stays the same. If the loss is not finite, there is a DivergedError.
 
         Yields
         ------
         loss, penalty, accuracy : float
-            The mean loss over the epoch, the mean term of l2, and the accuracy. Each sample is evaluated just before
+            The mean loss over the epoch, the mean term of alpha, and the accuracy. Each sample is evaluated just before
             the step that uses it. The accuracy means something only if the targets are classes.
-
-        Raises
-        ------
-        DivergedError
-            If the loss is not finite.
         """
-        order = None
-        if rows is not None or rng is not None:
-            order = np.arange(samples.n) if rows is None else rows.astype(np.int64)
-        samples = samples._replace(order=order)
-        n, weights = samples.n, samples.weights
-        total = n if weights is None else float(weights[slice(None) if order is None else order].sum())
-        full, steps, squares = n // self.batch_size, -(-n // self.batch_size), self.squares()
+        order, total = samples.order, _sum_of_weights(samples)
+        if order is not None or rng is not None:
+            order = np.arange(samples.n) if order is None else order.astype(np.int64)
+            samples = samples._replace(order=order)
         while True:
-            if rng is not None:
-                moved = np.arange(n)
+            if order is not None and rng is not None:
+                moved = np.arange(order.size)
                 rng.shuffle(moved)
                 order[:] = order[moved]
-            # The settings may change between epochs, so the work is asked for anew.
-            work, summed = self.work(min(self.batch_size, n)), 0.0
-            work.sums, work.steps_done, done = (0.0, 0.0, 0.0), self.state.step, 0
-            with work.reading(samples):
-                # The penalty of a step is l2 / (2 n) sum w^2 with its own w. To stop after each step and sum over all
-                # weights takes a fifth of a small step. A small penalty is taken from a line between two points. A last
-                # minibatch that is smaller is apart, because its l2 / n is larger, and the line would have a bend.
-                apart = self.l2 * squares > 2 * LINEAR * self.batch_size
-                for last in (*(range(1, full) if apart else ()), full, steps):
-                    count, before = last - done, squares
-                    for reached in work.run(done, last):
-                        self.state.step += reached - done
-                        done = reached
-                    squares = self.squares() if self.l2 and count else before
-                    summed += count * before + (squares - before) * (count - 1) / 2 if count else 0.0
-            scores, penalty = work.scores(True), 0.5 * self.l2 * summed / total
-            if self.schedule is not None:
-                self.history.record(**scores)
-            yield scores["loss"], penalty, scores["accuracy"]
+            scores, squares = self._epoch(samples)
+            if self._trainer.schedule is not self._slowdown:
+                self._trainer.history.record(**scores)
+            yield scores["loss"], 0.5 * self.alpha * squares / total, scores["accuracy"]
+
+    def _epoch(self, samples: Samples) -> tuple[dict[str, float], float]:
+        """Make all steps of an epoch. Return its scores, and the sum of the squares of the weights over the steps.
+
+        To stop after each step and sum over all weights takes a fifth of a small step. If the penalty is small, the
+        sums between two points come from a line. A last minibatch that is smaller is apart, because its alpha / n is
+        larger, and the line would have a bend.
+        """
+        state, n, batch = self._trainer.state, samples.n, self._trainer.batch_size
+        steps = self._trainer._steps_of(min(batch, n), l2_divided=True)  # the settings may have changed
+        squares, summed, done, steps.work.sums = self._squares(), 0.0, 0, (0.0, 0.0, 0.0)
+        full, apart = n // batch, self.alpha * squares > 2 * LINEAR * batch
+        with steps.reading(samples):
+            for last in (*(range(1, full) if apart else ()), full, steps.count(n)):
+                count, before = last - done, squares
+                if not count:
+                    continue
+                for reached in steps.run(done, last):
+                    state.step += reached - done
+                    done = reached
+                squares = self._squares() if self.alpha else before
+                summed += count * before + (squares - before) * (count - 1) / 2
+        return steps.work.scores(True), summed
+
+    def minimise(self, samples: Samples, tell: Callable[[Callable[[], float]], None], **options: float) -> Any:
+        """Minimise the loss of checked samples by the L-BFGS of scipy, as scikit-learn does.
+
+        After each iteration, there is a call of `tell` with a function that gives the network the parameters of this
+        iteration, and returns the loss. To stop, `tell` raises StopIteration. If the loss is not finite, there is a
+        DivergedError; then, and after Ctrl-C, the network has the parameters of the last iteration.
+
+        Returns
+        -------
+        scipy.optimize.OptimizeResult
+            The result, with one more attribute: the `penalty`, which is the term of alpha in the loss `fun`.
+        """
+        from scipy.optimize import minimize
+
+        trainer, parameters = self._trainer, self.network.parameters
+        trainer.l2 = self.alpha / _sum_of_weights(samples)
+        self._decide()
+        steps, accepted = cast(SearchSteps, trainer._steps_of(samples.n)), parameters.theta.copy()
+        look = steps.search.look
+
+        def told(x: np.ndarray) -> None:
+            accepted[:] = x
+            tell(lambda: look(x)[0])
+
+        try:
+            with steps.reading(samples), np.errstate(all="ignore"):
+                found = minimize(
+                    lambda x: look(x)[:2], parameters.theta.astype(np.float64), jac=True, method="L-BFGS-B",
+                    callback=told, options=options,
+                )  # fmt: skip
+        except BaseException:  # Ctrl-C must not leave the network at a point that the search has only tried
+            parameters.assign(accepted)
+            raise
+        parameters.assign(found.x)
+        found.penalty = 0.5 * trainer.l2 * self._squares()
+        return found
 
 
-def network(architecture: Any, rng: np.random.RandomState | None, bound: float) -> MLP:
+class Snapshot:
+    """`Snapshot` is a copy of what training changes in a network: its parameters, and what its outputs mean."""
+
+    def __init__(self, network: MLP):
+        self._network, self._architecture = network, network.architecture
+        self._theta = network.parameters.theta.copy()
+
+    def retake(self) -> None:
+        """Copy the parameters again, into the same memory."""
+        self._theta[:] = self._network.parameters.theta
+
+    def is_current(self) -> bool:
+        """Return whether the network still has these parameters."""
+        return np.array_equal(self._network.parameters.theta, self._theta)
+
+    def restore(self) -> None:
+        """Give the network back what it had."""
+        self._network._architecture = self._architecture
+        self._network.parameters.assign(self._theta)
+
+
+def network(architecture: Architecture, rng: np.random.RandomState | None = None, bound: float = 0.0) -> MLP:
     """Make a network whose first weights and biases are those of scikit-learn, or 0 without a random generator.
 
-    Parameters
-    ----------
-    architecture : Architecture
-        The architecture of the network.
-    rng : numpy.random.RandomState or None
-        The source of random numbers.
-    bound : float
-        The numbers of a layer are uniform between -sqrt(bound / (n_in + n_out)) and sqrt(bound / (n_in + n_out)).
+    The numbers of a layer are uniform between -sqrt(bound / (n_in + n_out)) and sqrt(bound / (n_in + n_out)).
     """
-    made = MLP.from_architecture(architecture, 1.0, 0.0)
+    made = MLP._from_architecture(architecture)
     if rng is not None:
-        for l, (n_in, n_out) in enumerate(pairwise(made.sizes)):
+        for l, (n_in, n_out) in enumerate(pairwise(made.sizes), 1):
             most = np.sqrt(bound / (n_in + n_out))
             W, b = rng.uniform(-most, most, (n_in, n_out)), rng.uniform(-most, most, n_out)
-            made.parameters.set_layer(l, W, b)
+            made.parameters.set({f"W{l}": W, f"b{l}": b})
     return made
 
 
-def keep(estimator: object, arguments: dict[str, Any]) -> None:
-    """Set the arguments of the constructor of an estimator as attributes with their names, as scikit-learn wants it."""
-    for name, value in arguments.items():
-        if name != "self":
-            setattr(estimator, name, value)
+def _sum_of_weights(samples: Samples) -> float:
+    """Return the sum of the weights of the samples that are used."""
+    if samples.weights is None:
+        return samples.n
+    return float(samples.weights[slice(None) if samples.order is None else samples.order].sum())

@@ -6,51 +6,93 @@ sample in its order is a step.
 
 from __future__ import annotations
 
-import warnings
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
-from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from ..engine.runner import DivergedError, Samples
 from ..losses import LOSSES
 from ..network.architecture import Architecture
 from ..rules.optimizers import SGD
 from ..schedules import Schedule
-from .epochs import EpochTrainer, keep, network
-from .fitted import Fitted
+from .border import COUNT, DTYPE, POSITIVE, Constraints, checks_parameters, warn
+from .docs import documented
+from .epochs import DivergedError, EpochTrainer, Samples, network
+from .fitted import Classifying, Fitted, Probable
 
 
-class Unit(ClassifierMixin, Fitted):
-    """`Unit` is the base class of the learners with a single layer."""
+@dataclass(repr=False, eq=False)
+class Unit(Classifying, Fitted):
+    """`Unit` is the base class of the learners with a single layer.
 
-    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn reads this class attribute
-        "eta0": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+    Parameters
+    ----------
+    max_iter: The number of epochs of `fit`.
+    fit_intercept: Whether there are biases.
+    schedule: An object of `fastbp.schedules`, whose factor multiplies the learning rate.
+    batch_size: The number of samples in a step. With 1, learning is online.
+    shuffle: Whether each epoch goes through the samples in a new random order.
+    random_state: The source of the random orders.
+    warm_start: Whether `fit` continues from the weights of the last call.
+    dtype: The dtype of the weights: float32 or float64. None means that of X if X has one of these, and else float64.
+
+    Attributes
+    ----------
+    coef_ : array of shape (1, n_features) or (n_classes, n_features)
+        The weights.
+    intercept_ : array of shape (1,) or (n_classes,)
+        The biases. With ``fit_intercept=False``, they are 0.
+    classes_ : array of shape (n_classes,)
+        The classes.
+    mistakes_ : list of int
+        The number of wrong predictions of each epoch. Each sample is predicted just before the step that uses it.
+    loss_curve_ : list of float
+        The mean loss of each epoch.
+    n_iter_ : int
+        The number of epochs of the last call of `fit`.
+    n_features_in_ : int
+        The number of inputs.
+    network_ : MLP
+        The network with its weights.
+    """
+
+    eta0: float | str
+    max_iter: int = 100
+    fit_intercept: bool = True
+    _: KW_ONLY
+    schedule: Schedule | None = None
+    batch_size: int = 1
+    shuffle: bool = False
+    random_state: int | np.random.RandomState | None = None
+    warm_start: bool = False
+    dtype: DTypeLike | None = None
+
+    _parameter_constraints: ClassVar[Constraints] = {
+        "eta0": [POSITIVE],
+        "max_iter": [COUNT],
         "fit_intercept": ["boolean"],
         "schedule": [Schedule, None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [COUNT],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
         "warm_start": ["boolean"],
-        "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
+        "dtype": DTYPE,
     }
-    _loss: ClassVar[tuple[str, str]]
+    _losses: ClassVar[tuple[str, str]]
     """The names of the loss for two classes, and for more."""
     _output: ClassVar[str] = "identity"
     _threshold: ClassVar[float] = 0.0
     """The output from which on the second of two classes is predicted."""
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Unit:
-        """Train for at most `max_iter` epochs, from weights that are 0.
+    @checks_parameters
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Train for at most `max_iter` epochs, from weights that are 0. Return the estimator.
 
         Parameters
         ----------
@@ -58,11 +100,6 @@ class Unit(ClassifierMixin, Fitted):
             The inputs.
         y : array of shape (n_samples,)
             The classes.
-
-        Returns
-        -------
-        Unit
-            The estimator itself.
 
         Raises
         ------
@@ -71,88 +108,42 @@ class Unit(ClassifierMixin, Fitted):
         """
         first = not (self.warm_start and "_network" in self.__dict__)
         with self._all_or_nothing(not first):
-            X, y = self._samples_of(X, y, first)
             if first:
-                self.classes_ = np.unique(y)
-            self._begin(X, y, first)
-            self._train(X, y, self.max_iter)
+                self.__dict__.pop("classes_", None)
+            self._fit(X, y, first, self.max_iter)
         self._warn()
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Unit:
-        """Train for one epoch.
+    @checks_parameters
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
+        """Train for one epoch. Return the estimator.
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            The inputs.
-        y : array of shape (n_samples,)
-            The classes.
+        X, y : as for `fit`
+            The samples.
         classes : array of shape (n_classes,) or None, default None
             All classes. The first call needs them; later calls do not.
-
-        Returns
-        -------
-        Unit
-            The estimator itself.
         """
         with self._all_or_nothing(True):
-            first = _check_partial_fit_first_call(self, classes)
-            X, y = self._samples_of(X, y, first)
-            self._begin(X, y, first)
-            self._train(X, y, 1)
+            self._fit(X, y, _check_partial_fit_first_call(self, classes), 1)
         return self
 
-    def _samples_of(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
-        """Return checked inputs and classes."""
-        X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=reset)
+    def _fit(self, X: Any, y: Any, first: bool, epochs: int) -> None:
+        """Train for a number of epochs, from weights that are 0 if this is the `first` call."""
+        X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=first)
         check_classification_targets(y)
-        return X, column_or_1d(y, warn=True)
-
-    def _check_classes(self, y: np.ndarray) -> None:
+        y = column_or_1d(y, warn=True)
+        if "classes_" not in self.__dict__:
+            self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(f"{type(self).__name__} needs samples of at least 2 classes, got 1 class: {self.classes_}")
         unknown = np.setdiff1d(y, self.classes_)
         if unknown.size:
             raise ValueError(f"y has classes that are not in classes_: got {unknown}, and classes_ is {self.classes_}")
-
-    def _begin(self, X: Any, y: np.ndarray, first: bool) -> None:
-        """Make the network and its trainer in the `first` call. Later, let the trainer follow changed parameters."""
-        self._check_classes(y)
-        if first:
-            dtype = np.dtype(self.dtype or X.dtype)
-            sizes = [X.shape[1], 1 if len(self.classes_) == 2 else len(self.classes_)]
-            made = Architecture(sizes, (), self._output, None, 0.0, 0.0, None, dtype, bias=bool(self.fit_intercept))
-            self._network, self._trainer, self._arrays = network(made, None, 0.0), None, None
-            self.mistakes_, self.loss_curve_ = [], []
-        net = self._current()
-        if net.architecture.bias[0] != bool(self.fit_intercept) or (self.dtype and net.dtype != self.dtype):
-            raise ValueError("fit_intercept and dtype must stay as they are while training continues")
-        wanted = {"batch_size": self.batch_size, "schedule": self.schedule}
-        if self._trainer is None:
-            loss, optimizer = LOSSES[self._loss[net.sizes[1] > 1]], SGD(self._eta(X))
-            self._trainer = EpochTrainer(net, loss=loss, optimizer=optimizer, seed=0, n_threads=1, **wanted)
-        elif self.eta0 == "auto":
-            self._trainer.follow(**wanted)
-        else:
-            self._trainer.follow(optimizer=SGD(self.eta0), **wanted)
-        net.decide_at(self._threshold)
-
-    def _eta(self, X: Any) -> float:
-        """Return the learning rate."""
-        return self.eta0
-
-    def _samples(self, X: Any, codes: np.ndarray) -> Samples:
-        """Return the samples in the form that the trainer takes."""
-        return self._trainer.read(X, codes, trains=True)
-
-    def _train(self, X: Any, y: np.ndarray, epochs: int) -> None:
-        """Train for a number of epochs, or until there is no mistake if the learner stops then."""
-        rng = check_random_state(self.random_state)
-        samples = self._samples(X, np.searchsorted(self.classes_, y))
-        self._network.decide_as(samples.y)
-        each = self._trainer.epochs(samples, None, rng if self.shuffle else None)
+        trainer, rng = self._trained_by(X, first), check_random_state(self.random_state)
+        samples = self._samples(trainer, X, np.searchsorted(self.classes_, y))
+        each = trainer.epochs(samples, rng if self.shuffle else None)
         self.n_iter_ = 0
         try:
             while self.n_iter_ < epochs and not (self.n_iter_ and self._is_done()):
@@ -163,13 +154,44 @@ class Unit(ClassifierMixin, Fitted):
         except DivergedError:
             raise ValueError(
                 f"training has diverged: the loss is not finite in epoch {self.n_iter_ + 1}; "
-                f"try an eta0 below {self._trainer.optimizer.learning_rate:g}, or scale X"
+                f"try an eta0 below {trainer.learning_rate:g}, or scale X"
             ) from None
-        if not np.isfinite(self._network.parameters.theta).all():
+        if not trainer.is_finite():
             raise ValueError("training has diverged: a weight is not finite; try a smaller eta0, or scale X")
 
+    def _trained_by(self, X: Any, first: bool) -> EpochTrainer:
+        """Return the trainer of a new network in the `first` call. Later, let it follow changed parameters."""
+        bias = bool(self.fit_intercept)
+        if first:
+            sizes = (X.shape[1], 1 if len(self.classes_) == 2 else len(self.classes_))
+            dtype = np.dtype(self.dtype or X.dtype)
+            made = Architecture(sizes, (), self._output, None, (0.0,), 0.0, None, dtype, bias=bias)
+            self._network, self._trainer, self._arrays = network(made), None, None
+            self.mistakes_: list[int] = []
+            self.loss_curve_: list[float] = []
+        net = self._current()
+        if net.architecture.bias != (bias,) or (self.dtype and net.dtype != self.dtype):
+            raise ValueError("fit_intercept and dtype must stay as they are while training continues")
+        wanted: dict[str, Any] = {"batch_size": self.batch_size, "schedule": self.schedule}
+        if self._trainer is None:
+            loss, wanted["optimizer"] = LOSSES[self._losses[net.sizes[1] > 1]], SGD(self._eta(X))
+            self._trainer = EpochTrainer(net, loss, self._threshold, seed=0, n_threads=1, **wanted)
+        else:
+            if not isinstance(self.eta0, str):  # the learning rate "auto" stays the same
+                wanted["optimizer"] = SGD(self.eta0)
+            self._trainer.follow(**wanted)
+        return self._trainer
+
+    def _eta(self, X: Any) -> float:
+        """Return the learning rate."""
+        return float(self.eta0)
+
+    def _samples(self, trainer: EpochTrainer, X: Any, codes: np.ndarray) -> Samples:
+        """Return the samples in the form that the trainer takes."""
+        return trainer.read(X, codes)
+
     def _is_done(self) -> bool:
-        """Return whether there is nothing more to learn."""
+        """Return whether training ends before `max_iter`."""
         return False
 
     def _warn(self) -> None:
@@ -187,8 +209,8 @@ class Unit(ClassifierMixin, Fitted):
     @property
     def intercept_(self) -> np.ndarray:
         """The biases, of shape (1,) or (n_classes,). You may assign or change them. Without biases, they are 0."""
-        W, b = self._shown("intercept_")
-        return np.zeros(W[0].shape[1], W[0].dtype) if b[0] is None else b[0]
+        (W,), (b,) = self._shown("intercept_")
+        return np.zeros(W.shape[1], W.dtype) if b is None else b
 
     @intercept_.setter
     def intercept_(self, intercept: ArrayLike) -> None:
@@ -197,22 +219,6 @@ class Unit(ClassifierMixin, Fitted):
     def _outputs(self, X: ArrayLike) -> np.ndarray:
         X = self._checked(X)
         return self._current().outputs(X)
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict the class of each sample. Among equal outputs, the first class wins.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            The inputs.
-
-        Returns
-        -------
-        array of shape (n_samples,)
-            The classes.
-        """
-        a = self._outputs(X)
-        return self.classes_[a.argmax(axis=1) if a.shape[1] > 1 else (a[:, 0] >= self._threshold).astype(int)]
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Compute z = w x + b of each output.
@@ -227,15 +233,16 @@ class Unit(ClassifierMixin, Fitted):
         array of shape (n_samples,) or (n_samples, n_classes)
             The values. With two classes, the second class is predicted where the value is at least 0.
         """
-        X = self._checked(X)
-        net = self._current()
+        checked, net = self._checked(X), self._current()
         W, b = net.weights[0], net.biases[0]
-        z = np.asarray(X @ W) + (0.0 if b is None else b)
+        z = np.asarray(checked @ W) + (0.0 if b is None else b)
         return z[:, 0] if z.shape[1] == 1 else z
 
 
+@documented
+@dataclass(repr=False, eq=False)
 class Perceptron(Unit):
-    """`Perceptron` learns by the perceptron convergence procedure   (001).
+    """`Perceptron` learns by the perceptron convergence procedure (001).
 
     With two classes, the output is 1 where z = w x + b >= 0, and 0 elsewhere. A right output leaves the weights alone.
     If the output is wrongly 0, eta x is added to w; if it is wrongly 1, eta x is subtracted. With more classes, the
@@ -245,48 +252,8 @@ class Perceptron(Unit):
 
     Parameters
     ----------
-    eta0 : float, default 1.0
-        The learning rate eta. It must be above 0.
-    max_iter : int, default 1000
-        The largest number of epochs of `fit`. If there are still mistakes in the last one, there is a warning.
-    fit_intercept : bool, default True
-        Whether there are biases.
-    schedule : Schedule or None, keyword-only, default None
-        An object of `fastbp.schedules`, whose factor multiplies the learning rate.
-    batch_size : int, keyword-only, default 1
-        The number of samples in a step. With 1, learning is online.
-    shuffle : bool, keyword-only, default False
-        Whether each epoch goes through the samples in a new random order.
-    random_state : int, RandomState or None, keyword-only, default None
-        The source of the random orders.
-    warm_start : bool, keyword-only, default False
-        Whether `fit` continues from the weights of the last call.
-    dtype : {"float32", "float64"} or None, keyword-only, default None
-        The dtype of the weights. With None, it is that of X if X has one of these, and float64 if not.
-
-    Attributes
-    ----------
-    coef_ : array of shape (1, n_features) or (n_classes, n_features)
-        The weights.
-    intercept_ : array of shape (1,) or (n_classes,)
-        The biases. With ``fit_intercept=False``, they are 0.
-    classes_ : array of shape (n_classes,)
-        The classes.
-    mistakes_ : list of int
-        The number of wrong predictions of each epoch. Each sample is predicted just before the step that uses it.
-    loss_curve_ : list of float
-        The mean loss of each epoch.
-    n_iter_ : int
-        The number of epochs of the last call of `fit`.
-    n_features_in_ : int
-        The number of inputs.
-    network_ : MLP
-        The network with its weights.
-
-    Raises
-    ------
-    ValueError
-        By `fit`, if an argument does not fit, if there is only one class, or if training has diverged.
+    eta0: The learning rate eta. It must be above 0.
+    max_iter: The largest number of epochs of `fit`. If there are still mistakes in the last one, there is a warning.
 
     Notes
     -----
@@ -304,38 +271,27 @@ class Perceptron(Unit):
     (array([[2., 1.]]), array([-3.]), [2, 3, 3, 2, 1, 0])
     """
 
-    _loss = "perceptron", "multiclass_perceptron"
+    eta0: float = 1.0
+    max_iter: int = 1000
 
-    def __init__(
-        self,
-        eta0: float = 1.0,
-        max_iter: int = 1000,
-        fit_intercept: bool = True,
-        *,
-        schedule: Schedule | None = None,
-        batch_size: int = 1,
-        shuffle: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-        warm_start: bool = False,
-        dtype: DTypeLike | None = None,
-    ):
-        keep(self, locals())
+    _losses = "perceptron", "multiclass_perceptron"
 
     def _is_done(self) -> bool:
         return self.mistakes_[-1] == 0
 
     def _warn(self) -> None:
         if self.mistakes_[-1]:
-            warnings.warn(
+            warn(
                 f"Perceptron made {self.mistakes_[-1]} mistakes in its last epoch, number {self.n_iter_}: raise "
                 f"max_iter, or use another learner if no line or plane separates the classes",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
 
+@documented
+@dataclass(repr=False, eq=False)
 class Adaline(Unit):
-    """`Adaline` learns by the rule of Widrow and Hoff, which is also called LMS or delta rule   (001).
+    """`Adaline` learns by the rule of Widrow and Hoff, which is also called LMS or delta rule (001).
 
     The targets t are 1 and -1: for two classes, t is 1 for the second one. With more classes, each has an output of its
     own, whose target is 1 for this class and -1 for the others. A step is w <- w + eta (t - z) x with z = w x + b. This
@@ -344,49 +300,8 @@ class Adaline(Unit):
 
     Parameters
     ----------
-    eta0 : float or "auto", default "auto"
-        The learning rate eta. It must be above 0. With "auto", it is 1 / (1 + m), where m is the largest sum x^2 of a
+    eta0: The learning rate eta. It must be above 0. With "auto", it is 1 / (1 + m), where m is the largest sum x^2 of a
         sample of the first call: training cannot diverge then.
-    max_iter : int, default 100
-        The number of epochs of `fit`.
-    fit_intercept : bool, default True
-        Whether there are biases.
-    schedule : Schedule or None, keyword-only, default None
-        An object of `fastbp.schedules`, whose factor multiplies the learning rate.
-    batch_size : int, keyword-only, default 1
-        The number of samples in a step. With 1, learning is online.
-    shuffle : bool, keyword-only, default False
-        Whether each epoch goes through the samples in a new random order.
-    random_state : int, RandomState or None, keyword-only, default None
-        The source of the random orders.
-    warm_start : bool, keyword-only, default False
-        Whether `fit` continues from the weights of the last call.
-    dtype : {"float32", "float64"} or None, keyword-only, default None
-        The dtype of the weights. With None, it is that of X if X has one of these, and float64 if not.
-
-    Attributes
-    ----------
-    coef_ : array of shape (1, n_features) or (n_classes, n_features)
-        The weights.
-    intercept_ : array of shape (1,) or (n_classes,)
-        The biases. With ``fit_intercept=False``, they are 0.
-    classes_ : array of shape (n_classes,)
-        The classes.
-    mistakes_ : list of int
-        The number of wrong predictions of each epoch. Each sample is predicted just before the step that uses it.
-    loss_curve_ : list of float
-        The mean loss of each epoch.
-    n_iter_ : int
-        The number of epochs of the last call of `fit`.
-    n_features_in_ : int
-        The number of inputs.
-    network_ : MLP
-        The network with its weights.
-
-    Raises
-    ------
-    ValueError
-        By `fit`, if an argument does not fit, if there is only one class, or if training has diverged.
 
     Notes
     -----
@@ -402,90 +317,39 @@ class Adaline(Unit):
     (array([[0.1999, 0.2179]]), array([-0.1801]))
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn reads this class attribute
-        **Unit._parameter_constraints,
-        "eta0": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-    }
-    _loss = "squared_error", "squared_error"
+    eta0: float | str = "auto"
 
-    def __init__(
-        self,
-        eta0: float | str = "auto",
-        max_iter: int = 100,
-        fit_intercept: bool = True,
-        *,
-        schedule: Schedule | None = None,
-        batch_size: int = 1,
-        shuffle: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-        warm_start: bool = False,
-        dtype: DTypeLike | None = None,
-    ):
-        keep(self, locals())
+    _parameter_constraints: ClassVar[Constraints] = {
+        **Unit._parameter_constraints,
+        "eta0": [StrOptions({"auto"}), POSITIVE],
+    }
+    _losses = "squared_error", "squared_error"
 
     def _eta(self, X: Any) -> float:
-        if self.eta0 != "auto":
+        if not isinstance(self.eta0, str):
             return self.eta0
         squares = X.multiply(X).sum(axis=1) if hasattr(X, "multiply") else np.einsum("ij,ij->i", X, X)
         return 1.0 / (1.0 + float(squares.max()))
 
-    def _samples(self, X: Any, codes: np.ndarray) -> Samples:
+    def _samples(self, trainer: EpochTrainer, X: Any, codes: np.ndarray) -> Samples:
         n_out = self._network.sizes[-1]
-        targets = np.where(codes == 1, 1.0, -1.0) if n_out == 1 else np.where(np.eye(n_out)[codes] > 0, 1.0, -1.0)
-        samples = self._trainer.read(X, targets, trains=True)
+        is_class = codes == 1 if n_out == 1 else np.eye(n_out)[codes] > 0
+        samples = trainer.read(X, np.where(is_class, 1.0, -1.0))
         return samples._replace(y=samples.y._replace(classes=True, by_output=n_out == 1))
 
 
-class LogisticUnit(Unit):
-    """`LogisticUnit` is a unit with the activation function sigmoid, trained with cross-entropy   (002).
+@documented
+@dataclass(repr=False, eq=False)
+class LogisticUnit(Probable, Unit):
+    """`LogisticUnit` is a unit with the activation function sigmoid, trained with cross-entropy (002).
 
     The output a = sigmoid(w x + b) is the probability of the second of two classes. A step is w <- w + eta (y - a) x.
-    With more classes, each has an output of its own, and the class with the largest one is predicted.
+    With more classes, each has an output of its own. The class with the largest one is predicted, and the probabilities
+    are the outputs divided by their sum.
 
     Parameters
     ----------
-    eta0 : float, default 0.1
-        The learning rate eta. It must be above 0.
-    max_iter : int, default 100
-        The number of epochs of `fit`.
-    fit_intercept : bool, default True
-        Whether there are biases.
-    schedule : Schedule or None, keyword-only, default None
-        An object of `fastbp.schedules`, whose factor multiplies the learning rate.
-    batch_size : int, keyword-only, default 1
-        The number of samples in a step. With 1, learning is online.
-    shuffle : bool, keyword-only, default False
-        Whether each epoch goes through the samples in a new random order.
-    random_state : int, RandomState or None, keyword-only, default None
-        The source of the random orders.
-    warm_start : bool, keyword-only, default False
-        Whether `fit` continues from the weights of the last call.
-    dtype : {"float32", "float64"} or None, keyword-only, default None
-        The dtype of the weights. With None, it is that of X if X has one of these, and float64 if not.
-
-    Attributes
-    ----------
-    coef_ : array of shape (1, n_features) or (n_classes, n_features)
-        The weights.
-    intercept_ : array of shape (1,) or (n_classes,)
-        The biases. With ``fit_intercept=False``, they are 0.
-    classes_ : array of shape (n_classes,)
-        The classes.
-    mistakes_ : list of int
-        The number of wrong predictions of each epoch. Each sample is predicted just before the step that uses it.
-    loss_curve_ : list of float
-        The mean loss of each epoch.
-    n_iter_ : int
-        The number of epochs of the last call of `fit`.
-    n_features_in_ : int
-        The number of inputs.
-    network_ : MLP
-        The network with its weights.
-
-    Raises
-    ------
-    ValueError
-        By `fit`, if an argument does not fit, if there is only one class, or if training has diverged.
+    eta0: The learning rate eta. It must be above 0.
 
     Notes
     -----
@@ -500,55 +364,13 @@ class LogisticUnit(Unit):
     array([[0.25, 0.5 ]])
     """
 
-    _loss = "binary_cross_entropy", "binary_cross_entropy"
+    eta0: float = 0.1
+
+    _losses = "binary_cross_entropy", "binary_cross_entropy"
     _output, _threshold = "sigmoid", 0.5
 
-    def __init__(
-        self,
-        eta0: float = 0.1,
-        max_iter: int = 100,
-        fit_intercept: bool = True,
-        *,
-        schedule: Schedule | None = None,
-        batch_size: int = 1,
-        shuffle: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-        warm_start: bool = False,
-        dtype: DTypeLike | None = None,
-    ):
-        keep(self, locals())
-
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Compute the probability of each class.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            The inputs.
-
-        Returns
-        -------
-        array of shape (n_samples, n_classes)
-            The probabilities. With more than two classes, the outputs are divided by their sum.
-        """
-        a = self._outputs(X)
+    def _probabilities(self, a: np.ndarray) -> np.ndarray:
         if a.shape[1] == 1:
             return np.hstack([1 - a, a])
         sums = a.sum(axis=1, keepdims=True)
         return np.divide(a, sums, out=np.full_like(a, 1 / a.shape[1]), where=sums > 0)
-
-    def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
-        """Compute the logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            The inputs.
-
-        Returns
-        -------
-        array of shape (n_samples, n_classes)
-            The logarithms.
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))

@@ -1,12 +1,15 @@
 """The estimators inside scikit-learn: its checks, its tools, its errors, and what they add."""
 
+import inspect
 import pickle
+import re
 import warnings
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import run
 from sklearn import neural_network as theirs
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -45,6 +48,33 @@ def test_checks_of_scikit_learn(estimator, check):
 
 def quick(**options):
     return MLPClassifier(**{"hidden_layer_sizes": (8,), "max_iter": 20, "random_state": 0, **options})
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, Perceptron, Adaline, LogisticUnit])
+def test_the_docstring_describes_each_parameter_in_the_order_of_the_constructor(kind):
+    section = inspect.getdoc(kind).partition("Parameters\n----------\n")[2].partition("\n\nAttributes")[0]
+    parameters = inspect.signature(kind).parameters.values()
+    assert re.findall(r"^(\w+) : ", section, re.MULTILINE) == [each.name for each in parameters]
+    assert all(f"default {each.default!r}\n" in section for each in parameters)
+    assert inspect.getdoc(kind).count("Parameters\n----") == 1
+
+
+def test_the_constructors_have_the_order_of_scikit_learn():
+    for name in ("MLPClassifier", "MLPRegressor"):
+        mine, yours = (inspect.signature(getattr(module, name)).parameters for module in (ours, theirs))
+        assert all(mine[each].kind is yours[each].kind for each in yours)
+        assert all(mine[each].default == yours[each].default for each in yours)
+        positional = [each for each in mine if mine[each].kind is mine[each].POSITIONAL_OR_KEYWORD]
+        assert positional == [*yours][: len(positional)]
+
+
+def test_without_docstrings():
+    """Under python -OO, there are none to complete."""
+    code = """
+        from fastbp.sklearn import Perceptron
+        print(Perceptron(eta0=2.0).fit([[0.0], [1]], [0, 1]).predict([[1.0]]))
+    """
+    assert run(code, {"PYTHONOPTIMIZE": "2"}).stdout == "[1]\n"
 
 
 # What users give
@@ -241,23 +271,27 @@ def test_warnings_of_scikit_learn():
         assert found[0]
 
 
-def test_ctrl_c_keeps_what_was_learnt(monkeypatch):
-    epochs = ours.epochs.EpochTrainer.epochs
-
-    def interrupted(self, *arguments):
-        for k, found in enumerate(epochs(self, *arguments)):
-            if k == 3:
+def test_ctrl_c_keeps_what_was_learnt():
+    class Interrupted(fb.schedules.Schedule):
+        def factor(self, x, scores):
+            if np.max(x) == 3:
                 raise KeyboardInterrupt
-            yield found
+            return 1.0
 
-    monkeypatch.setattr(ours.epochs.EpochTrainer, "epochs", interrupted)
     with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
-        model = quick(max_iter=50).fit(X, Y)
+        model = quick(max_iter=50, learning_rate=Interrupted()).fit(X, Y)
     assert model.n_iter_ == len(model.loss_curve_) == 3
     assert model.predict(X).shape == (150,)
 
 
-# What scikit-learn has not
+def test_warnings_name_the_line_of_the_user():
+    for call in (lambda: quick(max_iter=2).fit(X, Y), lambda: Perceptron(max_iter=1).fit(X, Y)):
+        with pytest.warns(ConvergenceWarning) as caught:
+            call()
+        assert caught[0].filename == __file__
+
+
+# What scikit-learn does not have
 
 
 def test_class_weight_is_a_weight_for_each_sample():

@@ -178,6 +178,15 @@ def test_warm_start(solver):
         assert_same_curves(*models)
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_probability_of_one_half_means_the_first_class(solver):
+    models = both("MLPClassifier", DIGITS, LABELS > 4, solver=solver, max_iter=1)
+    for model in models:
+        model.coefs_, model.intercepts_ = [W * 0 for W in model.coefs_], [b * 0 for b in model.intercepts_]
+        assert (model.predict_proba(DIGITS[:1]) == 0.5).all()
+    assert models[0].predict(DIGITS[:1]) == models[1].predict(DIGITS[:1])
+
+
 def test_the_global_random_state():
     """With random_state=None, both draw from NumPy's global generator."""
     made = []
