@@ -13,7 +13,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ import pickle, sys, types
 sys.path[:], path = pickle.load(sys.stdin.buffer)
 sys.modules["fastbp"] = package = types.ModuleType("fastbp")
 package.__path__ = path
-from fastbp.engine import companions
-companions.serve()
+from fastbp.engine import companions, kernel_cache
+companions.serve(kernel_cache.addresses)
 """
 """The program of a companion. It imports what kernels need, and not the public names of fastbp, which takes 0.2 s."""
 
@@ -120,14 +120,12 @@ def _start(executable: str, message: bytes) -> subprocess.Popen[bytes]:
     return companion
 
 
-def serve() -> None:
-    """Be a companion: compile kernels that nobody has claimed, and write them to the cache."""
-    from . import kernel_cache
-
+def serve(make: Callable[[list[Any]], object]) -> None:
+    """Be a companion: let a function compile the kernels that nobody has claimed, which writes them to the cache."""
     directory, kernels = pickle.load(sys.stdin.buffer)
     claims = Claims(directory)
     for each in kernels:
         with contextlib.suppress(Exception):  # who has started this process compiles it then, and sees the error
             kernel = pickle.loads(each)
             if claims(kernel.name):
-                kernel_cache.addresses([kernel])
+                make([kernel])

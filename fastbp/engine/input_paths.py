@@ -11,8 +11,9 @@ from ..kernels.csr import AHEAD, NONE, OWNED
 from ..kernels.panels import aligned, round_up
 from ..kernels.structs import INPUT_NOISE, LISTS, MATRIX
 from .buffers import Buffer, pays, zeros_of
+from .kernel_cache import Operation
+from .layers.base import Writer
 from .memory import Memory, Model
-from .program import Operation, Program
 from .records import Record, address
 
 Path = Literal["direct", "dense", "zeros", "entries"]
@@ -124,7 +125,7 @@ class InputPaths:
         # The kernels that leave zeros out read single inputs, which they find sooner in a row-major matrix.
         return Buffer(self._panels, n_in, self._row, memory.lanes, self._zeros, "zeros")
 
-    def operations(self, program: Program) -> list[Operation]:
+    def operations(self, program: Writer) -> list[Operation]:
         """Return the operations that write x' = (x - shift) * scale to a^0, and add noise and dropout in training."""
         model, a = self._model, program.inputs
         if a.direct:
@@ -140,7 +141,7 @@ class InputPaths:
             return operations
         return operations + self.drop(program, a, model.noise)
 
-    def drop(self, program: Program, a: Buffer, noise: float = 0.0) -> list[Operation]:
+    def drop(self, program: Writer, a: Buffer, noise: float = 0.0) -> list[Operation]:
         """Return the operation that gives a matrix like a^0 the dropout of the inputs, and noise before it."""
         if not self._model.dropout and not noise:
             return []
@@ -148,7 +149,7 @@ class InputPaths:
         made = Record(INPUT_NOISE, **places, deviation=noise, dropout=self._model.dropout)
         return [(program.kernel(inputs.noise), made)]
 
-    def read(self, program: Program, X: Any, order: np.ndarray | None) -> None:
+    def read(self, program: Writer, X: Any, order: np.ndarray | None) -> None:
         """Let a program read the samples of a call."""
         if program.direct is not None:
             program.direct.set(a=address(X.array))

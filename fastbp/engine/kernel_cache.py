@@ -38,6 +38,7 @@ from numba.core.runtime import rtsys
 
 from ..kernels import loop as loops
 from . import companions, threads
+from .records import Record
 
 I = types.int64
 DIGEST = hashlib.sha256().digest_size
@@ -332,6 +333,10 @@ class Kernel(NamedTuple):
     def make(self) -> Any:
         """Return the dispatcher of Numba that compiles the kernel."""
         return self.factory if self.dtype is None else self.factory(self.dtype.type, *self.options)
+
+
+Operation = tuple[Kernel, Record]
+"""A kernel, and the record that it gets."""
 
 
 @functools.lru_cache(256)

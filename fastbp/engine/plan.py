@@ -21,10 +21,12 @@ from ..kernels.structs import LOSS, OUTPUTS, UPDATE
 from . import threads
 from .blocks import Parameters
 from .buffers import Buffer
+from .kernel_cache import Operation
 from .layers.base import follow
 from .memory import Model
-from .program import Hyperparameters, Operation, Program, Rule
+from .program import Program
 from .records import Record
+from .rule import Hyperparameters, Rule
 from .runner import Work
 
 SHARED_PARAMETERS = 1 << 18

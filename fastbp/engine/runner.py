@@ -13,8 +13,9 @@ from ..kernels.simd.target import TILE_ROWS
 from . import kernel_cache, threads
 from .input_paths import InputPaths, Path
 from .memory import Memory, Model
-from .program import MOST_STEPS, Hyperparameters, Program
+from .program import Program
 from .records import Record, address
+from .rule import MOST_STEPS, Hyperparameters
 
 PART_WORK = 1.6e10
 """The largest number of arithmetic operations of a part, which take 0.15 s on one fast core.

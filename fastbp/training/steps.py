@@ -13,7 +13,7 @@ import numpy as np
 
 from ..engine import plan
 from ..engine.blocks import Block
-from ..engine.program import Rule
+from ..engine.rule import Rule
 from ..engine.runner import Samples, Work
 from ..engine.works import Works
 from ..losses import OUTPUT_GRADIENT, Loss

@@ -10,7 +10,7 @@ import pytest
 
 import fastbp as fb
 from fastbp import schedules as s
-from fastbp.engine.runner import MOST_STEPS, Hyperparameters
+from fastbp.engine.rule import MOST_STEPS, Hyperparameters
 from fastbp.losses import LOSSES
 
 rng = np.random.default_rng(0)

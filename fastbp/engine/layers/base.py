@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -11,16 +11,42 @@ from ...kernels import elementwise
 from ...kernels.structs import ACTIVATION, FOLLOWER
 from ..blocks import Block
 from ..buffers import Buffer
+from ..kernel_cache import Kernel, Operation
 from ..records import Record
+from ..rule import Rule
 
-if TYPE_CHECKING:
-    from ..program import Kernel, Operation, Program, Rule
+
+class Writer(Protocol):
+    """`Writer` is what layers need of the `Program` that their operations belong to."""
+
+    model: Any
+    memory: Any
+    inputs: Buffer
+    update: Record | None
+    direct: Record | None
+    source: Record | None
+    checker: Kernel | None
+
+    def kernel(self, factory: Any, *options: object) -> Kernel:
+        """Return the kernel of a factory for the dtype of the network."""
+
+    def record(self, kind: np.dtype, **fields: Any) -> Record:
+        """Return a record, whose fields may be kernels."""
+
+    def groups(self, factory: Any, sizes: tuple[int, ...], *options: object) -> dict[str, Any]:
+        """Return the fields of a record for kernels of groups of so many panels."""
+
+    def block(self, block: Block, rule: Rule | None) -> Record:
+        """Return the BLOCK record of a block of parameters."""
+
+    def share(self, layer: Layer, everything: bool) -> dict[str, int]:
+        """Return the fields of a record that divide the update of all layers over the threads."""
 
 
 class Place(NamedTuple):
     """`Place` says where the operations of a layer find what they work on."""
 
-    program: Program
+    program: Writer
     """The program that the operations belong to."""
     a: Buffer
     """The inputs of the layer, a^{l-1}."""
@@ -143,7 +169,7 @@ class Layer:
         return Follower(at.program.kernel(factory, *options), made)
 
 
-def follow(program: Program, follower: Follower | None, columns: int) -> list[Operation]:
+def follow(program: Writer, follower: Follower | None, columns: int) -> list[Operation]:
     """Return the operation that applies a follower to all panels of a matrix, after other operations."""
     if follower is None:
         return []

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ...kernels import csr, dense, update, zero_skipping
 from ...kernels.product import product
 from ...kernels.structs import PRODUCT, WEIGHTS
 from ..blocks import Block
 from ..buffers import Buffer
+from ..kernel_cache import Operation
 from ..records import Record
+from ..rule import Rule
 from .base import Follower, Layer, Place
-
-if TYPE_CHECKING:
-    from ..program import Operation, Rule
 
 
 class Reading(NamedTuple):
