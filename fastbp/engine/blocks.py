@@ -33,6 +33,8 @@ class Block(NamedTuple):
     """Whether the backward pass needs its transpose."""
     exists: bool = True
     """Whether training can change it. If not, there is room for it, and it stays 0."""
+    start: float = 0.0
+    """The value of its parameters in a new network."""
 
     @property
     def columns(self) -> int:
@@ -109,6 +111,9 @@ class Parameters:
     def __init__(self, blocks: Iterable[Block], dtype: np.dtype):
         self.layout = Layout(blocks, dtype)
         self.theta = self.like_theta()
+        for block in self.layout.blocks:
+            if block.start:
+                self.theta[self.layout.place(block)][: block.columns] = block.start
         self._transposed: np.ndarray | None = None
         self._stale = True
 

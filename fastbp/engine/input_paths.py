@@ -57,9 +57,9 @@ class InputPaths:
         self.inputs = self._n_in
         # Without a backward pass, the first product can read inputs directly that need no conversion. With one, it
         # cannot, because the gradient needs the inputs in panels.
-        self._plain = not backward and not model.shift.any() and not self._scaled and bool(model.layers)
-        skips = bool(model.layers) and model.layers[0].leaves_zeros_out
-        self._counted = self._n_in if skips and not model.noise and not model.shift.any() else 0
+        any_form = bool(model.layers) and model.layers[0].reads_any_form
+        self._plain = any_form and not backward and not model.shift.any() and not self._scaled
+        self._counted = self._n_in if any_form and not model.noise and not model.shift.any() else 0
         self._dense: Path = "dense"
         self._unseen = 0
         # The number of lines is odd, as that of the other panels.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -103,6 +104,7 @@ class Memory:
         # The number of lines is odd. With a power of two, a row of all panels would lie in the same sets of the cache.
         self.stride = (rows | 1) * self.lanes
         widths, depth = [self.panels(n) * self.stride for n in self.sizes[1:]], len(self.sizes)
+        self._kept: dict[tuple[int, str], np.ndarray] = {}
         kept = [backward and layer.keeps_slope for layer in model.layers]
         found = self._memory(0, *widths, 0, *(width * keeps for width, keeps in zip(widths, kept, strict=True)))
         a, self.slope = found[:depth], found[depth:]
@@ -115,13 +117,20 @@ class Memory:
             for k, each in enumerate((a, delta))
         )
         self.costs, self.hits = (aligned(rows * (targets > 0), np.float64) for _ in range(2))
-        size = room(self.lanes, self.sizes[-1], targets)
+        copies = (layer.row_copies * self.panels(layer.n_out) * self.lanes**2 + self.lanes for layer in model.layers)
+        size = max(room(self.lanes, self.sizes[-1], targets), *copies, 0)
         self.scratch = aligned(n_threads * size, self.dtype)
         self.step = Record(STEP, stride=self.stride, scratch=self.scratch, room=size)
         shift, scale = (aligned(round_up(targets, self.lanes), self.dtype) for _ in range(2))
         scale[:] = 1
         places = {"panels": self.y, "row": self.lanes, "panel": self.stride}
         self.targets = Record(MATRIX, columns=targets, shift=shift, scale=scale, **places)
+
+    def kept(self, layer: Layer, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return further memory of a layer, which is made when it is first needed."""
+        if (layer.number, name) not in self._kept:
+            self._kept[layer.number, name] = make()
+        return self._kept[layer.number, name]
 
     def panels(self, columns: int) -> int:
         """Return the number of panels of a matrix with so many columns."""
@@ -148,8 +157,8 @@ class Memory:
             few = [
                 reads and pays(share, n, self.lanes)
                 for reads, n in (
-                    (following.leaves_zeros_out, self.sizes[l + 1]),
-                    (layer.leaves_zeros_out and l > 1, self.sizes[l - 1]),
+                    (following.reads_any_form, self.sizes[l + 1]),
+                    (layer.reads_any_form and l > 1, self.sizes[l - 1]),
                 )
             ]
             a, delta = (zeros_of(self.rows, self.panels(self.sizes[l]), self.dtype) if each else None for each in few)

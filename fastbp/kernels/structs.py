@@ -147,6 +147,13 @@ WEIGHTS = _record(
 """
 
 
+GAINS = _record("theta a x inverse out delta delta_in columns update gain offset offsets", "epsilon")
+"""A layer with gains, out_ri = gain_i x_ri + offset_i, and `columns` units. `a`, `x`, `out`, `delta` and `delta_in` are
+the panels of its inputs, of x, of its outputs, of dC/dout and of dC/da. `theta` are the parameters, `update` is the
+UPDATE record, and `gain` and `offset` are BLOCK records. If `offsets` is 0, there are no offsets. Layer normalization
+keeps 1 / s_r of each row at `inverse`, and adds `epsilon` to the variance."""
+
+
 @njit(**INLINE)
 def divide(n, t, threads):
     """Return the range first <= u < last of n units that thread t works on."""

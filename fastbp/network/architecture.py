@@ -127,7 +127,7 @@ class Architecture:
         """Return the layers of the network, as the engine uses them."""
         units = zip(pairwise(self.sizes), self.activations, (*self.dropout[1:], 0.0), self.bias, strict=True)
         return tuple(
-            Dense(l, n_in, n_out, sigma, dropout, biased)
+            Dense(l, n_in, n_out, sigma, dropout, biased, first=l == 1)
             for l, ((n_in, n_out), sigma, dropout, biased) in enumerate(units, 1)
         )
 

@@ -93,8 +93,10 @@ class Layer:
     activation: Any
     dropout: float = 0.0
 
-    leaves_zeros_out = False
-    """Whether kernels of the layer can leave out numbers of a^{l-1} and of delta^l that are 0."""
+    reads_any_form = False
+    """Whether kernels of the layer read a^{l-1} and delta^l in each form of a `Buffer`."""
+    row_copies = 0
+    """How many copies of whole rows of z^l its kernels make in scratch memory."""
     multiplications = 0
     """How many numbers a row is multiplied with, which says how much work the layer is."""
 

@@ -48,11 +48,14 @@ class Dense(Layer):
     number, n_in, n_out, activation, dropout : as for `Layer`
     biased : bool, default True
         Whether the layer has biases. In theta there is room for them anyway.
+    first : bool, default False
+        Whether no layer with parameters comes before, so that the backward pass ends here.
     """
 
     biased: bool = True
+    first: bool = False
 
-    leaves_zeros_out = True
+    reads_any_form = True
 
     @property
     def multiplications(self) -> int:  # type: ignore[override]
@@ -61,7 +64,7 @@ class Dense(Layer):
     def blocks(self) -> tuple[Block, ...]:
         l = self.number
         return (
-            Block(f"W{l}", (self.n_in, self.n_out), l, "weight", transposed=l > 1),
+            Block(f"W{l}", (self.n_in, self.n_out), l, "weight", transposed=not self.first),
             Block(f"b{l}", (self.n_out,), l, "bias", exists=self.biased),
         )
 

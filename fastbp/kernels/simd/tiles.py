@@ -125,6 +125,22 @@ def tile_fma(typingctx, rows, panels, c, A, a, a_stride, W, w, w_stride):
     return c(rows, panels, c, A, n64, n64, W, n64, n64), codegen
 
 
+@intrinsic
+def tile_multiply_add(typingctx, c, X, x, Y, y):
+    """Return the tile of one vector c + X[x : + lanes] * Y[y : + lanes]."""
+    n64 = types.intp
+
+    def codegen(context, builder, sig, args):
+        tile, *places = args
+        old = cgutils.unpack_tuple(builder, tile)
+        left = load_line(builder, element_at(context, builder, X, *places[:2]), c.dtype)
+        right = load_line(builder, element_at(context, builder, Y, *places[2:]), c.dtype)
+        new = fma(*(Vector(builder, value) for value in (left, right, old[0])))
+        return context.make_tuple(builder, c, [new.value])
+
+    return c(c, X, n64, Y, n64), codegen
+
+
 def tile_update(rule, shape: Callable):
     """Return the intrinsic that applies an update rule to a tile of the gradient, in registers.
 
