@@ -19,14 +19,10 @@ from numba import njit, prange
 
 import fastbp as fb
 from fastbp.engine import kernel_cache, threads
-from fastbp.engine.memory import Record
-from fastbp.engine.parameters import Layout
-from fastbp.kernels import dense, update
 from fastbp.kernels.panels import aligned, lanes_of
 from fastbp.kernels.simd.memory import call, lanes
 from fastbp.kernels.simd.target import TILE_PANELS, TILE_ROWS
 from fastbp.kernels.simd.tiles import tile_fma, tile_store, tile_zero
-from fastbp.kernels.structs import LAYER, PRODUCT, STEP, UPDATE
 
 FMAS = 40_000
 
@@ -69,50 +65,41 @@ def peak(dtype: type = np.float32, count: int = 1) -> Callable[[], float]:
 
 @njit(nogil=True, error_model="numpy")
 def run(kernel, step, record, rows):
-    """An operation on the rows of part 0, by one thread."""
-    call(kernel, (step, record, 0, 0, 0, 0, rows))
+    """An operation on some rows, by one thread."""
+    call(kernel, (step, record, 0, 0, rows))
 
 
 def kernels(
     dtype: type = np.float32, batch: int = 128, n_in: int = 512, n_out: int = 512
 ) -> dict[str, Callable[[], float]]:
-    """Functions that measure the operations a second of each kernel on one core."""
-    dtype, rng = np.dtype(dtype), np.random.default_rng(0)
-    layout, L = Layout((n_in, n_in, n_out), dtype), lanes_of(dtype)  # the second layer has a transpose
-    stride = (batch | 1) * L
-    A, Z, D, E = (aligned(layout.panels(n) * stride, dtype) for n in (n_in, n_out, n_out, n_in))
-    theta, v, transposed = (aligned(size, dtype) for size in (layout.size, layout.size, layout.transposed_size))
-    A[:], D[:] = rng.random(A.size), rng.random(D.size) * 1e-6
-    W, b, T = theta[layout.matrix(1)], theta[layout.bias(1)], transposed[layout.T[1] :]
-    W[:] = rng.random(W.size) * 0.01
-    step = Record(STEP, n=batch, batch=batch, part=batch, parts=1, threads=1, stride=stride)
-    products = {"a_row": L, "a_panel": stride}
-    forward = Record(PRODUCT, a=A, rows=n_in, W=W, w_panel=layout.up(n_in) * L, b=b, b_panel=L, out=Z, columns=n_out)
-    backward = Record(PRODUCT, a=D, rows=n_out, W=T, w_panel=layout.up(n_out) * L, b=transposed, out=E, columns=n_in)
-    for record in (forward, backward):
-        record.set(**products)
-    layer = Record(
-        LAYER, n_in=n_in, n_out=n_out, W=layout.W[1], T=layout.T[1], transposed=1, biased=1, a_in=A, delta=D
-    )  # fmt: skip
-    h = np.array([0.1, 0.9], dtype)
-    learn = Record(UPDATE, layers=layer.memory, depth=1, theta=theta, vectors=v, transposed=transposed, hyper=h)
-    learn.set(size=layout.size)
-    product = kernel_cache.kernel(dense.product, dtype)
-    momentum = kernel_cache.kernel(update.learn, dtype, fb.SGD(0.1, momentum=0.9), False)
+    """Functions that measure the operations a second of each kernel of a second layer, on one core."""
+    rng = np.random.default_rng(0)
+    net = fb.MLP([n_in, n_in, n_out], activation="identity", dtype=dtype, seed=0)
+    trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(1e-9, momentum=0.9), batch_size=batch, n_threads=1)
+    trainer.fit(rng.random((batch, n_in)).astype(dtype), rng.random((batch, n_out)))
+    work = trainer._steps_of(batch).work  # of the step that has just been made, so its memory holds numbers
+    operations = work.operations.tolist()
+    kinds = [kernel_cache.names()[kernel].split("-")[0] for kernel, _ in operations]
+    products = [operation for operation, kind in zip(operations, kinds, strict=True) if kind == "product"]
+    learns = [operation for operation, kind in zip(operations, kinds, strict=True) if kind == "learn"]
+    for record in work.records:
+        if "total" in record.fields:  # each update is measured alone
+            record.set(before=0, before_extra=0, total=record["total"] // 2, total_extra=10**9)
 
-    def timed(kernel: int, record: Record) -> Callable[[], float]:
+    def timed(operation: list[int]) -> Callable[[], float]:
         def measure() -> float:
             start = time.perf_counter()
-            run(kernel, step.address, record.address, batch)
+            run(operation[0], work.step.address, operation[1], batch)
             return 2 * batch * n_in * n_out / (time.perf_counter() - start)
 
+        measure.work = work  # keeps the memory of the operation alive
         measure()
         return measure
 
     return {
-        "forward": timed(product, forward),
-        "backward": timed(product, backward),
-        "gradient + momentum": timed(momentum, learn),
+        "forward": timed(products[1]),
+        "backward": timed(products[2]),
+        "gradient + momentum": timed(learns[1]),
     }
 
 

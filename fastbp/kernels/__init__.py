@@ -8,17 +8,19 @@ A step of training consists of four operations over the layers l = 1 .. L. For t
     update      for l in 1 .. L:        dC/dw_ij = delta_i a_j summed over the rows;  theta <- rule(theta, dC/dtheta)
 
 Each *operation* is a compiled kernel together with a record, which holds the numbers and addresses that the kernel
-needs. `fastbp.engine.plan` writes the list of operations for a job, and `loop.py` runs the list. In forward, loss and
-backward, each thread works on some of the rows, and needs no other thread. Then all threads wait for each other once.
-In the update, each thread works on some of the weights.
+needs. `fastbp.engine.plan` writes the list of operations for a job, by a loop over the layers, and `loop.py` runs the
+list. In forward, loss and backward, each thread works on some of the rows, and needs no other thread. Then all threads
+wait for each other once. In the update, each thread works on some of the weights.
 
-- `dense.py` has the products of forward and backward, and `elementwise.py` has sigma and sigma'.
-- `inputs.py` copies the arrays of the user into panels, and `loss.py` and `columns.py` compute the losses.
+- `product.py` has the products of forward and backward. The kernels of `dense.py` read a whole matrix, those of
+  `zero_skipping.py` leave its zeros out, and those of `csr.py` read the entries of a sparse matrix. The last two files
+  have the sum of the gradient for such matrices too. `zeros.py` notes where zeros are.
+- `elementwise.py` has sigma and sigma', and `loss.py` and `row_losses.py` have the losses.
+- `inputs.py` copies the arrays of the user into panels.
 - `update.py` sums the gradient and updates theta.
-- `masked.py` does the same work without the zeros of matrices that have many, and `zeros.py` notes where these are.
-  `listed.py` does it for inputs that are a sparse matrix. `groups.py` is what they share.
+- `layer_norm.py`, `scale.py` and `gains.py` have layers with a gain for each unit.
 - `loop.py` has the loop over minibatches, which uses the threads.
-- `records.py` describes the records, and `panels.py` describes how matrices are stored.
+- `structs.py` describes the records, and `panels.py` describes how matrices are stored.
 - `random.py` makes random numbers without a state, and `simd/` has vectors, and tiles of vectors.
 
 The notation is the same everywhere: a^l are activations, z^l are pre-activations, sigma is an activation function,

@@ -39,11 +39,18 @@ class Network(metaclass=hints.Hinting):
         network._set_up(architecture)
         return network
 
-    def _set_up(self, architecture: Architecture, scale: ArrayLike = 1.0, shift: ArrayLike = 0.0) -> None:
-        """Set all attributes. The weights and biases start at 0."""
+    def _set_up(
+        self,
+        architecture: Architecture,
+        scale: ArrayLike = 1.0,
+        shift: ArrayLike = 0.0,
+        parameters: Parameters | None = None,
+    ) -> None:
+        """Set all attributes. Without parameters, the weights and biases start at 0."""
         self._architecture, self._targets = architecture, None
         layers = architecture.layers()
-        parameters = Parameters((block for layer in layers for block in layer.blocks()), architecture.dtype)
+        blocks = (block for layer in layers for block in layer.blocks())
+        parameters = parameters or Parameters(blocks, architecture.dtype)
         vectors = (self._per_unit(value, name) for value, name in ((shift, "shift"), (scale, "scale")))
         random = architecture.dropout[0], architecture.input_noise
         model = Model(parameters, layers, architecture.sizes, *vectors, *random, architecture.max_norm)
@@ -512,6 +519,5 @@ class Network(metaclass=hints.Hinting):
     def __setstate__(self, state: dict[str, Any]) -> None:
         targets, parameters, inputs = state["_targets"], state.pop("_parameters"), state.pop("_inputs")
         self.__dict__.update(state)
-        self._set_up(self._architecture, *inputs)
+        self._set_up(self._architecture, *inputs, parameters)  # those that the state of a trainer has too
         self._targets = targets
-        self.parameters.assign(parameters.theta)

@@ -86,3 +86,18 @@ def test_the_state_belongs_to_the_optimizer():
     assert (state.vectors[size:] == np.float32(0.1)).all()
     state.suit(state.parameters, fb.SGD(0.1), None)
     assert state.vectors.size == 0
+
+
+def test_a_copy_of_a_trainer_goes_on_as_the_trainer_does_when_a_setting_changes():
+    """Its state and its network must have the same parameters, or the state would start anew."""
+    X, y = np.linspace(-1, 1, 40).reshape(-1, 2), np.linspace(0, 1, 20)
+    net = fb.MLP([2, 3, 1], activation="tanh", seed=0)
+    trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.SGD(0.1, momentum=0.9), batch_size=4, seed=0)
+    trainer.fit(X, y, epochs=3)
+    for twin in (copy.deepcopy(trainer), pickle.loads(pickle.dumps(trainer))):
+        expected = copy.deepcopy(trainer)
+        for each in (twin, expected):
+            each.l2 = 0.1
+            each.fit(X, y, epochs=2)
+        assert twin.state.step == trainer.state.step + 10
+        assert np.array_equal(twin.network.theta, expected.network.theta)
