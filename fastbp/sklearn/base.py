@@ -88,33 +88,23 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     Attributes
     ----------
-    coefs_, intercepts_ : lists of arrays
-        The weights of each layer, of shape (n_in, n_out), and the biases, of shape (n_out,). You may assign or change
-        them.
-    loss_ : float
-        The loss of the last epoch, with the term of `alpha`.
-    loss_curve_ : list of float
-        The loss of each epoch. With "lbfgs", this attribute and the next four do not exist.
-    best_loss_ : float or None
-        The smallest loss. It is None with `early_stopping`.
-    validation_scores_ : list of float or None
-        The scores of the validation samples of each epoch, with `early_stopping`.
-    best_validation_score_ : float or None
-        The best of these scores.
-    validation_loss_curve_ : list of float or None
-        The loss of the validation samples after each epoch, without the term of `alpha`, if there are such samples.
-    n_iter_ : int
-        The number of epochs of the last call of `fit`.
-    t_ : int
-        The number of samples that training has used; a sample counts each time that it is used.
-    n_layers_, n_outputs_, n_features_in_ : int
-        The number of layers, with those of the inputs and of the outputs; the number of outputs; the number of inputs.
-    out_activation_ : str
-        The activation function of the outputs.
-    feature_names_in_ : array of str
-        The names of the columns of X, if it was a data frame.
-    network_ : MLP
-        The network. ``est.network_.save(path)`` writes it to a file that needs no scikit-learn.
+    coefs_, intercepts_: lists of arrays. The weights of each layer, of shape (n_in, n_out), and the biases, of shape
+        (n_out,). You may assign or change them.
+    loss_: float. The loss of the last epoch, with the term of `alpha`.
+    loss_curve_: list of float. The loss of each epoch. With "lbfgs", this attribute and the next four do not exist.
+    best_loss_: float or None. The smallest loss. It is None with `early_stopping`.
+    validation_scores_: list of float or None. The scores of the validation samples of each epoch, with
+        `early_stopping`.
+    best_validation_score_: float or None. The best of these scores.
+    validation_loss_curve_: list of float or None. The loss of the validation samples after each epoch, without the term
+        of `alpha`, if there are such samples.
+    n_iter_: int. The number of epochs of the last call of `fit`.
+    t_: int. The number of samples that training has used; a sample counts each time that it is used.
+    n_layers_, n_outputs_, n_features_in_: int. The number of layers, with those of the inputs and of the outputs; the
+        number of outputs; the number of inputs.
+    out_activation_: str. The activation function of the outputs.
+    feature_names_in_: array of str. The names of the columns of X, if it was a data frame.
+    network_: MLP. The network. ``est.network_.save(path)`` writes it to a file that needs no scikit-learn.
 
     Notes
     -----

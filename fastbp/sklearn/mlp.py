@@ -56,8 +56,7 @@ class MLPClassifier(Probable, BaseMLP):
 
     Attributes
     ----------
-    classes_ : array of shape (n_classes,)
-        The classes.
+    classes_: array of shape (n_classes,). The classes.
 
     Notes
     -----

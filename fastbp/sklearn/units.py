@@ -44,22 +44,15 @@ class Unit(Classifying, Fitted):
 
     Attributes
     ----------
-    coef_ : array of shape (1, n_features) or (n_classes, n_features)
-        The weights.
-    intercept_ : array of shape (1,) or (n_classes,)
-        The biases. With ``fit_intercept=False``, they are 0.
-    classes_ : array of shape (n_classes,)
-        The classes.
-    mistakes_ : list of int
-        The number of wrong predictions of each epoch. Each sample is predicted just before the step that uses it.
-    loss_curve_ : list of float
-        The mean loss of each epoch.
-    n_iter_ : int
-        The number of epochs of the last call of `fit`.
-    n_features_in_ : int
-        The number of inputs.
-    network_ : MLP
-        The network with its weights.
+    coef_: array of shape (1, n_features) or (n_classes, n_features). The weights.
+    intercept_: array of shape (1,) or (n_classes,). The biases. With ``fit_intercept=False``, they are 0.
+    classes_: array of shape (n_classes,). The classes.
+    mistakes_: list of int. The number of wrong predictions of each epoch. Each sample is predicted just before the step
+        that uses it.
+    loss_curve_: list of float. The mean loss of each epoch.
+    n_iter_: int. The number of epochs of the last call of `fit`.
+    n_features_in_: int. The number of inputs.
+    network_: MLP. The network with its weights.
     """
 
     eta0: float | str
