@@ -41,6 +41,9 @@ def python_path(directory: Path) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join((str(directory), str(TESTS)))}
 
 
+UNOPTIMIZED = {"NUMBA_OPT": "0"}
+"""The environment in which kernels are compiled sooner, for tests with a cache of their own."""
+
 # Where other programs want the cores too, OpenMP's threads that spin at a barrier cost milliseconds a step.
 PATIENT = {"OMP_WAIT_POLICY": "passive"}
 

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import PACKAGE, compilations, predicted, python_path, run, run_function
-
-UNOPTIMIZED = {"NUMBA_OPT": "0"}
-"""The environment in which kernels are compiled sooner, where a test is not about their speed."""
+from helpers import PACKAGE, UNOPTIMIZED, compilations, predicted, python_path, run, run_function
 
 
 def compiling() -> None:

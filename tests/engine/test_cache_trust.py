@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import predicted, run_function
+from helpers import UNOPTIMIZED, predicted, run_function
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this platform has other rules for files")
 
@@ -29,7 +29,7 @@ def predicting(warns: bool) -> None:
 
 def predict(home: Path, *, warns: bool = False) -> str:
     """The digest of the predictions of a fresh process that has its cache here."""
-    env = {"NUMBA_CACHE_DIR": str(home), "NUMBA_OPT": "0"}  # so that less time is lost with compiling
+    env = {"NUMBA_CACHE_DIR": str(home), **UNOPTIMIZED}
     return run_function(predicting, warns, env=env, timeout=60).stdout.strip()
 
 
