@@ -17,6 +17,7 @@ collect_ignore = ["typed_script.py", "campaign"]
 
 # Two test processes share the cores, and OpenMP's threads that spin at a barrier would cost milliseconds a step.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,9 @@ import pytest
 from helpers import guarded
 
 import fastbp as fb
-from fastbp.engine import input_paths, kernel_cache, memory, threads
+from fastbp.engine import buffers, input_paths, kernel_cache, runner, threads
+from fastbp.engine.memory import Model
+from fastbp.engine.works import Works
 
 
 def no_notice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,26 +58,41 @@ def zeros_left_out(skip: bool) -> Iterator[None]:
     share = 1.0 if skip else -1.0
     with (
         unittest.mock.patch.object(input_paths, "LEAST_INPUTS", 0),
-        unittest.mock.patch.multiple(memory, FEW=share, FEW_OF_ONE_PANEL=share),
+        unittest.mock.patch.multiple(buffers, FEW=share, FEW_OF_ONE_PANEL=share),
     ):
         yield
 
 
+def _last(works: Works) -> runner.Work:
+    """The work that was used last."""
+    return [*works._kept.values()][-1][1]
+
+
+def model(network: fb.MLP) -> Model:
+    """A network as the engine sees it."""
+    return network._computer.model
+
+
+def work(trainer: fb.Trainer, batch: int) -> runner.Work:
+    """What trains with minibatches of this size."""
+    return trainer._steps.of_batches(trainer.network, trainer.settings, trainer.state, batch).work
+
+
 def leaves_zeros_out(trainer: fb.Trainer) -> bool:
-    """Whether the last minibatch of a trainer, of 32 rows, was read without the zeros of its inputs."""
-    return trainer.work(32).roads.road == input_paths.MASKED
+    """Whether the inputs of the last minibatch of a trainer were read without their zeros."""
+    return _last(trainer._steps._works)._program.inputs.form == "zeros"
 
 
 def layers_without_zeros(trainer: fb.Trainer) -> tuple[list[bool], list[bool]]:
     """For each layer, whether the zeros of its inputs are left out, and whether those of its delta are."""
-    made = trainer.work(32).memory
-    return [zeros is not None for zeros in made.zeros], [zeros is not None for zeros in made.delta_zeros]
+    made = work(trainer, 32).memory
+    return tuple([buffer.zeros is not None for buffer in each] for each in (made.a[:-1], made.delta[1:]))
 
 
 def predicts_without_zeros(network: fb.MLP) -> bool:
     """Whether the last prediction of a network has memory for the places of zeros."""
-    ((work, _),) = network._works.values()
-    return any(work.memory.zeros + work.memory.delta_zeros)
+    made = _last(network._computer._works)[0].memory
+    return any(buffer.zeros for buffer in made.a + made.delta)
 
 
 def counts_of_zeros(monkeypatch: pytest.MonkeyPatch) -> list[int]:
