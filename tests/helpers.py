@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import hashlib
 import importlib.util
+import itertools
 import mmap
 import os
 import signal
@@ -19,7 +20,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,6 +105,31 @@ def in_child(work: Callable[[], str], seconds: int = 30) -> str:
     status = os.waitpid(pid, 0)[1]
     assert status == 0, f"the child ended with wait status {status}"
     return answer
+
+
+def interrupted(number: int, call: Callable[[], object]) -> KeyboardInterrupt | None:
+    """Interrupt a call where a function of fastbp begins or ends, and return the interrupt.
+
+    `number` says at which one of these places, counted from 1. The result is None if there are fewer.
+    """
+    places = itertools.count(1)
+
+    def trace(frame: FrameType, event: str, argument: object) -> object:
+        if not frame.f_code.co_filename.startswith(str(PACKAGE)):
+            return None
+        frame.f_trace_lines = False
+        if event in ("call", "return") and next(places) == number:
+            raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt as error:
+        return error
+    finally:
+        sys.settrace(None)
+    return None
 
 
 def run_function(
