@@ -13,7 +13,7 @@ import pytest
 from helpers import guarded
 
 import fastbp as fb
-from fastbp.engine import buffers, input_paths, kernel_cache, runner, threads
+from fastbp.engine import buffers, input_paths, kernel_cache, plan, runner, threads
 from fastbp.engine.memory import Model
 from fastbp.engine.works import Works
 
@@ -76,6 +76,18 @@ def model(network: fb.MLP) -> Model:
 def work(trainer: fb.Trainer, batch: int) -> runner.Work:
     """What trains with minibatches of this size."""
     return trainer._steps.of_batches(trainer.network, trainer.settings, trainer.state, batch).work
+
+
+def made_works(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that grows by the batch of each work of training that is made from now on."""
+    train, found = plan.train, []
+
+    def made(model: Model, batch: int, *rest: object) -> runner.Work:
+        found.append(batch)
+        return train(model, batch, *rest)
+
+    monkeypatch.setattr(plan, "train", made)
+    return found
 
 
 def leaves_zeros_out(trainer: fb.Trainer) -> bool:
