@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from importlib import util
 
 import pytest
 
-pytest.register_assert_rewrite("helpers", "watched", "epochs", "interrupted")
+pytest.register_assert_rewrite("helpers", "watched", "epochs", "interrupted", "many_zeros", "inside")
 
 # `test_types.py` runs this script in a directory of its own. Pytest, which looks for doctests, would run it in any. The
 # campaign has a command of its own.
 collect_ignore = ["typed_script.py", "campaign"]
 
+# Two test processes share the cores, and OpenMP's threads that spin at a barrier would cost milliseconds a step.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True)
 def no_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests of what is written to standard error must not depend on the kernels that are in the cache."""
-    compiled = sys.modules.get("fastbp.engine.kernel_cache")  # some tests look at what the import does
-    if compiled is not None:
-        monkeypatch.setattr(compiled._notice, "given", True)
+    if "fastbp.engine" in sys.modules:  # some tests look at what the import does
+        import inside
+
+        inside.no_notice(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def no_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of files are written here, and no power cut follows. Tests with the mark `disk` wait for the disk."""
+    if "disk" not in request.keywords:
+        monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 @pytest.fixture(params=["omp", "workqueue"])

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import hashlib
 import importlib.util
+import itertools
 import mmap
 import os
 import signal
@@ -19,7 +20,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,9 @@ def python_path(directory: Path) -> dict[str, str]:
     """The environment that finds the packages of a directory, and the modules that tests share."""
     return {"PYTHONPATH": os.pathsep.join((str(directory), str(TESTS)))}
 
+
+UNOPTIMIZED = {"NUMBA_OPT": "0"}
+"""The environment in which kernels are compiled sooner, for tests with a cache of their own."""
 
 # Where other programs want the cores too, OpenMP's threads that spin at a barrier cost milliseconds a step.
 PATIENT = {"OMP_WAIT_POLICY": "passive"}
@@ -101,6 +105,31 @@ def in_child(work: Callable[[], str], seconds: int = 30) -> str:
     status = os.waitpid(pid, 0)[1]
     assert status == 0, f"the child ended with wait status {status}"
     return answer
+
+
+def interrupted(number: int, call: Callable[[], object]) -> KeyboardInterrupt | None:
+    """Interrupt a call where a function of fastbp begins or ends, and return the interrupt.
+
+    `number` says at which one of these places, counted from 1. The result is None if there are fewer.
+    """
+    places = itertools.count(1)
+
+    def trace(frame: FrameType, event: str, argument: object) -> object:
+        if not frame.f_code.co_filename.startswith(str(PACKAGE)):
+            return None
+        frame.f_trace_lines = False
+        if event in ("call", "return") and next(places) == number:
+            raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt as error:
+        return error
+    finally:
+        sys.settrace(None)
+    return None
 
 
 def run_function(
@@ -198,6 +227,14 @@ def fitted(seed: int = 0, n_threads: int | None = 2) -> str:
     return digest(own)
 
 
+def predicted() -> str:
+    """The digest of what a small network predicts. This takes five kernels, of which a training has twelve."""
+    import fastbp as fb
+
+    a = fb.MLP([3, 4, 2], activation="tanh", seed=0).predict(np.eye(3, dtype=np.float32), n_threads=1)
+    return hashlib.sha256(a.tobytes()).hexdigest()
+
+
 # --- bits -------------------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +284,12 @@ def guarded_copy(array: np.ndarray, at_end: bool) -> np.ndarray:
     out = guarded(array.size, array.dtype, at_end).reshape(array.shape)
     out[...] = array
     return out
+
+
+def is_guarded(array: np.ndarray) -> bool:
+    """Whether an array lies in memory with guards."""
+    starts = (ctypes.addressof(ctypes.c_char.from_buffer(area)) for area in _areas)
+    return any(0 <= array.ctypes.data - start < len(area) for start, area in zip(starts, _areas, strict=True))
 
 
 def free_guards() -> None:

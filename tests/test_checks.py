@@ -9,7 +9,6 @@ from helpers import parameters, same
 
 import fastbp as fb
 from fastbp.data import arrays
-from fastbp.engine.parameters import Parameters
 
 X, Y = np.ones((6, 3)), np.array([0, 1, 2, 3, 0, 1])
 ONE_HOT = np.eye(4)[Y]
@@ -308,9 +307,10 @@ def test_an_optimizer_for_whose_state_there_is_no_memory(memory):
 def test_a_network_for_whose_state_there_is_no_memory(monkeypatch):
     own = fb.Trainer(fb.MLP([1, 1], seed=0), loss="squared_error", optimizer=fb.Adam())
     before, other = (own.network, own.state.parameters, own.state.vectors), fb.MLP([2, 1], seed=0)
-    monkeypatch.setattr(Parameters, "like_theta", lambda *_: (_ for _ in ()).throw(MemoryError))
-    with pytest.raises(MemoryError):
-        own.network = other
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "zeros", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            own.network = other
     after = own.network, own.state.parameters, own.state.vectors
     assert all(one is other for one, other in zip(before, after, strict=True))
 

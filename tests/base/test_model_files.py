@@ -28,6 +28,22 @@ as_user = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, re
 
 
 @posix
+@pytest.mark.disk
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """And its directory is after that: what a power cut leaves is the old file or the new one."""
+    fsync, seen = os.fsync, []
+
+    def look(handle: int) -> None:
+        fsync(handle)
+        seen.append((stat.S_IFMT(os.fstat(handle).st_mode), (tmp_path / "m").read_bytes()))
+
+    (tmp_path / "m").write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", look)
+    model_files.write(tmp_path / "m", b"new")
+    assert seen == [(stat.S_IFREG, b"old"), (stat.S_IFDIR, b"new")]
+
+
+@posix
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
 def test_permissions_stay(tmp_path, mode):
     path = tmp_path / "m"

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import unittest.mock
-from collections.abc import Iterator
 
+import inside
 import numpy as np
 from campaign import draws
 from campaign.draws import choose
-from helpers import free_guards, guarded, guarded_copy, parameters
+from helpers import free_guards, guarded_copy, parameters
 
 import fastbp as fb
-from fastbp.engine import memory, plan, runner
-from fastbp.engine import parameters as engine_parameters
-from fastbp.network import mlp
 
 NETWORKS = 10
 """The number of networks of a round."""
@@ -64,7 +60,7 @@ def _network(rng: np.random.Generator) -> None:
         "seed": 0,
     }
     wanted = _results(sizes, made, options, given)
-    with _guarded_memory(at_end) if rng.random() < 0.5 else contextlib.nullcontext():
+    with inside.guarded_memory(at_end) if rng.random() < 0.5 else contextlib.nullcontext():
         guards = draws.Samples(*(part if part is None else _copy(part, at_end) for part in given))
         found = _results(sizes, made, options, guards)
     # What has diverged holds NaN, which is equal to itself here.
@@ -91,21 +87,3 @@ def _results(sizes: list[int], made: dict, options: dict, given: draws.Samples) 
         scores = trainer.evaluate(given.X, given.y, sample_weight=given.weights)
         gradients = net.gradients(given.X, given.y, loss=options["loss"], sample_weight=given.weights)[1:]
     return [*parameters(net), *gradients[0], *gradients[1], np.array([*scores.values()]), net.predict(given.X)]
-
-
-@contextlib.contextmanager
-def _guarded_memory(at_end: bool) -> Iterator[None]:
-    """Let the memory of networks and of their training lie next to guard pages, and the outputs of `predict` too."""
-    empty = np.empty
-
-    def outputs(shape: object, dtype: object = float, **options: object) -> np.ndarray:
-        if not isinstance(shape, tuple) or len(shape) != 2:
-            return empty(shape, dtype, **options)
-        return guarded(shape[0] * shape[1], np.dtype(dtype), at_end).reshape(shape)
-
-    with contextlib.ExitStack() as stack:
-        for module in (mlp, engine_parameters, plan, runner, memory):
-            aligned = lambda n, dtype: guarded(n, dtype, at_end)  # noqa: E731
-            stack.enter_context(unittest.mock.patch.object(module, "aligned", aligned))
-        stack.enter_context(unittest.mock.patch.object(mlp.np, "empty", outputs))
-        yield

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from campaign.board import Finding, Score
 from helpers import PACKAGE, PATIENT, python_path
 
-PLAYERS = {"machine": 0.5, "storm": 0.15, "guards": 0.1, "kills": 0.1, "mutants": 0.08, "wrong": 0.07}
+PLAYERS = {"machine": 0.45, "storm": 0.12, "guards": 0.08, "kills": 0.1, "mutants": 0.08, "wrong": 0.07, "zeros": 0.1}
 """The players, with the share of the time that each of them gets. The names are those of the modules."""
 POSIX = {
     "guards": "guard pages are made with mprotect",

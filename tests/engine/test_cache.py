@@ -7,20 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import PACKAGE, compilations, fitted, python_path, run, run_function
+from helpers import PACKAGE, UNOPTIMIZED, compilations, predicted, python_path, run, run_function
 
 
 def compiling() -> None:
-    """Train on one thread; print the cache's directory, the parameters' digest, and whether Numba compiled."""
-    from fastbp.engine import kernel_cache
-
+    """Print the digest of a prediction, and whether Numba has compiled."""
     seen = compilations()
-    print(kernel_cache.cache_directory(), fitted(n_threads=1), bool(seen))
+    print(predicted(), bool(seen))
 
 
-def fit(env: dict[str, str]) -> tuple[str, ...]:
+def use(env: dict[str, str]) -> tuple[str, ...]:
     """What `compiling` prints in a fresh process."""
-    return tuple(run_function(compiling, env=env).stdout.split())
+    return tuple(run_function(compiling, env={**UNOPTIMIZED, **env}).stdout.split())
+
+
+def kernels(home: Path) -> Path:
+    """The only directory of kernels in a directory for caches."""
+    (directory,) = home.iterdir()
+    assert any(directory.iterdir())
+    return directory
 
 
 def copy_of_package(directory: Path, **options) -> dict[str, str]:
@@ -31,25 +36,28 @@ def copy_of_package(directory: Path, **options) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The directory of a cache that holds all that is needed to train, and the parameters that come out.
+    """The directory of a cache that holds all that is needed to predict, and the digest of the prediction.
 
     It is no other test's, so that nobody writes there while it is copied.
     """
-    env = {"NUMBA_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
-    first, again = fit(env), fit(env)
-    if first[0] == "None":
-        pytest.skip("kernels are not cached here")
-    assert again == (*first[:2], "False")
-    return Path(first[0]), first[1]
+    home = tmp_path_factory.mktemp("cache")
+    env = {"NUMBA_CACHE_DIR": str(home)}
+    bits, compiled = use(env)
+    assert compiled == "True"
+    assert use(env) == (bits, "False")
+    return kernels(home), bits
 
 
 def test_no_place_for_a_cache(warm, tmp_path):
     """Nowhere to write costs the time to compile and nothing else. Below a file even root cannot write."""
     copied = copy_of_package(tmp_path)
-    (tmp_path / "fastbp/engine/__pycache__").touch()
+    for room in (tmp_path / "fastbp").iterdir():  # the last place of all is beside the sources
+        if room.is_dir():
+            (room / "__pycache__").touch()
     nowhere = str(tmp_path / "fastbp/__init__.py/x")
     homes = dict.fromkeys(("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"), nowhere)
-    assert fit({**copied, **homes, "NUMBA_CACHE_DIR": ""}) == ("None", warm[1], "True")
+    assert use({**copied, **homes, "NUMBA_CACHE_DIR": ""}) == (warm[1], "True")
+    assert not list(tmp_path.rglob("*.kernel"))
 
 
 DAMAGE = {
@@ -61,47 +69,44 @@ DAMAGE = {
 }
 
 
-def check_damaged(warm: tuple[Path, str], tmp_path: Path, damaged: str, kind: str) -> None:
-    """With some files of the cache damaged, kernels are compiled once more, and the result is what it was."""
+@pytest.mark.parametrize("kind", [*DAMAGE, "half of all"])
+def test_damaged_cache(warm, tmp_path, kind):
+    """Damaged kernels are compiled once more, and the result is what it was.
+
+    But for the last case, this is one kernel: the smallest, which is the quickest to compile.
+    """
     directory, bits = warm
     copied = shutil.copytree(directory, tmp_path / directory.name)
-    for file in sorted(copied.glob(damaged)):
-        file.write_bytes(DAMAGE[kind](file.read_bytes()))
+    files, damage = sorted(copied.iterdir(), key=lambda file: file.stat().st_size), DAMAGE[kind.partition(" ")[0]]
+    damaged = {file: damage(file.read_bytes()) for file in (files if "all" in kind else files[:1])}
+    for file, content in damaged.items():
+        file.write_bytes(content)
     env = {"NUMBA_CACHE_DIR": str(tmp_path)}
-    assert fit(env) == (str(copied), bits, "True")
-    assert fit(env) == (str(copied), bits, "False"), "the damaged file was not replaced"
-
-
-@pytest.mark.parametrize("kind", DAMAGE)
-def test_damaged_cache(warm, tmp_path, kind):
-    """The kernel that is the quickest to compile."""
-    check_damaged(warm, tmp_path, "serial.kernel", kind)
-
-
-def test_damaged_cache_of_every_kernel(warm, tmp_path):
-    check_damaged(warm, tmp_path, "*", "half")
+    assert use(env) == (bits, "True")
+    assert use(env) == (bits, "False"), "the damaged file was not replaced"
+    assert all(file.read_bytes() != content for file, content in damaged.items())
 
 
 def test_cache_goes_by_content(warm, tmp_path):
     """Another installation of the same sources, at another time and place, finds the same kernels."""
     directory, bits = warm
-    copied = shutil.copytree(directory, tmp_path / directory.name)
-    env = copy_of_package(tmp_path, copy_function=shutil.copyfile)  # not the times
-    assert fit({**env, "NUMBA_CACHE_DIR": str(tmp_path)}) == (str(copied), bits, "False")
+    shutil.copytree(directory, tmp_path / directory.name)
+    env = copy_of_package(tmp_path / "elsewhere", copy_function=shutil.copyfile)  # not the times
+    assert use({**env, "NUMBA_CACHE_DIR": str(tmp_path)}) == (bits, "False")
 
 
 def test_cache_key(tmp_path):
     """It changes with the sources, the target and the settings that machine code depends on."""
 
     def key(env: dict[str, str]) -> str:
-        return run("from fastbp.engine import compiled; print(kernel_cache.cache_directory().name)", env).stdout
+        return run("import inside; print(inside.kernel_directory())", env).stdout
 
     place = {"NUMBA_CACHE_DIR": str(tmp_path)}
     copied = copy_of_package(tmp_path)
     keys = [key(place), key({**place, "NUMBA_CPU_NAME": "generic"}), key({**place, "NUMBA_BOUNDSCHECK": "1"})]
     assert key({**place, **copied}) == keys[0]
-    source = tmp_path / "fastbp/kernels/columns.py"
-    source.write_bytes(source.read_bytes().replace(b"0.5", b"0.6", 1))
+    source = tmp_path / "fastbp/kernels/__init__.py"
+    source.write_bytes(source.read_bytes() + b"changed = True\n")
     keys.append(key({**place, **copied}))
     assert len(set(keys)) == 4
 
@@ -140,44 +145,38 @@ def test_import_compiles_nothing_and_starts_no_thread():
 # --- what other processes have cached ---------------------------------------------------------------------------------
 
 
-KINDS = {
-    "float32": "{}, loss='cross_entropy'",
-    "float64": "{'dtype': 'float64'}, loss='cross_entropy'",
-    "squared": "{}, loss='squared_error'",
-    "sigmoid": "{'output': 'sigmoid'}, loss='squared_error'",
-    "adam": "{}, loss='cross_entropy', optimizer=fb.Adam(0.1)",
-}
-
-
 FITS = """
 import hashlib, numpy as np, fastbp as fb
-def fit(options, **settings):
+def fit(optimizer, options={}, loss='cross_entropy'):
     rng = np.random.default_rng(0)
     net = fb.MLP([9, 20, 3], **{'output': 'softmax', 'seed': 0} | options)
-    history = fb.Trainer(net, seed=0, **settings).fit(rng.normal(size=(70, 9)), np.arange(70) % 3, epochs=2)
+    trainer = fb.Trainer(net, loss=loss, optimizer=optimizer, seed=0, n_threads=1)
+    history = trainer.fit(rng.normal(size=(70, 9)), np.arange(70) % 3, epochs=2)
     print(hashlib.sha256(b''.join(W.tobytes() for W in net.weights)).hexdigest(), history['loss'])
+def predict(dtype):
+    print(fb.MLP([9, 20, 3], dtype=dtype, seed=0).predict(np.eye(9), n_threads=1).tolist())
 """
+KINDS = [
+    "fit(fb.SGD(0.1, momentum=0.9))",
+    "fit(fb.SGD(0.1, momentum=0.9, nesterov=True))",
+    "fit(fb.Adam(0.01))",
+    "fit(fb.AdamW(0.01))",
+    "fit(fb.SGD(0.1), loss='squared_error')",
+    "fit(fb.SGD(0.1), {'output': 'sigmoid'}, loss='squared_error')",
+    "predict('float64')",
+]
 
 
 def test_kernels_that_other_processes_cached(tmp_path):
-    """Each kind of fit first in a process of its own, then all of them in one, from what the others left behind."""
-    env = {"NUMBA_CACHE_DIR": str(tmp_path)}
-    alone = [run(f"{FITS}\nfit({kind})", env).stdout for kind in KINDS.values()]
-    together = run(FITS + "".join(f"\nfit({kind})" for kind in KINDS.values()), env).stdout
-    assert together == "".join(alone)
-    assert len(set(alone)) == len(KINDS)
+    """Each kind of fit first in a process of its own, then all of them in one, from what the others left behind.
 
-
-RULES = ["SGD(0.1, momentum=0.9)", "SGD(0.1, momentum=0.9, nesterov=True)", "Adam(0.01)", "AdamW(0.01)"]
-
-
-def test_rules_that_other_processes_cached(tmp_path):
-    """Each process compiles one rule after it has loaded the same other kernels, so that Numba counts alike in all."""
-    env = {"NUMBA_CACHE_DIR": str(tmp_path)}
-    fits = [f"\nfit({{}}, loss='cross_entropy', optimizer=fb.{rule}, n_threads=1)" for rule in RULES]
-    run(FITS + "\nfit({}, loss='cross_entropy', n_threads=1)", env)
+    Each process compiles its own after it has loaded the same other kernels, so that Numba counts alike in all.
+    """
+    env = {"NUMBA_CACHE_DIR": str(tmp_path), **UNOPTIMIZED}
+    fits = [f"\n{kind}" for kind in KINDS]
+    run(FITS + "\nfit(fb.SGD(0.1))", env)
     alone = [run(FITS + fit, env).stdout for fit in fits]
-    assert len(set(alone)) == len(RULES)
+    assert len(set(alone)) == len(KINDS)
     for order in (1, -1):
         assert run(FITS + "".join(fits[::order]), env).stdout == "".join(alone[::order])
 
@@ -187,29 +186,31 @@ def fit_and_print_seconds() -> None:
     import io
     import sys
     import time
-    from types import SimpleNamespace
 
+    from numba.core import event
+
+    class Slow(event.Listener):
+        """Each kernel takes 1000 seconds to compile, on the clock of this process."""
+
+        def on_start(self, event: event.Event) -> None:
+            late.append(1000)
+
+        def on_end(self, event: event.Event) -> None:
+            pass
+
+    late, clock, sys.stderr = [], time.perf_counter, io.StringIO()
+    event.register("numba:compile", Slow())
+    time.perf_counter = lambda: clock() + sum(late)
     import fastbp as fb
-    from fastbp.engine import kernel_cache
 
-    sys.stderr, seen, compile_one = io.StringIO(), compilations(), kernel_cache._compile
-    # On this clock, each kernel takes 1000 seconds to compile.
-    kernel_cache.time = SimpleNamespace(perf_counter=lambda: time.perf_counter() + 1000 * late[0])
-    late = [0]
-
-    def slowly(*arguments):
-        late[0] += 1
-        return compile_one(*arguments)
-
-    kernel_cache._compile = slowly
     X, y = np.random.default_rng(0).normal(size=(64, 8)), np.arange(64) % 2
     history = fb.Trainer(fb.MLP([8, 4, 2], output="softmax", seed=0), loss="cross_entropy", seed=0).fit(X, y, epochs=2)
-    print(len(seen), history["seconds"][0], repr(sys.stderr.getvalue()))
+    print(len(late), history["seconds"][0], repr(sys.stderr.getvalue()))
 
 
 def test_the_first_fit(tmp_path):
     """It says that it compiles, and its seconds are those of training alone."""
-    env = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    env = {"NUMBA_CACHE_DIR": str(tmp_path), **UNOPTIMIZED}
     count, seconds, said = run_function(fit_and_print_seconds, env=env).stdout.split(maxsplit=2)
     assert int(count) > 3
     assert 0 < float(seconds) < 1000
@@ -218,28 +219,24 @@ def test_the_first_fit(tmp_path):
     assert (count, said.strip()) == ("0", "''")
 
 
-def notice_without_stderr() -> None:
+def compile_without_stderr(closed: bool) -> None:
     """Compile where standard error is None, or closed, in several threads."""
     import io
     import sys
     from concurrent.futures import ThreadPoolExecutor
 
     import fastbp as fb
-    from fastbp.engine import kernel_cache
 
-    kernel_cache._Notice.patience = 0.0
-    sys.stderr = None
+    sys.stderr = io.StringIO() if closed else None
+    if closed:
+        sys.stderr.close()
     with ThreadPoolExecutor(3) as pool:
         nets = [fb.MLP([2, 3, 1], activation=name, seed=0) for name in ("tanh", "relu", "silu")]
-        print(len(list(pool.map(lambda net: net.predict([[1.0, 2.0]]), nets))), kernel_cache._notice.given)
-    kernel_cache._notice.given = False
-    sys.stderr = io.StringIO()
-    sys.stderr.close()
-    fb.MLP([2, 3, 1], activation="gelu", seed=0).predict([[1.0, 2.0]])
-    print(kernel_cache._notice.given)
+        print(len(list(pool.map(lambda net: net.predict([[1.0, 2.0]]), nets))))
     sys.stderr = sys.__stderr__
 
 
-def test_nobody_reads_that_kernels_are_compiled(tmp_path):
-    found = run_function(notice_without_stderr, env={"NUMBA_CACHE_DIR": str(tmp_path)}).stdout.split()
-    assert found == ["3", "True", "True"]
+@pytest.mark.parametrize("closed", [False, True])
+def test_nobody_reads_that_kernels_are_compiled(tmp_path, closed):
+    env = {"NUMBA_CACHE_DIR": str(tmp_path), **UNOPTIMIZED}
+    assert run_function(compile_without_stderr, closed, env=env).stdout == "3\n"

@@ -8,7 +8,7 @@ import os
 import threading
 
 import pytest
-from helpers import digest, fitted, in_child, pixel_trainer, pixels, run_function
+from helpers import UNOPTIMIZED, digest, fitted, in_child, pixel_trainer, pixels, predicted, run_function
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
 
@@ -137,10 +137,10 @@ def fork_while_compiling() -> None:
             pass
 
     event.register("numba:compile", Listener())
-    other = threading.Thread(target=lambda: answers.append(fitted(0, 1)))
+    other = threading.Thread(target=lambda: answers.append(predicted()))
     other.start()
     assert compiling.wait(30)
-    forked = in_child(lambda: fitted(0, 1), seconds=60)
+    forked = in_child(predicted, seconds=60)
     other.join()
     assert answers == [forked]
 
@@ -148,4 +148,4 @@ def fork_while_compiling() -> None:
 @needs_fork
 def test_fork_while_another_thread_compiles(tmp_path):
     """The thread that holds the lock of the compiler does not exist in the child."""
-    run_function(fork_while_compiling, env={"NUMBA_CACHE_DIR": str(tmp_path)})
+    run_function(fork_while_compiling, env={"NUMBA_CACHE_DIR": str(tmp_path), **UNOPTIMIZED})

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import digest, parameters, pixel_trainer, pixels, run_function
+from helpers import UNOPTIMIZED, digest, parameters, pixel_trainer, pixels, run_function
 
 import fastbp as fb
 from fastbp.engine import runner, threads
@@ -96,7 +96,7 @@ def test_calls_adapt(monkeypatch):
 
 def interrupted_compiler() -> None:
     """Interrupt the first compilation inside a generator of Numba, and then compile again."""
-    from helpers import fitted
+    from helpers import predicted
 
     sent = []
 
@@ -112,19 +112,19 @@ def interrupted_compiler() -> None:
     threading.settrace(trace)
     sys.settrace(trace)
     with pytest.raises(KeyboardInterrupt):
-        fitted(n_threads=1)
+        predicted()
     sys.settrace(None)
     threading.settrace(None)
     assert sent
-    expected = fitted(n_threads=1)
+    expected = predicted()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:  # another thread, because a lock may be left behind
-        assert pool.submit(fitted, 0, 1).result(60) == expected
+        assert pool.submit(predicted).result(60) == expected
 
 
 @needs_threads_with_signals
 def test_an_interrupted_compiler_compiles_again(tmp_path):
     """An exception in this generator ends it, and with it Numba's list of what can be compiled."""
-    run_function(interrupted_compiler, env={"NUMBA_CACHE_DIR": str(tmp_path)})
+    run_function(interrupted_compiler, env={"NUMBA_CACHE_DIR": str(tmp_path), **UNOPTIMIZED})
 
 
 def interrupted_load(wanted: int, function: str) -> str:

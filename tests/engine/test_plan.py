@@ -1,22 +1,23 @@
 """A step is a list of operations: what a mode does is which operations are in it, and records hold numbers exactly."""
 
+import inside
 import numpy as np
 import pytest
 from helpers import labelled
 
 import fastbp as fb
 from fastbp.engine import kernel_cache, plan
-from fastbp.engine.memory import Record
-from fastbp.engine.runner import Samples
+from fastbp.engine.records import Record
+from fastbp.engine.runner import Work
 from fastbp.kernels.structs import STEP, UPDATE
 
 X, Y = labelled(32, n_in=6, n_out=3)
 
 
-def names(work) -> list[str]:
-    """The operations of some work, in their order."""
-    known = kernel_cache.names()
-    return [known[kernel].split("-")[0] for kernel, _ in work.operations]
+def names(work: Work, path: str = "dense", form: str | None = "labels") -> list[str]:
+    """The operations of the program of some work, in their order."""
+    operations, known = work.program(path, form).operations, kernel_cache.names()
+    return [known[kernel].split("-")[0] for kernel, _ in operations]
 
 
 def network(**options) -> fb.MLP:
@@ -24,32 +25,37 @@ def network(**options) -> fb.MLP:
 
 
 def test_lists():
-    model = network().model
-    assert names(plan.predict(model, 32, 1, 2)[0]) == ["gather", "product", "product", "scatter"]
-    assert names(plan.evaluate(model, 32, 1, fb.losses.Huber())) == [
-        "weigh_batch", "gather", "gather", "product", "product", "loss", "add_up"
-    ]  # fmt: skip
-    gradient = [
-        "weigh_batch", "gather", "gather", "product", "product", "loss", "follow", "average_over_batch", "product",
-        "add_up", "nothing", "gradient",
-    ]  # fmt: skip
-    assert names(plan.gradient(model, 32, 1, fb.losses.Huber(), None)) == gradient
+    model = inside.model(network())
+    predict = plan.predict(model, 32, 1, 2)[0]
+    assert names(predict, "dense", None) == ["gather", "product", "product", "scatter"]
+    assert names(predict, "direct", None) == ["product", "product", "scatter"]
+    assert names(predict, "zeros", None) == ["gather_with_masks", "product", "product", "scatter"]
+    assert names(predict, "entries", None) == ["gather_entries", "product", "product", "scatter"]
+    huber = fb.losses.Huber()
+    forward = ["weigh_batch", "gather", "one_hot", "product", "product", "loss"]
+    assert names(plan.evaluate(model, 32, 1, huber)) == [*forward, "add_up"]
+    backward = ["follow", "average_over_batch", "product", "add_up", "gradient", "gradient"]
+    assert names(plan.gradient(model, 32, 1, huber, None)) == [*forward, *backward]
     fused = plan.gradient(model, 32, 1, fb.losses.CrossEntropy(), None)
-    assert names(fused) == [name for name in gradient if name != "follow"]
+    assert names(fused) == [*forward, *backward[1:]]
 
 
 @pytest.mark.parametrize(
     ("options", "end"),
     [
-        ({}, ["learn"]),
-        ({"gradient": "stored"}, ["gradient", "apply"]),
-        ({"clip_norm": 1.0}, ["gradient", "norms", "shrink", "apply"]),
-        ({"average": fb.EMA(0.9)}, ["learn", "average"]),
+        ({}, ["learn"] * 2),
+        ({"gradient": "stored"}, ["gradient"] * 2 + ["apply"] * 2),
+        ({"clip_norm": 1.0}, ["gradient"] * 2 + ["norms", "shrink"] + ["apply"] * 2),
+        ({"average": fb.EMA(0.9)}, ["learn"] * 2 + ["average"]),
     ],
 )
-def test_lists_of_steps(options, end):
-    own = fb.Trainer(network(max_norm=2.0 if options == {} else None), loss="cross_entropy", **options)
-    assert names(own.work(16))[-len(end) - (options == {}) :] == end + ["bound"] * (options == {})
+@pytest.mark.parametrize("max_norm", [None, 2.0])
+def test_lists_of_steps(options, end, max_norm):
+    own = fb.Trainer(network(max_norm=max_norm), loss="cross_entropy", **options)
+    if max_norm:
+        after = end.index("average") if "average" in end else len(end)
+        end = [*end[:after], "bound", "bound", *end[after:]]
+    assert names(inside.work(own, 16))[-len(end) - 1 :] == ["add_up", *end]
 
 
 def test_gradient_and_apply_by_themselves_make_the_fused_step():
@@ -57,13 +63,9 @@ def test_gradient_and_apply_by_themselves_make_the_fused_step():
     nets = [network(), network()]
     fused, apart = (fb.Trainer(net, loss="cross_entropy", optimizer=fb.SGD(0.1), seed=0) for net in nets)
     fused.partial_fit(X, Y)
-    samples = apart.read(X, Y)
-    work = plan.gradient(nets[1].model, 32, 1, fb.losses.CrossEntropy(), None)
-    with work.reading(Samples(samples.X, samples.y)):
-        work.finish()
-    rule = plan.Rule(apart.optimizer, apart.state.vectors, lambda t: apart.optimizer.hyper(t, 0.1))
-    plan.apply(nets[1].model, work.gradient, rule).run_once()
-    assert (nets[0].parameters.theta == nets[1].parameters.theta).all()
+    _, dW, db = nets[1].gradients(X, Y, loss="cross_entropy")
+    apart.apply_gradients(dW, db)
+    assert (nets[0].theta == nets[1].theta).all()
 
 
 def test_records_hold_integers_and_reals():

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import PACKAGE, TESTS, guarded, guarded_copy, python_path, run, run_function
+from helpers import PACKAGE, TESTS, guarded_copy, is_guarded, python_path, run, run_function
 
 import fastbp as fb
 
@@ -37,48 +37,38 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="guard pages are made
 
 def fit_between_guards() -> None:
     """Fit, evaluate, predict and take gradients for every shape."""
-    from fastbp.engine import memory, parameters, plan, runner
-    from fastbp.network import mlp
+    import inside
 
-    rng = np.random.default_rng(0)
     fits = 0
     shapes = [[1, 1], [16, 16], [17, 1], [15, 33], [7, 8, 9], [16, 32, 2], [61, 37, 23, 7], [3, 1, 18, 5, 40]]
+    kinds = (np.uint8, np.float32, np.float64)
     for at_end in (True, False):
-        allocate = lambda n, dtype, at_end=at_end: guarded(n, dtype, at_end)  # noqa: E731
-        for module in (mlp, parameters, plan, runner, memory):
-            module.aligned = allocate
-        for sizes, dtype, kind in itertools.product(
-            shapes, (np.float32, np.float64), (np.uint8, np.float32, np.float64)
-        ):
-            n, batch = [(1, 1), (2, 1), (7, 7), (9, 4), (19, 10), (33, 16)][fits % 6]
-            output, loss = [
-                ("softmax", "cross_entropy"),
-                ("sigmoid", "binary_cross_entropy"),
-                ("identity", "squared_error"),
-            ][fits % 3 or sizes[-1] == 1]  # cross-entropy compares several outputs
-            X = guarded_copy(rng.integers(0, 3, (n, sizes[0])).astype(kind), at_end)
-            y = rng.integers(0, sizes[-1], n)
-            y = (
-                guarded_copy(y, at_end)
-                if fits % 2 and loss != "binary_cross_entropy"
-                else guarded_copy(np.eye(sizes[-1], dtype=kind)[y], at_end)
-            )
-            net = fb.MLP(sizes, activation="tanh", output=output, dtype=dtype, scale=[0.5, 1.0][fits % 2], seed=0)
-            gradient = ("fused", "stored")[fits % 2]
-            options = {"batch_size": batch, "n_threads": 1 + fits % 3, "gradient": gradient, "seed": 0}
-            optimizer = fb.Adam(0.01) if fits % 2 else fb.SGD(0.01, momentum=0.9)
-            fb.Trainer(net, loss=loss, optimizer=optimizer, **options).fit(X, y, epochs=2)
-            fb.Trainer(net, loss=loss).evaluate(X, y)
-            net.gradients(X, y, loss=loss)
-            out = guarded(n * sizes[-1], dtype, at_end).reshape(n, sizes[-1])
-            mlp.np.empty, empty = (lambda *args, out=out: out), np.empty
-            try:
-                assert net.outputs(X) is out
-                assert np.isfinite(out).all()
-            finally:
-                mlp.np.empty = empty
-            fits += 1
+        with inside.guarded_memory(at_end):
+            for sizes, dtype, kind in itertools.product(shapes, (np.float32, np.float64), kinds):
+                fit_one(fits, sizes, dtype, kind, at_end)
+                fits += 1
     print(fits)
+
+
+def fit_one(k: int, sizes: list[int], dtype: type, kind: type, at_end: bool) -> None:
+    """The fit of this number, with samples, parameters and outputs in guarded memory."""
+    rng = np.random.default_rng(k)
+    n, batch = [(1, 1), (2, 1), (7, 7), (9, 4), (19, 10), (33, 16)][k % 6]
+    pairs = ("softmax", "cross_entropy"), ("sigmoid", "binary_cross_entropy"), ("identity", "squared_error")
+    output, loss = pairs[k % 3 or sizes[-1] == 1]  # cross-entropy compares several outputs
+    X, y = rng.integers(0, 3, (n, sizes[0])).astype(kind), rng.integers(0, sizes[-1], n)
+    if not k % 2 or loss == "binary_cross_entropy":
+        y = np.eye(sizes[-1], dtype=kind)[y]
+    X, y = guarded_copy(X, at_end), guarded_copy(y, at_end)
+    net = fb.MLP(sizes, activation="tanh", output=output, dtype=dtype, scale=[0.5, 1.0][k % 2], seed=0)
+    options = {"batch_size": batch, "n_threads": 1 + k % 3, "gradient": ("fused", "stored")[k % 2], "seed": 0}
+    optimizer = fb.Adam(0.01) if k % 2 else fb.SGD(0.01, momentum=0.9)
+    fb.Trainer(net, loss=loss, optimizer=optimizer, **options).fit(X, y, epochs=2)
+    fb.Trainer(net, loss=loss).evaluate(X, y)
+    net.gradients(X, y, loss=loss)
+    a = net.predict(X)
+    assert is_guarded(a)
+    assert np.isfinite(a).all()
 
 
 @posix

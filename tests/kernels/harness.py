@@ -1,4 +1,4 @@
-"""How tests call kernels, which only other kernels can call: through a compiled function of one line."""
+"""How tests call functions of vectors, which only kernels can call: through a compiled function of one line."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import inspect
 import numpy as np
 from numba import njit
 
-from fastbp.engine.memory import Record
 from fastbp.kernels.panels import aligned, lanes_of, pack, unpack
-from fastbp.kernels.simd.memory import call
-from fastbp.kernels.structs import STEP
 
 RAGGED = [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 61]
 
@@ -22,25 +19,6 @@ def compiled(kernel):
     return njit(
         eval(f"lambda {arguments}: kernel({arguments})", {"kernel": kernel})
     )  # an inlined kernel takes no *args
-
-
-@njit
-def call_kernel(kernel, step, record, part, rows):
-    """A kernel by its address, for all rows of a part."""
-    call(kernel, (step, record, part, 0, 0, 0, rows))
-
-
-def operation(kernel):
-    """A kernel of the engine's as a function of a STEP, its own record, its rows, and the number of the part.
-
-    The engine compiles each once, and keeps it in its cache: functions of one line here took minutes more.
-    """
-    return lambda step, record, rows, part=0: call_kernel(kernel, step.address, record.address, part, rows)
-
-
-def step(rows, dtype, **fields):
-    """A STEP of one part of so many rows."""
-    return Record(STEP, n=rows, batch=rows, part=rows, parts=1, threads=1, stride=rows * lanes_of(dtype), **fields)
 
 
 def elementwise(function):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -23,12 +22,6 @@ from interrupted import (
 
 import fastbp as fb
 from fastbp.schedules import ReduceOnPlateau
-
-
-@pytest.fixture(autouse=True)
-def quick_files(monkeypatch):
-    """Some ten thousand checkpoints are written here, and no power cut follows: those of other files keep fsync."""
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 def test_everything_really_happens():

@@ -1,15 +1,14 @@
 """partial_fit: samples as they come are steps like those of an epoch in order of storage."""
 
-import dataclasses
 import tracemalloc
 
+import inside
 import numpy as np
 import pytest
 from epochs import N_IN, N_OUT, N, assert_same, linear, make
 from helpers import labelled, parameters, same
 
 import fastbp as fb
-from fastbp.engine import plan
 
 
 @pytest.mark.parametrize("optimizer", [fb.SGD(0.1), fb.SGD(0.1, momentum=0.9), fb.Adam(0.01)])
@@ -112,45 +111,31 @@ def test_partial_fit_that_diverges():
 # --- memory -----------------------------------------------------------------------------------------------------------
 
 
-def made_works(monkeypatch):
-    """A list that grows by the batch of each work of training that is made from now on."""
-    own, found = plan.train, []
-
-    def train(model, batch, *rest):
-        found.append(batch)
-        return own(model, batch, *rest)
-
-    monkeypatch.setattr(plan, "train", train)
-    return found
-
-
 def test_steps_of_different_sizes_share_their_memory(monkeypatch):
     """It grows to the largest, by powers of two, and at most to a minibatch; the bits are those of exact sizes."""
     X, y = labelled()
     sizes = [3, 1, 2, 4, 9, 16, 20, 1, 24, 17]
-    trainer, found = make(fb.Adam(0.01), batch_size=24), made_works(monkeypatch)
+    trainer, found = make(fb.Adam(0.01), batch_size=24), inside.made_works(monkeypatch)
     for n in sizes:
         trainer.partial_fit(X[:n], y[:n], sample_weight=np.arange(1, n + 1))
     assert found == [4, 16, 24]
     for n in sizes:
         trainer.partial_fit(X[:n], output_gradient=np.full((n, N_OUT), 0.01))
-    assert found == [4, 16, 24, 4, 16, 24]
+    assert found == [4, 16, 24, 24]
     twin = make(fb.Adam(0.01), batch_size=24)
     for n in sizes:
-        twin._works.clear()  # so that each work has the size of its step
-        monkeypatch.setattr(twin, "settings", dataclasses.replace(twin.settings, batch_size=n))
+        twin.batch_size = n  # so that each work has the size of its step
         twin.partial_fit(X[:n], y[:n], sample_weight=np.arange(1, n + 1))
     for n in sizes:
-        twin._works.clear()
-        monkeypatch.setattr(twin, "settings", dataclasses.replace(twin.settings, batch_size=n))
+        twin.batch_size = n
         twin.partial_fit(X[:n], output_gradient=np.full((n, N_OUT), 0.01))
     assert same(parameters(trainer), parameters(twin))
-    assert found[6:] == [*sizes, *sizes]
+    assert found[4:] == [*sizes, *sizes]
 
 
 def test_another_setting_is_seen_in_shared_memory(monkeypatch):
     X, y = labelled()
-    trainer, found = make(fb.SGD(0.1)), made_works(monkeypatch)
+    trainer, found = make(fb.SGD(0.1)), inside.made_works(monkeypatch)
     trainer.partial_fit(X[:7], y[:7])
     trainer.loss = "squared_error"
     trainer.partial_fit(X[:7], y[:7])
