@@ -171,7 +171,7 @@ class SampleChecker:
         signed = checks.flag(signed_weights, "signed_weights")
         if output_gradient is not None:
             if sample_weight is not None or signed:
-                raise ValueError("output_gradient must not be given with weights, which a gradient already contains")
+                raise ValueError("output_gradient must not be given with weights: it already contains them")
             outside = SampleChecker(self.form, OUTPUT_GRADIENT, self.use, lazy=self.lazy)
             return outside.samples(X, output_gradient, y_name="output_gradient")
         samples = self.samples(X, y)
@@ -188,8 +188,8 @@ class SampleChecker:
             return checked
         if checked.labels or self.loss.targets != "values" or self.n_targets != form.n_out:
             raise ValueError(
-                f"{name} must be numbers of shape ({n}, {form.n_out}), and loss one of such numbers, for a network "
-                f"with standardized targets; got the loss {self.loss.name!r}"
+                f"a network with standardized targets needs a loss of numbers, and {name} of shape "
+                f"({n}, {form.n_out}); got the loss {self.loss.name!r}"
             )
         shift, scale = form.targets
         # In float64: float32 would lose the differences between large targets before the mean is subtracted.
