@@ -207,7 +207,7 @@ def test_wrong_calls(call, error, message):
 
 def test_labels_are_not_standardized():
     net = fb.MLP([5, 2], standardize_targets=np.random.default_rng(0).normal(size=(9, 2)), seed=0)
-    with pytest.raises(ValueError, match="for a network with standardized targets; got the loss 'squared_error'"):
+    with pytest.raises(ValueError, match=r"a loss of numbers, and y of shape \(4, 2\); got the loss 'squared_error'"):
         fb.Trainer(net, loss="squared_error").fit(np.ones((4, 5)), [0, 1, 1, 0])
 
 

@@ -78,15 +78,10 @@ def in_place(array: np.ndarray) -> bool:
     return known and array.flags.c_contiguous and array.flags.aligned
 
 
-def as_it_is(array: np.ndarray) -> np.ndarray:
-    """Return a view of an array that the kernels can read. If somebody changes the shape of the array, it stays."""
-    return array.view(np.uint8 if array.dtype == np.bool_ else array.dtype)
-
-
 def readable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return the array itself if the kernels can read it as it is, else a converted copy."""
-    if in_place(array):
-        return as_it_is(array)
+    """Return a view of the array if the kernels can read it as it is, else a converted copy."""
+    if in_place(array):  # nobody else can change the shape of a view
+        return array.view(np.uint8 if array.dtype == np.bool_ else array.dtype)
     kind = array.dtype if array.dtype in KINDS and array.dtype.isnative else dtype
     with np.errstate(all="ignore"):  # a tiny number may become 0, whatever np.seterr says
         return np.require(array, kind, ["C_CONTIGUOUS", "ALIGNED"])

@@ -14,21 +14,14 @@ from .sparse import is_sparse
 
 
 class FitSamples(NamedTuple):
-    """`FitSamples` holds the checked samples of a call of `Trainer.fit`.
-
-    Attributes
-    ----------
-    source : Arrays or Blocks
-        The source of the samples for training.
-    samples : Samples or None
-        All samples, or None if they come in blocks.
-    validation : Samples or None
-        The samples for validation, or None if there are none.
-    """
+    """`FitSamples` holds the checked samples of a call of `Trainer.fit`."""
 
     source: Arrays | Blocks
+    """The source of the samples for training."""
     samples: Samples | None
+    """All samples, or None if they come in blocks."""
     validation: Samples | None
+    """The samples for validation, or None if there are none."""
 
 
 def read_fit(
@@ -60,8 +53,8 @@ def read_fit(
         if validation_data is not None:
             validation = checker.with_columns(checker.form.columns, "scores").validation(validation_data)
             checker = checker.with_columns(validation.X.columns)  # frames in blocks have the order of the validation
-        check = _BlockCheck(checker, class_weight)
-        return FitSamples(Blocks(blocks, check, shuffle, shuffle_buffer, batch_size), None, validation)
+        of_blocks = Blocks(blocks, checker, class_weight, shuffle, shuffle_buffer, batch_size)
+        return FitSamples(of_blocks, None, validation)
     samples, rows, validation = checker.samples(X, y), None, None
     if validation_split:
         rows, held_out = split(samples.y, validation_split, np.random.default_rng([seed, 1]))
@@ -73,19 +66,6 @@ def read_fit(
     # A step that uses all samples has the same gradient in any order.
     source = Arrays(samples, rows, shuffle and batch_size is not None, shuffle_buffer, batch)
     return FitSamples(source, samples, validation)
-
-
-class _BlockCheck:
-    """`_BlockCheck` checks blocks. The first data frame decides the order of the columns in those after it."""
-
-    def __init__(self, checker: SampleChecker, class_weight: Any):
-        self.checker, self.class_weight = checker, class_weight
-
-    def __call__(self, given: Any, k: int) -> Samples | None:
-        block = self.checker.block(given, k, self.class_weight)
-        if block is not None and block.X.columns != self.checker.form.columns:
-            self.checker = self.checker.with_columns(block.X.columns)
-        return block
 
 
 def _check_blocks(X: Any, epochs: int) -> Iterable[Any]:

@@ -27,14 +27,8 @@ def names(X: Any) -> tuple[str, ...] | None:
 def ordered(X: Any, columns: Sequence[str] | None, name: str = "X") -> Any:
     """Return a frame as an array of numbers with its columns in the wanted order. Return anything else as it is.
 
-    If `columns` is None, or if the frame has no names, its own order counts. `name` is for messages.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or new, or if a value is missing.
-    TypeError
-        If a column does not hold numbers.
+    If `columns` is None, or if the frame does not have names, its own order counts. ValueError is raised if a column or
+    a value is missing, or if a column is new, and TypeError if a column does not hold numbers.
     """
     if type(X) is np.ndarray or not is_frame(X):  # the first test saves a prediction of one row 0.5 us of 33
         return X

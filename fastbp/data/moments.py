@@ -84,8 +84,7 @@ def of_array(array: np.ndarray, name: str, weights: np.ndarray | None = None) ->
 def _of_rows(rows: sparse.Rows, weights: np.ndarray | None) -> Moments:
     """Return the moments of the columns of a sparse matrix. A value without an entry is 0."""
     n, w = rows.columns, np.ones(len(rows)) if weights is None else weights
-    columns = rows.indices[rows.starts[0] : rows.starts[-1]]
-    of_entry, total = np.repeat(w, np.diff(rows.starts)), w.sum()
+    columns, of_entry, total = rows.entry_columns, np.repeat(w, np.diff(rows.starts)), w.sum()
     with np.errstate(all="ignore"):
         mean = np.bincount(columns, of_entry * rows.entries, n) / total
         around = rows.entries - mean[columns]

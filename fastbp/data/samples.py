@@ -59,11 +59,7 @@ class SampleFormat(NamedTuple):
                 )
 
     def inputs(self, X: Any, name: str = "X", *, noise: bool = False) -> Inputs:
-        """Return checked inputs, whose columns have the order of the network.
-
-        With `noise`, the network will add its noise to the inputs. If the inputs do not fit, ValueError or TypeError
-        names the argument.
-        """
+        """Return checked inputs, whose columns have the order of the network. With `noise`, it will add its noise."""
         columns = self.columns
         if frames.is_frame(X):
             columns, X = columns or frames.names(X), frames.ordered(X, columns, name)
@@ -112,22 +108,9 @@ def taken(samples: Samples, rows: np.ndarray | slice) -> Samples:
 class SampleChecker:
     """`SampleChecker` checks samples that users give, for one network and one loss. It never changes.
 
-    Parameters
-    ----------
-    form : SampleFormat
-        What the samples of the network must be like.
-    loss : Loss
-        The loss, as an object.
-    use : {"scores", "gradients", "training"}, default "scores"
-        What the samples are for.
-    lazy : bool, keyword-only, default False
-        Whether the samples are for a training with gradient="lazy", which needs a sparse matrix.
-
-    Raises
-    ------
-    ValueError
-        If the loss cannot be used with the outputs of the network, or if the samples are for gradients, and an
-        activation function has no derivative.
+    With `lazy`, the samples are for a training with gradient="lazy", which needs a sparse matrix. If the loss cannot be
+    used with the outputs of the network, or an activation function has no derivative and the samples are for gradients,
+    ValueError is raised. Errors about samples are ValueError and TypeError.
     """
 
     def __init__(self, form: SampleFormat, loss: Loss, use: Use = "scores", *, lazy: bool = False):
@@ -143,10 +126,7 @@ class SampleChecker:
         return SampleChecker(self.form._replace(columns=columns), self.loss, use, lazy=self.lazy and use == "training")
 
     def samples(self, X: Any, y: Any, X_name: str = "X", y_name: str = "y") -> Samples:
-        """Return checked inputs and targets, without weights. The names are for messages.
-
-        The attribute ``X.columns`` of the samples has the names of the columns, if the network or X has names.
-        """
+        """Return checked inputs and targets, without weights. The names are for messages."""
         checked = self.form.inputs(X, X_name, noise=self.use == "training")
         if self.lazy and not checked.sparse:
             raise ValueError(f"{X_name} must be a sparse matrix with gradient='lazy', got an array")
@@ -171,7 +151,7 @@ class SampleChecker:
         signed = checks.flag(signed_weights, "signed_weights")
         if output_gradient is not None:
             if sample_weight is not None or signed:
-                raise ValueError("output_gradient must not be given with weights, which a gradient already contains")
+                raise ValueError("output_gradient must not be given with weights: it already contains them")
             outside = SampleChecker(self.form, OUTPUT_GRADIENT, self.use, lazy=self.lazy)
             return outside.samples(X, output_gradient, y_name="output_gradient")
         samples = self.samples(X, y)
@@ -188,8 +168,8 @@ class SampleChecker:
             return checked
         if checked.labels or self.loss.targets != "values" or self.n_targets != form.n_out:
             raise ValueError(
-                f"{name} must be numbers of shape ({n}, {form.n_out}), and loss one of such numbers, for a network "
-                f"with standardized targets; got the loss {self.loss.name!r}"
+                f"a network with standardized targets needs a loss of numbers, and {name} of shape "
+                f"({n}, {form.n_out}); got the loss {self.loss.name!r}"
             )
         shift, scale = form.targets
         # In float64: float32 would lose the differences between large targets before the mean is subtracted.
@@ -211,8 +191,7 @@ class SampleChecker:
     ) -> Samples:
         """Return the samples with weights, which the user gave as for `Trainer.fit`.
 
-        `rows` are the numbers of the samples that training will use, or None for all. If the weights do not fit, or the
-        sum over these samples is 0, ValueError or TypeError is raised.
+        `rows` are the numbers of the samples that training will use, or None for all. Their weights must not all be 0.
         """
         weights = weights_of(samples.y, self.form.n_out, sample_weight, class_weight, rows)
         if weights is not None:

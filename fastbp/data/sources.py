@@ -12,7 +12,7 @@ import os
 import queue
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 from ..engine import threads
 from ..engine.records import address
 from ..engine.runner import Samples
-from .samples import taken
+from .samples import SampleChecker, taken
 from .sparse import Rows
 from .targets import Targets
 
@@ -39,19 +39,9 @@ Item = TypeVar("Item")
 class Arrays:
     """`Arrays` is a source of samples in memory or in a mapped file.
 
-    Parameters
-    ----------
-    samples : Samples
-        All samples.
-    rows : int array or None
-        The numbers of the samples to use, in increasing order. With None, all samples are used.
-    shuffle : bool
-        Whether each epoch has a new random order.
-    buffer : int or None
-        The number of consecutive rows that are shuffled together, rounded up to whole minibatches: a file that is
-        larger than memory is then read window by window. With None, all rows are shuffled together.
-    batch : int
-        The number of samples in a minibatch.
+    It uses the samples with the numbers `rows`, which increase, or all with None, in minibatches of `batch` samples.
+    With `shuffle`, each epoch has a new random order: of all rows, or inside windows of `buffer` consecutive rows,
+    rounded up to whole minibatches, so that a file that is larger than memory is read window by window.
     """
 
     def __init__(self, samples: Samples, rows: np.ndarray | None, shuffle: bool, buffer: int | None, batch: int):
@@ -109,20 +99,11 @@ def will_need(mapped: mmap.mmap, start: int, length: int) -> None:
 
 
 class Blocks:
-    """`Blocks` is a source of samples that come in blocks. It copies them into a buffer, and shuffles them there.
+    """`Blocks` is a source of samples that come in blocks, (X, y) or (X, y, sample_weight).
 
-    Parameters
-    ----------
-    blocks : iterable of (X, y) or (X, y, sample_weight)
-        The blocks.
-    check : function
-        A function that takes a block and its number. It returns checked `Samples`, or None if the block has no rows.
-    shuffle : bool
-        Whether to shuffle the rows that are in the buffer together.
-    buffer : int or None
-        The number of rows of the buffer. With None, it has as many as BUFFER_BYTES and BUFFER_ROWS allow.
-    batch : int
-        The number of samples in a minibatch.
+    It copies the rows of checked blocks into a buffer and, with `shuffle`, shuffles them there. The first data frame
+    decides the order of the columns in those after it. If `buffer` is None, the buffer has as many rows as BUFFER_BYTES
+    and BUFFER_ROWS allow. A minibatch has `batch` samples.
     """
 
     n = None
@@ -130,12 +111,14 @@ class Blocks:
     def __init__(
         self,
         blocks: Iterable[Any],
-        check: Callable[[Any, int], Samples | None],
+        checker: SampleChecker,
+        class_weight: Any,
         shuffle: bool,
         buffer: int | None,
         batch: int,
     ):
-        self.blocks, self.check, self.shuffle, self.buffer, self.batch = blocks, check, shuffle, buffer, batch
+        self.blocks, self.checker, self.class_weight = blocks, checker, class_weight
+        self.shuffle, self.buffer, self.batch = shuffle, buffer, batch
 
     def segments(self, rng: np.random.Generator) -> Iterator[Samples]:
         """Yield the segments of one epoch. While training uses one segment, another thread fills the next one."""
@@ -158,9 +141,11 @@ class Blocks:
         for k, given in enumerate(self.blocks):
             if stop.is_set():
                 return
-            block = self.check(given, k)
+            block = self.checker.block(given, k, self.class_weight)
             if block is None:
                 continue
+            if block.X.columns != self.checker.form.columns:
+                self.checker = self.checker.with_columns(block.X.columns)
             if not buffers:
                 buffers = [self._buffer_for(block) for _ in range(2)]
             _check_alike(buffers[0], block, k)

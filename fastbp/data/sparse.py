@@ -76,15 +76,19 @@ class Rows:
         entries = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], counts)
         return Rows(self.data[entries], self.indices[entries], starts, self.columns)
 
+    @property
+    def entry_columns(self) -> np.ndarray:
+        """The columns of the `entries`."""
+        return self.indices[self.starts[0] : self.starts[-1]]
+
     def columns_with_entries(self) -> np.ndarray:
         """Return the numbers of the columns that have entries, in increasing order."""
-        return np.unique(self.indices[self.starts[0] : self.starts[-1]])
+        return np.unique(self.entry_columns)
 
     def toarray(self) -> np.ndarray:
         """Return the matrix as an array."""
         out = np.zeros(self.shape, self.dtype)
-        columns = self.indices[self.starts[0] : self.starts[-1]]
-        out[np.repeat(np.arange(len(self)), np.diff(self.starts)), columns] = self.entries
+        out[np.repeat(np.arange(len(self)), np.diff(self.starts)), self.entry_columns] = self.entries
         return out
 
     def buffer(self, rows: int) -> Rows:

@@ -76,26 +76,10 @@ class Targets(NamedTuple):
 def targets(y: Any, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: str = "y", samples: str = "X") -> Targets:
     """Return the checked targets of n samples for a loss: class labels of shape (n,), or rows of n_out targets.
 
-    Parameters
-    ----------
-    y : array or sparse matrix
-        The targets that the user gave, as for `Trainer.fit`.
-    n, n_out : int
-        The number of samples, and the number of targets of a sample. For nearly all losses, a sample has as many
-        targets as the network has outputs.
-    loss : Loss
-        The loss, which decides which targets are possible.
-    dtype : dtype
-        The dtype of the network, in which the targets must be finite.
-    name, samples : str
-        The names of the targets and of the inputs, for messages.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong, or a value is not possible for this loss.
-    TypeError
-        If the targets are not numeric, or if labels are not integers.
+    The loss decides which targets are possible: ValueError is raised for others, and TypeError for targets that are not
+    numeric, or labels that are not integers. The targets must be finite in the given dtype. `n_out` is the number of
+    targets of a sample; for nearly all losses, it is that of the outputs of the network. `name` and `samples` are the
+    names of the targets and of the inputs, for messages.
     """
     if sparse.is_sparse(y):
         return _sparse_targets(y, n, n_out, loss, dtype, name, samples)

@@ -18,15 +18,8 @@ LEAST_WEIGHT, MOST_WEIGHT = 1e-30, 1e30
 def sample_weights(values: Any, n: int, name: str = "sample_weight", signed: bool = False) -> np.ndarray | None:
     """Return the weights of n samples as a float64 array of shape (n,), or None for None.
 
-    With `signed`, weights may be negative.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong, or a weight is negative, not finite, or so small or large that the sums of float32 would
-        lose it.
-    TypeError
-        If the values are not numeric.
+    ValueError is raised for a wrong shape, for a weight that is not finite, or so small or large that the sums of
+    float32 would lose it, and without `signed` for a negative weight.
     """
     if values is None:
         return None
@@ -53,14 +46,8 @@ def class_weights(values: Any, y: Targets, n_out: int, rows: np.ndarray | None =
 
     A class that is not in the dict `values` has weight 1. With "balanced", the weight of a class is n / (number of
     classes that occur * number of its samples), counted over the samples `rows`, or over all samples with None. If a
-    sample has probabilities of several classes, its weight is the mean of the weights of these classes.
-
-    Raises
-    ------
-    ValueError
-        If the targets are not classes, or if a class or a weight is outside its range.
-    TypeError
-        If the values have the wrong type.
+    sample has probabilities of several classes, its weight is the mean of the weights of these classes. ValueError is
+    raised if the targets are not classes, or if a class or a weight is outside its range.
     """
     if values is None:
         return None

@@ -86,19 +86,13 @@ def check_metrics(network: MLP, settings: Settings, y: Targets) -> None:
 def check_fit(
     network: MLP, settings: Settings, called: CallbackList, samples: Samples | None, validation: Samples | None
 ) -> None:
-    """Raise ValueError if `fit` would fail after its first epoch: at a metric, or at a column that is watched.
+    """Raise ValueError if `fit` would fail after its first epoch.
 
-    `samples` is None if the samples come in blocks. Nobody knows yet whether these have classes.
+    It would, if a metric cannot be computed for the validation, or if a callback or the schedule watches a column that
+    the history will not have. `samples` is None if the samples come in blocks. They may then have classes or not.
     """
     if validation is not None:
         check_metrics(network, settings, validation.y)
-    _check_monitors(settings, called, samples, validation)
-
-
-def _check_monitors(
-    settings: Settings, called: CallbackList, samples: Samples | None, validation: Samples | None
-) -> None:
-    """Raise ValueError if a callback or the schedule watches a column that the history will not have."""
     # Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows the columns.
     if any(type(each) is Lambda or not _is_ours(type(each).__module__) for each in called.all):
         return

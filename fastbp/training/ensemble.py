@@ -202,7 +202,7 @@ class Ensemble:
         Returns
         -------
         list of dict of str to float
-            For each trainer, the scores that `Trainer.partial_fit` returns.
+            The scores of each trainer, as `Trainer.partial_fit` returns them.
 
         Raises
         ------
@@ -345,7 +345,7 @@ class Ensemble:
         --------
         >>> import fastbp as fb
         >>> ensemble = fb.Ensemble([fb.Trainer(fb.MLP([2, 3], seed=k), loss="squared_error") for k in range(2)])
-        >>> ensemble.predict([[0, 1.0]]).shape
+        >>> ensemble.predict([[0.0, 1.0]]).shape
         (1, 3)
         """
         a = self._outputs(X, n_threads)
