@@ -223,10 +223,3 @@ def test_slices_keep_what_belongs_to_their_ends():
     several = fb.MLP([3, 4, 2], output="sigmoid", seed=0)
     fb.Trainer(several, loss="binary_cross_entropy", seed=0).fit(X, np.ones((40, 2)))
     assert (several[:1].multilabel, several[1:].multilabel) == (False, True)
-
-
-def test_one_number_for_targets_needs_the_other():
-    net = fb.MLP([3, 1], seed=0)
-    with pytest.raises(ValueError, match="target_shift and target_scale must come together, got one of them"):
-        net.transform_as({"target_scale": 2.0})
-    assert net.target_scale.tolist() == [1]

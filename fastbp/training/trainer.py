@@ -273,7 +273,7 @@ class Trainer:
         check_network(network)
         compatibility.check_pair(network, self.settings)
         compatibility.warn_of_pair(network, self.settings.resolved_loss)
-        self._turn.check("the assignment of a network")
+        self._turn.check("a network was assigned")
         with self._turn.lock, self._turn:
             self.state.suit(network.parameters, self.settings.optimizer, self.settings.average)
             self._network = network
@@ -418,7 +418,7 @@ class Trainer:
             shuffle_buffer = checks.integer(shuffle_buffer, "shuffle_buffer", 1)
         if validation_data is not None and split:
             raise ValueError(f"validation_split must be 0 with validation_data, got {split}")
-        self._turn.check("fit")
+        self._turn.check("fit was called")
         with self._turn.lock, self._turn:  # from the checks on, so that nobody gives the trainer another network
             settings, state, network = self.settings, self.state, self.network
             given = read_fit(
@@ -495,7 +495,7 @@ class Trainer:
         >>> bool(abs(net.weights[0].ravel() - [1, -2]).max() < 1e-3)
         True
         """
-        self._turn.check("partial_fit")
+        self._turn.check("partial_fit was called")
         outside, settings = output_gradient is not None, self.settings
         compatibility.check_step(settings, outside=outside)
         with self._turn.lock, self._turn:
@@ -546,7 +546,7 @@ class Trainer:
         >>> net.weights[0].tolist(), net.biases[0].tolist()
         ([[1.5], [3.0]], [0.5])
         """
-        self._turn.check("apply_gradients")
+        self._turn.check("apply_gradients was called")
         compatibility.check_apply(self.settings)
         self.network._form.check_trainable()
         with self._turn.lock, self._turn:

@@ -17,12 +17,11 @@ class Turn:
         self.lock = threads.lock()
         self._owner: int | None = None
 
-    def check(self, method: str) -> None:
+    def check(self, what: str) -> None:
         """Raise RuntimeError if this thread, or one that it works for, trains already: waiting would never end."""
         if self.lock._is_owned() or self._owner in threads.idents()[1:]:  # type: ignore[attr-defined]
             raise RuntimeError(
-                f"{method} was called while the same trainer is training: a callback, or an iterable of blocks, must "
-                f"not do this"
+                f"{what} while the same trainer is training: a callback, or an iterable of blocks, must not do this"
             )
 
     def __enter__(self) -> None:
