@@ -114,7 +114,10 @@ def check_fit(
 def warn_of_pair(network: MLP, loss: Loss) -> None:
     """Warn if the output of the network can have values that the loss is not made for."""
     output = network.architecture.activations[-1]
-    if output.bounds is None or loss.fits(*output.bounds, output.whole_rows):
+    if output.bounds is None:
+        return
+    low, high = output.bounds
+    if loss.fits(low, high, output.whole_rows):
         return
     instead = ""
     if "from_logits" in {field.name for field in dataclasses.fields(loss)}:
