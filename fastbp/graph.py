@@ -18,7 +18,9 @@ functions such as `sigmoid`, `tanh`, `relu`, `softmax`, `absolute` and `softplus
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,11 @@ import numpy as np
 
 from .activations import relu, sigmoid, softmax, softplus, tanh
 from .base import checks
-from .formulas.nodes import Node, apply, constant, gate, variable
+from .base.docstrings import documented
+from .base.value_objects import Value, field
+from .formulas.gates import right_places
+from .formulas.nodes import Node, apply, constant, variable
+from .formulas.user_gates import gate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -46,20 +52,36 @@ def __dir__() -> list[str]:
 def _function(name: str, formula: str, example: str, *more: str) -> Callable[..., Node]:
     """Return the function that makes nodes of a gate.
 
-    Parameters
-    ----------
-    name : str
-        The name of the gate.
-    formula : str
-        What it computes, for the docstring.
-    example : str
-        A call with numbers and its value, for the docstring, such as "exp(x) at x = 0 is 1.0".
-    *more : str
-        The names of the arguments. Without any, the only one is x.
+    The formula says what the gate computes. The example is a call with x = 4, or x = 0 for the sine, and its value.
+    Without `more` names of arguments, the only one is x.
     """
     names = more or ("x",)
 
     def function(*operands: Node | ArrayLike) -> Node:
+        """Return a node that computes {formula}.
+
+        Parameters
+        ----------
+        {names} : Node or array
+            The inputs. At least one must be a node. An array or a number is a constant.
+
+        Returns
+        -------
+        Node
+            The node. Arrays of different shapes are broadcast as by NumPy.
+
+        Raises
+        ------
+        TypeError
+            If no input is a node, or if their number is wrong.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> x = fb.graph.variable("x", {start})
+        >>> fb.graph.{call}.forward()
+        {value}
+        """
         if len(operands) != len(names):
             raise TypeError(f"{name} must get {len(names)} inputs, got {len(operands)}")
         if not any(isinstance(each, Node) for each in operands):
@@ -68,31 +90,9 @@ def _function(name: str, formula: str, example: str, *more: str) -> Callable[...
 
     function.__name__ = function.__qualname__ = name
     call, _, value = example.partition(" = ")
-    function.__doc__ = f"""Return a node that computes {formula}.
-
-    Parameters
-    ----------
-    {", ".join(names)} : Node or array
-        The inputs. At least one must be a node. An array or a number is a constant.
-
-    Returns
-    -------
-    Node
-        The node. Arrays of different shapes are broadcast as by NumPy.
-
-    Raises
-    ------
-    TypeError
-        If no input is a node, or if their number is wrong.
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> x = fb.graph.variable("x", {"4.0" if name != "sin" else "0.0"})
-    >>> fb.graph.{call}.forward()
-    {value}
-    """
-    return function
+    start = "0.0" if name == "sin" else "4.0"
+    texts = {"formula": formula, "names": ", ".join(names), "call": call, "value": value, "start": start}
+    return documented(**texts)(function)
 
 
 exp = _function("exp", "e^x", "exp(x - 4) = 1.0")
@@ -112,19 +112,7 @@ mean = _function("mean", "the mean of all numbers of x", "mean(x) = 4.0")
 
 
 def scale(x: Node, by: float) -> Node:
-    """Return a node that computes by * x.
-
-    Parameters
-    ----------
-    x : Node
-        The input.
-    by : float
-        The factor, a finite number.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `by` is not a finite number.
+    """Return a node that computes by * x, for a finite number `by`.
 
     Examples
     --------
@@ -136,19 +124,7 @@ def scale(x: Node, by: float) -> Node:
 
 
 def shift(x: Node, by: float) -> Node:
-    """Return a node that computes x + by.
-
-    Parameters
-    ----------
-    x : Node
-        The input.
-    by : float
-        The summand, a finite number.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `by` is not a finite number.
+    """Return a node that computes x + by, for a finite number `by`.
 
     Examples
     --------
@@ -186,14 +162,11 @@ def sum(x: Node | Sequence[Node], axis: int | None = None) -> Node:
     """
     if isinstance(x, Node):
         return apply("sum", x, axis=None if axis is None else checks.integer(axis, "axis", -32))
-    nodes = list(x) if isinstance(x, list | tuple) else [x]
-    if not nodes:
-        raise ValueError("x must have at least one node, got none")
-    if axis is not None or not all(isinstance(node, Node) for node in nodes):
+    if axis is not None or not isinstance(x, list | tuple) or not all(isinstance(node, Node) for node in x):
         raise TypeError(f"x must be a node, or a list of nodes without an axis, got {x!r}")
-    total = nodes[0]
-    for node in nodes[1:]:
-        total = total + node
+    if not x:
+        raise ValueError("x must have at least one node, got none")
+    total: Node = functools.reduce(operator.add, x)
     return total
 
 
@@ -217,8 +190,8 @@ def hinge_margins(scores: Node, labels: ArrayLike, delta: float = 1.0) -> Node:
     Raises
     ------
     TypeError, ValueError
-        If the labels are not integers that are at least 0. In `forward`, if there is not one for each row, or if one is
-        not below the number of classes.
+        If a label is not an integer of at least 0. In `forward`, if the number of labels is not the number of rows, or
+        if a label is not below the number of classes.
 
     Examples
     --------
@@ -232,8 +205,12 @@ def hinge_margins(scores: Node, labels: ArrayLike, delta: float = 1.0) -> Node:
     >>> loss.backward()["W"].round(2).tolist()
     [[0.32, -0.8], [-0.96, 1.36], [0.64, -0.32]]
     """
-    classes = tuple(checks.integer(label, f"labels[{k}]", 0) for k, label in enumerate(np.asarray(labels).tolist()))
-    return apply("hinge_margins", scores, labels=classes, delta=checks.real(delta, "delta"))
+    return apply("hinge_margins", scores, labels=_classes(labels), delta=checks.real(delta, "delta"))
+
+
+def _classes(labels: ArrayLike) -> tuple[int, ...]:
+    """Return class labels, if they are integers that are at least 0."""
+    return tuple(checks.integer(label, f"labels[{k}]", 0) for k, label in enumerate(np.asarray(labels).tolist()))
 
 
 # --- blocks -----------------------------------------------------------------------------------------------------------
@@ -275,21 +252,7 @@ def chain(*blocks: Callable[[Any], Node]) -> Callable[[Any], Node]:
         if layer.W.name == "W":
             layer.W.name, layer.b.name = f"W{k}", f"b{k}"
 
-    def chained(x: Any) -> Node:
-        for block in blocks:
-            x = block(x)
-        return x
-
-    return chained
-
-
-def _logarithm(base: float | None) -> float:
-    """Return ln base for a base that is above 0 and not 1. The base None means e."""
-    if base is None:
-        return 1.0
-    if checks.real(base, "base", 0, open_low=True) == 1:
-        raise ValueError("base must not be 1")
-    return math.log(base)
+    return lambda x: functools.reduce(lambda value, block: block(value), blocks, x)
 
 
 class InnerProduct:
@@ -312,7 +275,7 @@ class InnerProduct:
     Raises
     ------
     TypeError, ValueError
-        If a number is not an integer that is at least 1.
+        If a number of units is not an integer that is at least 1.
     """
 
     def __init__(self, n_in: int, n_out: int, *, seed: int | None = None, name: str = ""):
@@ -324,46 +287,35 @@ class InnerProduct:
         return x @ self.W + self.b
 
 
-class Power:
-    """`Power` is the block (shift + scale x)^power.
+class Power(Value):
+    """`Power` is the block (shift + scale x)^power."""
 
-    Parameters
-    ----------
-    power, scale : float, default 1.0
-        The exponent and the factor.
-    shift : float, default 0.0
-        The summand.
-    """
-
-    def __init__(self, power: float = 1.0, scale: float = 1.0, shift: float = 0.0):
-        self.power, self.scale = checks.real(power, "power"), checks.real(scale, "scale")
-        self.shift = checks.real(shift, "shift")
+    power: float = field("The exponent.", checks.Real(), default=1.0)
+    scale: float = field("The factor.", checks.Real(), default=1.0)
+    shift: float = field("The summand.", checks.Real(), default=0.0)
 
     def __call__(self, x: Node) -> Node:
         return (self.shift + self.scale * x) ** self.power
 
 
-class Exp:
-    """`Exp` is the block base^(shift + scale x).
+def _base(value: float | None, name: str) -> float | None:
+    """Return the base of a power or of a logarithm. None means e."""
+    if value is not None and checks.real(value, name, 0, open_low=True) == 1:
+        raise ValueError(f"{name} must not be 1")
+    return value
 
-    Parameters
-    ----------
-    base : float or None, default None
-        The base, above 0 and not 1. None means e.
-    scale : float, default 1.0
-        The factor.
-    shift : float, default 0.0
-        The summand.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not a finite number, or if the base is outside its range.
-    """
+class Exp(Value):
+    """`Exp` is the block base^(shift + scale x)."""
 
-    def __init__(self, base: float | None = None, scale: float = 1.0, shift: float = 0.0):
-        self.logarithm, self.scale = _logarithm(base), checks.real(scale, "scale")
-        self.shift = checks.real(shift, "shift")
+    base: float | None = field("The base, above 0 and not 1. None means e.", _base, default=None)
+    scale: float = field("The factor.", checks.Real(), default=1.0)
+    shift: float = field("The summand.", checks.Real(), default=0.0)
+
+    @property
+    def logarithm(self) -> float:
+        """The natural logarithm of the base."""
+        return 1.0 if self.base is None else math.log(self.base)
 
     def __call__(self, x: Node) -> Node:
         return exp((self.shift + self.scale * x) * self.logarithm)
@@ -408,10 +360,12 @@ class _Dropped:
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.mask = (self.rng.random(x.shape) >= self.rate) / (1.0 - self.rate)
-        return x * self.mask
+        dropped: np.ndarray = x * self.mask
+        return dropped
 
     def backward(self, dz: np.ndarray) -> np.ndarray:
-        return dz * self.mask
+        gradient: np.ndarray = dz * self.mask
+        return gradient
 
 
 class EuclideanLoss:
@@ -421,40 +375,34 @@ class EuclideanLoss:
         return squared_norm(a - apply("like", y, a)) * 0.5 / _rows(a)
 
 
-class HingeLoss:
+class HingeLoss(Value):
     """`HingeLoss` is the mean over the rows of sum_i max(0, 1 - t_i s_i)^norm, with t_i = 1 for the right class, else
     -1.
-
-    Parameters
-    ----------
-    norm : {1, 2}, default 1
-        The exponent.
     """
 
-    def __init__(self, norm: int = 1):
-        self.norm = checks.integer(norm, "norm", 1, 3)
+    norm: int = field("The exponent.", checks.Integer(1, 3), default=1)
 
     def __call__(self, scores: Node, labels: ArrayLike) -> Node:
-        classes = [checks.integer(label, f"labels[{k}]", 0) for k, label in enumerate(np.asarray(labels).tolist())]
-        margins = gate(_Signed(np.array(classes)), scores)
-        return sum(maximum(1.0 - margins, 0.0) ** self.norm) / _rows(scores)
+        margins = gate(_Signed(_classes(labels)), scores)
+        return sum(maximum(1.0 - margins, 0.0) ** int(self.norm)) / _rows(scores)
 
 
 class _Signed:
     """`_Signed` is a gate that changes the sign of all scores but that of the right class."""
 
-    def __init__(self, labels: np.ndarray):
+    def __init__(self, labels: tuple[int, ...]):
         self.labels = labels
 
     def forward(self, scores: np.ndarray) -> np.ndarray:
-        if scores.ndim != 2 or len(scores) != len(self.labels) or self.labels.max(initial=0) >= scores.shape[1]:
-            raise ValueError(f"labels must be a class below the number of columns for each row, got {self.labels}")
+        rows = right_places(scores, self.labels)
         self.signs = np.full(scores.shape, -1.0)
-        self.signs[np.arange(len(self.labels)), self.labels] = 1.0
-        return scores * self.signs
+        self.signs[rows, self.labels] = 1.0
+        signed: np.ndarray = scores * self.signs
+        return signed
 
     def backward(self, dz: np.ndarray) -> np.ndarray:
-        return dz * self.signs
+        gradient: np.ndarray = dz * self.signs
+        return gradient
 
 
 class SigmoidCrossEntropyLoss:

@@ -164,7 +164,7 @@ def test_auc_of_ties():
 )
 def test_auc_without_a_class(y, a, missing):
     pytest.importorskip("sklearn", reason="auc needs scikit-learn")
-    with pytest.raises(ValueError, match=f"auc needs targets of a class and of others, .* {missing}"):
+    with pytest.raises(ValueError, match=f"auc needs samples of the class of each output .* {missing}"):
         fb.metrics.auc(y, a)
 
 
@@ -173,7 +173,7 @@ def test_auc_of_a_class_without_weight(kind, missing):
     """Its samples count like none: NaN, or an area of the other classes alone, would look like a result."""
     pytest.importorskip("sklearn", reason="auc needs scikit-learn")
     own, weights = trainer(kind, ["auc"]), np.where(BINARY == 1, 0.0, WEIGHTS)
-    with pytest.raises(ValueError, match=f"auc needs targets of a class and of others, .* {missing}"):
+    with pytest.raises(ValueError, match=f"auc needs samples of the class of each output .* {missing}"):
         own.evaluate(X, BINARY, sample_weight=weights)
 
 

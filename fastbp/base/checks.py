@@ -1,7 +1,9 @@
 """This module checks arguments. Each argument is checked once, before a kernel sees it: kernels check nothing.
 
-Each function returns the value in one form, or raises an error. The message names the argument, says what it must be,
-and shows what it was. The module `fastbp.data.arrays` checks arrays.
+Each function takes a value and the name of the argument. It returns the value in one form, or raises TypeError for a
+wrong type and ValueError for a value outside its range. The message names the argument, says what it must be, and shows
+what it was. The classes `Real`, `Integer`, `Pair` and `Choice` are checks of fields (`fastbp.base.value_objects`). They
+keep a number as it is. The module `fastbp.data.arrays` checks arrays.
 """
 
 from __future__ import annotations
@@ -10,39 +12,40 @@ import dataclasses
 import math
 import numbers
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
 Value = TypeVar("Value")
+Name = TypeVar("Name", bound=str)
 
 
 class Registry(dict[str, Value]):
     """`Registry` holds the objects of a family by their names.
 
-    Parameters
-    ----------
-    objects : mapping of str to object
-        The objects that have a name.
-    *others : class
-        Classes of objects that have no name, but may be given too.
-    aliases : mapping of str to str, keyword-only, default None
-        Other names that users know, with the names that they stand for.
-
     Attributes
     ----------
     kinds : tuple of classes
-        The classes of all objects that may be given.
+        The classes of all objects that may be given. Some have no object with a name.
     aliases : dict of str to str
-        The other names.
+        Other names that users know, with the names that they stand for.
     """
 
-    def __init__(self, objects: Mapping[str, Value], *others: type, aliases: Mapping[str, str] | None = None):
-        super().__init__(objects)
-        self.kinds = *(type(each) for each in objects.values()), *others
-        self.aliases = dict(aliases or {})
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds: tuple[type, ...] = ()
+        self.aliases: dict[str, str] = {}
+
+    def add(self, name: str, value: Value, aliases: Iterable[str] = ()) -> None:
+        """Add an object with its name and its other names. Raise ValueError if one of them is taken."""
+        for each in (name, *aliases):
+            if each in self or each in self.aliases:
+                raise ValueError(f"name must be new, got {each!r}")
+        self[name] = value
+        self.kinds += (type(value),)
+        self.aliases |= dict.fromkeys(aliases, name)
 
 
 class Checked(Generic[Value]):
@@ -61,32 +64,17 @@ class Checked(Generic[Value]):
         self._name = name
 
     def __get__(self, instance: object, owner: type | None = None) -> Value:
-        return instance.__dict__[self._name]
+        kept: Value = instance.__dict__[self._name]
+        return kept
 
     def __set__(self, instance: object, value: object) -> None:
         instance.__dict__[self._name] = self._check(value, self._name)
 
 
 def integer(value: object, name: str, least: int, below: float = 2**63) -> int:
-    """Return the value as an int, if it is an integer, at least `least`, and below `below`.
+    """Return the value as an int, if it is an integer, at least `least`, and below `below`. A bool is not an integer.
 
-    Parameters
-    ----------
-    value : object
-        The argument.
-    name : str
-        The name of the argument, for the message.
-    least : int
-        The smallest value that is possible.
-    below : int or inf, default 2**63
-        The value must be below this. The default is the first number that an int64 cannot hold.
-
-    Raises
-    ------
-    TypeError
-        If the value is not an integer. A bool is not an integer here.
-    ValueError
-        If the value is outside the range.
+    The default of `below` is the first number that an int64 cannot hold.
     """
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}")
@@ -99,27 +87,9 @@ def integer(value: object, name: str, least: int, below: float = 2**63) -> int:
 
 
 def real(value: object, name: str, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False) -> float:
-    """Return the value as a float, if it is a finite number from `low` to `high`.
+    """Return the value as a float, if it is a finite number, at least `low` and below `high`. A bool is not a number.
 
-    Parameters
-    ----------
-    value : object
-        The argument.
-    name : str
-        The name of the argument, for the message.
-    low : float, default -inf
-        The smallest value that is possible. With `open_low`, the value must be above `low`.
-    high : float, default inf
-        The value must be below this.
-    open_low : bool, keyword-only, default False
-        Whether `low` itself is not possible.
-
-    Raises
-    ------
-    TypeError
-        If the value is not a real number. A bool is not a number here.
-    ValueError
-        If the value is not finite, or outside the range.
+    With `open_low`, the value must be above `low`.
     """
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
@@ -128,18 +98,72 @@ def real(value: object, name: str, low: float = -math.inf, high: float = math.in
     except OverflowError:
         value = math.inf
     if not math.isfinite(value) or value < low or value >= high or (open_low and value == low):
-        rule = f"{'above' if open_low else 'at least'} {low:g}" if math.isfinite(low) else ""
-        rule += f"{' and ' if rule else ''}below {high:g}" if math.isfinite(high) else ""
+        rule = Real(low, high, open_low=open_low).rule
         raise ValueError(f"{name} must be a finite number{f' {rule}' if rule else ''}, got {value}")
     return value
 
 
-def choice(value: object, name: str, among: object) -> str:
-    """Return the value, if it is one of the names in `among`. Raise ValueError if not.
+class Real:
+    """`Real` is the check of a field that is a finite number in a range, see `real`."""
 
-    In a `Registry`, an alias becomes the name that it stands for. The message proposes the name that is most alike.
+    def __init__(self, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False):
+        self._low, self._high, self._open_low = low, high, open_low
+
+    @property
+    def rule(self) -> str:
+        """The range in words, or "" if every finite number is possible."""
+        above = f"{'above' if self._open_low else 'at least'} {self._low:g}" if math.isfinite(self._low) else ""
+        below = f"below {self._high:g}" if math.isfinite(self._high) else ""
+        return " and ".join(part for part in (above, below) if part)
+
+    def __call__(self, value: float, name: str) -> float:
+        real(value, name, self._low, self._high, open_low=self._open_low)
+        return value
+
+
+class Pair:
+    """`Pair` is the check of a field that is a pair of numbers, each with a check of its own."""
+
+    kind = "pair of float"
+
+    def __init__(self, *each: Real):
+        self._each = each
+
+    def __call__(self, value: object, name: str) -> tuple[float, float]:
+        numbers = zip(self._each, pair(value, name), strict=True)
+        first, second = (float(check(number, f"{name}[{i}]")) for i, (check, number) in enumerate(numbers))
+        return first, second
+
+
+class Integer:
+    """`Integer` is the check of a field that is an integer in a range, see `integer`."""
+
+    def __init__(self, least: int, below: float = 2**63):
+        self._range = least, below
+        self.rule = f"at least {least}" + f" and below {below}" * (below < 2**63)
+
+    def __call__(self, value: int, name: str) -> int:
+        integer(value, name, *self._range)
+        return value
+
+
+class Choice(Generic[Name]):
+    """`Choice` is the check of a field that is one of some names, see `choice`."""
+
+    def __init__(self, among: Collection[Name]):
+        self._among, self.kind = among, "{" + ", ".join(f'"{name}"' for name in among) + "}"
+
+    def __call__(self, value: Name, name: str) -> Name:
+        choice(value, name, self._among)
+        return value
+
+
+def choice(value: object, name: str, among: Collection[str]) -> str:
+    """Return the value, if it is one of the names in `among`. An alias in a `Registry` becomes the name it stands for.
+
+    The message proposes the name that is most alike.
     """
-    aliases = getattr(among, "aliases", {})
+    aliases: dict[str, str] = getattr(among, "aliases", {})
     if isinstance(value, str) and value in aliases:
         return aliases[value]
     if not isinstance(value, str) or value not in among:
@@ -161,44 +185,26 @@ def meant(name: object, among: Iterable[str]) -> str:
 
 def named(value: object, name: str, registry: Registry[Any]) -> Any:
     """Return the value, checked as `resolved` does, with the name of the registry in place of an alias."""
-    found = resolved(value, name, registry)
-    return found if not isinstance(value, str) else choice(value, name, registry)
+    resolved(value, name, registry)
+    return choice(value, name, registry) if isinstance(value, str) else value
 
 
 def resolved(value: object, name: str, registry: Registry[Any]) -> Any:
-    """Return the object of a registry that the value means.
-
-    Parameters
-    ----------
-    value : object
-        A name in the registry, or an object of one of its classes.
-    name : str
-        The name of the argument, for the message.
-    registry : Registry
-        The objects by their names, and the classes of others.
-
-    Raises
-    ------
-    ValueError
-        If there is no such name.
-    TypeError
-        If the value is neither a name nor such an object.
-    """
+    """Return the object of a registry that has this name, or the value itself, if the registry has its class."""
     if type(value) in registry.kinds:
         return value
-    if not isinstance(value, str):
-        objects = ", ".join(kind.__name__ for kind in registry.kinds if dataclasses.fields(kind))
-        own = next(
-            (f"; {kind.__module__}.Formula makes one" for kind in registry.kinds if kind.__name__ == "Formula"), ""
-        )
-        raise TypeError(
-            f"{name} must be a name or an object of {objects}, got {value!r}{own if callable(value) else ''}"
-        )
-    return registry[choice(value, name, registry)]
+    if isinstance(value, str):
+        return registry[choice(value, name, registry)]
+    kinds = [kind for kind in registry.kinds if dataclasses.fields(kind)]
+    own = [f"; {kind.__module__.rpartition('.')[0]}.Formula makes one" for kind in kinds if kind.__name__ == "Formula"]
+    raise TypeError(
+        f"{name} must be a name or an object of {', '.join(kind.__name__ for kind in kinds)}, got {value!r}"
+        f"{''.join(own) if callable(value) else ''}"
+    )
 
 
 def text(value: object, name: str) -> str:
-    """Return the value, if it is a string that is not empty. Raise an error if not."""
+    """Return the value, if it is a string that is not empty."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, got {value!r}")
     if not value:
@@ -211,29 +217,36 @@ def bound(value: object, name: str) -> float | None:
     return None if value is None else real(value, name, 0, open_low=True)
 
 
-def pair(value: object, name: str) -> tuple:
-    """Return a tuple or list of two values as a tuple. Raise TypeError for anything else."""
+def pair(value: object, name: str) -> tuple[Any, Any]:
+    """Return a tuple or list of two values as a tuple."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise TypeError(f"{name} must be a pair of numbers, got {value!r}")
     return tuple(value)
 
 
+def sequence(value: object, name: str, of: str = "") -> tuple[Any, ...]:
+    """Return a sequence as a tuple. The message contains `of`."""
+    if not isinstance(value, Sequence):
+        raise TypeError(f"{name} must be a sequence{of}, got {value!r}")
+    return tuple(value)
+
+
 def flag(value: object, name: str) -> bool:
-    """Return the value, if it is True or False. Raise TypeError if not: numbers such as 0 and 1 are not accepted."""
+    """Return the value, if it is True or False. Numbers such as 0 and 1 are not accepted."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return value
 
 
 def path(value: object, name: str) -> Path:
-    """Return a string or a path-like object as a path. Raise TypeError for anything else."""
+    """Return a string or a path-like object as a path."""
     if not isinstance(value, str | os.PathLike):
         raise TypeError(f"{name} must be a path, got {value!r}")
     return Path(value)
 
 
 def column(value: object, name: str) -> str:
-    """Return the value, if it is a string, as each name of a column of the history is. Raise TypeError if not.
+    """Return the name of a column of the history.
 
     For the scores that everybody has, "val_" stands for "validation_", and "acc" for "accuracy". Other names that begin
     with "val_" are those of users.
@@ -249,27 +262,15 @@ def column(value: object, name: str) -> str:
 
 Mode = Literal["auto", "min", "max"]
 
-MODES = ("auto", "min", "max")
-"""What says whether a larger or a smaller score is better, see `direction`."""
+MODES: tuple[Mode, ...] = ("auto", "min", "max")
+"""The names that say whether a larger or a smaller score is better, see `direction`."""
 
 
 def direction(monitor: object, mode: object) -> int:
     """Return 1 if a larger score is better, and -1 if a smaller score is better.
 
-    Parameters
-    ----------
-    monitor : object
-        The name of the score.
-    mode : object
-        "max" gives 1 and "min" gives -1. "auto" gives -1 if the name ends in "loss", "error", "mae" or "objective", and
-        else 1.
-
-    Raises
-    ------
-    TypeError
-        If `monitor` is not a string.
-    ValueError
-        If `mode` is not one of these three.
+    The mode "max" gives 1 and "min" gives -1. "auto" gives -1 for a score whose name `monitor` ends in "loss", "error",
+    "mae" or "objective", and else 1.
     """
     monitor = column(monitor, "monitor")
     if choice(mode, "mode", MODES) == "auto":
@@ -282,12 +283,12 @@ def threads(value: object) -> int | None:
     return None if value is None else integer(value, "n_threads", 1)
 
 
-def dtype(value: object) -> np.dtype:
-    """Return the dtype float32 or float64. Raise ValueError for any other dtype."""
+def dtype(value: Any) -> np.dtype[Any]:
+    """Return the dtype float32 or float64."""
     try:
-        wanted = np.dtype(value)
+        wanted: np.dtype[Any] = np.dtype(value)
     except TypeError:
-        wanted = None
+        wanted = np.dtype(bool)
     if value is None or wanted not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64, got {value!r}")
     return wanted

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
+
+Numbers = TypeVar("Numbers", float, np.ndarray)
 
 STEP = 5e-4
 """The step h. It balances two errors: the formula has an error of the order h^4 = 6e-14, and rounding in float64 adds
 an error of about 1e-16 / h = 2e-13."""
 
 
-def central(f: Callable[[float], float], h: float = STEP) -> float:
+def central(f: Callable[[float], Numbers], h: float = STEP) -> Numbers:
     """Return the derivative at 0 of a function of one number, or of many at once if f returns an array.
 
     It is the central difference (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / (12 h).
     """
-    return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
+    slope: Numbers = (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
+    return slope
 
 
 def of_array(cost: Callable[[], float], array: np.ndarray, most: int | None = None, seed: int = 0) -> np.ndarray:
-    """Return the derivative of a cost with respect to each number of an array, which the cost reads.
+    """Return the derivative of a cost with respect to each number of a float64 array, which the cost reads.
 
-    Parameters
-    ----------
-    cost : function
-        A function without arguments. It reads the array, whose numbers change during the call.
-    array : float64 array
-        The array. In the end, its numbers are what they were.
-    most : int or None, default None
-        The number of derivatives to compute, for numbers chosen at random. With None, all are computed.
-    seed : int, default 0
-        The seed of the choice.
-
-    Returns
-    -------
-    array of the same shape
-        The derivatives. Those that were not computed are NaN.
+    The numbers of the array change during the call. With `most`, only so many derivatives are computed, for numbers
+    chosen at random. The others are NaN.
     """
     out, flat = np.full(array.size, np.nan), array.flat
     places = np.arange(array.size)
@@ -45,7 +36,7 @@ def of_array(cost: Callable[[], float], array: np.ndarray, most: int | None = No
     for i in places:
         value = flat[i]
 
-        def moved(by: float, i: int = i, value: float = value) -> float:
+        def moved(by: float, i: Any = i, value: float = value) -> float:
             flat[i] = value + by
             return cost()
 

@@ -1,4 +1,4 @@
-"""This module has the table of gates: what each gate computes, and how it hands a gradient on to its inputs (001).
+"""This module has the table of gates: what each gate computes, and which gradients it passes to its inputs (001).
 
 The function `forward` takes the inputs x, y, ... and returns the output z. The function `backward` takes dz = dC/dz,
 the output z and the inputs, and returns dC/dx, dC/dy, ...: each is dz times the derivative of z with respect to the
@@ -17,38 +17,32 @@ import numpy as np
 from ..kernels.simd.functions import cos, exp, expm1, ln, normal_cdf, power, sin
 from ..kernels.simd.vector import absolute, maximum, minimum, sqrt, where
 
+Operand = Any
+"""The type of what a formula computes with. Vectors, arrays, numbers and nodes share operators, but not a class."""
+
 
 class Gate(NamedTuple):
-    """`Gate` is a kind of gate.
+    """`Gate` is a kind of gate."""
 
-    Attributes
-    ----------
-    forward : function
-        `forward(*inputs, **options)` returns the output.
-    backward : function
-        `backward(dz, z, *inputs, **options)` returns a tuple with the gradient for each input.
-    text : str
-        The gate as a formula: the places {0}, {1}, ... stand for the inputs, and {name} for an option.
-    elementwise : bool
-        Whether each number of the output depends only on the numbers at the same place of the inputs.
-    steep : bool
-        Whether a derivative can be infinite.
-    """
-
-    forward: Callable
-    backward: Callable
+    forward: Callable[..., Any]
+    """`forward(*inputs, **options)` returns the output."""
+    backward: Callable[..., tuple[Any, ...]]
+    """`backward(dz, z, *inputs, **options)` returns a tuple with the gradient for each input."""
     text: str
+    """The gate as a formula: the places {0}, {1}, ... stand for the inputs, and {name} for an option."""
     elementwise: bool = True
+    """Whether each number of the output depends only on the numbers at the same place of the inputs."""
     steep: bool = False
+    """Whether a derivative can be infinite."""
 
 
 CHOOSING = ("where", "maximum", "minimum")
-"""The gates that hand a gradient of 0 on to the inputs that they have not chosen."""
+"""The gates that pass a gradient of 0 to the inputs that they have not chosen."""
 
 
 def backward(
     name: str, dz: Any, z: Any, inputs: Sequence[Any], options: Mapping[str, Any], *, guarded: bool = True
-) -> tuple:
+) -> tuple[Any, ...]:
     """Return the gradients for the inputs of a gate.
 
     If `guarded`, they are 0 where dz is 0, even if a derivative is infinite: on the side that `where` has not chosen.
@@ -67,7 +61,7 @@ def _zero_like(x: Any, y: Any) -> Any:
     return where(x <= 0.0, where(x >= 0.0, 0.0, y), y)
 
 
-def _activated(dz: Any, z: Any, x: Any, sigma: Any) -> tuple:
+def _activated(dz: Any, z: Any, x: Any, sigma: Any) -> tuple[Any, ...]:
     """Return the gradient through an activation function. A derivative of 0 stays 0 even if dz is infinite."""
     if not sigma.trainable:
         return (None,)
@@ -75,7 +69,7 @@ def _activated(dz: Any, z: Any, x: Any, sigma: Any) -> tuple:
     return (_zero_like(slope, dz * slope) if sigma.zeros else dz * slope,)
 
 
-def _power_back(dz: Any, z: Any, x: Any, y: Any) -> tuple:
+def _power_back(dz: Any, z: Any, x: Any, y: Any) -> tuple[Any, ...]:
     """Return the gradients for the inputs of x^y. That for y is 0 at x = 0."""
     base = where(x > 0.0, x, where(x < 0.0, x, 1.0))
     return dz * y * power(x, y - 1.0), dz * z * ln(base)
@@ -92,7 +86,8 @@ def _product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return x @ y."""
     if max(x.ndim, y.ndim) > 2:
         raise ValueError("the inputs must have one or two axes")
-    return x @ y
+    product: np.ndarray = x @ y
+    return product
 
 
 def _both(x: np.ndarray, y: np.ndarray, dz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +97,7 @@ def _both(x: np.ndarray, y: np.ndarray, dz: np.ndarray) -> tuple[np.ndarray, np.
     return (D @ Y.swapaxes(-1, -2)).reshape(x.shape), (X.swapaxes(-1, -2) @ D).reshape(y.shape)
 
 
-def _total(x: np.ndarray, axis: int | None) -> np.ndarray:
+def _total(x: np.ndarray, axis: int | None) -> Any:
     return np.sum(x, axis=axis)
 
 
@@ -110,26 +105,35 @@ def _spread(dz: np.ndarray, z: np.ndarray, x: np.ndarray, axis: int | None) -> t
     return (np.broadcast_to(dz if axis is None else np.expand_dims(dz, axis), x.shape),)
 
 
-def _margins(scores: np.ndarray, labels: tuple[int, ...], delta: float) -> np.ndarray:
-    """Return max(0, s_i - s_k + delta) for each row of scores, and 0 for the right class k."""
-    rows = np.arange(len(labels))
+def right_places(scores: np.ndarray, labels: tuple[int, ...]) -> np.ndarray:
+    """Return the numbers of the rows of scores, if there is a right class for each of them."""
     if scores.ndim != 2 or len(scores) != len(labels) or max(labels, default=0) >= scores.shape[1]:
         raise ValueError(f"labels must be a class below the number of columns for each row, got {labels}")
-    margins = np.maximum(scores - scores[rows, labels][:, None] + delta, 0.0)
+    return np.arange(len(labels))
+
+
+def _margins(scores: np.ndarray, labels: tuple[int, ...], delta: float) -> np.ndarray:
+    """Return max(0, s_i - s_k + delta) for each row of scores, and 0 for the right class k."""
+    rows = right_places(scores, labels)
+    margins: np.ndarray = np.maximum(scores - scores[rows, labels][:, None] + delta, 0.0)
     margins[rows, labels] = 0.0
     return margins
 
 
-def _margins_back(dz: np.ndarray, z: np.ndarray, scores: np.ndarray, labels: tuple[int, ...], delta: float) -> tuple:
+def _margins_back(
+    dz: np.ndarray, z: np.ndarray, scores: np.ndarray, labels: tuple[int, ...], delta: float
+) -> tuple[np.ndarray]:
     g = np.where(z > 0.0, dz, 0.0)
     g[np.arange(len(labels)), labels] = -g.sum(axis=1)
     return (g,)
 
 
-def _softmax(x: np.ndarray) -> np.ndarray:
+def softmax(x: np.ndarray) -> np.ndarray:
+    """Return e^x_i / sum_k e^x_k for each row of an array."""
     with np.errstate(all="ignore"):
         e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+        shares: np.ndarray = e / e.sum(axis=-1, keepdims=True)
+    return shares
 
 
 GATES: dict[str, Gate] = {
@@ -176,7 +180,7 @@ GATES: dict[str, Gate] = {
     "rows": Gate(lambda x: np.float64(len(x) if x.ndim else 1), lambda dz, z, x: (None,), "rows({0})", False),
     "squared_norm": Gate(lambda x: np.sum(x * x), lambda dz, z, x: (2.0 * dz * x,), "squared_norm({0})", False),
     "softmax": Gate(
-        _softmax, lambda dz, z, x: (z * (dz - (dz * z).sum(axis=-1, keepdims=True)),), "softmax({0})", False
+        softmax, lambda dz, z, x: (z * (dz - (dz * z).sum(axis=-1, keepdims=True)),), "softmax({0})", False
     ),
     "hinge_margins": Gate(_margins, _margins_back, "hinge_margins({0})", False),
 }

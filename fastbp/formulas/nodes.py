@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import numbers
-import weakref
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..base import checks
+from ..base import checks, extras
 from . import differences, tables
 from .gates import GATES, backward
 from .tables import CONSTANT, VARIABLE
 
 if TYPE_CHECKING:
+    import pandas  # type: ignore[import-untyped, unused-ignore]
     from numpy.typing import ArrayLike
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CONDITIONS = ("less", "less_equal")
 """The gates whose output is true or false."""
@@ -29,15 +26,14 @@ FUNCTIONS = (
 )  # fmt: skip
 """The functions of `fastbp.graph` that have the name of a function of NumPy."""
 
-OF_NUMPY = {
-    "add": lambda x, y: x + y, "subtract": lambda x, y: x - y, "multiply": lambda x, y: x * y,
-    "divide": lambda x, y: x / y, "power": lambda x, y: x**y, "matmul": lambda x, y: x @ y, "negative": lambda x: -x,
-    "less": lambda x, y: x < y, "less_equal": lambda x, y: x <= y, "greater": lambda x, y: x > y,
-    "greater_equal": lambda x, y: x >= y,
+OF_NUMPY: dict[str, Callable[..., Node]] = {
+    "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv,
+    "power": operator.pow, "matmul": operator.matmul, "negative": operator.neg, "less": operator.lt,
+    "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge,
 }  # fmt: skip
 """The operators that NumPy calls by these names if one of its arrays or numbers stands beside a node."""
 
-EXPANDED = {
+EXPANDED: dict[str, Callable[..., Node]] = {
     "filled": lambda x, value: constant(value),
     "ln": lambda x: apply("log", x),
     "fma": lambda x, y, z: x * y + z,
@@ -47,12 +43,38 @@ EXPANDED = {
 """The functions of vectors that have no gate of their own."""
 
 
+def _operator(
+    name: str, of_number: Callable[[Node, float], Node] | None = None, swapped: bool = False
+) -> Callable[[Node, Any], Node]:
+    """Return the method of an operator, which makes a node of a gate.
+
+    The function `of_number` makes the node if the other operand is a number. Without it, the number becomes a constant.
+    With `swapped`, the node with the method is the second input of the gate.
+    """
+
+    def method(self: Node, other: Any) -> Node:
+        if of_number is not None and is_number(other):
+            return of_number(self, float(other))
+        return apply(name, other, self) if swapped else apply(name, self, other)
+
+    return method
+
+
+def _refusing(message: str) -> Callable[..., NoReturn]:
+    """Return a method that raises TypeError with a message."""
+
+    def method(self: Node, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError(message)
+
+    return method
+
+
 class Node:
     """`Node` is a variable or a gate of a graph. Operators and the functions of `fastbp.graph` make new nodes.
 
     `forward` computes the values of a node and of all nodes that it depends on. `backward` computes the gradients: each
-    gate multiplies the gradient of its output by its own derivatives, and hands the products on to its inputs. Where a
-    node is the input of several gates, the gradients from there add up.
+    gate multiplies the gradient of its output by its own derivatives, and passes the products to its inputs. If a node
+    is the input of several gates, the gradients that it gets are added.
 
     Attributes
     ----------
@@ -91,8 +113,10 @@ class Node:
     g2    multiply   g1, z     -12         1
     """
 
-    def __init__(self, operation: str, inputs: Iterable[Node] = (), options: Mapping[str, Any] = (), name: str = ""):
-        self.operation, self.inputs, self.options, self.name = operation, tuple(inputs), dict(options), name
+    def __init__(
+        self, operation: str, inputs: Iterable[Node] = (), options: Mapping[str, Any] | None = None, name: str = ""
+    ):
+        self.operation, self.inputs, self.options, self.name = operation, tuple(inputs), dict(options or {}), name
         self._value: Any = None
         self._pass: object = None
         self.gradient: Any = None
@@ -121,39 +145,22 @@ class Node:
 
     # --- operators ----------------------------------------------------------------------------------------------------
 
-    def __add__(self, other: Any) -> Node:
-        return apply("shift", self, by=float(other)) if is_number(other) else apply("add", self, other)
-
-    __radd__ = __add__
-
-    def __sub__(self, other: Any) -> Node:
-        return apply("shift", self, by=-float(other)) if is_number(other) else apply("subtract", self, other)
-
-    def __rsub__(self, other: Any) -> Node:
-        return apply("negative", self) + other if is_number(other) else apply("subtract", other, self)
-
-    def __mul__(self, other: Any) -> Node:
-        return apply("scale", self, by=float(other)) if is_number(other) else apply("multiply", self, other)
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, other: Any) -> Node:
-        return apply("divide", self, other)
-
-    def __rtruediv__(self, other: Any) -> Node:
-        return apply("reciprocal", self) if is_number(other) and other == 1 else apply("divide", other, self)
-
-    def __pow__(self, other: Any) -> Node:
-        return apply("raise", self, to=float(other)) if is_number(other) else apply("power", self, other)
-
-    def __rpow__(self, other: Any) -> Node:
-        return apply("power", other, self)
-
-    def __matmul__(self, other: Any) -> Node:
-        return apply("matmul", self, other)
-
-    def __rmatmul__(self, other: Any) -> Node:
-        return apply("matmul", other, self)
+    __add__ = __radd__ = _operator("add", lambda x, number: apply("shift", x, by=number))
+    __sub__ = _operator("subtract", lambda x, number: apply("shift", x, by=-number))
+    __rsub__ = _operator("subtract", lambda x, number: apply("negative", x) + number, swapped=True)
+    __mul__ = __rmul__ = _operator("multiply", lambda x, number: apply("scale", x, by=number))
+    __truediv__ = _operator("divide")
+    __rtruediv__ = _operator(
+        "divide", lambda x, one: apply("reciprocal", x) if one == 1 else apply("divide", one, x), swapped=True
+    )
+    __pow__ = _operator("power", lambda x, number: apply("raise", x, to=number))
+    __rpow__ = _operator("power", swapped=True)
+    __matmul__ = _operator("matmul")
+    __rmatmul__ = _operator("matmul", swapped=True)
+    __lt__ = _operator("less")
+    __le__ = _operator("less_equal")
+    __gt__ = _operator("less", swapped=True)
+    __ge__ = _operator("less_equal", swapped=True)
 
     def __neg__(self) -> Node:
         return apply("negative", self)
@@ -164,18 +171,6 @@ class Node:
     def __abs__(self) -> Node:
         return apply("absolute", self)
 
-    def __lt__(self, other: Any) -> Node:
-        return apply("less", self, other)
-
-    def __le__(self, other: Any) -> Node:
-        return apply("less_equal", self, other)
-
-    def __gt__(self, other: Any) -> Node:
-        return apply("less", other, self)
-
-    def __ge__(self, other: Any) -> Node:
-        return apply("less_equal", other, self)
-
     @property
     def T(self) -> Node:  # noqa: N802
         """The transpose."""
@@ -183,37 +178,23 @@ class Node:
 
     # --- what a node cannot do ----------------------------------------------------------------------------------------
 
-    def __eq__(self, other: object) -> NoReturn:
-        raise TypeError("a node has no == and no !=, which say nothing about its value: compare with <, <=, > or >=")
-
+    __eq__ = _refusing("nodes cannot be compared with == and !=: compare their values with <, <=, > or >=")
     __hash__ = object.__hash__
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError(
-            "a node is neither true nor false, because its value is not known yet: instead of if, and, or, min and "
-            "max, write where(condition, x, y), minimum(x, y) or maximum(x, y) of fastbp.graph"
-        )
-
-    def __and__(self, other: Any) -> NoReturn:
-        raise TypeError(
-            "conditions cannot be combined: write one where inside another, such as where(a, where(b, x, y), y)"
-        )
-
-    __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __and__
-
-    def __invert__(self) -> NoReturn:
-        raise TypeError("a condition has no ~: exchange the second and the third input of where")
-
-    def __float__(self) -> NoReturn:
-        raise TypeError("a node is no number yet: instead of functions of math, write those of fastbp.graph")
-
-    __int__ = __index__ = __complex__ = __float__
+    __bool__ = _refusing(
+        "a node is neither true nor false, because its value is not known yet: instead of if, and, or, min and max, "
+        "write where(condition, x, y), minimum(x, y) or maximum(x, y) of fastbp.graph"
+    )
+    __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = _refusing(
+        "conditions cannot be combined: write one where inside another, such as where(a, where(b, x, y), y)"
+    )
+    __invert__ = _refusing("~ cannot negate a condition: exchange the second and the third input of where")
+    __float__ = __int__ = __index__ = __complex__ = _refusing(
+        "a node is not a number yet: instead of functions of math, write those of fastbp.graph"
+    )
+    __array__ = _refusing("a node is not an array yet: instead of functions of NumPy, write those of fastbp.graph")
     __iter__ = None
 
-    def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError("a node is no array yet: instead of functions of NumPy, write those of fastbp.graph")
-
-    def __array_function__(self, function: Callable, *_: Any) -> NoReturn:
+    def __array_function__(self, function: Callable[..., Any], *_: Any) -> NoReturn:
         self._refuse(function.__name__)
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *operands: Any, **_: Any) -> Node:
@@ -308,7 +289,7 @@ class Node:
                 raise ValueError(f"forward got a value for {name!r}; the variables are {', '.join(variables)}")
         read = {name: numeric(value, name) for name, value in given.items()}
         if missing := [name for name, node in variables.items() if name not in read and node.value is None]:
-            raise ValueError(f"forward needs a value for each variable, and has none for {', '.join(missing)}")
+            raise ValueError(f"forward needs a value for each variable, and got no value for {', '.join(missing)}")
         for name, value in read.items():
             variables[name]._value = value
         this_pass = object()  # `backward` needs all values from one pass
@@ -379,7 +360,7 @@ class Node:
                         each.gradient = each.gradient + part.astype(each.gradient.dtype)
         return {name: tables.plain(node.gradient) for name, node in self.variables.items()}
 
-    def _hand_on(self) -> tuple:
+    def _hand_on(self) -> tuple[Any, ...]:
         """Return the gradients for the inputs of the gate, each in the shape of the input."""
         if not self.inputs:
             return ()
@@ -390,7 +371,7 @@ class Node:
                 None if part is None else _summed(part, np.shape(x)) for part, x in zip(parts, values, strict=True)
             )
         found = self.options["gate"].backward(_locked(self.gradient))
-        parts = found if isinstance(found, tuple | list) else (found,)
+        parts = tuple(found) if isinstance(found, tuple | list) else (found,)
         shapes = [np.shape(part) for part in parts]
         if shapes != [np.shape(x) for x in values]:
             wanted = ", ".join(str(np.shape(x)) for x in values)
@@ -441,7 +422,7 @@ class Node:
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pandas.DataFrame:
         """Return the table of nodes as a pandas data frame. Its columns are operation, inputs, value and gradient.
 
         Raises
@@ -449,9 +430,8 @@ class Node:
         ImportError
             If pandas is not installed.
         """
-        import pandas as pd
-
-        return pd.DataFrame(tables.rows(self.nodes), columns=tables.HEAD).set_index("name")
+        frames = extras.package("pandas", "to_frame")
+        return frames.DataFrame(tables.rows(self.nodes), columns=tables.HEAD).set_index("name")
 
     def __str__(self) -> str:
         return tables.table(self.nodes)
@@ -489,12 +469,12 @@ def _locked(array: np.ndarray) -> np.ndarray:
 
 def _summed(gradient: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Sum a gradient over the axes along which an input of this shape was repeated."""
-    gradient = np.asarray(gradient)
-    if gradient.shape == shape:
-        return gradient
-    gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
-    repeated = tuple(k for k, n in enumerate(shape) if n == 1 and gradient.shape[k] != 1)
-    return np.broadcast_to(gradient.sum(axis=repeated, keepdims=True), shape)
+    whole: np.ndarray = np.asarray(gradient)
+    if whole.shape == shape:
+        return whole
+    total = whole.sum(axis=tuple(range(whole.ndim - len(shape))))
+    repeated = tuple(k for k, n in enumerate(shape) if n == 1 and total.shape[k] != 1)
+    return np.broadcast_to(total.sum(axis=repeated, keepdims=True), shape)
 
 
 def variable(name: str, value: ArrayLike | None = None) -> Node:
@@ -571,61 +551,3 @@ def apply(name: str, *operands: Any, **options: Any) -> Node:
                 "input of where(condition, x, y), and nothing else"
             )
     return Node(name, nodes, options)
-
-
-_used: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""The gates of users that are in a graph, by their ids."""
-
-
-def gate(own: Any, *inputs: Any) -> Node:
-    """Make a node of a gate of your own.
-
-    Parameters
-    ----------
-    own : object
-        An object with the methods ``forward(self, *inputs)``, which takes the values of the inputs and returns the
-        output, and ``backward(self, dz)``, which takes dC/dz and returns dC/dx for each input, as a tuple if there are
-        several (001). `forward` may keep in `self` what `backward` needs, so each object can only be used once.
-    *inputs : Node or array
-        The inputs. An array is a constant.
-
-    Returns
-    -------
-    Node
-        The node of the output.
-
-    Raises
-    ------
-    TypeError
-        If a method is missing, or if there is no input.
-    ValueError
-        If the object is the gate of another node.
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> class Multiply:
-    ...     def forward(self, x, y):
-    ...         self.x, self.y = x, y
-    ...         return x * y
-    ...
-    ...     def backward(self, dz):
-    ...         return dz * self.y, dz * self.x
-    >>> x, y = fb.graph.variable("x"), fb.graph.variable("y")
-    >>> f = fb.graph.gate(Multiply(), x, y)
-    >>> f.forward(x=3, y=-4), f.backward()
-    (-12.0, {'x': -4.0, 'y': 3.0})
-    """
-    for method in ("forward", "backward"):
-        if not callable(getattr(own, method, None)) or isinstance(own, type):
-            raise TypeError(f"a gate must be an object with the methods forward and backward, got {own!r}")
-    if not inputs:
-        raise TypeError("a gate must have at least one input, got none")
-    if _used.get(id(own)) is own:
-        raise ValueError(
-            "a gate must be an object that is in no graph yet, because it keeps its inputs: make a new one"
-        )
-    with contextlib.suppress(TypeError):  # an object that no weak reference can point to
-        _used[id(own)] = own
-    nodes = [each if isinstance(each, Node) else constant(each) for each in inputs]
-    return Node(type(own).__name__, nodes, {"gate": own})

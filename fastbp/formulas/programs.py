@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..base import checks
+from ..base.value_objects import Value, field
 from ..kernels.simd.vector import filled
 from . import nodes
 from .gates import CHOOSING, GATES, backward
@@ -20,54 +20,35 @@ MOST_LINES = 10_000
 """The largest number of lines of a program."""
 
 
-@dataclass(frozen=True)
-class Line:
-    """`Line` is one line of a program: an input, a constant, or a gate.
+class Line(Value):
+    """`Line` is one line of a program: an input, a constant, or a gate."""
 
-    Parameters
-    ----------
-    gate : str
-        "variable", "constant", or the name of a gate.
-    inputs : tuple of int
-        The numbers of the lines whose results are the inputs of the gate.
-    options : tuple of pairs (name, value)
-        The options of the gate, or the value of the constant.
-    """
+    gate: str = field('"variable", "constant", or the name of a gate.')
+    inputs: tuple[int, ...] = field("The numbers of the lines whose results are the inputs of the gate.", default=())
+    options: tuple[tuple[str, Any], ...] = field(
+        "The options of the gate, or the value of the constant, as pairs of a name and a value.", default=()
+    )
 
-    gate: str
-    inputs: tuple[int, ...] = ()
-    options: tuple[tuple[str, Any], ...] = ()
-
-    def __post_init__(self):
-        object.__setattr__(self, "inputs", tuple(self.inputs))
+    def __post_init__(self) -> None:
         pairs = ((name, value + 0.0 if is_number(value) else value) for name, value in self.options)  # never -0.0
+        object.__setattr__(self, "inputs", tuple(self.inputs))
         object.__setattr__(self, "options", tuple(pairs))
 
 
-@dataclass(frozen=True)
-class Program:
-    """`Program` is a formula of numbers as a list of lines.
-
-    Parameters
-    ----------
-    count : int
-        The number of inputs. The first lines are these inputs.
-    lines : tuple of Line
-        The lines, each one after its inputs.
-    outputs : tuple of int
-        The numbers of the lines whose results are the results of the formula.
+class Program(Value):
+    """`Program` is a formula of numbers as a list of lines. It can come from a file, so everything is checked.
 
     Raises
     ------
     ValueError, TypeError
-        If the lines do not fit together. A program can come from a file, so everything is checked.
+        If the lines do not fit together.
     """
 
-    count: int
-    lines: tuple[Line, ...]
-    outputs: tuple[int, ...]
+    count: int = field("The number of inputs. The first lines are these inputs.")
+    lines: tuple[Line, ...] = field("The lines, each one after its inputs.")
+    outputs: tuple[int, ...] = field("The numbers of the lines whose results are the results of the formula.")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "lines", tuple(self.lines))
         object.__setattr__(self, "outputs", tuple(self.outputs))
         count = checks.integer(self.count, "count", 1, MOST_LINES)
@@ -106,10 +87,7 @@ class Program:
     def of(cls, variables: Sequence[Node], outputs: Sequence[Node]) -> Program:
         """Return the program that computes some nodes of a graph from its variables.
 
-        Raises
-        ------
-        ValueError
-            If the graph has a gate that works on whole arrays, or one of the user's own, or another variable.
+        The graph must have no other variable, no gate of the user, and no gate that works on whole arrays.
         """
         lines = [Line(VARIABLE) for _ in variables]
         places = {id(node): k for k, node in enumerate(variables)}
@@ -130,25 +108,10 @@ class Program:
         *,
         several: bool = False,
     ) -> list[Node]:
-        """Return the nodes that a function of the user returns for nodes.
+        """Return the nodes that a function of the user returns for nodes. With `several`, it returns a sequence.
 
-        Parameters
-        ----------
-        formula : function
-            The function.
-        arguments : sequence of Node, or of sequences of Node
-            Its first arguments.
-        named : mapping of str to Node
-            Its other arguments.
-        name : str
-            The name of the argument that holds the function, for messages.
-        several : bool, keyword-only, default False
-            Whether it must return a sequence of results.
-
-        Raises
-        ------
-        TypeError
-            If the function cannot be turned into a graph. The message says what to write instead.
+        The name is that of the argument that holds the function, for messages. If the function cannot be turned into a
+        graph, TypeError says what to write instead.
         """
         if not callable(formula):
             raise TypeError(f"{name} must be a function such as lambda z: z * z, got {formula!r}")
@@ -191,7 +154,7 @@ class Program:
 
     def text(self, *names: str) -> str:
         """Return the formula of the first output as text, for inputs with these names."""
-        return self.compute(*(Node(VARIABLE, name=name) for name in names))[0].expression()
+        return str(self.compute(*(Node(VARIABLE, name=name) for name in names))[0].expression())
 
 
 def _signature(gate: str) -> tuple[int, list[str]]:
@@ -226,10 +189,7 @@ def _line(node: Node, places: dict[int, int]) -> Line:
 def derivatives(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
     """Return the derivative of a node with respect to some nodes, as nodes: backpropagation on the graph (001, 003).
 
-    Returns
-    -------
-    list of Node or None
-        The derivatives. None means that no gradient reaches the node.
+    A derivative of None means that no gradient reaches the node.
     """
     gradients: dict[int, Any] = {id(output): 1.0}
     order, below = output.nodes, set()

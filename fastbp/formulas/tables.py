@@ -48,7 +48,7 @@ def table(nodes: Sequence[Any]) -> str:
 def label(node: Any) -> str:
     """Return the name of the operation of a node, with its numbers."""
     if "sigma" in node.options:
-        return node.options["sigma"].name
+        return str(node.options["sigma"].name)
     return " ".join(
         [node.operation, *(short(value) for value in node.options.values() if isinstance(value, int | float))]
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from typing import dataclass_transform
 
 import numpy as np
 
 from ..base import checks
-from ..base.value_objects import Value
+from ..base.value_objects import WithFields, field
 
 
-class Average(Value, ABC):
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+class Average(WithFields, ABC):
     """`Average` is the base class of all averages of the parameters.
 
     `Trainer` keeps the average in a vector beside theta, the vector of all weights and biases. The average starts as a
@@ -38,29 +39,11 @@ class Average(Value, ABC):
         """
 
 
-@dataclass(frozen=True, repr=False, eq=False)
 class EMA(Average):
     """`EMA` is an exponential moving average of the parameters: recent steps count more than old ones.
 
     After each step, average <- decay * average + (1 - decay) * theta. The average starts with the parameters that the
-    network has when training begins.
-
-    Parameters
-    ----------
-    decay : float, default 0.999
-        The share of the average that each step keeps. It must be at least 0 and below 1. The average covers about the
-        last 1 / (1 - decay) steps.
-
-    Raises
-    ------
-    ValueError
-        If `decay` is outside its range.
-    TypeError
-        If `decay` is not a number.
-
-    Notes
-    -----
-    Source: Polyak and Juditsky (1992).
+    network has when training begins. Source: Polyak and Juditsky (1992).
 
     Examples
     --------
@@ -82,10 +65,11 @@ class EMA(Average):
     0.002
     """
 
-    decay: float = 0.999
-
-    def __post_init__(self):
-        checks.real(self.decay, "decay", 0, 1)
+    decay: float = field(
+        "The share of the average that each step keeps. The average covers about the last 1 / (1 - decay) steps.",
+        checks.Real(0, 1),
+        default=0.999,
+    )
 
     @property
     def rate(self) -> float:
@@ -94,28 +78,11 @@ class EMA(Average):
 
     def move(self, average: np.ndarray, theta: np.ndarray, epoch: int) -> None:
         """Do nothing, because this average has moved at each step of the epoch."""
-        pass
 
 
-@dataclass(frozen=True, repr=False, eq=False)
 class SWA(Average):
     """`SWA`, stochastic weight averaging, computes the mean of the parameters at the ends of epochs.
 
-    Parameters
-    ----------
-    start : int, default 0
-        The first epoch that counts; the first epoch of training is 0. It must be at least 0. Before the end of this
-        epoch, the average equals the parameters at the end of the last finished epoch.
-
-    Raises
-    ------
-    ValueError
-        If `start` is below 0.
-    TypeError
-        If `start` is not an integer.
-
-    Notes
-    -----
     Source: Izmailov et al. (2018).
 
     Examples
@@ -132,10 +99,12 @@ class SWA(Average):
     True
     """
 
-    start: int = 0
-
-    def __post_init__(self):
-        checks.integer(self.start, "start", 0)
+    start: int = field(
+        "The first epoch that counts; the first epoch of training is 0. Before the end of this epoch, the average "
+        "equals the parameters at the end of the last finished epoch.",
+        checks.Integer(0),
+        default=0,
+    )
 
     @property
     def rate(self) -> float:

@@ -8,18 +8,33 @@ value for each name, and `update` reads the value as an attribute of h.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from dataclasses import KW_ONLY
+from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
 
 from ..base import checks
-from ..base.value_objects import Value
+from ..base.value_objects import WithFields, field
+from ..formulas.gates import Operand
 from ..kernels.simd.formulas import digest
 from ..kernels.simd.vector import fma, maximum, minimum, sqrt, where
 
+OPTIMIZERS: checks.Registry[Optimizer] = checks.Registry()
+"""All optimizers with their default parameters, by their names."""
 
-class Optimizer(Value, ABC):
+
+def _rate(default: float, meaning: str = "The learning rate eta.") -> float:
+    """Return the field `learning_rate`."""
+    return field(meaning, checks.Real(0, open_low=True), default=default)
+
+
+def _epsilon(default: float, meaning: str = "A small number that prevents a division by 0.") -> float:
+    """Return the field `epsilon`."""
+    return field(meaning, checks.Real(0, open_low=True), default=default)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+class Optimizer(WithFields, ABC):
     """`Optimizer` is the base class of all optimizers.
 
     A rule replaces the parameters theta by new ones, from the gradient g of the mean loss of a minibatch and from its
@@ -44,13 +59,15 @@ class Optimizer(Value, ABC):
         True if a step is a line search over all samples, as for `LBFGS`, and not one call of `update`.
     """
 
+    registries = (OPTIMIZERS,)
     learning_rate: float
-    hyperparameters: ClassVar[tuple[str, ...]]
-    decays: ClassVar[tuple[str, ...]] = ()
-    states: ClassVar[tuple[str, ...]] | property = ()
-    searches: ClassVar[bool] = False
+    hyperparameters: ClassVar[tuple[str, ...]] = ()
+    decays: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    searches: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        super().__post_init__()
         checks.real(self.learning_rate, "learning_rate", 0, open_low=True)
 
     @property
@@ -69,7 +86,7 @@ class Optimizer(Value, ABC):
         return False
 
     @property
-    def variant(self) -> tuple:
+    def variant(self) -> tuple[Any, ...]:
         """The kind of state. An optimizer can continue with the state of another only if both variants are equal."""
         return type(self), self.states, self.state_count
 
@@ -91,7 +108,7 @@ class Optimizer(Value, ABC):
         """
 
     @abstractmethod
-    def update(self, g: Any, theta: Any, *rest: Any) -> tuple:
+    def update(self, g: Operand, theta: Operand, *rest: Any) -> tuple[Operand, ...]:
         """Compute the new parameters and the new state from the gradient of a step.
 
         All arguments and results are vectors (`fastbp.kernels.simd.vector.Vector`), and the formula holds for each
@@ -117,32 +134,12 @@ class Optimizer(Value, ABC):
         return digest(dtype, (self.update, 2 + len(self.states), self.hyperparameters))
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class SGD(Optimizer):
+class SGD(Optimizer, name="sgd"):
     """`SGD` is stochastic gradient descent, with or without momentum: theta <- theta - eta v, where v <- mu v + g.
 
     Without momentum (mu = 0), the rule is theta <- theta - eta g and needs no state. With Nesterov momentum, it is
-    theta <- theta - eta (g + mu v).
-
-    Parameters
-    ----------
-    learning_rate : float, default 0.01
-        The learning rate eta. It must be above 0. PyTorch has another default, 0.001.
-    momentum : float, keyword-only, default 0.0
-        The share mu of the velocity v that each step keeps. It must be at least 0 and below 1.
-    nesterov : bool, keyword-only, default False
-        Whether to use Nesterov momentum. It needs a momentum above 0.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range, or if `nesterov` is True without momentum.
-    TypeError
-        If a parameter has the wrong type.
-
-    Notes
-    -----
-    Sources: 000, 001 and 003 (gradient descent), Polyak (1964) (momentum), Sutskever et al. (2013) (Nesterov momentum).
+    theta <- theta - eta (g + mu v). Sources: 000, 001 and 003 (gradient descent), Polyak (1964) (momentum), Sutskever
+    et al. (2013) (Nesterov momentum).
 
     Examples
     --------
@@ -151,22 +148,19 @@ class SGD(Optimizer):
     SGD(learning_rate=0.1, momentum=0.9)
     """
 
-    learning_rate: float = 0.01
+    hyperparameters = ("eta", "mu")
+    learning_rate: float = _rate(0.01, "The learning rate eta. PyTorch has another default, 0.001.")
     _: KW_ONLY
-    momentum: float = 0.0
-    nesterov: bool = False
+    momentum: float = field("The share mu of the velocity v that each step keeps.", checks.Real(0, 1), default=0.0)
+    nesterov: bool = field("Whether to use Nesterov momentum. It needs a momentum above 0.", checks.flag, default=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
-        checks.real(self.momentum, "momentum", 0, 1)
-        checks.flag(self.nesterov, "nesterov")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov must be False without momentum, got nesterov=True and momentum=0")
 
-    hyperparameters = ("eta", "mu")
-
     @property
-    def states(self) -> tuple[str, ...]:
+    def states(self) -> tuple[str, ...]:  # type: ignore[override]  # they depend on the parameters
         return ("v",) if self.momentum else ()
 
     @property
@@ -174,13 +168,13 @@ class SGD(Optimizer):
         return type(self) is SGD and not self.momentum
 
     @property
-    def variant(self) -> tuple:
+    def variant(self) -> tuple[Any, ...]:
         return *super().variant, self.nesterov
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         return {"eta": eta, "mu": self.momentum}
 
-    def update(self, g, theta, *rest):
+    def update(self, g: Operand, theta: Operand, *rest: Any) -> tuple[Operand, ...]:
         *state, h = rest
         if not state:
             return (fma(-h.eta, g, theta),)
@@ -188,33 +182,12 @@ class SGD(Optimizer):
         return fma(-h.eta, fma(h.mu, v, g) if self.nesterov else v, theta), v
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class Adam(Optimizer):
+class Adam(Optimizer, name="adam"):
     """`Adam` divides a running mean of the gradient by the root of a running mean of its square.
 
     The rule is theta <- theta - eta m' / (sqrt(v') + epsilon), where m <- beta_1 m + (1 - beta_1) g and v <- beta_2 v +
     (1 - beta_2) g^2. Because m and v start at 0, they are too small in the first steps. m' = m / (1 - beta_1^t) and v'
-    = v / (1 - beta_2^t) correct this.
-
-    Parameters
-    ----------
-    learning_rate : float, default 0.001
-        The learning rate eta. It must be above 0.
-    betas : pair of float, keyword-only, default (0.9, 0.999)
-        The shares beta_1 and beta_2 of m and v that each step keeps. They must be at least 0 and below 1.
-    epsilon : float, keyword-only, default 1e-8
-        A small number that prevents a division by 0. It must be above 0.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
-    TypeError
-        If a parameter has the wrong type.
-
-    Notes
-    -----
-    Source: Kingma and Ba (2015).
+    = v / (1 - beta_2^t) correct this. Source: Kingma and Ba (2015).
 
     Examples
     --------
@@ -223,27 +196,25 @@ class Adam(Optimizer):
     Adam(learning_rate=0.01)
     """
 
-    learning_rate: float = 0.001
-    _: KW_ONLY
-    betas: tuple[float, float] = (0.9, 0.999)
-    epsilon: float = 1e-8
-
-    def __post_init__(self):
-        super().__post_init__()
-        betas = checks.pair(self.betas, "betas")
-        object.__setattr__(self, "betas", tuple(checks.real(b, f"betas[{i}]", 0, 1) for i, b in enumerate(betas)))
-        checks.real(self.epsilon, "epsilon", 0, open_low=True)
-
     # The shares 1 - beta of the new gradient have a name of their own: in float32, 1 - beta_2 would be 0 for a beta_2
     # above 1 - 3e-8, and 19 % too large for 1 - 1e-7.
-    hyperparameters, states = ("eta", "new_1", "beta_2", "new_2", "epsilon", "c"), ("m", "v")
+    hyperparameters: ClassVar[tuple[str, ...]] = ("eta", "new_1", "beta_2", "new_2", "epsilon", "c")
+    states = ("m", "v")
+    learning_rate: float = _rate(0.001)
+    _: KW_ONLY
+    betas: tuple[float, float] = field(
+        "The shares beta_1 and beta_2 of m and v that each step keeps. They must be at least 0 and below 1.",
+        checks.Pair(checks.Real(0, 1), checks.Real(0, 1)),
+        default=(0.9, 0.999),
+    )
+    epsilon: float = _epsilon(1e-8)
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         beta_1, beta_2 = self.betas
         named = {"new_1": 1 - beta_1, "beta_2": beta_2, "new_2": 1 - beta_2, "epsilon": self.epsilon}
         return {**named, "eta": eta / (1 - beta_1**t), "c": 1 / np.sqrt(1 - beta_2**t)}
 
-    def update(self, g, theta, m, v, h):
+    def update(self, g: Operand, theta: Operand, m: Operand, v: Operand, h: Any) -> tuple[Operand, ...]:
         # The corrections of m and v are in the hyperparameters: h.eta is the learning rate divided by 1 - beta_1^t, and
         # h.c is 1 / sqrt(1 - beta_2^t).
         m = fma(h.new_1, g - m, m)
@@ -251,120 +222,49 @@ class Adam(Optimizer):
         return fma(-h.eta, m / fma(sqrt(v), h.c, h.epsilon), theta), m, v
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class AdamW(Adam):
+class AdamW(Adam, name="adamw"):
     """`AdamW` is `Adam` with decoupled weight decay: before each step of `Adam`, W <- W - eta lambda W.
 
-    The biases do not decay.
-
-    Parameters
-    ----------
-    learning_rate : float, default 0.001
-        The learning rate eta. It must be above 0.
-    betas : pair of float, keyword-only, default (0.9, 0.999)
-        The shares of the two running means that each step keeps, as for `Adam`.
-    epsilon : float, keyword-only, default 1e-8
-        A small number that prevents a division by 0. It must be above 0.
-    weight_decay : float, keyword-only, default 0.01
-        The strength lambda of the weight decay. It must be at least 0.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
-    TypeError
-        If a parameter has the wrong type.
-
-    Notes
-    -----
-    Source: Loshchilov and Hutter (2019).
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> fb.AdamW(weight_decay=0.1)
-    AdamW(weight_decay=0.1)
+    The biases do not decay. Source: Loshchilov and Hutter (2019).
     """
-
-    weight_decay: float = 0.01
-
-    def __post_init__(self):
-        super().__post_init__()
-        checks.real(self.weight_decay, "weight_decay", 0)
 
     hyperparameters = (*Adam.hyperparameters, "decay")
     decays = ("decay",)
+    weight_decay: float = field("The strength lambda of the weight decay.", checks.Real(0), default=0.01)
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         return {**super().hyper(t, eta), "decay": eta * self.weight_decay}
 
-    def update(self, g, theta, m, v, h):
+    def update(self, g: Operand, theta: Operand, m: Operand, v: Operand, h: Any) -> tuple[Operand, ...]:
         return super().update(g, fma(-h.decay, theta, theta), m, v, h)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class RMSprop(Optimizer):
+class RMSprop(Optimizer, name="rmsprop"):
     """`RMSprop` divides the gradient by the root of a running mean of its square.
 
     The rule is theta <- theta - eta g / (sqrt(v) + epsilon), where v <- alpha v + (1 - alpha) g^2. With momentum, it is
     theta <- theta - eta u, where u <- mu u + g / (sqrt(v) + epsilon). With `centered`, v is replaced by v - m^2 in the
-    root, where m <- alpha m + (1 - alpha) g.
-
-    Parameters
-    ----------
-    learning_rate : float, default 0.01
-        The learning rate eta. It must be above 0.
-    alpha : float, keyword-only, default 0.99
-        The share of v that each step keeps. It must be at least 0 and below 1.
-    epsilon : float, keyword-only, default 1e-8
-        A small number that prevents a division by 0. It must be above 0.
-    momentum : float, keyword-only, default 0.0
-        The share mu of u that each step keeps. It must be at least 0 and below 1.
-    centered : bool, keyword-only, default False
-        Whether to divide by an estimate of the standard deviation of the gradient.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
-    TypeError
-        If a parameter has the wrong type.
-
-    Notes
-    -----
-    Sources: Tieleman and Hinton (2012), Graves (2013) (centered).
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> fb.RMSprop(0.001)
-    RMSprop(learning_rate=0.001)
+    root, where m <- alpha m + (1 - alpha) g. Sources: Tieleman and Hinton (2012), Graves (2013) (centered).
     """
 
-    learning_rate: float = 0.01
-    _: KW_ONLY
-    alpha: float = 0.99
-    epsilon: float = 1e-8
-    momentum: float = 0.0
-    centered: bool = False
-
-    def __post_init__(self):
-        super().__post_init__()
-        checks.real(self.alpha, "alpha", 0, 1)
-        checks.real(self.epsilon, "epsilon", 0, open_low=True)
-        checks.real(self.momentum, "momentum", 0, 1)
-        checks.flag(self.centered, "centered")
-
     hyperparameters = ("eta", "alpha", "new", "epsilon", "mu")
+    learning_rate: float = _rate(0.01)
+    _: KW_ONLY
+    alpha: float = field("The share of v that each step keeps.", checks.Real(0, 1), default=0.99)
+    epsilon: float = _epsilon(1e-8)
+    momentum: float = field("The share mu of u that each step keeps.", checks.Real(0, 1), default=0.0)
+    centered: bool = field(
+        "Whether to divide by an estimate of the standard deviation of the gradient.", checks.flag, default=False
+    )
 
     @property
-    def states(self) -> tuple[str, ...]:
+    def states(self) -> tuple[str, ...]:  # type: ignore[override]  # they depend on the parameters
         return ("v", *("m",) * self.centered, *("u",) * bool(self.momentum))
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         return {"eta": eta, "alpha": self.alpha, "new": 1 - self.alpha, "epsilon": self.epsilon, "mu": self.momentum}
 
-    def update(self, g, theta, v, *rest):
+    def update(self, g: Operand, theta: Operand, v: Operand, *rest: Any) -> tuple[Operand, ...]:
         *state, h = rest
         v = fma(h.alpha, v, h.new * g * g)
         new, square = [v], v
@@ -378,51 +278,21 @@ class RMSprop(Optimizer):
         return fma(-h.eta, step, theta), *new
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class Adagrad(Optimizer):
+class Adagrad(Optimizer, name="adagrad"):
     """`Adagrad` divides the gradient by the root of the sum of all its squares so far.
 
     The rule is theta <- theta - eta_t g / (sqrt(v) + epsilon), where v <- v + g^2 and eta_t = eta / (1 + (t - 1)
-    lr_decay).
-
-    Parameters
-    ----------
-    learning_rate : float, default 0.01
-        The learning rate eta. It must be above 0.
-    lr_decay : float, keyword-only, default 0.0
-        The speed with which the learning rate falls. It must be at least 0; with 0, the learning rate stays the same.
-    epsilon : float, keyword-only, default 1e-10
-        A small number that prevents a division by 0. It must be above 0.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
-    TypeError
-        If a parameter has the wrong type.
-
-    Notes
-    -----
-    Source: Duchi et al. (2011).
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> fb.Adagrad(lr_decay=0.01)
-    Adagrad(lr_decay=0.01)
+    lr_decay). Source: Duchi et al. (2011).
     """
 
-    learning_rate: float = 0.01
+    hyperparameters = ("eta", "epsilon")
+    states = ("v",)
+    learning_rate: float = _rate(0.01)
     _: KW_ONLY
-    lr_decay: float = 0.0
-    epsilon: float = 1e-10
-
-    def __post_init__(self):
-        super().__post_init__()
-        checks.real(self.lr_decay, "lr_decay", 0)
-        checks.real(self.epsilon, "epsilon", 0, open_low=True)
-
-    hyperparameters, states = ("eta", "epsilon"), ("v",)
+    lr_decay: float = field(
+        "The speed with which the learning rate falls. With 0, it stays the same.", checks.Real(0), default=0.0
+    )
+    epsilon: float = _epsilon(1e-10)
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         return {"eta": eta / (1 + (t - 1) * self.lr_decay), "epsilon": self.epsilon}
@@ -431,183 +301,70 @@ class Adagrad(Optimizer):
     def still(self) -> bool:
         return type(self) is Adagrad
 
-    def update(self, g, theta, v, h):
+    def update(self, g: Operand, theta: Operand, v: Operand, h: Any) -> tuple[Operand, ...]:
         v = fma(g, g, v)
         return fma(-h.eta, g / (sqrt(v) + h.epsilon), theta), v
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class Adadelta(Optimizer):
+class Adadelta(Optimizer, name="adadelta"):
     """`Adadelta` scales the gradient by the ratio of two running means, so that the learning rate has no unit.
 
     The rule is theta <- theta - eta d, where v <- rho v + (1 - rho) g^2, then d = g sqrt(u + epsilon) / sqrt(v +
-    epsilon), and then u <- rho u + (1 - rho) d^2.
-
-    Parameters
-    ----------
-    learning_rate : float, default 1.0
-        The learning rate eta. It must be above 0.
-    rho : float, keyword-only, default 0.9
-        The share of u and v that each step keeps. It must be at least 0 and below 1.
-    epsilon : float, keyword-only, default 1e-6
-        A small number that starts the growth of u and prevents a division by 0. It must be above 0.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
-    TypeError
-        If a parameter has the wrong type.
-
-    Notes
-    -----
-    Source: Zeiler (2012).
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> fb.Adadelta(rho=0.95)
-    Adadelta(rho=0.95)
+    epsilon), and then u <- rho u + (1 - rho) d^2. Source: Zeiler (2012).
     """
 
-    learning_rate: float = 1.0
+    hyperparameters = ("eta", "rho", "new", "epsilon")
+    states = ("v", "u")
+    learning_rate: float = _rate(1.0)
     _: KW_ONLY
-    rho: float = 0.9
-    epsilon: float = 1e-6
-
-    def __post_init__(self):
-        super().__post_init__()
-        checks.real(self.rho, "rho", 0, 1)
-        checks.real(self.epsilon, "epsilon", 0, open_low=True)
-
-    hyperparameters, states = ("eta", "rho", "new", "epsilon"), ("v", "u")
+    rho: float = field("The share of u and v that each step keeps.", checks.Real(0, 1), default=0.9)
+    epsilon: float = _epsilon(1e-6, "A small number that starts the growth of u and prevents a division by 0.")
 
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         return {"eta": eta, "rho": self.rho, "new": 1 - self.rho, "epsilon": self.epsilon}
 
-    def update(self, g, theta, v, u, h):
+    def update(self, g: Operand, theta: Operand, v: Operand, u: Operand, h: Any) -> tuple[Operand, ...]:
         v = fma(h.rho, v, h.new * g * g)
         d = sqrt(u + h.epsilon) / sqrt(v + h.epsilon) * g
         return fma(-h.eta, d, theta), v, fma(h.rho, u, h.new * d * d)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class LBFGS(Optimizer):
-    """`LBFGS` is the quasi-Newton method L-BFGS: theta <- theta + alpha d, with a line search for alpha.
-
-    The direction d comes from the gradient and from the changes of the parameters and of the gradient in the last
-    steps. The line search finds a step length alpha that meets the strong Wolfe conditions. Each step uses all samples,
-    whatever the batch size, and each epoch is one step.
-
-    Parameters
-    ----------
-    learning_rate : float, default 1.0
-        The factor of the first step length that the line search tries. It must be above 0. A schedule multiplies it.
-    memory : int, keyword-only, default 10
-        The number of last steps that determine the direction. It must be at least 1.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range. In `Trainer.fit`, if the samples come in blocks and not in arrays.
-    TypeError
-        If a parameter has the wrong type.
-    ImportError
-        In `Trainer.fit`, if scipy is not installed: ``pip install "fastbp[lbfgs]"``.
-
-    Notes
-    -----
-    During a step, dropout and input noise stay the same. The method is made for smooth functions. With `l1` of
-    `Trainer`, weights come close to 0, but do not become exactly 0.
-
-    Sources: Liu and Nocedal (1989), Nocedal and Wright (2006).
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> fb.LBFGS(memory=20)
-    LBFGS(memory=20)
-    """
-
-    learning_rate: float = 1.0
-    _: KW_ONLY
-    memory: int = 10
-
-    def __post_init__(self):
-        super().__post_init__()
-        checks.integer(self.memory, "memory", 1)
-
-    hyperparameters, searches = (), True
-
-    @property
-    def state_count(self) -> int:
-        return 2 * self.memory  # first the changes of the parameters, and then those of the gradient
-
-    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
-        return {}
-
-    def update(self, g, theta, *rest):
-        raise TypeError("LBFGS has no rule for single numbers: its step is a line search, see fastbp.training.lbfgs")
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Rprop(Optimizer):
+class Rprop(Optimizer, name="rprop"):
     """`Rprop` gives each parameter a step size s of its own, and uses only the sign of the gradient.
 
     The rule is theta <- theta - s sign(g). Before, s is multiplied by eta_+ if g has the same sign as in the last step,
     and by eta_- if it has the opposite sign. Signs are reliable only if the gradient has no noise: use the full batch,
-    ``Trainer(..., batch_size=n)`` with n the number of samples.
-
-    Parameters
-    ----------
-    learning_rate : float, default 0.01
-        The first value of each s. It must be above 0. A schedule does not change it.
-    etas : pair of float, keyword-only, default (0.5, 1.2)
-        The factors eta_-, above 0 and below 1, and eta_+, above 1.
-    step_sizes : pair of float, keyword-only, default (1e-6, 50)
-        The smallest and the largest value of s. The smallest must be at least 0.
-    forgiving : bool, keyword-only, default True
-        With True, a parameter whose gradient has changed its sign stays where it is for one step (the variant iRprop-,
-        which PyTorch calls Rprop). With False, it moves in every step (the variant Rprop-).
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
-    TypeError
-        If a parameter has the wrong type.
-
-    Notes
-    -----
-    Sources: 001 (a learning rate for each connection), Riedmiller and Braun (1993), Igel and Huesken (2000) (iRprop-).
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> fb.Rprop(etas=(0.6, 1.1))
-    Rprop(etas=(0.6, 1.1))
+    ``Trainer(..., batch_size=n)`` with n the number of samples. Sources: 001 (a learning rate for each connection),
+    Riedmiller and Braun (1993), Igel and Huesken (2000) (iRprop-).
     """
 
-    learning_rate: float = 0.01
+    hyperparameters = ("less", "more", "low", "high")
+    states = ("before", "s")
+    learning_rate: float = _rate(0.01, "The first value of each s. A schedule does not change it.")
     _: KW_ONLY
-    etas: tuple[float, float] = (0.5, 1.2)
-    step_sizes: tuple[float, float] = (1e-6, 50)
-    forgiving: bool = True
+    etas: tuple[float, float] = field(
+        "The factors eta_-, above 0 and below 1, and eta_+, above 1.",
+        checks.Pair(checks.Real(0, 1, open_low=True), checks.Real(1, open_low=True)),
+        default=(0.5, 1.2),
+    )
+    step_sizes: tuple[float, float] = field(
+        "The smallest and the largest value of s. The smallest must be at least 0.",
+        checks.Pair(checks.Real(0), checks.Real()),
+        default=(1e-6, 50),
+    )
+    forgiving: bool = field(
+        "With True, a parameter whose gradient has changed its sign stays where it is for one step (the variant "
+        "iRprop-, which PyTorch calls Rprop). With False, it moves in every step (the variant Rprop-).",
+        checks.flag,
+        default=True,
+    )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("etas", "step_sizes"):
-            object.__setattr__(self, name, checks.pair(getattr(self, name), name))
-        checks.real(self.etas[0], "etas[0]", 0, 1, open_low=True)
-        checks.real(self.etas[1], "etas[1]", 1, open_low=True)
-        checks.real(self.step_sizes[0], "step_sizes[0]", 0)
         checks.real(self.step_sizes[1], "step_sizes[1]", self.step_sizes[0])
-        checks.flag(self.forgiving, "forgiving")
-
-    hyperparameters, states = ("less", "more", "low", "high"), ("before", "s")
 
     @property
-    def variant(self) -> tuple:
+    def variant(self) -> tuple[Any, ...]:
         return *super().variant, self.forgiving
 
     @property
@@ -618,7 +375,7 @@ class Rprop(Optimizer):
         (less, more), (low, high) = self.etas, self.step_sizes
         return {"less": less, "more": more, "low": low, "high": high}
 
-    def update(self, g, theta, before, s, h):
+    def update(self, g: Operand, theta: Operand, before: Operand, s: Operand, h: Any) -> tuple[Operand, ...]:
         turn = g * before
         factor = where(turn > 0.0, h.more, where(turn < 0.0, h.less, 1.0))
         s = minimum(maximum(s * factor, h.low), h.high)
@@ -627,7 +384,32 @@ class Rprop(Optimizer):
         return theta - where(g > 0.0, s, where(g < 0.0, -s, g)), g, s
 
 
-OPTIMIZERS: checks.Registry[Optimizer] = checks.Registry(
-    {kind.__name__.lower(): kind() for kind in (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, Rprop, LBFGS)}
-)
-"""All optimizers with their default parameters, by their names."""
+class LBFGS(Optimizer, name="lbfgs"):
+    """`LBFGS` is the quasi-Newton method L-BFGS: theta <- theta + alpha d, with a line search for alpha.
+
+    The direction d comes from the gradient and from the changes of the parameters and of the gradient in the last
+    steps. The line search finds a step length alpha that meets the strong Wolfe conditions. Each step uses all samples,
+    whatever the batch size, and each epoch is one step. The samples must come in arrays, not in blocks. Training needs
+    scipy: ``pip install "fastbp[lbfgs]"``.
+
+    During a step, dropout and input noise stay the same. The method is made for smooth functions. With `l1` of
+    `Trainer`, weights come close to 0, but do not become exactly 0. Sources: Liu and Nocedal (1989), Nocedal and Wright
+    (2006).
+    """
+
+    searches = True
+    learning_rate: float = _rate(
+        1.0, "The factor of the first step length that the line search tries. A schedule multiplies it."
+    )
+    _: KW_ONLY
+    memory: int = field("The number of last steps that determine the direction.", checks.Integer(1), default=10)
+
+    @property
+    def state_count(self) -> int:
+        return 2 * self.memory  # first the changes of the parameters, and then those of the gradient
+
+    def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
+        return {}
+
+    def update(self, g: Operand, theta: Operand, *rest: Any) -> tuple[Operand, ...]:
+        raise TypeError("LBFGS has no rule for single numbers: its step is a line search, see fastbp.training.lbfgs")

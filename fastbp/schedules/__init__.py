@@ -23,25 +23,13 @@ if TYPE_CHECKING:
         Step,
         WarmRestarts,
         Warmup,
-    )
+    )  # fmt: skip
     from .plateau import ReduceOnPlateau
 
 __all__ = [
-    "Chain",
-    "Constant",
-    "Cosine",
-    "Exponential",
-    "InverseScaling",
-    "MultiStep",
-    "OneCycle",
-    "Polynomial",
-    "Product",
-    "ReduceOnPlateau",
-    "Schedule",
-    "Step",
-    "WarmRestarts",
-    "Warmup",
-]
+    "Chain", "Constant", "Cosine", "Exponential", "InverseScaling", "MultiStep", "OneCycle", "Polynomial", "Product",
+    "ReduceOnPlateau", "Schedule", "Step", "WarmRestarts", "Warmup",
+]  # fmt: skip
 
 
 if not TYPE_CHECKING:  # a checker would believe that every name exists

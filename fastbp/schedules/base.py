@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar, Literal
+from dataclasses import KW_ONLY
+from typing import Literal
 
 import numpy as np
 
 from ..base import checks
-from ..base.value_objects import Value, call
+from ..base.value_objects import Value, call, field
 
 Unit = Literal["epoch", "step"]
 
-UNITS = ("epoch", "step")
+UNITS: tuple[Unit, ...] = ("epoch", "step")
 """The units in which a schedule can count. A step is one update of the parameters, after one minibatch."""
 
 DEEPEST = 50
@@ -24,25 +24,14 @@ Scores = Mapping[str, Sequence[float]]
 """The history of training: the name of each column, and for each finished epoch one value."""
 
 
-@dataclass(frozen=True, repr=False, eq=False)
 class Schedule(Value, ABC):
     """`Schedule` is the base class of all schedules: objects that change the learning rate during training.
 
     At each step, `Trainer` multiplies the learning rate of the optimizer by the factor of the schedule. The factor is
     a function of x, the number of epochs that are finished. In the first epoch x is 0, in the second epoch x is 1.
-    With ``per="step"``, x is the number of steps that are finished; a step is the update after one minibatch.
+    With ``per="step"``, x is the number of steps that are finished, over all epochs.
 
     To write your own schedule, derive a class from this one and define `factor`.
-
-    Parameters
-    ----------
-    per : {"epoch", "step"}, keyword-only, default "epoch"
-        The unit of x. With "step", the schedule counts the steps of all epochs together.
-
-    Raises
-    ------
-    ValueError
-        If `per` is neither "epoch" nor "step".
 
     Examples
     --------
@@ -59,19 +48,21 @@ class Schedule(Value, ABC):
     [0.4, 0.2, 0.1]
     """
 
-    _depth: ClassVar[int] = 0
+    _depth = 0
     _: KW_ONLY
-    per: Unit = "epoch"
-
-    def __post_init__(self):
-        checks.choice(self.per, "per", UNITS)
+    per: Unit = field(
+        "The unit in which the schedule counts. A step is one update of the parameters, after one minibatch.",
+        checks.Choice(UNITS),
+        default="epoch",
+    )
 
     def _combine(self, parts: Mapping[str, object]) -> None:
         """Check that the parts of a schedule, by their names, are schedules and are not nested too deep."""
+        depth = 1
         for name, part in parts.items():
             if not isinstance(part, Schedule):
                 raise TypeError(f"{name} must be a schedule, got {part!r}")
-        depth = 1 + max(part._depth for part in parts.values())
+            depth = max(depth, 1 + part._depth)
         if depth > DEEPEST:
             raise ValueError(f"schedules must be nested at most {DEEPEST} deep, got {depth}")
         object.__setattr__(self, "_depth", depth)
@@ -128,7 +119,7 @@ class Schedule(Value, ABC):
         array([0.0625  , 0.03125 , 0.015625])
         """
         x = steps.astype(np.float64) if self.per == "step" else np.full(len(steps), float(epoch))
-        with np.errstate(all="ignore"):  # a factor that becomes 0 is no error, whatever np.seterr says
+        with np.errstate(all="ignore"):  # a factor that becomes 0 is not an error, whatever np.seterr says
             return np.broadcast_to(np.asarray(self.factor(x, scores), np.float64), x.shape)
 
     def __mul__(self, other: Schedule) -> Schedule:
@@ -136,25 +127,11 @@ class Schedule(Value, ABC):
         return Product(self, other) if isinstance(other, Schedule) else NotImplemented
 
 
-@dataclass(frozen=True, repr=False, eq=False)
 class Product(Schedule):
     """`Product` multiplies the factors of two schedules. Write it as ``a * b``.
 
-    Each of the two schedules counts in its own unit, so one can count steps and the other can count epochs.
-
-    Parameters
-    ----------
-    a, b : Schedule
-        The two schedules.
-    per : {"epoch", "step"}, keyword-only, default "epoch"
-        This parameter has no effect in training, because `a` and `b` have their own units.
-
-    Raises
-    ------
-    ValueError
-        If `per` is neither "epoch" nor "step", or if schedules are nested more than 50 deep.
-    TypeError
-        If `a` or `b` is not a schedule.
+    Each of the two schedules counts in its own unit, so one can count steps and the other can count epochs. The unit of
+    the product has no effect in training. Schedules can be nested at most 50 deep.
 
     Examples
     --------
@@ -169,10 +146,10 @@ class Product(Schedule):
     array([0.5])
     """
 
-    a: Schedule
-    b: Schedule
+    a: Schedule = field("The first schedule.")
+    b: Schedule = field("The second schedule.")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._combine({"a": self.a, "b": self.b})
 
@@ -183,40 +160,24 @@ class Product(Schedule):
 
     def factor(self, x: np.ndarray, scores: Scores) -> np.ndarray:
         """Return the product of both factors at the same x. The method `at` gives each schedule its own x instead."""
-        return self.a.factor(x, scores) * self.b.factor(x, scores)
+        product: np.ndarray = self.a.factor(x, scores) * self.b.factor(x, scores)
+        return product
 
     @property
     def monitors(self) -> tuple[str, ...]:
         return self.a.monitors + self.b.monitors
 
     def at(self, steps: np.ndarray, epoch: int, scores: Scores) -> np.ndarray:
-        """Return the product of both factors for each step, see `Schedule.at`."""
         with np.errstate(all="ignore"):
-            return self.a.at(steps, epoch, scores) * self.b.at(steps, epoch, scores)
+            product: np.ndarray = self.a.at(steps, epoch, scores) * self.b.at(steps, epoch, scores)
+            return product
 
 
-@dataclass(frozen=True, repr=False, eq=False)
 class Chain(Schedule):
     """`Chain` runs several schedules one after another.
 
-    Each schedule starts at its own x = 0 when the schedule before it ends. The last schedule has no end.
-
-    Parameters
-    ----------
-    schedules : sequence of Schedule
-        The schedules in their order.
-    lengths : sequence of int
-        How long each schedule runs, for all schedules except the last. Each length must be at least 1.
-    per : {"epoch", "step"}, keyword-only, default "epoch"
-        The unit of the lengths and of all schedules in the chain. `Chain` ignores their own parameter `per`.
-
-    Raises
-    ------
-    ValueError
-        If there is not exactly one length less than there are schedules, if a parameter is outside its range, or if
-        schedules are nested more than 50 deep.
-    TypeError
-        If `schedules` or `lengths` is not a sequence, or if one of their elements has the wrong type.
+    Each schedule starts at its own x = 0 when the schedule before it ends. The last schedule has no end. The chain
+    counts in its own unit, and ignores those of its schedules. Schedules can be nested at most 50 deep.
 
     Examples
     --------
@@ -229,15 +190,15 @@ class Chain(Schedule):
     array([0.25, 0.5 , 0.75, 1.  , 1.  , 0.5 , 0.25])
     """
 
-    schedules: tuple[Schedule, ...]
-    lengths: tuple[int, ...]
+    schedules: Sequence[Schedule] = field("The schedules in their order.", checks.sequence, kind="sequence of Schedule")
+    lengths: Sequence[int] = field(
+        "How long each schedule runs, for all schedules except the last. Each length must be at least 1.",
+        checks.sequence,
+        kind="sequence of int",
+    )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("schedules", "lengths"):
-            if not isinstance(getattr(self, name), Sequence):
-                raise TypeError(f"{name} must be a sequence, got {getattr(self, name)!r}")
-            object.__setattr__(self, name, tuple(getattr(self, name)))
         if len(self.lengths) != len(self.schedules) - 1:
             raise ValueError(f"lengths must be one fewer than the {len(self.schedules)} schedules, got {self.lengths}")
         for k, length in enumerate(self.lengths):

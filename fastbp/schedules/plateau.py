@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 
 import numpy as np
 
 from ..base import checks
+from ..base.value_objects import field
 from .base import Schedule, Scores
 
 
-@dataclass(frozen=True, repr=False, eq=False)
 class ReduceOnPlateau(Schedule):
     """`ReduceOnPlateau` lowers the learning rate when a score has stopped improving.
 
     The factor starts at 1. When the score has not improved for more than `patience` epochs, the schedule multiplies the
-    factor by `gamma`. After each reduction, it counts the epochs without improvement again from 0.
-
-    Parameters
-    ----------
-    monitor : str, default "validation_loss"
-        The column of the history to watch, for example "loss", "validation_loss" or "validation_accuracy".
-    gamma : float, keyword-only, default 0.1
-        The number that multiplies the factor at each reduction. It must be above 0 and below 1.
-    patience : int, keyword-only, default 10
-        The number of epochs without improvement that the schedule accepts. It must be at least 0.
-    min_delta : float, keyword-only, default 0.0
-        A score counts as improved only if it is better than the best one by more than this. It must be at least 0.
-    least : float, keyword-only, default 0.0
-        A reduction never makes the factor less than this. It must be at least 0.
-    mode : {"auto", "min", "max"}, keyword-only, default "auto"
-        With "min" a lower score is better, with "max" a higher score is better. "auto" means "min" for a column
-        whose name ends in "loss", "error" or "mae", and "max" for all others.
-    per : {"epoch"}, keyword-only, default "epoch"
-        The unit in which the schedule counts. It must be "epoch", because the history has one score per epoch.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range. In `fit`, if the history will have no column with the name `monitor`.
-    TypeError
-        If a parameter has the wrong type.
+    factor by `gamma`. After each reduction, it counts the epochs without improvement again from 0. Its unit must be
+    "epoch", because the history has one score per epoch.
 
     Examples
     --------
@@ -53,24 +29,36 @@ class ReduceOnPlateau(Schedule):
     [1.0, 1.0, 1.0, 1.0, 0.5]
     """
 
-    monitor: str = "validation_loss"
+    monitor: str = field(
+        'The column of the history to watch, for example "loss", "validation_loss" or "validation_accuracy". If '
+        "the history has no such column, `fit` raises ValueError.",
+        checks.column,
+        default="validation_loss",
+    )
     _: KW_ONLY
-    gamma: float = 0.1
-    patience: int = 10
-    min_delta: float = 0.0
-    least: float = 0.0
-    mode: checks.Mode = "auto"
+    gamma: float = field(
+        "The number that multiplies the factor at each reduction.", checks.Real(0, 1, open_low=True), default=0.1
+    )
+    patience: int = field(
+        "The number of epochs without improvement that the schedule accepts.", checks.Integer(0), default=10
+    )
+    min_delta: float = field(
+        "A score counts as improved only if it is better than the best one by more than this.",
+        checks.Real(0),
+        default=0.0,
+    )
+    least: float = field("A reduction never makes the factor less than this.", checks.Real(0), default=0.0)
+    mode: checks.Mode = field(
+        'With "min" a lower score is better, with "max" a higher score is better. "auto" means "min" for a column '
+        'whose name ends in "loss", "error", "mae" or "objective", and "max" for all others.',
+        checks.Choice(checks.MODES),
+        default="auto",
+    )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
-        checks.direction(self.monitor, self.mode)
-        object.__setattr__(self, "monitor", checks.column(self.monitor, "monitor"))
         if self.per != "epoch":
-            raise ValueError(f"per must be 'epoch': scores come once in an epoch, got {self.per!r}")
-        checks.real(self.gamma, "gamma", 0, 1, open_low=True)
-        checks.integer(self.patience, "patience", 0)
-        checks.real(self.min_delta, "min_delta", 0)
-        checks.real(self.least, "least", 0)
+            raise ValueError(f"per must be 'epoch', because each epoch has one score, got {self.per!r}")
 
     @property
     def monitors(self) -> tuple[str, ...]:

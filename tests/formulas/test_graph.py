@@ -365,7 +365,7 @@ def test_variables_keep_their_values():
 @pytest.mark.parametrize(
     ("act", "error", "message"),
     [
-        (lambda x, f: f.forward(), ValueError, "needs a value for each variable, and has none for x"),
+        (lambda x, f: f.forward(), ValueError, "needs a value for each variable, and got no value for x"),
         (lambda x, f: f.forward(x=1, z=2), ValueError, "got a value for 'z'; the variables are x"),
         (lambda x, f: f.forward(x="one"), TypeError, "x must be a number or an array"),
         (lambda x, f: f.forward(x=[[1], [2, 3]]), TypeError, "x must be a number or an array"),
@@ -382,7 +382,7 @@ def test_variables_keep_their_values():
         (lambda x, f: gate(Cube()), TypeError, "at least one input"),
         (lambda x, f: x if x > 0 else f, TypeError, r"where\(condition, x, y\)"),
         (lambda x, f: max(x, f), TypeError, "maximum"),
-        (lambda x, f: x == 1, TypeError, "no =="),
+        (lambda x, f: x == 1, TypeError, "cannot be compared with =="),
         (lambda x, f: math.exp(x), TypeError, "instead of functions of math"),
         (lambda x, f: np.exp(x), TypeError, "np.exp: write fastbp.graph.exp"),
         (lambda x, f: np.arctan(x), TypeError, "np.arctan"),
@@ -434,7 +434,7 @@ def test_no_gradient_goes_through_a_threshold():
 def test_a_gate_object_is_used_once():
     own, x = Cube(), variable("x")
     f = gate(own, x)
-    with pytest.raises(ValueError, match="is in no graph yet"):
+    with pytest.raises(ValueError, match="can be used only once"):
         gate(own, 2 * x)
     assert f.forward(x=2) == 8
     drop = fb.graph.Dropout(0.5, seed=0)
