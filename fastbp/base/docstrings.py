@@ -75,7 +75,7 @@ def documented(**texts: str) -> Callable[[Documented], Documented]:
     """
 
     def fill(of: Documented) -> Documented:
-        of.__doc__ = filled(of.__doc__ or "", **texts) or None
+        of.__doc__ = filled(inspect.cleandoc(of.__doc__ or ""), **texts) or None
         return of
 
     return fill
@@ -95,12 +95,17 @@ def described(docstring: str, kind: str, names: Sequence[str], fields: Iterable[
         subject, verb = ("name", "means") if len(names) == 1 else ("names", "mean")
         parts.append("\n".join(wrapped(f"The {subject} {listed(names)} {verb} {kind}().", 0)))
     if entries:
-        parts.append("\n".join(["Parameters", "----------", *map(_entry, entries)]))
+        parts.append(f"Parameters\n----------\n{parameters(entries)}")
     if entries and "Raises\n------" not in docstring:
         errors = ["ValueError", "    If a parameter is outside its range."]
         errors = errors if any(each.type != "bool" for each in entries) else []
         parts.append("\n".join(["Raises", "------", *errors, "TypeError", "    If a parameter has the wrong type."]))
     return "\n\n".join([*parts, docstring[start:]]).rstrip()
+
+
+def parameters(fields: Iterable[Field[Any]]) -> str:
+    """Return what the section Parameters says of some fields."""
+    return "\n".join(map(_entry, fields))
 
 
 def _entry(field: Field[Any]) -> str:

@@ -230,9 +230,6 @@ class SavedTraining:
         return self.settings["metrics"] if given is None else given
 
 
-Found = SavedTraining
-
-
 def newest(directory: str | os.PathLike[str], read: Callable[[Path], Trained]) -> Trained:
     """Return the result of `read` for the newest checkpoint that it can read.
 

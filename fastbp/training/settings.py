@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import KW_ONLY
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..base import checks
+from ..base import checks, docstrings
 from ..base.history import History
+from ..base.value_objects import Value, field, fields_of
 from ..engine.blocks import Block
 from ..losses import LOSSES, Loss
 from ..metrics import Metric, Scorer, by_name
@@ -19,56 +20,181 @@ from ..rules.optimizers import OPTIMIZERS, Optimizer
 from ..schedules import Schedule
 
 Gradient = Literal["fused", "stored", "lazy"]
+GRADIENTS: tuple[Gradient, ...] = get_args(Gradient)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """`Settings` holds the arguments of `Trainer` that may change between two calls of `fit`, see there."""
+def _loss(value: object, name: str) -> Any:
+    return checks.named(value, name, LOSSES)
 
-    loss: str | Loss
-    optimizer: Optimizer | str | None = "adam"
-    schedule: Schedule | None = None
-    l1: float = 0.0
-    l2: float = 0.0
-    clip_value: float | None = None
-    clip_norm: float | None = None
-    average: Average | None = None
-    metrics: Sequence[Metric] = ()
-    batch_size: int = 32
-    shuffle: bool = True
-    n_threads: int | None = None
-    gradient: Gradient = "fused"
-    rates: Mapping[str, float] | None = None
 
-    def __post_init__(self):
-        optimizer = "adam" if self.optimizer is None else self.optimizer
-        if isinstance(optimizer, str):
-            optimizer = checks.resolved(optimizer, "optimizer", OPTIMIZERS)
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"optimizer must be a name such as 'adam' or an object such as SGD(0.1), got {optimizer!r}")
-        if self.schedule is not None and not isinstance(self.schedule, Schedule):
-            raise TypeError(f"schedule must be one of fastbp.schedules, such as Cosine(30), got {self.schedule!r}")
-        if self.average is not None and not isinstance(self.average, Average):
-            raise TypeError(f"average must be an average such as EMA(0.999), got {self.average!r}")
-        by_name(self.metrics)
-        checked = {
-            "loss": checks.named(self.loss, "loss", LOSSES),
-            "optimizer": optimizer,
-            "l1": checks.real(self.l1, "l1", 0),
-            "l2": checks.real(self.l2, "l2", 0),
-            "clip_value": checks.bound(self.clip_value, "clip_value"),
-            "clip_norm": checks.bound(self.clip_norm, "clip_norm"),
-            "metrics": tuple(self.metrics),
-            "batch_size": checks.integer(self.batch_size, "batch_size", 1),
-            "shuffle": bool(self.shuffle),
-            "n_threads": checks.threads(self.n_threads),
-            "gradient": checks.choice(self.gradient, "gradient", ("fused", "stored", "lazy")),
-            "rates": _rates(self.rates),
-        }
-        if self.lazy and (self.clip_norm is not None or optimizer.searches):
+def _optimizer(value: object, name: str) -> Optimizer:
+    if value is None or isinstance(value, str):
+        value = checks.resolved(value or "adam", name, OPTIMIZERS)
+    if not isinstance(value, Optimizer):
+        raise TypeError(f"optimizer must be a name such as 'adam' or an object such as SGD(0.1), got {value!r}")
+    return value
+
+
+def _schedule(value: object, name: str) -> Schedule | None:
+    if value is not None and not isinstance(value, Schedule):
+        raise TypeError(f"schedule must be one of fastbp.schedules, such as Cosine(30), got {value!r}")
+    return value
+
+
+def _average(value: object, name: str) -> Average | None:
+    if value is not None and not isinstance(value, Average):
+        raise TypeError(f"average must be an average such as EMA(0.999), got {value!r}")
+    return value
+
+
+def _strength(value: object, name: str) -> float:
+    return checks.real(value, name, 0)
+
+
+def _size(value: object, name: str) -> int:
+    return checks.integer(value, name, 1)
+
+
+def _metrics(value: Any, name: str) -> tuple[Metric, ...]:
+    by_name(value)
+    return tuple(value)
+
+
+def _rates(given: object, name: str) -> dict[str, float] | None:
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise TypeError(f"rates must be a dict such as {{'bias': 0.1}}, got {given!r}")
+    return {each: checks.real(rate, f"rates[{each!r}]", 0) for each, rate in given.items()}
+
+
+class Settings(Value):
+    """`Settings` holds the arguments of `Trainer` that may change between two calls of `fit`."""
+
+    _: KW_ONLY
+    loss: str | Loss = field(
+        "The loss; training minimises its mean over the samples. The names are {losses}. Names of other "
+        'libraries stand for them: "mse" is "mean_squared_error", "bce" is "binary_cross_entropy", "mae" is '
+        '"absolute_error", which is a sum over the outputs here, and `fastbp.losses.ALIASES` has all. To set a '
+        "parameter of a loss, give an object of `fastbp.losses`, for example ``Huber(2.0)``; "
+        "`fastbp.losses.Formula` is for losses of your own. Each loss works with each activation function of "
+        "the output, but some are made for certain outputs: there is a warning, which says what to use, if the "
+        "output of the network can have others.",
+        _loss,
+        kind="str or object",
+    )
+    optimizer: Optimizer = field(
+        "The rule that updates the parameters: a name, or an object of `SGD`, `Adam`, `AdamW`, `RMSprop`, "
+        "`Adagrad`, `Adadelta`, `Rprop` or `LBFGS`. A name is that of a class in small letters, and means its "
+        'default parameters: "adam" means ``Adam(1e-3)``, and "sgd" means ``SGD(0.01)``.',
+        _optimizer,
+        default="adam",
+        kind="str or Optimizer",
+    )
+    schedule: Schedule | None = field(
+        "An object of `fastbp.schedules`, whose factor multiplies the learning rate of the optimizer. With "
+        "None, the learning rate stays the same.",
+        _schedule,
+        default=None,
+        kind="Schedule or None",
+    )
+    l1: float = field(
+        "The strength of L1 regularization, at least 0. Training minimises the mean loss plus l1 sum |w| over "
+        "all weights, without the biases. The reported loss does not include this term.",
+        _strength,
+        default=0.0,
+        kind="float",
+    )
+    l2: float = field(
+        "The strength of L2 regularization, at least 0. Training minimises the mean loss plus l2/2 sum w^2 over "
+        "all weights, without the biases. The reported loss does not include this term. Because the term is "
+        "added to the mean loss, l2 corresponds to the `alpha` of scikit-learn divided by the number of samples "
+        "of a minibatch: scikit-learn adds alpha / (2 n) sum w^2 to the mean loss, with n the number of samples "
+        "of the minibatch.",
+        _strength,
+        default=0.0,
+        kind="float",
+    )
+    clip_value: float | None = field(
+        "Each number of the gradient is limited to the range from -clip_value to clip_value. It must be above "
+        "0. With None there is no limit.",
+        checks.bound,
+        default=None,
+        kind="float or None",
+    )
+    clip_norm: float | None = field(
+        "If the Euclidean norm of the gradient over all parameters is larger than this, the gradient is "
+        "multiplied by clip_norm / norm. It must be above 0. With None there is no limit. Both limits apply to "
+        "the gradient of the loss, before the terms of l1 and l2 are added; clip_norm comes before clip_value.",
+        checks.bound,
+        default=None,
+        kind="float or None",
+    )
+    average: Average | None = field(
+        "An `EMA` or `SWA` object: the trainer then also keeps an average of the parameters over steps or "
+        "epochs. The attribute `averaged` gives a network with it.",
+        _average,
+        default=None,
+        kind="Average or None",
+    )
+    metrics: tuple[Metric, ...] = field(
+        "The scores that `evaluate` and validation compute besides the loss. For classes they always compute "
+        'the accuracy. "objective" is the loss plus the terms of `l1` and `l2`; the history has it for the '
+        'training too, with the parameters at the end of the epoch. Give names such as "top_5_accuracy", "f1", '
+        '"balanced_accuracy", "r2", "mae" or "auc" (which needs scikit-learn), objects of `fastbp.metrics`, or '
+        "functions f(y, a) -> float of the targets y and the outputs a. ``fastbp.metrics.OfClasses(f)`` makes a "
+        "metric of a function of classes. The module `fastbp.metrics` says more.",
+        _metrics,
+        default=(),
+        kind="sequence of str or function",
+    )
+    batch_size: int = field(
+        "The number of samples in a minibatch, at least 1. With 1, training is online learning. With the number "
+        "of samples or more, each step uses the full batch. If the samples come in blocks, a minibatch may have "
+        "at most 16 GiB.",
+        _size,
+        default=32,
+        kind="int",
+    )
+    shuffle: bool = field(
+        "With True, each epoch goes through the samples in a new random order.",
+        lambda value, name: bool(value),
+        default=True,
+        kind="bool",
+    )
+    n_threads: int | None = field(
+        "The number of threads, at least 1. With None, fastbp uses as many as a minibatch is worth, of the "
+        "cores that the process may use according to its CPU affinity and its control group. The number of "
+        "threads never changes a result, not even in the last bit.",
+        lambda value, name: checks.threads(value),
+        default=None,
+        kind="int or None",
+    )
+    gradient: Gradient = field(
+        'With "fused", the update uses the gradient while it is still in registers. With "stored", the gradient '
+        'is first written to memory. Both give exactly the same results; "fused" is faster. "lazy" is for '
+        "sparse matrices, and trains in another way: a step changes the weights of an input, and the state of "
+        "the optimizer for them, only if the input occurs in its minibatch. So `l1`, `l2`, momentum and weight "
+        "decay do nothing to the weights of other inputs, and the time of a step does not depend on the number "
+        "of inputs. It needs sparse X, a `batch_size` of at most 1,024, and no `clip_norm`. `SGD` without "
+        "momentum and `Adagrad` have this advantage anyway.",
+        checks.Choice(GRADIENTS),
+        default="fused",
+    )
+    rates: Mapping[str, float] | None = field(
+        'Factors of the learning rate for groups of parameters. The names are "weight", "bias", "layer 1" and '
+        'so on, and those of single blocks, such as "W1" and "b2". A block has the product of the factors that '
+        'name it: with ``{"bias": 0.1, "layer 1": 0.5}``, the biases of layer 1 have 0.05 of the rate. '
+        "Parameters with the factor 0 stay as they are. With None, all have the same rate.",
+        _rates,
+        default=None,
+        kind="dict of str to float, or None",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lazy and (self.clip_norm is not None or self.optimizer.searches):
             raise ValueError("gradient must not be 'lazy' with clip_norm or LBFGS, which need the whole gradient")
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
 
     @property
     def lazy(self) -> bool:
@@ -124,14 +250,8 @@ class Settings:
             return eta * self.schedule.at(t - 1, history.epochs, history)
 
 
-def _rates(given: Mapping[str, float] | None) -> dict[str, float] | None:
-    """Return `rates` as a dict, or raise an error."""
-    if given is None:
-        return None
-    if not isinstance(given, Mapping):
-        raise TypeError(f"rates must be a dict such as {{'bias': 0.1}}, got {given!r}")
-    return {name: checks.real(rate, f"rates[{name!r}]", 0) for name, rate in given.items()}
-
-
-NAMES = tuple(field.name for field in fields(Settings))
+NAMES = tuple(fields_of(Settings))
 """The names of all settings, in their order."""
+
+SETTINGS = docstrings.filled(docstrings.parameters(fields_of(Settings).values()), losses=docstrings.listed(LOSSES))
+"""What the section Parameters of a docstring says of all settings."""

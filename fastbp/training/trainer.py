@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Never
 
 from ..base import checks, hints, model_files
+from ..base.docstrings import documented
 from ..base.history import History
 from ..base.value_objects import call
 from ..callbacks import Callback
@@ -27,7 +28,7 @@ from ..schedules import Schedule
 from . import checkpoints, compatibility, scores
 from .callback_list import CallbackList, Shown
 from .fit_loop import FitLoop
-from .settings import NAMES, Gradient, Settings
+from .settings import NAMES, SETTINGS, Gradient, Settings
 from .state import TrainingState
 from .steps import StepMaker, Steps
 from .turn import Turn
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
+@documented(settings=SETTINGS)
 class Trainer:
     """`Trainer` trains a network by minibatch stochastic gradient descent.
 
@@ -54,72 +56,12 @@ class Trainer:
     Parameters
     ----------
     network : MLP
-        The network to train. Training changes its parameters in place. All its activation functions must have a
-        derivative, which "threshold" and "sign" have not: a network with these can only be evaluated.
-    loss : str or object, keyword-only
-        The loss; training minimises its mean over the samples. The names are "cross_entropy", "binary_cross_entropy",
-        "squared_error" (half the sum of squares over the outputs), "sum_squared_error" (the sum of squares),
-        "mean_squared_error" (the mean of squares over the outputs), "absolute_error", "huber", "quantile", "log_cosh",
-        "poisson", "hinge", "squared_hinge", "multiclass_hinge", "perceptron", "multiclass_perceptron" and "norm_error"
-        (the Euclidean distance). Names of other libraries stand for them: "mse" is "mean_squared_error", "bce" is
-        "binary_cross_entropy", "mae" is "absolute_error", which is a sum over the outputs here, and
-        `fastbp.losses.ALIASES` has all. To set a parameter of a loss, give an object of `fastbp.losses`, for example
-        ``Huber(2.0)``; `fastbp.losses.Formula` is for losses of your own. Each loss works with each activation function
-        of the output, but some are made for certain outputs: there is a warning, which says what to use, if the output
-        of the network can have others.
-    optimizer : str or Optimizer, keyword-only, default "adam"
-        The rule that updates the parameters: a name, or an object of `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`,
-        `Adadelta`, `Rprop` or `LBFGS`. A name is that of a class in small letters, and means its default parameters:
-        "adam" means ``Adam(1e-3)``, and "sgd" means ``SGD(0.01)``.
-    schedule : Schedule or None, keyword-only, default None
-        An object of `fastbp.schedules`, whose factor multiplies the learning rate of the optimizer. With None, the
-        learning rate stays the same.
-    l1 : float, keyword-only, default 0.0
-        The strength of L1 regularization, at least 0. Training minimises the mean loss plus l1 sum |w| over all
-        weights, without the biases. The reported loss does not include this term.
-    l2 : float, keyword-only, default 0.0
-        The strength of L2 regularization, at least 0. Training minimises the mean loss plus l2/2 sum w^2 over all
-        weights, without the biases. The reported loss does not include this term. Because the term is added to the mean
-        loss, l2 corresponds to the `alpha` of scikit-learn divided by the number of samples of a minibatch:
-        scikit-learn adds alpha / (2 n) sum w^2 to the mean loss, with n the number of samples of the minibatch.
-    clip_value : float or None, keyword-only, default None
-        Each number of the gradient is limited to the range from -clip_value to clip_value. It must be above 0. With
-        None there is no limit.
-    clip_norm : float or None, keyword-only, default None
-        If the Euclidean norm of the gradient over all parameters is larger than this, the gradient is multiplied by
-        clip_norm / norm. It must be above 0. With None there is no limit. Both limits apply to the gradient of the
-        loss, before the terms of l1 and l2 are added; clip_norm comes before clip_value.
-    average : Average or None, keyword-only, default None
-        An `EMA` or `SWA` object: the trainer then also keeps an average of the parameters over steps or epochs. The
-        attribute `averaged` gives a network with it.
-    metrics : sequence of str or function, keyword-only, default ()
-        The scores that `evaluate` and validation compute besides the loss. For classes they always compute the
-        accuracy. "objective" is the loss plus the terms of `l1` and `l2`; the history has it for the training too, with
-        the parameters at the end of the epoch. Give names such as "top_5_accuracy", "f1", "balanced_accuracy", "r2",
-        "mae" or "auc" (which needs scikit-learn), objects of `fastbp.metrics`, or functions f(y, a) -> float of the
-        targets y and the outputs a. ``fastbp.metrics.OfClasses(f)`` makes a metric of a function of classes.
-        The module `fastbp.metrics` says more.
-    batch_size : int, keyword-only, default 32
-        The number of samples in a minibatch, at least 1. With 1, training is online learning. With the number of
-        samples or more, each step uses the full batch. If the samples come in blocks, a minibatch may have at most 16
-        GiB.
-    shuffle : bool, keyword-only, default True
-        With True, each epoch goes through the samples in a new random order.
+        The network to train. Training changes its parameters in place. Networks with "threshold" or "sign" cannot be
+        trained, because these have no derivative. They can be evaluated.
+    {settings}
     seed : int or None, keyword-only, default None
         The seed of the random orders, of the split for validation, of dropout and of input noise. It must be at least
         0. The same seed gives the same training. With None, each trainer has another seed.
-    n_threads : int or None, keyword-only, default None
-        The number of threads, at least 1. With None, fastbp uses as many as a minibatch is worth, of the cores that the
-        process may use according to its CPU affinity and its control group. The number of threads never changes a
-        result, not even in the last bit.
-    gradient : {"fused", "stored", "lazy"}, keyword-only, default "fused"
-        With "fused", the update uses the gradient while it is still in registers. With "stored", the gradient is first
-        written to memory. Both give exactly the same results; "fused" is faster. "lazy" is for sparse matrices, and
-        trains in another way: a step changes the weights of an input, and the state of the optimizer for them, only if
-        the input occurs in its minibatch. So `l1`, `l2`, momentum and weight decay do nothing to the weights of other
-        inputs, and the time of a step does not depend on the number of inputs. It needs sparse X, a `batch_size` of at
-        most 1,024, and no `clip_norm`. `SGD` without momentum and `Adagrad` have this advantage anyway.
-
     Attributes
     ----------
     network : MLP
@@ -611,7 +553,7 @@ class Trainer:
     def _read(cls, path: Path, metrics: Sequence[Metric] | None) -> Trainer:
         """Make the trainer of one checkpoint."""
         with model_files.opened(path, checkpoints.KIND) as contents:
-            found = checkpoints.Found(contents)
+            found = checkpoints.SavedTraining(contents)
             trainer = cls(found.network, **found.settings, seed=0)
             found.load_into(trainer.state)
         trainer.metrics = found.metrics(metrics)
