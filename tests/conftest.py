@@ -21,12 +21,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
-def no_notice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests of what is written to standard error must not depend on the kernels that are in the cache."""
+def quiet_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of what is written to standard error must not depend on the kernels that are in the cache.
+
+    Processes that help to compile would cost more than they gain, because two test processes share the cores.
+    """
     if "fastbp.engine" in sys.modules:  # some tests look at what the import does
         import inside
 
-        inside.no_notice(monkeypatch)
+        inside.compile_quietly(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

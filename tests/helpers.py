@@ -42,8 +42,11 @@ def python_path(directory: Path) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join((str(directory), str(TESTS)))}
 
 
-UNOPTIMIZED = {"NUMBA_OPT": "0"}
-"""The environment in which kernels are compiled sooner, for tests with a cache of their own."""
+UNOPTIMIZED = {"NUMBA_OPT": "0", "NUMBA_NUM_THREADS": "1"}
+"""The environment in which kernels take less time to compile, for tests with a cache of their own.
+
+With one thread, no other process helps. Where two test processes share the cores, that costs more than it gains.
+"""
 
 # Where other programs want the cores too, OpenMP's threads that spin at a barrier cost milliseconds a step.
 PATIENT = {"OMP_WAIT_POLICY": "passive"}

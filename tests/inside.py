@@ -13,13 +13,14 @@ import pytest
 from helpers import guarded
 
 import fastbp as fb
-from fastbp.engine import buffers, input_paths, kernel_cache, plan, runner, threads
+from fastbp.engine import buffers, companions, input_paths, kernel_cache, plan, runner, threads
 from fastbp.engine.memory import Model
 from fastbp.engine.works import Works
 
 
-def no_notice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no line on standard error say that kernels are compiled."""
+def compile_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile kernels in this process alone, and without a line on standard error."""
+    monkeypatch.setattr(companions, "MOST", 0)
     monkeypatch.setattr(kernel_cache._notice, "given", True)
 
 

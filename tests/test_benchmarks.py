@@ -93,7 +93,7 @@ SCRIPTS = {
     "kernels.py": ["--rounds", "1"],
     "phases.py": ["XS", "--rounds", "2"],
     "options.py": ["--case", "XS", "--rounds", "2"],
-    "bits.py": ["{tmp}/bits.json", "--configurations", "2"],
+    "bits.py": ["{tmp}/bits.json", "--configurations", "1"],
     "startup.py": ["--help"],
     "compare.py": ["--help"],
     "roofline.py": ["--help"],

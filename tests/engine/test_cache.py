@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import PACKAGE, UNOPTIMIZED, compilations, predicted, python_path, run, run_function
+from helpers import PACKAGE, UNOPTIMIZED, compilations, fitted, predicted, python_path, run, run_function
 
 
 def compiling() -> None:
@@ -179,6 +179,25 @@ def test_kernels_that_other_processes_cached(tmp_path):
     assert len(set(alone)) == len(KINDS)
     for order in (1, -1):
         assert run(FITS + "".join(fits[::order]), env).stdout == "".join(alone[::order])
+
+
+def count_compiled() -> None:
+    """Train; print the digest of the parameters, and the number of kernels that this process has compiled."""
+    seen = compilations()
+    print(fitted(n_threads=1), len(seen))
+
+
+def test_kernels_are_compiled_side_by_side(tmp_path):
+    """By other processes too, if there are cores for them. Each kernel is compiled once, and the bits are the same."""
+    results = {}
+    for cores in ("1", "3"):
+        home = tmp_path / cores
+        env = {"NUMBA_CACHE_DIR": str(home), "NUMBA_OPT": "0", "NUMBA_NUM_THREADS": cores}
+        bits, count = run_function(count_compiled, env=env).stdout.split()
+        results[cores] = bits, int(count), sorted(file.name for file in kernels(home).iterdir())
+    assert results["1"][0] == results["3"][0]
+    assert results["1"][2] == results["3"][2]
+    assert results["3"][1] < results["1"][1]
 
 
 def fit_and_print_seconds() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from helpers import UNOPTIMIZED, run, run_function
+from helpers import run, run_function
 from numba.np.ufunc import parallel
 
 import fastbp as fb
@@ -165,4 +165,4 @@ def test_threads_start_with_the_spins_of_their_own(tmp_path):
     assert "GOMP_SPINCOUNT" not in os.environ
     """
     for _ in ("empty", "warm"):
-        run(code, {"NUMBA_CACHE_DIR": str(tmp_path), **UNOPTIMIZED})
+        run(code, {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_OPT": "0"})

@@ -17,7 +17,7 @@ from interrupted import EVERYTHING, Case, killed, newest, outcome
 import fastbp as fb
 from fastbp.schedules import Cosine, ReduceOnPlateau
 
-KILLS = 100
+KILLS = 40
 KILLED = Case(
     EVERYTHING.network,
     {**EVERYTHING.trainer, "schedule": Cosine(2000, least=0.1, per="step") * ReduceOnPlateau(gamma=0.5, patience=1)},
@@ -77,13 +77,15 @@ def kills(place: str, every: int, per: str, n: int, durable: bool) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
-@pytest.mark.parametrize(("every", "per", "n", "durable"), [(7, "step", 640, False), (1, "epoch", 2000, True)])
+@pytest.mark.parametrize(("every", "per", "n", "durable"), [(7, "step", 640, False), (1, "epoch", 1000, True)])
 def test_killed(tmp_path, every, per, n, durable):
-    """SIGKILL at 100 random moments, of trainings and of what resumes them: the newest checkpoint can be read, a
-    training that has none begins anew, and all end with the same bits."""
+    """SIGKILL at 40 random moments, of trainings and of what resumes them; the campaign kills at many more.
+
+    The newest checkpoint can be read, a training that has none begins anew, and all end with the same bits.
+    """
     seen = json.loads(run_function(kills, str(tmp_path), every, per, n, durable, timeout=300).stdout)
     assert seen["kills"] >= KILLS
-    assert seen["in training"] >= 60
-    assert seen["in an epoch"] >= 20
-    assert seen["in a second call"] >= 10
+    assert seen["in training"] >= 24
+    assert seen["in an epoch"] >= 8
+    assert seen["in a second call"] >= 4
     assert seen["at first"] >= 1

@@ -32,8 +32,10 @@ def test_everything_really_happens():
     assert ReduceOnPlateau(gamma=0.5, patience=0).factor(np.zeros(1), history) < 1
 
 
-@pytest.mark.parametrize(("every", "per"), [(1, "step"), (7, "step"), (1, "epoch")])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("dtype", "every", "per"),
+    [("float32", 1, "step"), ("float32", 7, "step"), ("float32", 1, "epoch"), ("float64", 7, "step")],
+)
 @pytest.mark.parametrize("name", CASES)
 def test_interrupted_after_any_step(tmp_path, name, dtype, every, per):
     """It goes on from the last checkpoint, no earlier and no later."""
