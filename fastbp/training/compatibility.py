@@ -22,7 +22,7 @@ from ..losses import Loss
 from ..metrics import METRICS, OfClasses, balanced_accuracy
 from ..network.mlp import MLP
 from .callback_list import CallbackList
-from .settings import Settings
+from .settings import Settings, names_of
 
 ROWS, VALUES = 1000, 1 << 20
 """The largest number of rows, and of values, whose scales are judged. It takes some milliseconds."""
@@ -53,6 +53,10 @@ def check_pair(network: MLP, settings: Settings) -> None:
             f"output='sigmoid' for two classes, or output='identity' for other numbers"
         )
     arrays.within_dtype(settings.optimizer.learning_rate, "learning_rate", network.dtype)
+    known = {name for block in network.parameters.blocks for name in names_of(block)}
+    for name in settings.rates or ():
+        if name not in known:
+            raise ValueError(f"rates must name some of {', '.join(map(repr, sorted(known)))}, got {name!r}")
 
 
 def check_step(settings: Settings, *, outside: bool) -> None:

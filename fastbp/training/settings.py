@@ -68,6 +68,11 @@ def _rates(given: object, name: str) -> dict[str, float] | None:
     return {each: checks.real(rate, f"rates[{each!r}]", 0) for each, rate in given.items()}
 
 
+def names_of(block: Block) -> set[str]:
+    """Return the names by which `rates` can mean a block of parameters."""
+    return {block.kind, f"layer {block.layer}", block.name}
+
+
 class Settings(Value):
     """`Settings` holds the arguments of `Trainer` that may change between two calls of `fit`."""
 
@@ -221,8 +226,7 @@ class Settings(Value):
 
     def rate_of(self, block: Block) -> float:
         """Return the factor of the learning rate of a block of parameters: the product of the `rates` that name it."""
-        names = {block.kind, f"layer {block.layer}", block.name}
-        return math.prod(rate for name, rate in (self.rates or {}).items() if name in names)
+        return math.prod(rate for name, rate in (self.rates or {}).items() if name in names_of(block))
 
     def rate_at(self, step: int, history: History) -> float:
         """Return the learning rate of a step. The first step is 1."""

@@ -25,6 +25,7 @@ KINDS = {
     *OUTPUTS.kinds, *LOSSES.kinds, *OPTIMIZERS.kinds, *AVERAGES.values(), *fb.schedules.by_name().values(),
     fb.metrics.TopK, fb.metrics.OfOutputs,
 }  # fmt: skip
+KINDS = sorted(KINDS, key=lambda kind: (kind.__module__, kind.__name__))  # two processes must collect the same tests
 
 
 class Point(Value):
