@@ -74,7 +74,8 @@ class FitLoop:
             epoch_samples=source.n,
             stop=state.position.stop,
         )
-        self.settings, self._kept = trainer.settings, None
+        self.settings = trainer.settings
+        self._kept: Kept | None = None
         self._prepare()
 
     def _prepare(self) -> None:
@@ -109,7 +110,9 @@ class FitLoop:
             try:
                 called.end(told)
             finally:
-                if training.resumed:  # the callbacks have not begun, so the checkpoint still counts
+                if (
+                    before is not None and training.resumed
+                ):  # the callbacks have not begun, so the checkpoint still counts
                     training.parameters.assign(before)
 
     def _close(self, scores: dict[str, float], validation: Samples | None) -> None:

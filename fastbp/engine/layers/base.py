@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -15,12 +15,15 @@ from ..kernel_cache import Kernel, Operation
 from ..records import Record
 from ..rule import Rule
 
+if TYPE_CHECKING:
+    from ..memory import Memory, Model
+
 
 class Writer(Protocol):
     """`Writer` is what layers need of the `Program` that their operations belong to."""
 
-    model: Any
-    memory: Any
+    model: Model
+    memory: Memory
     inputs: Buffer
     update: Record | None
     direct: Record | None
@@ -112,6 +115,10 @@ class Layer:
         """Return the operations that compute dC/da^{l-1} from delta^l."""
         raise NotImplementedError
 
+    def to_inputs(self, at: Place, T: np.ndarray) -> list[Operation]:
+        """Return the operations of the first layer that compute dC/dx', with its transposed weights T."""
+        raise NotImplementedError
+
     def update(self, at: Place, rule: Rule | None) -> list[Operation]:
         """Return the operations that sum the gradient, and apply a rule to it or, with None, write it to memory."""
         return []
@@ -145,9 +152,9 @@ class Layer:
         sigma, dropped = self.activation, self.dropout > 0
         if sigma.name == "identity" and not dropped:
             return None
-        options = (sigma, at.slope.size > 0, dropped, at.out.zeros is not None)
-        kernel, options = (elementwise.softmax_activate, ()) if sigma.whole_rows else (elementwise.activate, options)
-        return self._follower(at, kernel, *options)
+        if sigma.whole_rows:
+            return self._follower(at, elementwise.softmax_activate)
+        return self._follower(at, elementwise.activate, sigma, at.slope.size > 0, dropped, at.out.zeros is not None)
 
     def differentiate(self, at: Place) -> Follower | None:
         """Return the follower that multiplies dC/da^l by da/dz, or None if da/dz = 1."""

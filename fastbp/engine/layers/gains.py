@@ -12,7 +12,7 @@ from ...kernels.panels import aligned
 from ...kernels.structs import GAINS
 from ..blocks import Block
 from ..kernel_cache import Operation
-from ..records import Record
+from ..records import Field, Record
 from ..rule import Rule
 from .base import Follower, Layer, Place, follow
 
@@ -36,7 +36,12 @@ class Gains(Layer):
     def _record(self, at: Place, rule: Rule | None, **fields: Any) -> Record:
         """Return the GAINS record."""
         gain, *offset = (at.program.block(block, rule) for block in self.blocks())
-        found = {"x": self._x(at), "out": at.out.panels, "delta": at.delta.panels, "delta_in": at.delta_in.panels}
+        found: dict[str, Field] = {
+            "x": self._x(at),
+            "out": at.out.panels,
+            "delta": at.delta.panels,
+            "delta_in": at.delta_in.panels,
+        }
         found |= {"offset": offset[0], "offsets": True} if offset else {"offset": gain}
         found |= {"update": at.program.update} if at.program.update else {}
         theta = at.program.model.parameters.theta
