@@ -22,8 +22,13 @@ from .steps import Steps
 class Trainable(Trains, Protocol):
     """`Trainable` says what a `FitLoop` needs of a trainer."""
 
-    settings: Settings
-    state: TrainingState
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+
+    @property
+    def state(self) -> TrainingState:
+        """The state of the training."""
 
     def _score(self, samples: Samples, name: str) -> dict[str, float]:
         """Return the scores of checked samples."""
