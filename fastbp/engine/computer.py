@@ -150,8 +150,9 @@ class Computer:
                 except DivergedError:
                     raise FloatingPointError(f"the {loss.name} of these samples is not finite") from None
                 mean = work.scores(False)["loss"]
-            with np.errstate(all="ignore"):
-                dX *= model.scale[: model.sizes[0]]
+            if inputs:
+                with np.errstate(all="ignore"):
+                    dX *= model.scale[: model.sizes[0]]
             found = work.gradient if weights else None
             return Gradients(mean, {} if found is None else model.parameters.unpack(found), dX)
 

@@ -25,7 +25,7 @@ from .kernel_cache import Operation
 from .layers.base import Layer, Place, follow
 from .memory import Model
 from .program import Program
-from .records import Field, Record
+from .records import Record
 from .rule import Hyperparameters, Rule
 from .runner import Work
 
@@ -279,12 +279,9 @@ def _set_loss(work: Work, loss: Any, a: Buffer | None = None, delta: Buffer | No
 def _set_update(work: Work, rule: Rule | None = None, gradient: bool = True) -> None:
     """Give a work the UPDATE record and, where it is wanted, a vector for the gradient."""
     parameters = work.model.parameters
-    theta: dict[str, Field] = {
-        "theta": parameters.theta,
-        "size": parameters.theta.size,
-        "transposed": parameters.transposed,
-    }
-    work.update = Record(UPDATE, shrink=1.0, clip_value=math.inf, **theta)
+    theta = parameters.theta
+    work.update = Record(UPDATE, shrink=1.0, clip_value=math.inf, theta=theta, size=theta.size)
+    work.update.set(transposed=parameters.transposed)
     if gradient:
         work.gradient = parameters.like_theta()
         work.update.set(gradient=work.gradient)

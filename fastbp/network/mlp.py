@@ -518,9 +518,8 @@ class MLP(Network):
             towards = np.zeros((n, n_out), self.dtype)
             towards[:, i] = 1
             samples = Samples(found, checker.targets(towards, n))
-            out[:, i] = self._computer.differentiate(
-                samples, OUTPUT_GRADIENT, n_threads=n_threads, inputs=True, weights=False
-            ).inputs
+            made = self._computer.differentiate(samples, OUTPUT_GRADIENT, None, n_threads, inputs=True, weights=False)
+            out[:, i] = made.inputs
         return out
 
     def trace(self, X: ArrayLike, y: ArrayLike | None = None, loss: str | Loss | None = None) -> Trace:

@@ -115,9 +115,7 @@ class FitLoop:
             try:
                 called.end(told)
             finally:
-                if (
-                    before is not None and training.resumed
-                ):  # the callbacks have not begun, so the checkpoint still counts
+                if before is not None and training.resumed:  # no callback has begun, so the checkpoint still counts
                     training.parameters.assign(before)
 
     def _close(self, scores: dict[str, float], validation: Samples | None) -> None:

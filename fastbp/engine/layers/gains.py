@@ -36,16 +36,11 @@ class Gains(Layer):
     def _record(self, at: Place, rule: Rule | None, **fields: Any) -> Record:
         """Return the GAINS record."""
         gain, *offset = (at.program.block(block, rule) for block in self.blocks())
-        found: dict[str, Field] = {
-            "x": self._x(at),
-            "out": at.out.panels,
-            "delta": at.delta.panels,
-            "delta_in": at.delta_in.panels,
-        }
-        found |= {"offset": offset[0], "offsets": True} if offset else {"offset": gain}
+        panels = {"x": self._x(at), "out": at.out.panels, "delta": at.delta.panels, "delta_in": at.delta_in.panels}
+        found: dict[str, Field] = {"offset": offset[0], "offsets": True} if offset else {"offset": gain}
         found |= {"update": at.program.update} if at.program.update else {}
         theta = at.program.model.parameters.theta
-        return Record(GAINS, theta=theta, columns=self.n_out, gain=gain, a=at.a.panels, **found, **fields)
+        return Record(GAINS, theta=theta, columns=self.n_out, gain=gain, a=at.a.panels, **panels, **found, **fields)
 
     def _x(self, at: Place) -> np.ndarray:
         """Return the panels of x."""
