@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -15,15 +15,15 @@ from ..kernel_cache import Kernel, Operation
 from ..records import Record
 from ..rule import Rule
 
-if TYPE_CHECKING:
-    from ..memory import Memory, Model
-
 
 class Writer(Protocol):
-    """`Writer` is what layers need of the `Program` that their operations belong to."""
+    """`Writer` is what layers need of the `Program` that their operations belong to.
 
-    model: Model
-    memory: Memory
+    `model` and `memory` are a `Model` and a `Memory`, which this module cannot import, because they import it.
+    """
+
+    model: Any
+    memory: Any
     inputs: Buffer
     update: Record | None
     direct: Record | None

@@ -92,4 +92,5 @@ class LayerNorm(Gains):
 
     def _x(self, at: Place) -> np.ndarray:
         memory = at.program.memory
-        return memory.kept(self, "x", lambda: memory.buffer(self.n_out).panels)
+        panels: np.ndarray = memory.kept(self, "x", lambda: memory.buffer(self.n_out).panels)
+        return panels
