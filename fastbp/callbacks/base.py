@@ -18,11 +18,25 @@ if TYPE_CHECKING:
 class Trains(Protocol):
     """What a callback may use of the `fastbp.Trainer` that calls it. Its settings and its state are known above."""
 
-    network: MLP
-    history: History
-    averaged: MLP
-    settings: Any
-    state: Any
+    @property
+    def network(self) -> MLP:
+        """The network."""
+
+    @property
+    def history(self) -> History:
+        """The finished epochs."""
+
+    @property
+    def averaged(self) -> MLP:
+        """A network with the average of the parameters."""
+
+    @property
+    def settings(self) -> Any:
+        """The settings."""
+
+    @property
+    def state(self) -> Any:
+        """The state of the training."""
 
     def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
         """Compute the scores of some samples."""

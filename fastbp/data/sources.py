@@ -12,7 +12,7 @@ import os
 import queue
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -56,7 +56,7 @@ class Arrays:
         X = self.samples.X
         return X.array.columns_with_entries() if X.sparse and X.array.entries.size < X.array.columns / 8 else None
 
-    def segments(self, rng: np.random.Generator) -> Iterator[Samples]:
+    def segments(self, rng: np.random.Generator) -> Generator[Samples, None, None]:
         """Yield the segments of one epoch."""
         order = self._order
         if not order.size:
@@ -120,7 +120,7 @@ class Blocks:
         self.blocks, self.checker, self.class_weight = blocks, checker, class_weight
         self.shuffle, self.buffer, self.batch = shuffle, buffer, batch
 
-    def segments(self, rng: np.random.Generator) -> Iterator[Samples]:
+    def segments(self, rng: np.random.Generator) -> Generator[Samples, None, None]:
         """Yield the segments of one epoch. While training uses one segment, another thread fills the next one."""
         count, stop = 0, threading.Event()
         try:

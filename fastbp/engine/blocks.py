@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -183,9 +183,9 @@ class Parameters:
         """Return copies of the blocks of a vector like theta, by their names."""
         arrays = {}
         for block in self.blocks:
-            place, shape = vector[self.layout.place(block)], block.shape
-            one = len(shape) == 1
-            arrays[block.name] = place[: shape[0]].copy() if one else unpack(place, self.layout.up(shape[0]), shape)
+            place, (n, *columns) = vector[self.layout.place(block)], block.shape
+            up = self.layout.up(n)
+            arrays[block.name] = unpack(place, up, (n, columns[0])) if columns else place[:n].copy()
         return arrays
 
     def flat(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -235,10 +235,10 @@ class Parameters:
                 self.transpose(block, self.transposed[self.layout.T[block.name] :])
         self._stale = False
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return {"blocks": self.layout.blocks, "dtype": self.layout.dtype, "theta": np.array(self.theta)}
 
-    def __setstate__(self, state: dict) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["blocks"], state["dtype"])  # type: ignore[misc]
         self.assign(state["theta"])
 

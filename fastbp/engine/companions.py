@@ -111,7 +111,9 @@ def _pickled(kernel: Any) -> bytes | None:
 def _start(executable: str, message: bytes) -> subprocess.Popen[bytes]:
     """Start a companion."""
     quiet = subprocess.DEVNULL
-    flags = {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {"start_new_session": True}
+    flags: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        flags = {"creationflags": subprocess.CREATE_NO_WINDOW}
     companion = subprocess.Popen([executable, "-c", CODE], stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, **flags)
     assert companion.stdin is not None
     with contextlib.suppress(OSError):  # it has ended already

@@ -11,7 +11,7 @@ import numpy as np
 from . import plan, threads
 from .memory import Model
 from .records import address
-from .runner import DivergedError, Samples
+from .runner import DivergedError, Samples, Work
 from .works import Works
 
 WORKS = 2
@@ -24,8 +24,8 @@ class Gradients(NamedTuple):
     loss: float
     blocks: dict[str, np.ndarray]
     """The gradient of each block of parameters, by its name."""
-    inputs: np.ndarray | None
-    """The derivative with respect to each input, before `shift` and `scale`."""
+    inputs: np.ndarray
+    """The derivative with respect to each input, before `shift` and `scale`. If it is not wanted, it has no rows."""
 
 
 class Computer:
@@ -113,7 +113,7 @@ class Computer:
         """
         threads.check_entry(self.lock)
         with self.lock:
-            work = self._work(plan.evaluate, samples.n, n_threads, loss)
+            work: Work = self._work(plan.evaluate, samples.n, n_threads, loss)
             with work.reading(samples):
                 work.finish()
                 return work.scores(samples.y.classes)
@@ -137,11 +137,11 @@ class Computer:
         """
         threads.check_entry(self.lock)
         with self.lock:
-            model, dX = self._model, None
-            work = self._work(plan.gradient, samples.n, n_threads, loss, seed, inputs, weights)
+            model = self._model
+            dX = np.empty((samples.n if inputs else 0, model.sizes[0]), model.dtype)
+            work: Work = self._work(plan.gradient, samples.n, n_threads, loss, seed, inputs, weights)
             with work.reading(samples):
-                if inputs:
-                    dX = np.empty((samples.n, model.sizes[0]), model.dtype)
+                if work.to_inputs is not None:
                     out, T = work.to_inputs
                     out.set(out=address(dX))
                     model.parameters.transpose(model.layers[0].blocks()[0], T)
@@ -150,10 +150,11 @@ class Computer:
                 except DivergedError:
                     raise FloatingPointError(f"the {loss.name} of these samples is not finite") from None
                 mean = work.scores(False)["loss"]
-            if dX is not None:
+            if inputs:
                 with np.errstate(all="ignore"):
                     dX *= model.scale[: model.sizes[0]]
-            return Gradients(mean, model.parameters.unpack(work.gradient) if weights else {}, dX)
+            found = work.gradient if weights else None
+            return Gradients(mean, {} if found is None else model.parameters.unpack(found), dX)
 
     def trace(self, samples: Samples, loss: Any) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         """Compute all z^l and a^l and, with a loss, all delta^l, for each sample."""
@@ -170,7 +171,7 @@ class Computer:
                 work.finish()
         return values[0], values[1], values[2]
 
-    def _work(self, make: Callable, n: int, n_threads: int | None, *options: Any) -> Any:
+    def _work(self, make: Callable[..., Any], n: int, n_threads: int | None, *options: Any) -> Any:
         """Return the work that `make` makes for n samples."""
         batch = n if make is plan.gradient else min(1 << max(0, n - 1).bit_length(), plan.ROWS)
         options = batch, n_threads, *options

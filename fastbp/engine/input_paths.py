@@ -14,7 +14,7 @@ from .buffers import Buffer, pays, zeros_of
 from .kernel_cache import Operation
 from .layers.base import Writer
 from .memory import Memory, Model
-from .records import Record, address
+from .records import Field, Record, address
 
 Path = Literal["direct", "dense", "zeros", "entries"]
 """The input paths: the first product reads the array of the user; all inputs are copied into panels; inputs of 0 are
@@ -64,7 +64,9 @@ class InputPaths:
         self._unseen = 0
         # The number of lines is odd, as that of the other panels.
         self._row = (memory.panels(self._n_in) | 1) * memory.lanes
-        self._panels = self._zeros = self._lists = None
+        self._panels: np.ndarray | None = None
+        self._zeros: Record | None = None
+        self._lists: Record | None = None
 
     def choose(self, X: Any, order: np.ndarray | None, n: int, *, trains: bool) -> Path:
         """Return the input path for samples.
@@ -130,8 +132,7 @@ class InputPaths:
         model, a = self._model, program.inputs
         if a.direct:
             return []
-        places = {"panels": a.panels, "row": a.row, "panel": a.panel, "columns": a.columns}
-        fields = {**places, "shift": model.shift, "scale": model.scale, "scaled": self._scaled}
+        fields: dict[str, Field] = {**_places(a), "shift": model.shift, "scale": model.scale, "scaled": self._scaled}
         if a.zeros:
             fields["zeros"] = a.zeros
         factory = {"dense": inputs.gather, "zeros": inputs.gather_with_masks, "entries": csr.gather_entries}[a.form]
@@ -145,15 +146,16 @@ class InputPaths:
         """Return the operation that gives a matrix like a^0 the dropout of the inputs, and noise before it."""
         if not self._model.dropout and not noise:
             return []
-        places = {"panels": a.panels, "row": a.row, "panel": a.panel, "columns": a.columns}
-        made = Record(INPUT_NOISE, **places, deviation=noise, dropout=self._model.dropout)
+        made = Record(INPUT_NOISE, **_places(a), deviation=noise, dropout=self._model.dropout)
         return [(program.kernel(inputs.noise), made)]
 
     def read(self, program: Writer, X: Any, order: np.ndarray | None) -> None:
         """Let a program read the samples of a call."""
         if program.direct is not None:
             program.direct.set(a=address(X.array))
-        elif not X.sparse:
+            return
+        assert program.source is not None
+        if not X.sparse:
             program.source.set(source=address(X.array), kind=X.kind)
         else:
             self._hold(self._most_entries(X.array.starts, order))
@@ -183,6 +185,11 @@ class InputPaths:
             column, row, following = (aligned(most + AHEAD, np.int32) for _ in range(3))
             self._lists.set(value=aligned(most, memory.dtype), column=column, row=row, next=following)
             self._most = most
+
+
+def _places(a: Buffer) -> dict[str, Field]:
+    """Return the fields of a record that say where a matrix lies."""
+    return {"panels": a.panels, "row": a.row, "panel": a.panel, "columns": a.columns}
 
 
 def _filled(X: np.ndarray, order: np.ndarray | None, n: int) -> float:

@@ -188,7 +188,7 @@ class _Cache:
                 raise PermissionError(f"{self._path} can be written by others")
             return file.read()
 
-    def load_overload(self, sig, target_context):
+    def load_overload(self, sig: object, target_context: Any) -> CompileResult | None:
         """Return the compiled kernel, or None if there is no valid file."""
         # This call loads the symbols that kernels are linked with. Numba's own cache loads everything that Numba can
         # compile, which takes 0.24 s. The compiler does that by itself if there is something to compile.
@@ -202,7 +202,7 @@ class _Cache:
             return None
         return None
 
-    def save_overload(self, sig, result):
+    def save_overload(self, sig: object, result: CompileResult) -> None:
         """Write a compiled kernel to the file, completely or not at all."""
         with contextlib.suppress(Exception):  # without space or permission, training works without the cache
             data = serialize.dumps(result._reduce())
@@ -233,7 +233,7 @@ def clock() -> float:
     return time.perf_counter() - _waited.seconds
 
 
-def _compiled(name: str, dispatcher, signature: tuple) -> CompileResult:
+def _compiled(name: str, dispatcher: Any, signature: tuple[Any, ...]) -> CompileResult:
     """Compile a kernel, or load it from the cache. The name must be different for each kernel: it names the file."""
     start = time.perf_counter()
     try:
@@ -242,7 +242,7 @@ def _compiled(name: str, dispatcher, signature: tuple) -> CompileResult:
         _waited.seconds += time.perf_counter() - start
 
 
-def _ready(name: str, dispatcher, signature: tuple) -> CompileResult:
+def _ready(name: str, dispatcher: Any, signature: tuple[Any, ...]) -> CompileResult:
     """Return a kernel from the cache, or a new one."""
     if config.DISABLE_JIT:
         raise RuntimeError("NUMBA_DISABLE_JIT is set, and without a compiler there are no kernels: unset it")
@@ -256,7 +256,7 @@ def _ready(name: str, dispatcher, signature: tuple) -> CompileResult:
     return threads.undisturbed(_compile, dispatcher, signature)
 
 
-def _load(dispatcher, signature: tuple) -> CompileResult | None:
+def _load(dispatcher: Any, signature: tuple[Any, ...]) -> CompileResult | None:
     """Return the kernel of a dispatcher from the cache, or None if it is not there."""
     with global_compiler_lock:
         result = dispatcher._cache.load_overload(signature, dispatcher.targetctx)
@@ -265,7 +265,7 @@ def _load(dispatcher, signature: tuple) -> CompileResult | None:
         return result
 
 
-def _compile(dispatcher, signature: tuple) -> CompileResult:
+def _compile(dispatcher: Any, signature: tuple[Any, ...]) -> CompileResult:
     """Compile the kernel of a dispatcher, and write it to the cache."""
     with global_compiler_lock:  # which others may hold for long: only one at a time compiles
         _notice.before()
@@ -287,7 +287,7 @@ class _Notice:
     patience = 1.0
     """The seconds of compiling after which a user wonders."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.seconds, self.given = 0.0, False
 
     def before(self) -> None:
@@ -318,7 +318,7 @@ class Kernel(NamedTuple):
         Further arguments of the factory. An object must have the method `digest`.
     """
 
-    factory: Callable
+    factory: Callable[..., Any]
     dtype: np.dtype | None
     options: tuple[Any, ...] = ()
 
@@ -326,7 +326,7 @@ class Kernel(NamedTuple):
     def name(self) -> str:
         """The name of the kernel, which is different for each kernel: it is that of its file."""
         if self.dtype is None:
-            return self.factory.py_func.__name__
+            return str(self.make().py_func.__name__)
         tags = (_tag(option, self.dtype) for option in self.options)
         return "-".join([self.factory.__name__, str(self.dtype), *tags])
 
@@ -393,9 +393,10 @@ def names() -> dict[int, str]:
 
 
 @functools.cache
-def loop(parallel: bool) -> Callable:
+def loop(parallel: bool) -> Callable[[int, int, int], int]:
     """Return the compiled loop over parts, for one thread or for many."""
     dispatcher = loops.loop(parallel)
     _compiled("parallel" if parallel else "serial", dispatcher, (I,) * 3)
     dispatcher.disable_compile()
-    return dispatcher
+    made: Callable[[int, int, int], int] = dispatcher
+    return made

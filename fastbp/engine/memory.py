@@ -13,7 +13,7 @@ from ..kernels.structs import MATRIX, STEP
 from .blocks import Parameters
 from .buffers import Buffer, pays, zeros_of
 from .layers.base import Layer
-from .records import Record
+from .records import Field, Record
 
 
 class Model(NamedTuple):
@@ -123,7 +123,7 @@ class Memory:
         self.step = Record(STEP, stride=self.stride, scratch=self.scratch, room=size)
         shift, scale = (aligned(round_up(targets, self.lanes), self.dtype) for _ in range(2))
         scale[:] = 1
-        places = {"panels": self.y, "row": self.lanes, "panel": self.stride}
+        places: dict[str, Field] = {"panels": self.y, "row": self.lanes, "panel": self.stride}
         self.targets = Record(MATRIX, columns=targets, shift=shift, scale=scale, **places)
 
     def kept(self, layer: Layer, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:

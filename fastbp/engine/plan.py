@@ -22,7 +22,7 @@ from . import threads
 from .blocks import Parameters
 from .buffers import Buffer
 from .kernel_cache import Operation
-from .layers.base import follow
+from .layers.base import Layer, Place, follow
 from .memory import Model
 from .program import Program
 from .records import Record
@@ -279,8 +279,9 @@ def _set_loss(work: Work, loss: Any, a: Buffer | None = None, delta: Buffer | No
 def _set_update(work: Work, rule: Rule | None = None, gradient: bool = True) -> None:
     """Give a work the UPDATE record and, where it is wanted, a vector for the gradient."""
     parameters = work.model.parameters
-    theta = {"theta": parameters.theta, "size": parameters.theta.size, "transposed": parameters.transposed}
-    work.update = Record(UPDATE, shrink=1.0, clip_value=math.inf, **theta)
+    theta = parameters.theta
+    work.update = Record(UPDATE, shrink=1.0, clip_value=math.inf, theta=theta, size=theta.size)
+    work.update.set(transposed=parameters.transposed)
     if gradient:
         work.gradient = parameters.like_theta()
         work.update.set(gradient=work.gradient)
@@ -301,7 +302,7 @@ def _targets(program: Program, form: str | None) -> Operation:
     return program.kernel(factory), program.memory.targets
 
 
-def _forward(places: Sequence, *, output: bool = True) -> list[Operation]:
+def _forward(places: Sequence[tuple[Layer, Place]], *, output: bool = True) -> list[Operation]:
     """a^l = sigma(z^l), z^l = W^l a^{l-1} + b^l, layer by layer. Without `output`, the last layer ends with z^L."""
     operations = []
     for l, (layer, at) in enumerate(places, 1):
@@ -323,10 +324,10 @@ def _to_delta(program: Program, fused: bool, *, mean: bool) -> list[Operation]:
     """
     layer, at = program.places[-1]
     operations = [] if fused else follow(program, layer.differentiate(at), layer.n_out)
-    return operations + [(program.kernel(losses.average_over_batch), program.loss)] * mean
+    return operations + [program.of_loss(losses.average_over_batch)] * mean
 
 
-def _backward(places: Sequence) -> list[Operation]:
+def _backward(places: Sequence[tuple[Layer, Place]]) -> list[Operation]:
     """delta^l = sigma'(z^l) * (W^{l+1})^T delta^{l+1}, layer by layer."""
     operations = []
     for l in range(len(places) - 1, 0, -1):
@@ -345,7 +346,7 @@ def _to_inputs(program: Program, dX: Buffer, out: Record, T: np.ndarray) -> list
 def _of_loss(program: Program, loss: Any, fused: bool) -> Operation:
     """Return the operation that computes the loss. If `fused`, it includes sigma of the output."""
     name = program.model.layers[-1].activation.name if fused else ""
-    return program.kernel(losses.loss, loss, name), program.loss
+    return program.of_loss(losses.loss, loss, name)
 
 
 def _loss(program: Program, loss: Any, form: str | None, *more: Sequence[Operation]) -> None:
@@ -361,9 +362,9 @@ def _loss(program: Program, loss: Any, form: str | None, *more: Sequence[Operati
 
 def _around(program: Program, rows: Sequence[Operation]) -> None:
     """Add the phase of these operations on rows, which include a loss, and the phases before and after it."""
-    program.phase((program.kernel(losses.weigh_batch), program.loss), alone=True)
+    program.phase(program.of_loss(losses.weigh_batch), alone=True)
     program.phase(*rows)
-    program.phase((program.kernel(losses.add_up), program.loss), alone=True)
+    program.phase(program.of_loss(losses.add_up), alone=True)
 
 
 def _gradient(program: Program) -> None:
@@ -374,6 +375,7 @@ def _gradient(program: Program) -> None:
 def _apply(program: Program, rule: Rule) -> None:
     """Add the update of theta with the gradient in memory. With `clip_norm`, first bound the norm of the gradient."""
     made = program.update
+    assert made is not None
     if rule.clip_norm:
         count = -(-program.model.parameters.theta.size // update.NORM_CHUNK)
         made.set(clip_norm=rule.clip_norm, norms=aligned(count, np.float64), norm_count=count)
@@ -385,6 +387,7 @@ def _apply(program: Program, rule: Rule) -> None:
 def _after_update(program: Program, average: np.ndarray | None, rate: float) -> None:
     """Add what follows the update of theta: the bound for the norms of the weights, and the step of the average."""
     made, most = program.update, program.model.max_norm
+    assert made is not None
     if most:
         made.set(max_norm=most)
         program.phase(*(each for layer, at in program.places for each in layer.bound(at)), at_end=True)

@@ -70,12 +70,17 @@ class Program:
         ]
         self._phases: list[tuple[int, int, bool, bool]] = []
         self._operations: list[Operation] = []
-        self._needed: list[tuple[Kernel, Callable[[int], None]]] = []
-        self._groups: dict[tuple, dict[str, Any]] = {}
+        self._needed: list[tuple[Kernel, Callable[..., None]]] = []
+        self._groups: dict[tuple[Any, ...], dict[str, Any]] = {}
 
-    def kernel(self, factory: Callable, *options: object) -> Kernel:
+    def kernel(self, factory: Callable[..., Any], *options: object) -> Kernel:
         """Return the kernel of a factory for the dtype of the network, or a kernel that is the same for all dtypes."""
         return Kernel(factory, None if hasattr(factory, "py_func") else self.model.dtype, options)
+
+    def of_loss(self, factory: Callable[..., Any], *options: object) -> Operation:
+        """Return the operation of a kernel that gets the LOSS record."""
+        assert self.loss is not None
+        return self.kernel(factory, *options), self.loss
 
     def record(self, kind: np.dtype, **fields: Any) -> Record:
         """Return a record. Its fields may be kernels, whose addresses are known when the program is complete."""
@@ -85,14 +90,13 @@ class Program:
             self._needed.append((kernel, lambda found, name=name: made.set(**{name: found})))
         return made
 
-    def groups(self, factory: Callable, sizes: tuple[int, ...], *options: object) -> dict[str, Any]:
+    def groups(self, factory: Callable[..., Any], sizes: tuple[int, ...], *options: object) -> dict[str, Any]:
         """Return the fields `groups` and `group_count` of a record, for kernels of groups of so many panels."""
         if (factory, options) not in self._groups:
             groups = np.zeros(len(sizes), GROUP)
             groups["panels"] = sizes
             for i, n in enumerate(sizes):
-                place = groups["kernel"][i : i + 1]
-                self._needed.append((self.kernel(factory, n, *options), lambda found, place=place: place.fill(found)))
+                self._needed.append((self.kernel(factory, n, *options), groups["kernel"][i : i + 1].fill))
             self._groups[factory, options] = {"groups": groups, "group_count": len(sizes)}
         return self._groups[factory, options]
 

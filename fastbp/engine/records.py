@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 
 
 def address(array: np.ndarray) -> int:
     """Return the address of the first value of an array. `array.ctypes.data` takes three times as long."""
-    return array.__array_interface__["data"][0]
+    place: int = array.__array_interface__["data"][0]
+    return place
 
 
 @functools.cache
@@ -34,17 +36,17 @@ class Record:
         The address of the record.
     """
 
-    def __init__(self, kind: np.dtype, **fields: float | np.ndarray | Record):
+    def __init__(self, kind: np.dtype, **fields: Field):
         self.memory = np.zeros(1, kind)
         self.address = address(self.memory)
         # An assignment to a field of a structured array takes six times as long, and takes reals for integers.
-        words = memoryview(self.memory.view(np.uint8))
-        views = words.cast("q"), words.cast("d")
+        words = self.memory.view(np.uint8).data
+        views: tuple[memoryview[Any], memoryview[Any]] = words.cast("q"), words.cast("d")
         self._places = {name: (views[real], place) for name, (real, place) in _places(kind).items()}
         self._kept: dict[str, np.ndarray | Record] = {}
         self.set(**fields)
 
-    def set(self, **fields: float | np.ndarray | Record) -> None:
+    def set(self, **fields: Field) -> None:
         """Set fields. For an array or a record, the field holds its address, and the record keeps it alive."""
         for name, value in fields.items():
             view, place = self._places[name]
@@ -62,4 +64,9 @@ class Record:
     def __getitem__(self, name: str) -> float:
         """Return the value of a field."""
         view, place = self._places[name]
-        return view[place]
+        value: float = view[place]
+        return value
+
+
+Field = float | np.ndarray | Record
+"""What a field of a record is set to."""

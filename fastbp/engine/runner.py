@@ -147,7 +147,8 @@ class Work:
         self.to_inputs: tuple[Record, np.ndarray] | None = None
         self._programs: dict[tuple[Path, str | None], Program] = {}
         self._program: Program | None = None
-        self._samples, self._n, self._parts_a_call = None, 0, 0.0
+        self._samples: Samples | None = None
+        self._n, self._parts_a_call = 0, 0.0
 
     def program(self, path: Path, form: str | None) -> Program:
         """Return the program for an input path and a form of targets, and let the loop run it."""
@@ -181,7 +182,7 @@ class Work:
             self.step.set(order=address(order))
         if weights is not None:
             self.step.set(sample_weights=address(weights))
-        if y is not None:
+        if y is not None and self.loss is not None:
             self.memory.targets.set(kind=y.kind, **y.places)
             self.loss.set(by_output=y.by_output, threshold=y.threshold)
         return self
@@ -189,11 +190,13 @@ class Work:
     @property
     def operations(self) -> np.ndarray:
         """The OPERATION records of the program that read samples last."""
+        assert self._program is not None
         return self._program.operations
 
     @property
     def records(self) -> list[Record]:
         """The records of the operations of this program."""
+        assert self._program is not None
         return self._program.records
 
     def __enter__(self) -> Work:
@@ -270,7 +273,7 @@ class Work:
                 count = 1
                 self._set_off(count)
             stop = min(end, part + max(1, int(self._parts_a_call)))
-            if self.hyperparameters:
+            if self.hyperparameters is not None and self.update is not None:
                 first = part // self.parts
                 stop = min(stop, (first + MOST_STEPS) * self.parts)
                 self.hyperparameters.lay_down(self.steps_done + first, self.steps_done - (-stop // self.parts))

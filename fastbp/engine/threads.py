@@ -11,7 +11,8 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from types import FrameType
+from typing import Any, TypeVar
 
 import numba
 from llvmlite.binding import ffi
@@ -20,7 +21,7 @@ from numba.core.compiler_lock import global_compiler_lock
 Result = TypeVar("Result")
 
 _serial_only = False
-_locks: weakref.WeakSet = weakref.WeakSet()
+_locks: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def lock() -> threading.RLock:
@@ -37,7 +38,7 @@ def lock() -> threading.RLock:
 
 def check_entry(held: threading.RLock) -> None:
     """Raise RuntimeError if this thread holds the lock: a signal handler has interrupted what the lock protects."""
-    if held._is_owned():
+    if held._is_owned():  # type: ignore[attr-defined]  # the types of Python do not know this method
         raise RuntimeError("a network must not compute in the handler of a signal that interrupted its computation")
 
 
@@ -57,7 +58,7 @@ def _after_fork() -> None:
     _serial_only = _serial_only or bool(parallel and parallel._is_initialized)
 
 
-_KEEPERS = (global_compiler_lock, getattr(ffi.lib, "_lock", None))
+_KEEPERS: tuple[Any, ...] = (global_compiler_lock, getattr(ffi.lib, "_lock", None))
 COMPILERS = [keeper._lock for keeper in _KEEPERS if hasattr(keeper, "_lock")]
 """The locks that Numba and llvmlite hold while they work. Another version may keep them elsewhere, or have none."""
 
@@ -90,11 +91,11 @@ def opening(function: Callable[..., Result], *arguments: object) -> Result:
     closed, because their with statements are written in Python. They are opened, so that no other thread waits for them
     without an end.
     """
-    came: list[tuple] = []
+    came: list[tuple[int, FrameType | None]] = []
     handler, deferred = signal.getsignal(signal.SIGINT), False
     if callable(handler):
         with contextlib.suppress(ValueError):  # this is not the main thread, so no handler runs here
-            signal.signal(signal.SIGINT, lambda *found: came.append(found))
+            signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
             deferred = True
     try:
         return function(*arguments)
@@ -106,7 +107,7 @@ def opening(function: Callable[..., Result], *arguments: object) -> Result:
     finally:
         if deferred:
             signal.signal(signal.SIGINT, handler)
-            if came:
+            if came and callable(handler):
                 handler(*came[0])
 
 
@@ -226,7 +227,7 @@ def start() -> str:
     finally:
         if own:
             os.environ.pop("GOMP_SPINCOUNT", None)
-    return numba.threading_layer()
+    return str(numba.threading_layer())
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ class Works:
 
     def __init__(self, most: int):
         self._most = most
-        self._kept: dict[tuple, tuple[tuple, Any]] = {}
+        self._kept: dict[tuple[Any, ...], tuple[tuple[object, ...], Any]] = {}
 
     def get(self, make: Callable[[], Any], parts: tuple[object, ...], *options: Any) -> Any:
         """Return the work for some objects and options, or make it.
@@ -29,7 +29,7 @@ class Works:
         Parameters
         ----------
         make : function
-            What makes the work. Memory of an old work is free before.
+            What makes the work. The memory of old works is free by then.
         parts : tuple of object
             The objects that the work depends on. They are compared by identity, and kept alive.
         *options : object

@@ -12,7 +12,12 @@ padding of theta is zero and stays zero.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 LINE = 64
 
@@ -27,7 +32,7 @@ def round_up(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-def aligned(n: int, dtype: np.dtype) -> np.ndarray:
+def aligned(n: int, dtype: DTypeLike) -> np.ndarray:
     """Return a vector of n zeros that begins at a cache line."""
     dtype = np.dtype(dtype)
     raw = np.zeros(n * dtype.itemsize + LINE, np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -34,6 +34,9 @@ DISTRIBUTIONS = {
     "uniform": lambda rng, variance, shape: rng.uniform(-1, 1, shape) * np.sqrt(3 * variance),
     "normal": lambda rng, variance, shape: rng.standard_normal(shape) * np.sqrt(variance),
 }
+
+FOR_ALL: Any = True
+"""One value for all layers. It becomes a tuple with one value for each layer."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Architecture:
     dtype: np.dtype
     threshold: float = 0.5
     """The value from which on a single output means class 1, see `fastbp.MLP.threshold`."""
-    bias: bool | tuple[bool, ...] = True
+    bias: tuple[bool, ...] = FOR_ALL
     """Whether each layer has biases."""
     multilabel: bool = False
     """Whether each output by itself says yes or no, see `fastbp.MLP.multilabel`."""
@@ -97,7 +100,7 @@ class Architecture:
     flat: bool = False
     """Whether predictions of one output have the shape (n,), see `fastbp.MLP.flat`."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         sizes = _sizes(self.sizes)
         inits = [f"{family}_{distribution}" for family in INITS for distribution in DISTRIBUTIONS]
         checked = {

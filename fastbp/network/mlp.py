@@ -171,7 +171,8 @@ class MLP(Network):
         dtype: DTypeLike = np.float32,
         seed: int | None = None,
     ):
-        made = Architecture(sizes, activation, output, init, dropout, input_noise, max_norm, dtype, bias=bias)
+        given: Any = sizes, activation, output, init, dropout, input_noise, max_norm, dtype, 0.5, bias
+        made = Architecture(*given)  # which checks them all
         self._set_up(made, scale, shift)
         if standardize is not None and (self.shift.any() or (self.scale != 1).any()):
             raise ValueError("standardize must be None with shift or scale, which it would replace")
@@ -517,8 +518,8 @@ class MLP(Network):
             towards = np.zeros((n, n_out), self.dtype)
             towards[:, i] = 1
             samples = Samples(found, checker.targets(towards, n))
-            options = {"n_threads": n_threads, "inputs": True, "weights": False}
-            out[:, i] = self._computer.differentiate(samples, OUTPUT_GRADIENT, **options).inputs
+            made = self._computer.differentiate(samples, OUTPUT_GRADIENT, None, n_threads, inputs=True, weights=False)
+            out[:, i] = made.inputs
         return out
 
     def trace(self, X: ArrayLike, y: ArrayLike | None = None, loss: str | Loss | None = None) -> Trace:
@@ -590,7 +591,7 @@ class MLP(Network):
     def __repr__(self) -> str:
         """Return the call that makes a network of this architecture."""
         made, shift, scale = self.architecture, self.shift, self.scale
-        alike = {"activation": made.activation or ("relu",), "bias": made.bias}
+        alike: dict[str, Sequence[Any]] = {"activation": made.activation or ("relu",), "bias": made.bias}
         alike |= {"shift": shift.tolist(), "scale": scale.tolist()}
         shown: dict[str, Any] = {name: each[0] if len({*each}) == 1 else each for name, each in alike.items()}
         hidden = {*made.dropout[1:]} or {0.0}

@@ -47,13 +47,13 @@ class Network(metaclass=hints.Hinting):
         parameters: Parameters | None = None,
     ) -> None:
         """Set all attributes. Without parameters, the weights and biases start at 0."""
-        self._architecture, self._targets = architecture, None
+        self._architecture = architecture
+        self._targets: tuple[np.ndarray, np.ndarray] | None = None
         layers = architecture.layers()
         blocks = (block for layer in layers for block in layer.blocks())
         parameters = parameters or Parameters(blocks, architecture.dtype)
-        vectors = (self._per_unit(value, name) for value, name in ((shift, "shift"), (scale, "scale")))
-        random = architecture.dropout[0], architecture.input_noise
-        model = Model(parameters, layers, architecture.sizes, *vectors, *random, architecture.max_norm)
+        made, vectors = architecture, (self._per_unit(shift, "shift"), self._per_unit(scale, "scale"))
+        model = Model(parameters, layers, made.sizes, *vectors, made.dropout[0], made.input_noise, made.max_norm)
         self._computer = Computer(model)
 
     @property
@@ -143,7 +143,8 @@ class Network(metaclass=hints.Hinting):
     @columns.setter
     def columns(self, columns: Sequence[str] | None) -> None:
         if columns != self.columns:
-            self._architecture = dataclasses.replace(self.architecture, columns=columns)
+            given: Any = columns  # `Architecture` makes a tuple of it
+            self._architecture = dataclasses.replace(self.architecture, columns=given)
 
     @property
     def shift(self) -> np.ndarray:
@@ -199,7 +200,8 @@ class Network(metaclass=hints.Hinting):
         with self._computer.lock:
             self._computer.model = self._computer.model._replace(shift=made["shift"], scale=made["scale"])
             if "target_scale" in made:
-                self._targets = tuple(made[name][: self.sizes[-1]] for name in targets)
+                shift, scale = (made[name][: self.sizes[-1]] for name in targets)
+                self._targets = shift, scale
 
     @property
     def _vectors(self) -> dict[str, np.ndarray]:
@@ -474,13 +476,12 @@ class Network(metaclass=hints.Hinting):
                 part._transform_as({"target_shift": self.target_shift, "target_scale": self.target_scale})
         return part
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file. `fastbp.load` reads it again.
 
         The file has the format safetensors. It holds the architecture, and the tensors "W1", "b1", "W2", "b2" and so
         on, "shift" and "scale", which any reader of safetensors can use. With standardized targets, it also holds
-        "target_shift" and "target_scale". If writing fails, an old file with this name
-        stays as it was.
+        "target_shift" and "target_scale". If writing fails, an old file with this name stays as it was.
 
         Parameters
         ----------
@@ -517,7 +518,7 @@ class Network(metaclass=hints.Hinting):
         return {**self.__dict__, "_computer": None, "_parameters": self.parameters, "_inputs": (self.scale, self.shift)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        targets, parameters, inputs = state["_targets"], state.pop("_parameters"), state.pop("_inputs")
+        targets, parameters, (scale, shift) = state["_targets"], state.pop("_parameters"), state.pop("_inputs")
         self.__dict__.update(state)
-        self._set_up(self._architecture, *inputs, parameters)  # those that the state of a trainer has too
+        self._set_up(self._architecture, scale, shift, parameters)  # those that the state of a trainer has too
         self._targets = targets

@@ -22,8 +22,13 @@ from .steps import Steps
 class Trainable(Trains, Protocol):
     """`Trainable` says what a `FitLoop` needs of a trainer."""
 
-    settings: Settings
-    state: TrainingState
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+
+    @property
+    def state(self) -> TrainingState:
+        """The state of the training."""
 
     def _score(self, samples: Samples, name: str) -> dict[str, float]:
         """Return the scores of checked samples."""
@@ -74,7 +79,8 @@ class FitLoop:
             epoch_samples=source.n,
             stop=state.position.stop,
         )
-        self.settings, self._kept = trainer.settings, None
+        self.settings = trainer.settings
+        self._kept: Kept | None = None
         self._prepare()
 
     def _prepare(self) -> None:
@@ -109,7 +115,7 @@ class FitLoop:
             try:
                 called.end(told)
             finally:
-                if training.resumed:  # the callbacks have not begun, so the checkpoint still counts
+                if before is not None and training.resumed:  # no callback has begun, so the checkpoint still counts
                     training.parameters.assign(before)
 
     def _close(self, scores: dict[str, float], validation: Samples | None) -> None:

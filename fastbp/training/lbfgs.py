@@ -39,11 +39,11 @@ class Search:
         self._random = model.random
         rate = settings.average.rate if settings.average else 0.0
         self._settle = plan.settle(model, state.average if rate else None, rate)
-        self._seen: dict[bytes, tuple[float, np.ndarray, tuple]] = {}
+        self._seen: dict[bytes, tuple[float, np.ndarray, tuple[float, float, float]]] = {}
         """The results of `look` at the last two points. The line search asks for the cost and the gradient of a point
         in two calls, and the next search begins at the point where this one ended."""
 
-    def look(self, x: np.ndarray) -> tuple[float, np.ndarray, tuple]:
+    def look(self, x: np.ndarray) -> tuple[float, np.ndarray, tuple[float, float, float]]:
         """Compute the cost and its gradient at a point.
 
         Parameters
@@ -81,9 +81,10 @@ class Search:
 
         The formula is the function `shape` of the kernels, so that it is the same as for all other optimizers.
         """
+        assert self.work.gradient is not None
         settings, g, shrink = self.settings, self.work.gradient.astype(np.float64), 1.0
         if settings.clip_norm:
-            shrink = min(1.0, settings.clip_norm / (np.linalg.norm(g) + 1e-6))
+            shrink = min(1.0, settings.clip_norm / (float(np.linalg.norm(g)) + 1e-6))
         W = np.where(self._are_weights, self.state.parameters.theta, 0).astype(np.float64)
         cost += settings.l1 * np.abs(W).sum() + 0.5 * settings.l2 * (W @ W)
         return cost, shape(g, W, shrink, settings.clip_value or math.inf, settings.l1, settings.l2)
@@ -135,14 +136,14 @@ class Search:
         """Return the direction -H g. If there are no pairs of changes yet, return -g, shortened if it is long."""
         S, Y = (group[(pairs[0] * pairs[1]).sum(axis=1) > 0][::-1].astype(np.float64) for group in pairs)
         if not len(S):
-            return -g / max(1.0, np.abs(g).sum())
+            return -g / max(1.0, float(np.abs(g).sum()))
         # scipy's H starts from I. In units of `scale`, I is the matrix (s y / y y) I from which H must start.
         scale = math.sqrt((S[-1] @ Y[-1]) / (Y[-1] @ Y[-1]))
-        return -scale * (self._optimize.LbfgsInvHessProduct(S / scale, Y * scale) @ (scale * g))
+        direction: np.ndarray = -scale * (self._optimize.LbfgsInvHessProduct(S / scale, Y * scale) @ (scale * g))
+        return direction
 
     def _search(self, start: np.ndarray, cost: float, g: np.ndarray, d: np.ndarray) -> float | None:
         """Return the step length along d, or None if the search finds none that makes the cost smaller."""
-
         if not g @ d < 0:
             return None
 

@@ -84,7 +84,7 @@ def scores_of_outputs(network: MLP, settings: Settings, samples: Samples, a: np.
 def metrics_of(network: MLP, settings: Settings, samples: Samples, a: np.ndarray) -> dict[str, float]:
     """Return the metrics of outputs by their names, without those that kernels compute."""
     others = {name: function for name, function in settings.scorers.items() if function is not None}
-    y, decision = None, samples.y.decision
-    if others:
-        y = SampleChecker(network._form, settings.resolved_loss).in_units(samples.y)
+    if not others:
+        return {}
+    y, decision = SampleChecker(network._form, settings.resolved_loss).in_units(samples.y), samples.y.decision
     return {name: score(function, y, a, samples.weights, decision) for name, function in others.items()}

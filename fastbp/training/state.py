@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +22,7 @@ class Position:
 
     first: int
     """The number of epochs that were finished before the call."""
-    rng: dict
+    rng: Mapping[str, Any]
     """The state of the random generator at the beginning of this epoch."""
     steps: int = 0
     """The number of finished steps of this epoch."""
@@ -48,9 +50,10 @@ class Position:
             if not isinstance(name, str) or not isinstance(values, dict):
                 raise TypeError(f"callbacks must be names with values, got {name!r} with {values!r}")
             checks.integer(which, "callbacks", 0)
-        self.sums = tuple(self.sums)
         if len(self.sums) != 3:
             raise ValueError(f"sums must be 3 numbers, got {self.sums}")
+        cost, hit, seen = self.sums
+        self.sums = cost, hit, seen
 
 
 class TrainingState:
@@ -78,9 +81,11 @@ class TrainingState:
         The average of the parameters, or None if there is none yet.
     """
 
+    parameters: Parameters
+
     def __init__(self, parameters: Parameters, optimizer: Optimizer, seed: int | None):
         self.rng = checks.generator(seed)
-        self.seed = (np.random.SeedSequence().entropy if seed is None else int(seed)) % 2**63
+        self.seed = secrets.randbits(63) if seed is None else int(seed) % 2**63
         self.history = History()
         self.average: np.ndarray | None = None
         self.resumed = False
@@ -126,12 +131,13 @@ class TrainingState:
         if average is None:
             self.average = None
 
-    def begin_average(self) -> None:
-        """Start the average with the present parameters, unless there is an average already."""
+    def begin_average(self) -> np.ndarray:
+        """Start the average with the present parameters, unless there is an average already, and return it."""
         if self.average is None:
             average = self.parameters.like_theta()
             average[:] = self.parameters.theta
             self.average = average
+        return self.average
 
     def begin_call(self) -> None:
         """Set the position to the beginning of a call of `fit`, unless the call continues from a checkpoint."""
@@ -203,8 +209,7 @@ class TrainingState:
         self.parameters.assign(tensors["theta"])
         self.vectors[:] = tensors["state"]
         if "average" in tensors:
-            self.begin_average()
-            self.average[:] = tensors["average"]
+            self.begin_average()[:] = tensors["average"]
         self.history, self.step, self.seed, self.position, self.resumed = history, step, seed % 2**63, position, True
 
     def __eq__(self, other: object) -> bool:
@@ -215,14 +220,11 @@ class TrainingState:
             return False
         return all(np.array_equal(vector, yours[1][name], equal_nan=True) for name, vector in mine[1].items())
 
-    __hash__ = None
-
-    def __setstate__(self, state: dict) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         vectors, average = self.vectors, self.average  # copied arrays may not begin at a cache line
         self.vectors = self.parameters.like_theta(vectors.size // self.parameters.theta.size)
         self.vectors[:] = vectors
         if average is not None:
             self.average = None
-            self.begin_average()
-            self.average[:] = average
+            self.begin_average()[:] = average

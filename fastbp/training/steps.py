@@ -85,6 +85,7 @@ class GradientSteps(Steps):
 
     def step(self, gradient: dict[str, np.ndarray]) -> None:
         """Make one step with the gradient of each block of parameters, by its name."""
+        assert self.work.gradient is not None
         self._state.parameters.pack(gradient, self.work.gradient)
         self.work.steps_done = self._state.step
         self.work.run_once()

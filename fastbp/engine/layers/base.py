@@ -17,7 +17,10 @@ from ..rule import Rule
 
 
 class Writer(Protocol):
-    """`Writer` is what layers need of the `Program` that their operations belong to."""
+    """`Writer` is what layers need of the `Program` that their operations belong to.
+
+    `model` and `memory` are a `Model` and a `Memory`, which this module cannot import, because they import it.
+    """
 
     model: Any
     memory: Any
@@ -112,6 +115,10 @@ class Layer:
         """Return the operations that compute dC/da^{l-1} from delta^l."""
         raise NotImplementedError
 
+    def to_inputs(self, at: Place, T: np.ndarray) -> list[Operation]:
+        """Return the operations of the first layer that compute dC/dx', with its transposed weights T."""
+        raise NotImplementedError
+
     def update(self, at: Place, rule: Rule | None) -> list[Operation]:
         """Return the operations that sum the gradient, and apply a rule to it or, with None, write it to memory."""
         return []
@@ -145,9 +152,9 @@ class Layer:
         sigma, dropped = self.activation, self.dropout > 0
         if sigma.name == "identity" and not dropped:
             return None
-        options = (sigma, at.slope.size > 0, dropped, at.out.zeros is not None)
-        kernel, options = (elementwise.softmax_activate, ()) if sigma.whole_rows else (elementwise.activate, options)
-        return self._follower(at, kernel, *options)
+        if sigma.whole_rows:
+            return self._follower(at, elementwise.softmax_activate)
+        return self._follower(at, elementwise.activate, sigma, at.slope.size > 0, dropped, at.out.zeros is not None)
 
     def differentiate(self, at: Place) -> Follower | None:
         """Return the follower that multiplies dC/da^l by da/dz, or None if da/dz = 1."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ...kernels import csr, dense, update, zero_skipping
 from ...kernels.product import product
@@ -20,11 +22,11 @@ from .base import Follower, Layer, Place
 class Reading(NamedTuple):
     """`Reading` has the kernels for one way of reading a matrix."""
 
-    product: Callable
+    product: Callable[..., Any]
     groups: tuple[int, ...]
-    learn: Callable
-    gradient: Callable
-    line: Callable | None = None
+    learn: Callable[..., Any]
+    gradient: Callable[..., Any]
+    line: Callable[..., Any] | None = None
     """The kernels of groups that the last two call, if they call some."""
 
 
@@ -87,14 +89,16 @@ class Dense(Layer):
         right = {"W": T[here:], "w_panel": layout.up(self.n_out) * layout.lanes, "next": below - here, "b": T}
         return self._product(at, at.delta, right, at.delta_in, follower)
 
-    def to_inputs(self, at: Place, T: object) -> list[Operation]:
-        """Return the operation dC/dx' = (W^1)^T delta^1 of the first layer, with the transposed weights T."""
+    def to_inputs(self, at: Place, T: np.ndarray) -> list[Operation]:
+        """dC/dx' = (W^1)^T delta^1."""
         layout = at.program.model.parameters.layout
         right = {"W": T, "w_panel": layout.up(self.n_out) * layout.lanes, "b": at.program.model.parameters.transposed}
         return self._product(at, at.delta._replace(zeros=None, form="dense"), right, at.delta_in, None)
 
     @staticmethod
-    def _product(at: Place, a: Buffer, right: dict, out: Buffer, follower: Follower | None) -> list[Operation]:
+    def _product(
+        at: Place, a: Buffer, right: dict[str, Any], out: Buffer, follower: Follower | None
+    ) -> list[Operation]:
         """Return the operation out = a W + b."""
         program, reading = at.program, READINGS[a.form]
         left = {"a": a.panels, "a_row": a.row, "a_panel": a.panel, "rows": a.columns}

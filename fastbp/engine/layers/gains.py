@@ -12,7 +12,7 @@ from ...kernels.panels import aligned
 from ...kernels.structs import GAINS
 from ..blocks import Block
 from ..kernel_cache import Operation
-from ..records import Record
+from ..records import Field, Record
 from ..rule import Rule
 from .base import Follower, Layer, Place, follow
 
@@ -36,11 +36,11 @@ class Gains(Layer):
     def _record(self, at: Place, rule: Rule | None, **fields: Any) -> Record:
         """Return the GAINS record."""
         gain, *offset = (at.program.block(block, rule) for block in self.blocks())
-        found = {"x": self._x(at), "out": at.out.panels, "delta": at.delta.panels, "delta_in": at.delta_in.panels}
-        found |= {"offset": offset[0], "offsets": True} if offset else {"offset": gain}
+        panels = {"x": self._x(at), "out": at.out.panels, "delta": at.delta.panels, "delta_in": at.delta_in.panels}
+        found: dict[str, Field] = {"offset": offset[0], "offsets": True} if offset else {"offset": gain}
         found |= {"update": at.program.update} if at.program.update else {}
         theta = at.program.model.parameters.theta
-        return Record(GAINS, theta=theta, columns=self.n_out, gain=gain, a=at.a.panels, **found, **fields)
+        return Record(GAINS, theta=theta, columns=self.n_out, gain=gain, a=at.a.panels, **panels, **found, **fields)
 
     def _x(self, at: Place) -> np.ndarray:
         """Return the panels of x."""
@@ -92,4 +92,5 @@ class LayerNorm(Gains):
 
     def _x(self, at: Place) -> np.ndarray:
         memory = at.program.memory
-        return memory.kept(self, "x", lambda: memory.buffer(self.n_out).panels)
+        panels: np.ndarray = memory.kept(self, "x", lambda: memory.buffer(self.n_out).panels)
+        return panels
