@@ -103,6 +103,9 @@ SCRIPTS = {
 }
 """script: arguments of a short run; those that only measure for minutes say what they do."""
 
+BITS = ("drawn", "estimators", "inside", "items", "named", "options", "sparse", "together", "zeros")
+"""bits.py imports a file for each of these."""
+
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_scripts_run(script, tmp_path):
@@ -117,4 +120,5 @@ def test_scripts_run(script, tmp_path):
 
 def test_every_script_has_a_test():
     here = {path.name for path in (ROOT / "benchmarks").glob("*.py")}
-    assert here - {"cases.py", "peers.py", "quote.py"} == SCRIPTS.keys()
+    imported = {"cases.py", "peers.py", "quote.py", *(f"bits_{part}.py" for part in BITS)}
+    assert here - imported == SCRIPTS.keys()
