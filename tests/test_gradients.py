@@ -70,14 +70,18 @@ def distance_to_kinks(net, X, y, loss):
     return min(distances)
 
 
+MOST = 12
+"""The number of weights or biases of a layer for which there are differences."""
+
+
 def central_differences(net, X, y, loss, h=5e-4):
-    """dC/dtheta by (C(theta + h) - C(theta - h)) / 2h, to fourth order (h and 2h combined)."""
+    """dC/dtheta by (C(theta + h) - C(theta - h)) / 2h, to fourth order (h and 2h combined), and NaN for some theta."""
     parameters = [*net.weights, *net.biases]
     depth, trainer = len(net.weights), fb.Trainer(net, loss=loss)
     out = []
     for array in parameters:
-        g = np.empty_like(array)
-        for index in np.ndindex(array.shape):
+        g, places = np.full_like(array, np.nan), [*np.ndindex(array.shape)]
+        for index in places[:: -(-len(places) // MOST)]:
             value, slopes = array[index], []
             for step in (h, 2 * h):
                 costs = []
@@ -111,9 +115,9 @@ def test_central_differences(activation, output, loss, depth):
         raise AssertionError("no point away from the kinks was found")
     _, dW, db = net.gradients(X, y, loss=loss)
     wanted = central_differences(net, X, y, loss)
-    scale = max(np.abs(g).max() for g in wanted)
+    scale = max(np.nanmax(np.abs(g)) for g in wanted)
     for got, g in zip([*dW, *db], wanted, strict=True):
-        assert np.abs(got - g).max() <= 1e-7 * max(np.abs(g).max(), 1e-3 * scale)
+        assert np.nanmax(np.abs(got - g)) <= 1e-7 * max(np.nanmax(np.abs(g)), 1e-3 * scale)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-5), (np.float64, 1e-13)])

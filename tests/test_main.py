@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import PACKAGE, python_path, run
+from helpers import PACKAGE, UNOPTIMIZED, python_path, run
 
 import fastbp as fb
 from fastbp import __main__ as command
@@ -19,7 +19,7 @@ FIT = "import fastbp as fb; fb.MLP([2, 1]).predict([[0, 1]])"
 
 def printed(*arguments: str, cache: Path) -> str:
     """What the command prints in a process of its own."""
-    environment = {**os.environ, **python_path(PACKAGE.parent), "NUMBA_CACHE_DIR": str(cache)}
+    environment = {**os.environ, **python_path(PACKAGE.parent), **UNOPTIMIZED, "NUMBA_CACHE_DIR": str(cache)}
     line = [sys.executable, "-P", "-m", "fastbp", *arguments]
     return subprocess.run(line, env=environment, capture_output=True, text=True, check=True).stdout
 
@@ -52,7 +52,7 @@ def test_no_cache(capsys, monkeypatch):
 
 def test_the_cache_is_cleared(tmp_path):
     """Also that of another version; no file beside it, none of another user, and none behind a link."""
-    run(FIT, env={"NUMBA_CACHE_DIR": str(tmp_path)})
+    run(FIT, env={"NUMBA_CACHE_DIR": str(tmp_path), **UNOPTIMIZED})
     (directory,) = tmp_path.iterdir()
     count = len(list(directory.iterdir()))
     old = tmp_path / ("0" * 20 + directory.name[20:])
@@ -71,7 +71,7 @@ def test_the_cache_is_cleared(tmp_path):
     assert not list(directory.iterdir())
     assert all(other.exists() for other in others)
     assert "(0 kernels, 0.0 KiB)" in printed(cache=tmp_path)
-    run(FIT, env={"NUMBA_CACHE_DIR": str(tmp_path)})
+    run(FIT, env={"NUMBA_CACHE_DIR": str(tmp_path), **UNOPTIMIZED})
     assert len(list(directory.iterdir())) == count
 
 

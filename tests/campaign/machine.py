@@ -157,7 +157,7 @@ class Machine(RuleBasedStateMachine):
         assert self.trainer.history == history
         fresh = fb.Trainer(self.trainer.network, loss="squared_error", optimizer=self.trainer.optimizer).state.vectors
         assert (self.trainer.state.vectors == fresh).all()
-        self.trainer.network.decide_at(self.trainer.settings.resolved_loss.threshold)
+        assert self.trainer.network.threshold == self.trainer.settings.resolved_loss.threshold
 
     @rule(seed=SEEDS)
     def set_weights(self, seed):

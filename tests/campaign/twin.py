@@ -67,7 +67,8 @@ class Twin:
         self.shift, self.scale = net.shift.astype(float), net.scale.astype(float)
 
     def _unpacked(self, vector: np.ndarray) -> Arrays:
-        return [array.astype(float) for group in self.network.parameters.unpack(vector) for array in group]
+        arrays = self.network.parameters.unpack(vector)
+        return [array.astype(float) for kind in "Wb" for name, array in arrays.items() if name.startswith(kind)]
 
     # --- settings -----------------------------------------------------------------------------------------------------
 
