@@ -345,6 +345,9 @@ def _tag(option: Any, dtype: np.dtype) -> str:
     return str(option) if isinstance(option, str | int | None) else option.digest(dtype)
 
 
+SERIAL = Kernel(loops.serial, None)
+"""The loop over parts for one thread."""
+
 _addresses: dict[str, int] = {}
 
 
@@ -362,9 +365,13 @@ def addresses(kernels: Sequence[Kernel], parallel: bool = False) -> list[int]:
     wanted = {name: kernel for name, kernel in zip(names, kernels, strict=True) if name not in _addresses}
     missing = [name for name in wanted if not _is_cached(name)]
     if cache_directory() is not None and len(missing) > 1:
+        if SERIAL.name not in _addresses:  # a network that is worth one thread may come next
+            wanted[SERIAL.name] = SERIAL
+            missing += [SERIAL.name] * (not _is_cached(SERIAL.name))
         with companions.helping([wanted[name] for name in missing]) as mine:
             if mine is not None:
-                loop(parallel)  # at once, because starting its threads takes time, and companions cannot do it
+                if parallel:
+                    loop(True)  # at once, because starting its threads takes time, and companions cannot do it
                 for name in missing:
                     if mine(name):
                         _compiled_address(name, wanted[name])
@@ -395,8 +402,12 @@ def names() -> dict[int, str]:
 @functools.cache
 def loop(parallel: bool) -> Callable[[int, int, int], int]:
     """Return the compiled loop over parts, for one thread or for many."""
-    dispatcher = loops.loop(parallel)
-    _compiled("parallel" if parallel else "serial", dispatcher, (I,) * 3)
+    if parallel:
+        dispatcher = loops.loop(True)
+        _compiled("parallel", dispatcher, (I,) * 3)
+    else:
+        _compiled_address(SERIAL.name, SERIAL)
+        dispatcher = loops.serial
     dispatcher.disable_compile()
     made: Callable[[int, int, int], int] = dispatcher
     return made

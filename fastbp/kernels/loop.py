@@ -98,3 +98,7 @@ def loop(parallel: bool):
         return last
 
     return loop
+
+
+serial = loop(False)
+"""The loop for one thread."""

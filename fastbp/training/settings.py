@@ -198,6 +198,8 @@ class Settings(Value):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.rates and self.optimizer.searches:
+            raise ValueError("rates must be None with LBFGS, which moves all parameters along one line")
         if self.lazy and (self.clip_norm is not None or self.optimizer.searches):
             raise ValueError("gradient must not be 'lazy' with clip_norm or LBFGS, which need the whole gradient")
 

@@ -73,3 +73,8 @@ def test_wrong_rates(rates, message):
     with pytest.raises(ValueError, match=message):
         trainer.rates = rates
     assert trainer.rates is None
+
+
+def test_a_line_search_has_no_rates():
+    with pytest.raises(ValueError, match="rates must be None with LBFGS"):
+        fb.Trainer(fb.MLP([5, 2]), loss="squared_error", optimizer="lbfgs", rates={"bias": 0.5})
