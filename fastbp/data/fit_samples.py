@@ -12,6 +12,44 @@ from .samples import SampleChecker
 from .sources import Arrays, Blocks, split
 from .sparse import is_sparse
 
+SAMPLES = """X : array, data frame or sparse matrix of shape (n, n_in), or iterable of blocks
+    The inputs; each row is a sample. C-contiguous arrays of dtype uint8, float32 and float64, also np.memmap,
+    are read without a copy. Other arrays are converted first. Nobody may shorten the file of an np.memmap
+    during training: the system would then end the process.
+
+    A data frame, for example of pandas or polars, must have columns of numbers or bools, also nullable ones,
+    without missing values. The network keeps the names of the first one, see `MLP.columns`: the columns of
+    later data frames are put in this order, and other names are refused.
+
+    A sparse matrix comes from `scipy.sparse`. In the format CSR, with values of dtype bool, uint8, float32 or
+    float64 and increasing columns in each row, it is read without a copy; others are converted first. The
+    network must have neither `shift` nor `input_noise`. The results have the same bits as with an array of the
+    same values. With `SGD` without momentum, and with `Adagrad`, the time of a step depends on the number of
+    entries, and not on that of columns. All other optimizers, and `l1`, `l2`, `max_norm` and `average`, move
+    every weight in every step; ``gradient="lazy"`` of `Trainer` avoids this.
+
+    A block is a pair (X, y) or a triple (X, y, sample_weight), with any number of rows. An epoch goes through
+    all blocks once. A separate thread reads the next blocks during training, so it must be possible to read
+    them from another thread. An iterator, such as a generator, can only be used for one epoch. With blocks, the
+    parameters `sample_weight`, `validation_split` and ``class_weight="balanced"``, and the optimizer `LBFGS`,
+    are not possible.
+y : array of shape (n,) or (n, n_out), sparse matrix of shape (n, n_out), or None, default None
+    The targets. A sparse matrix is possible for all losses but "cross_entropy", "multiclass_hinge" and
+    "multiclass_perceptron". The loss decides which targets are possible:
+
+    - "cross_entropy", "multiclass_hinge" and "multiclass_perceptron" take class labels of shape (n,), from 0 to
+      n_out - 1, or rows of probabilities of shape (n, n_out) with the sum 1. Labels are integers; floats
+      without a fraction are too. ``classes, y = np.unique(y, return_inverse=True)`` makes labels of strings.
+    - "binary_cross_entropy" takes values from 0 to 1.
+    - "hinge", "squared_hinge" and "perceptron" take either 0 and 1, or -1 and 1.
+    - "poisson" takes values that are at least 0.
+    - All others take finite values.
+
+    These values have the shape (n, n_out), or (n,) if the network has one output. If it has several outputs,
+    integer labels of shape (n,) count as their one-hot rows for every loss. If X is an iterable of blocks, y
+    must be None."""
+"""What the section Parameters of `Trainer.fit` says of X and y."""
+
 
 class FitSamples(NamedTuple):
     """`FitSamples` holds the checked samples of a call of `Trainer.fit`."""

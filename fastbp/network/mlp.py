@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..activations import Activation
+from ..activations import ACTIVATIONS, Activation
 from ..base import checks, hints
+from ..base.docstrings import documented, listed
 from ..base.value_objects import call
 from ..data import arrays
 from ..data.samples import SampleChecker
@@ -31,6 +32,7 @@ def check_network(network: object) -> None:
         raise TypeError(f"network must be an MLP, got {type(network).__name__}")
 
 
+@documented(activations=listed(ACTIVATIONS))
 class MLP(Network):
     """`MLP` is a multi-layer perceptron, a fully connected feedforward network with L layers of weights.
 
@@ -44,9 +46,9 @@ class MLP(Network):
         at least 1.
     activation : str or object, or a sequence of them, keyword-only, default "relu"
         The activation function sigma of the hidden layers. Give one for all hidden layers, or a sequence with one for
-        each hidden layer. The names are "identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus",
-        "gelu", "silu", "hard_sigmoid", "mish", "threshold" and "sign". A network with one of the last two can predict,
-        but cannot be trained. "swish" stands for "silu", "logistic" for "sigmoid", and `fastbp.activations.ALIASES` has
+        each hidden layer. The names are {activations}.
+        A network with "threshold" or "sign" can predict, but
+        cannot be trained. "swish" stands for "silu", "logistic" for "sigmoid", and `fastbp.activations.ALIASES` has
         all such names. To set a parameter of an activation function, give an object of `fastbp.activations`, for
         example ``LeakyReLU(0.1)``; `fastbp.activations.Formula` is for functions of your own.
     output : str or object, keyword-only, default "identity"

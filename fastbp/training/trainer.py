@@ -15,7 +15,7 @@ from ..base.docstrings import documented
 from ..base.history import History
 from ..base.value_objects import call
 from ..callbacks import Callback
-from ..data.fit_samples import read_fit
+from ..data.fit_samples import SAMPLES, read_fit
 from ..data.samples import SampleChecker, Use
 from ..data.sources import Arrays
 from ..engine.runner import Samples
@@ -28,7 +28,7 @@ from ..schedules import Schedule
 from . import checkpoints, compatibility, scores
 from .callback_list import CallbackList, Shown
 from .fit_loop import FitLoop
-from .settings import NAMES, SETTINGS, Gradient, Settings
+from .settings import NAMES, SETTINGS, Gradient, Settings, refuse_argument
 from .state import TrainingState
 from .steps import StepMaker, Steps
 from .turn import Turn
@@ -226,6 +226,7 @@ class Trainer:
         """The scores of each epoch that this trainer has finished, as a `History`."""
         return self.state.history
 
+    @documented(samples=SAMPLES)
     def fit(
         self,
         X: ArrayLike | Iterable,
@@ -245,42 +246,7 @@ class Trainer:
 
         Parameters
         ----------
-        X : array, data frame or sparse matrix of shape (n, n_in), or iterable of blocks
-            The inputs; each row is a sample. C-contiguous arrays of dtype uint8, float32 and float64, also np.memmap,
-            are read without a copy. Other arrays are converted first. Nobody may shorten the file of an np.memmap
-            during training: the system would then end the process.
-
-            A data frame, for example of pandas or polars, must have columns of numbers or bools, also nullable ones,
-            without missing values. The network keeps the names of the first one, see `MLP.columns`: the columns of
-            later data frames are put in this order, and other names are refused.
-
-            A sparse matrix comes from `scipy.sparse`. In the format CSR, with values of dtype bool, uint8, float32 or
-            float64 and increasing columns in each row, it is read without a copy; others are converted first. The
-            network must have neither `shift` nor `input_noise`. The results have the same bits as with an array of the
-            same values. With `SGD` without momentum, and with `Adagrad`, the time of a step depends on the number of
-            entries, and not on that of columns. All other optimizers, and `l1`, `l2`, `max_norm` and `average`, move
-            every weight in every step; ``gradient="lazy"`` of `Trainer` avoids this.
-
-            A block is a pair (X, y) or a triple (X, y, sample_weight), with any number of rows. An epoch goes through
-            all blocks once. A separate thread reads the next blocks during training, so it must be possible to read
-            them from another thread. An iterator, such as a generator, can only be used for one epoch. With blocks, the
-            parameters `sample_weight`, `validation_split` and ``class_weight="balanced"``, and the optimizer `LBFGS`,
-            are not possible.
-        y : array of shape (n,) or (n, n_out), sparse matrix of shape (n, n_out), or None, default None
-            The targets. A sparse matrix is possible for all losses but "cross_entropy", "multiclass_hinge" and
-            "multiclass_perceptron". The loss decides which targets are possible:
-
-            - "cross_entropy", "multiclass_hinge" and "multiclass_perceptron" take class labels of shape (n,), from 0 to
-              n_out - 1, or rows of probabilities of shape (n, n_out) with the sum 1. Labels are integers; floats
-              without a fraction are too. ``classes, y = np.unique(y, return_inverse=True)`` makes labels of strings.
-            - "binary_cross_entropy" takes values from 0 to 1.
-            - "hinge", "squared_hinge" and "perceptron" take either 0 and 1, or -1 and 1.
-            - "poisson" takes values that are at least 0.
-            - All others take finite values.
-
-            These values have the shape (n, n_out), or (n,) if the network has one output. If it has several outputs,
-            integer labels of shape (n,) count as their one-hot rows for every loss. If X is an iterable of blocks, y
-            must be None.
+        {samples}
         epochs : int, keyword-only, default 1
             The number of epochs of this call, at least 0. After `resume`, the epochs before the interruption count too.
         sample_weight : array of shape (n,) or None, keyword-only, default None
@@ -353,7 +319,7 @@ class Trainer:
         102
         """
         if unknown:
-            _refuse(unknown, self.fit)
+            refuse_argument(next(iter(unknown)), inspect.signature(self.fit).parameters)
         epochs, called = checks.integer(epochs, "epochs", 0), CallbackList(callbacks, progress)
         split = checks.real(validation_split, "validation_split", 0, 1)
         if shuffle_buffer is not None:
@@ -653,15 +619,3 @@ class Trainer:
 
 
 NO_CALLBACKS = CallbackList((), False)
-
-
-def _refuse(unknown: Mapping[str, object], method: Any) -> None:
-    """Raise TypeError because `fit` was given an argument that it does not have, and say what to write instead."""
-    name = next(iter(unknown))
-    if name in NAMES:
-        hint = f"; it is a setting of the trainer: Trainer(..., {name}=...) or trainer.{name} = ..."
-    elif name == "verbose":
-        hint = "; progress=True shows a bar, progress='lines' writes lines, and progress=False shows nothing"
-    else:
-        hint = checks.meant(name, inspect.signature(method).parameters)
-    raise TypeError(f"fit has no argument {name!r}{hint}")
