@@ -145,7 +145,7 @@ class Parameters:
 
     def __call__(self) -> NoReturn:
         """Raise TypeError: in PyTorch, a network has a method of this name."""
-        raise TypeError("parameters is no function: net.weights, net.biases and net.theta are copies of the parameters")
+        raise TypeError("parameters is not a function: net.weights, net.biases and net.theta are copies of them")
 
     def assign(self, theta: np.ndarray) -> None:
         """Set all parameters from a vector like theta."""

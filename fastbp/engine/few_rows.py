@@ -22,8 +22,8 @@ ROWS = TILE_ROWS
 class FewRows:
     """`FewRows` is one list of the operations of several networks, with memory for their inputs and their outputs.
 
-    A call for each network took 20 microseconds, of which the kernels took one: 32 networks took 440 microseconds for a
-    row. The kernels are the same, so the bits are too.
+    A call for each network took 20 microseconds, and the kernels only one of them: 32 networks took 440 microseconds
+    for a row. The kernels are the same, so the bits are the same too.
 
     Parameters
     ----------

@@ -121,7 +121,7 @@ class MLP(Network):
     columns : tuple of str, or None
         The names of the inputs, if the network has seen a data frame. You may assign others.
     multilabel : bool
-        Whether the network was trained last on targets of which each output by itself is right or wrong, see
+        Whether the network was trained last on targets where each output by itself is right or wrong, see
         `predict_classes`.
     architecture : Architecture
         The checked arguments, except `shift`, `scale` and `seed`, with one entry for each layer.
@@ -305,9 +305,9 @@ class MLP(Network):
 
         With several outputs, the class is the number of the largest output; the first output is class 0. If several
         outputs are the largest, the first of them counts. With one output, the class is 1 where the output is at least
-        `threshold`, and 0 elsewhere. So it is for each of several outputs, if the network is `multilabel`: if it was
-        trained on rows of targets of which each output by itself is right or wrong. To choose among classes that
-        exclude each other, train on class labels of shape (n,).
+        `threshold`, and 0 elsewhere. The same holds for each of several outputs if the network is `multilabel`: it was
+        trained on rows of targets where each output by itself is right or wrong. To choose among classes that exclude
+        each other, train on class labels of shape (n,).
 
         Parameters
         ----------

@@ -280,7 +280,7 @@ class Network(metaclass=hints.Hinting):
             k = int(lost.argmax())
             raise ValueError(
                 f"{name} has a standard deviation of {found.deviation[k]:.3g} around a mean of {found.mean[k]:.3g} in "
-                f"column {columns[k]!r}: {self.dtype} has not enough digits; subtract the mean from {name}, or use "
+                f"column {columns[k]!r}: {self.dtype} has too few digits; subtract the mean from {name}, or use "
                 f"dtype='float64'"
             )
 

@@ -120,8 +120,9 @@ class TrainingState:
     def suit(self, parameters: Parameters, optimizer: Optimizer, average: Average | None) -> None:
         """Adapt the state to the network and to the settings, where they have changed.
 
-        If the optimizer cannot continue with the present state, its state starts anew. So it does, with the average, if
-        the parameters are those of another network. If there is no average in the settings any more, it is dropped.
+        If the optimizer cannot continue with the present state, its state starts anew. If the parameters are those of
+        another network, the average starts anew too, and so does the optimizer. Without an average in the settings,
+        the average is dropped.
         """
         if self.parameters is not parameters:
             self.resumed = False
