@@ -37,7 +37,7 @@ def loss(dtype, loss, output: str):
     evaluate, count = loss.fused[output] if output else loss.columns(), loss.parameter_count
 
     @njit(**OPTIONS)
-    def loss(address, record, t, first, last):
+    def loss_of_rows(address, record, t, first, last):
         """costs[r] = w_r C_r, hits[r] = w_r hit_r and delta_r = dC/da^L, for the rows first <= r < last.
 
         If the loss includes the activation function, a^L also gets its values in place of z^L, and delta_r = dC/dz^L.
@@ -69,7 +69,7 @@ def loss(dtype, loss, output: str):
                 costs[r + m] = C[sums + m]
                 hits[r + m] = C[sums + L + m]
 
-    return loss
+    return loss_of_rows
 
 
 def average_over_batch(dtype):

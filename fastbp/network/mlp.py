@@ -113,9 +113,8 @@ class MLP(Network):
         Copies of the numbers that transform the outputs: `predict` returns a^L * target_scale + target_shift. Without
         `standardize_targets`, they are 0 and 1.
     threshold : float
-        The value from which on a single output means class 1. It is 0.5 in a new network. When you make a `Trainer` for
-        the network, or change its loss, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge" and
-        "perceptron" and `BinaryCrossEntropy` with ``from_logits=True``, and 0.5 for all others.
+        The value from which on a single output means class 1. A `Trainer` sets it to that of the loss, which is 0 for
+        "hinge", "squared_hinge", "perceptron" and logits, and 0.5 for all others. You may assign another one.
     flat : bool
         Whether `predict` returns shape (n,), because the network has one output and was trained on such targets.
     columns : tuple of str, or None
@@ -237,14 +236,6 @@ class MLP(Network):
         ------
         ValueError, TypeError
             As for `predict`.
-
-        Examples
-        --------
-        >>> import fastbp as fb
-        >>> net = fb.MLP([1, 1], seed=0)
-        >>> _ = fb.Trainer(net, loss="squared_error").fit([[0.0], [1.0]], [1.0, 2.0])
-        >>> net.predict([[0.0], [1.0]]).shape, net.outputs([[0.0], [1.0]]).shape
-        ((2,), (2, 1))
         """
         a = self._activations(X, len(self.sizes) - 1, n_threads)
         if self._targets is not None:
@@ -348,7 +339,7 @@ class MLP(Network):
         flat: bool = False,
         n_threads: int | None = None,
     ) -> tuple[Any, ...]:
-        """Compute the mean loss over the samples and its gradient, by backpropagation. The parameters do not change.
+        """Compute the mean loss over the samples and its gradient, by backpropagation (000, 004). No parameter changes.
 
         Parameters
         ----------
@@ -392,10 +383,6 @@ class MLP(Network):
         FloatingPointError
             If the loss is not finite.
 
-        Notes
-        -----
-        Sources: 000 and 004 (backpropagation).
-
         Examples
         --------
         >>> import fastbp as fb
@@ -423,7 +410,7 @@ class MLP(Network):
     def backward(
         self, X: ArrayLike, output_gradient: ArrayLike, *, seed: int | None = None, n_threads: int | None = None
     ) -> tuple[list[np.ndarray], list[Any], np.ndarray]:
-        """Propagate a gradient dC/da^L from outside back through the network. The parameters do not change.
+        """Propagate a gradient dC/da^L from outside back through the network (000, 004). Nothing in it changes.
 
         C may be anything that depends on the outputs: the loss of another library, the objective of a policy gradient,
         or several losses together. `Trainer.partial_fit` and `Trainer.apply_gradients` train with such gradients.
@@ -457,10 +444,6 @@ class MLP(Network):
             If an argument has the wrong type.
         FloatingPointError
             If the sum of outputs times gradients is not finite.
-
-        Notes
-        -----
-        Sources: 000 and 004 (backpropagation).
 
         Examples
         --------
@@ -525,7 +508,7 @@ class MLP(Network):
         return out
 
     def trace(self, X: ArrayLike, y: ArrayLike | None = None, loss: str | Loss | None = None) -> Trace:
-        """Compute all z^l and a^l and, with targets, all delta^l, for each sample.
+        """Compute all z^l and a^l and, with targets, all delta^l, for each sample (000, 002, 004).
 
         Parameters
         ----------
@@ -549,10 +532,6 @@ class MLP(Network):
             If an argument has the wrong type.
         FloatingPointError
             If the loss is not finite.
-
-        Notes
-        -----
-        Sources: 000, 002 and 004 (z, a and delta).
 
         Examples
         --------

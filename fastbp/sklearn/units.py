@@ -158,7 +158,7 @@ class Unit(Classifying, Fitted):
         if first:
             sizes = (X.shape[1], 1 if len(self.classes_) == 2 else len(self.classes_))
             dtype = np.dtype(self.dtype or X.dtype)
-            made = Architecture(sizes, (), self._output, None, (0.0,), 0.0, None, dtype, bias=bias)
+            made = Architecture(sizes, (), self._output, None, (0.0,), 0.0, None, dtype, bias=(bias,))
             self._network, self._trainer, self._arrays = network(made), None, None
             self.mistakes_: list[int] = []
             self.loss_curve_: list[float] = []

@@ -14,7 +14,8 @@ from ..base.history import History
 from ..base.value_objects import Value, field, fields_of
 from ..engine.blocks import Block
 from ..losses import LOSSES, Loss
-from ..metrics import Metric, Scorer, by_name
+from ..metrics import Metric, by_name
+from ..metrics.scores import Scorer
 from ..rules.averages import Average
 from ..rules.optimizers import OPTIMIZERS, Optimizer
 from ..schedules import Schedule
@@ -27,7 +28,8 @@ def _loss(value: object, name: str) -> Any:
     return checks.named(value, name, LOSSES)
 
 
-def _optimizer(value: object, name: str) -> Optimizer:
+def named_optimizer(value: object, name: str = "optimizer") -> Optimizer:
+    """Return the optimizer that a user means, or raise an error."""
     if value is None or isinstance(value, str):
         value = checks.resolved(value or "adam", name, OPTIMIZERS)
     if not isinstance(value, Optimizer):
@@ -92,7 +94,7 @@ class Settings(Value):
         "The rule that updates the parameters: a name, or an object of `SGD`, `Adam`, `AdamW`, `RMSprop`, "
         "`Adagrad`, `Adadelta`, `Rprop` or `LBFGS`. A name is that of a class in small letters, and means its "
         'default parameters: "adam" means ``Adam(1e-3)``, and "sgd" means ``SGD(0.01)``.',
-        _optimizer,
+        named_optimizer,
         default="adam",
         kind="str or Optimizer",
     )
@@ -142,7 +144,7 @@ class Settings(Value):
         default=None,
         kind="Average or None",
     )
-    metrics: tuple[Metric, ...] = field(
+    metrics: Sequence[Metric] = field(
         "The scores that `evaluate` and validation compute besides the loss. For classes they always compute "
         'the accuracy. "objective" is the loss plus the terms of `l1` and `l2`; the history has it for the '
         'training too, with the parameters at the end of the epoch. Give names such as "top_5_accuracy", "f1", '
@@ -211,7 +213,8 @@ class Settings(Value):
     @property
     def resolved_loss(self) -> Loss:
         """The loss as an object."""
-        return checks.resolved(self.loss, "loss", LOSSES)
+        found: Loss = checks.resolved(self.loss, "loss", LOSSES)
+        return found
 
     @property
     def scorers(self) -> dict[str, Scorer | None]:
@@ -253,7 +256,26 @@ class Settings(Value):
         if self.schedule is None:
             return eta
         with np.errstate(all="ignore"):
-            return eta * self.schedule.at(t - 1, history.epochs, history)
+            return np.asarray(eta * self.schedule.at(t - 1, history.epochs, history))
+
+
+class WithSettings:
+    """`WithSettings` tells type checkers the settings that are attributes of a trainer."""
+
+    loss: str | Loss
+    optimizer: Optimizer
+    schedule: Schedule | None
+    l1: float
+    l2: float
+    clip_value: float | None
+    clip_norm: float | None
+    average: Average | None
+    metrics: Sequence[Metric]
+    batch_size: int
+    shuffle: bool
+    n_threads: int | None
+    gradient: Gradient
+    rates: Mapping[str, float] | None
 
 
 NAMES = tuple(fields_of(Settings))

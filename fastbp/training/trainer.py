@@ -28,7 +28,7 @@ from ..schedules import Schedule
 from . import checkpoints, compatibility, scores
 from .callback_list import CallbackList, Shown
 from .fit_loop import FitLoop
-from .settings import NAMES, SETTINGS, Gradient, Settings, refuse_argument
+from .settings import NAMES, SETTINGS, Gradient, Settings, WithSettings, named_optimizer, refuse_argument
 from .state import TrainingState
 from .steps import StepMaker, Steps
 from .turn import Turn
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 
 @documented(settings=SETTINGS)
-class Trainer:
-    """`Trainer` trains a network by minibatch stochastic gradient descent.
+class Trainer(WithSettings):
+    """`Trainer` trains a network by minibatch stochastic gradient descent (000, 001, 003, 004).
 
     A trainer holds the network, the settings, the state of the optimizer, and the history. `fit` trains for a number of
     epochs; each further call continues where the last one ended. `evaluate` computes scores, and `resume` continues
@@ -86,10 +86,6 @@ class Trainer:
         a regression, have a scale with which training is slow or fails: `MLP.standardize` helps. The scales are those
         of a sample of the rows; they are not judged for bytes, sparse matrices, blocks and fewer than 20 samples.
 
-    Notes
-    -----
-    Sources: 000 and 004 (backpropagation), 001 (online, minibatch and full-batch learning), 003 (gradient descent).
-
     Examples
     --------
     This network learns the function XOR:
@@ -109,21 +105,6 @@ class Trainer:
     >>> trainer.fit(X, y, epochs=10).epochs
     210
     """
-
-    loss: str | Loss
-    optimizer: Optimizer
-    schedule: Schedule | None
-    l1: float
-    l2: float
-    clip_value: float | None
-    clip_norm: float | None
-    average: Average | None
-    metrics: tuple[Metric, ...]
-    batch_size: int
-    shuffle: bool
-    n_threads: int | None
-    gradient: Gradient
-    rates: Mapping[str, float] | None
 
     def __init__(
         self,
@@ -147,9 +128,9 @@ class Trainer:
     ):
         check_network(network)
         self._settings = Settings(
-            loss=loss, optimizer=optimizer, schedule=schedule, l1=l1, l2=l2, clip_value=clip_value, clip_norm=clip_norm,
-            average=average, metrics=metrics, batch_size=batch_size, shuffle=shuffle, n_threads=n_threads,
-            gradient=gradient, rates=rates,
+            loss=loss, optimizer=named_optimizer(optimizer), schedule=schedule, l1=l1, l2=l2, clip_value=clip_value,
+            clip_norm=clip_norm, average=average, metrics=metrics, batch_size=batch_size, shuffle=shuffle,
+            n_threads=n_threads, gradient=gradient, rates=rates,
         )  # fmt: skip
         compatibility.check_pair(network, self.settings)
         self._network, self._turn, self._steps = network, Turn(), StepMaker()
@@ -203,11 +184,7 @@ class Trainer:
 
     @property
     def network(self) -> MLP:
-        """The network that is trained.
-
-        You may assign another network. The state of the optimizer, the step count and the average then start anew. The
-        history continues.
-        """
+        """The network that is trained. You may assign another one, see above."""
         return self._network
 
     @network.setter
@@ -229,7 +206,7 @@ class Trainer:
     @documented(samples=SAMPLES)
     def fit(
         self,
-        X: ArrayLike | Iterable,
+        X: ArrayLike | Iterable[Any],
         y: ArrayLike | None = None,
         *,
         epochs: int = 1,
@@ -470,7 +447,7 @@ class Trainer:
                 )
 
     @classmethod
-    def resume(cls, directory: str | os.PathLike, *, metrics: Sequence[Metric] | None = None) -> Trainer:
+    def resume(cls, directory: str | os.PathLike[str], *, metrics: Sequence[Metric] | None = None) -> Trainer:
         """Make the trainer, with its network, of the newest checkpoint that a `Checkpoint` callback wrote.
 
         To continue an interrupted call of `fit`, call `fit` of the new trainer with the same samples, the same number

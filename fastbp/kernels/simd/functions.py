@@ -165,10 +165,10 @@ def power(x: Vector | float, y: Vector | float) -> Vector:
         if y == 0.5:
             return sqrt(x)
         if y == int(y) and abs(y) <= 64:
-            product = _product_of(x, int(abs(y))) if y else x.of(1.0)
+            product = _product_of(x, int(abs(y))) if y else x.of(1.0)  # type: ignore[arg-type, union-attr]  # one is
             return product if y >= 0 else 1.0 / product
-    x, y = (y.of(x), y) if isinstance(y, Vector) else (x, x.of(y))
-    magic = 1.5 * 2.0 ** MANTISSA[x.type.element]
+    x, y = (y.of(x), y) if isinstance(y, Vector) else (x, x.of(y))  # type: ignore[union-attr]  # one is a vector
+    magic = 1.5 * 2.0 ** MANTISSA[x.type.element]  # type: ignore[union-attr]  # it is a vector now
     t = y + magic  # which has the whole number next to y in its lowest bits
     whole = t - magic
     size = exp(y * log(absolute(x)))

@@ -52,7 +52,7 @@ def _tiles() -> tuple[int, int, int]:
 
 TILE_ROWS, TILE_PANELS, GRADIENT_ROWS = _tiles()
 
-TILES_WITHOUT_ZEROS = ((4, 1, 1), (2, 2, 2), (1, 4, 4))
+TILES_WITHOUT_ZEROS: tuple[tuple[int, int, int], ...] = ((4, 1, 1), (2, 2, 2), (1, 4, 4))
 if TILE_PANELS > 1:
     TILES_WITHOUT_ZEROS = ((8, 1, 2), (4, 1, 4), (2, 8, 8), (1, 8, 8))
 """The tiles that leave zeros out, each with its panels, its rows in a product, and its inputs in a gradient.
