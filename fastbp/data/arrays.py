@@ -78,10 +78,15 @@ def in_place(array: np.ndarray) -> bool:
     return known and array.flags.c_contiguous and array.flags.aligned
 
 
+def as_it_is(array: np.ndarray) -> np.ndarray:
+    """Return a view of an array that the kernels can read as it is. Nobody else can change the shape of the view."""
+    return array.view(np.uint8 if array.dtype == np.bool_ else array.dtype)
+
+
 def readable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return a view of the array if the kernels can read it as it is, else a converted copy."""
-    if in_place(array):  # nobody else can change the shape of a view
-        return array.view(np.uint8 if array.dtype == np.bool_ else array.dtype)
+    if in_place(array):
+        return as_it_is(array)
     kind = array.dtype if array.dtype in KINDS and array.dtype.isnative else dtype
     with np.errstate(all="ignore"):  # a tiny number may become 0, whatever np.seterr says
         return np.require(array, kind, ["C_CONTIGUOUS", "ALIGNED"])

@@ -53,6 +53,7 @@ class InputPaths:
 
     def __init__(self, model: Model, memory: Memory, *, backward: bool):
         self._model, self._memory, self._n_in = model, memory, model.sizes[0]
+        self._dtype = model.dtype
         self._scaled = bool((model.scale[: self._n_in] != 1).any())
         self.inputs = self._n_in
         # Without a backward pass, the first product can read inputs directly that need no conversion. With one, it
@@ -91,7 +92,7 @@ class InputPaths:
         self._unseen += count
         if count >= LEAST_INPUTS or self._unseen >= SELDOM:
             self._unseen, self._dense = 0, self._look(X.array, order, n, trains)
-        direct = self._plain and order is None and X.array.dtype == self._model.dtype and self._dense == "dense"
+        direct = self._plain and order is None and X.array.dtype == self._dtype and self._dense == "dense"
         return "direct" if direct else self._dense
 
     def _look(self, X: np.ndarray, order: np.ndarray | None, n: int, trains: bool) -> Path:

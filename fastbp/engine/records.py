@@ -50,6 +50,9 @@ class Record:
         """Set fields. For an array or a record, the field holds its address, and the record keeps it alive."""
         for name, value in fields.items():
             view, place = self._places[name]
+            if type(value) is int:  # most often, so it comes first
+                view[place] = value
+                continue
             if isinstance(value, np.ndarray):
                 self._kept[name], value = value, address(value)
             elif isinstance(value, Record):

@@ -173,7 +173,10 @@ class Work:
         X, y, order, weights = samples[:4]
         self._n = n = samples.n
         path = self.paths.choose(X, order, n, trains=self.hyperparameters is not None)
-        program = self.program(path, None if y is None else _form(y))
+        form = None if y is None else _form(y)
+        program = self._programs.get((path, form))
+        if program is None or program is not self._program:
+            program = self.program(path, form)
         self.paths.read(program, X, order)
         self._samples = samples
         weighted = 0 if weights is None else 2 if samples.signed else 1
