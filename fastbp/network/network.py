@@ -49,7 +49,7 @@ class Network(metaclass=hints.Hinting):
         """Set all attributes. Without parameters, the weights and biases start at 0."""
         self._architecture = architecture
         self._targets: tuple[np.ndarray, np.ndarray] | None = None
-        self._known_form: tuple[tuple[Any, ...], Any] = (None, None, None), None
+        self._known_form: tuple[Architecture, Model, object, SampleFormat] | None = None
         layers = architecture.layers()
         blocks = (block for layer in layers for block in layer.blocks())
         parameters = parameters or Parameters(blocks, architecture.dtype)
@@ -70,16 +70,15 @@ class Network(metaclass=hints.Hinting):
     @property
     def _form(self) -> SampleFormat:
         """What samples of the network must be like."""
-        made, model, targets = self._architecture, self._computer.model, self._targets
-        known, form = self._known_form
+        made, model, targets, known = self._architecture, self._computer.model, self._targets, self._known_form
         # Making it anew would take a third of the time of a prediction of one row.
-        if known[0] is not made or known[1] is not model or known[2] is not targets:
+        if known is None or known[0] is not made or known[1] is not model or known[2] is not targets:
             form = SampleFormat(
                 made.sizes[0], made.sizes[-1], made.dtype, made.activations, made.columns, bool(model.shift.any()),
                 made.input_noise > 0, targets, made.threshold,
             )  # fmt: skip
-            self._known_form = (made, model, targets), form
-        return form
+            self._known_form = known = made, model, targets, form
+        return known[3]
 
     def _trained_on(self, samples: Samples) -> None:
         """Take over what samples of a training say of the inputs and outputs: `columns`, `multilabel` and `flat`."""
