@@ -37,7 +37,7 @@ def make(**settings) -> fb.Trainer:
     return fb.Trainer(fb.MLP([100, 20, 3], output="softmax", seed=0), loss="cross_entropy", seed=0, **settings)
 
 
-def test_the_road_follows_the_inputs():
+def test_the_input_path_follows_the_inputs():
     """From call to call, and the bits are those of a trainer that never leaves zeros out."""
     y, own, taken = np.arange(300) % 3, make(), []
     for share in (0.9, 0.1, 0.5, 0.2):
@@ -46,7 +46,7 @@ def test_the_road_follows_the_inputs():
     assert taken == [False, True, False, True]
 
 
-def test_changing_roads_changes_no_bits():
+def test_another_input_path_has_the_same_bits():
     y, results = np.arange(300) % 3, []
     for way in (contextlib.nullcontext(), inside.zeros_left_out(False)):
         own = make(optimizer=fb.Adam(), average=fb.EMA(0.9))
@@ -110,7 +110,7 @@ def hidden(activation: str = "relu") -> fb.Trainer:
     return fb.Trainer(net, loss="cross_entropy", optimizer=fb.Adam(), seed=0)
 
 
-def test_hidden_layers_take_the_road_where_dropout_makes_many_zeros():
+def test_hidden_layers_leave_zeros_out_where_dropout_makes_many():
     """With relu, dropout of 0.2 leaves 40 % of a^l. A product with one panel needs more zeros to gain."""
     of_inputs, of_deltas = inside.layers_without_zeros(hidden())
     assert of_inputs == [False, True, True, False, False, False]
@@ -154,7 +154,7 @@ def test_few_inputs_are_not_counted(monkeypatch):
     assert counted
 
 
-def test_pixels_take_the_road():
+def test_pixels_are_read_without_zeros():
     """Of images with empty borders, in their own dtype."""
     X = pixels(200)[0] * (np.arange(784) % 20 == 0).astype(np.uint8)
     net = fb.MLP([784, 16, 10], output="softmax", scale=1 / 255, seed=0)
