@@ -259,6 +259,8 @@ def _ready(name: str, dispatcher: Any, signature: tuple[Any, ...]) -> CompileRes
 def _load(dispatcher: Any, signature: tuple[Any, ...]) -> CompileResult | None:
     """Return the kernel of a dispatcher from the cache, or None if it is not there."""
     with global_compiler_lock:
+        if signature in dispatcher.overloads:  # another thread has just loaded or compiled it
+            return dispatcher.overloads[signature]
         result = dispatcher._cache.load_overload(signature, dispatcher.targetctx)
         if result is not None:
             dispatcher.add_overload(result)
@@ -268,6 +270,8 @@ def _load(dispatcher: Any, signature: tuple[Any, ...]) -> CompileResult | None:
 def _compile(dispatcher: Any, signature: tuple[Any, ...]) -> CompileResult:
     """Compile the kernel of a dispatcher, and write it to the cache."""
     with global_compiler_lock:  # which others may hold for long: only one at a time compiles
+        if signature in dispatcher.overloads:
+            return dispatcher.overloads[signature]
         _notice.before()
         start, collects = time.perf_counter(), gc.isenabled()
         FunctionIdentity._unique_ids = NUMBERS
@@ -403,6 +407,7 @@ def names() -> dict[int, str]:
 def loop(parallel: bool) -> Callable[[int, int, int], int]:
     """Return the compiled loop over parts, for one thread or for many."""
     if parallel:
+        threads.start()  # compiling or loading the loop would start them with the default of spins
         dispatcher = loops.loop(True)
         _compiled("parallel", dispatcher, (I,) * 3)
     else:

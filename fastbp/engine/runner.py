@@ -313,8 +313,6 @@ class Work:
 
     def _set_off(self, count: int) -> None:
         """Prepare a run with a number of threads."""
-        if count > 1:
-            threads.start()  # first, because compiling or loading the loop would start them with the default of spins
         self._loop = kernel_cache.loop(count > 1)
         self.step.set(threads=count, steps_done=self.steps_done)
 

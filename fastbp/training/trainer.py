@@ -41,9 +41,8 @@ if TYPE_CHECKING:
 class Trainer(WithSettings):
     """`Trainer` trains a network by minibatch stochastic gradient descent (000, 001, 003, 004).
 
-    A trainer holds the network, the settings, the state of the optimizer, and the history. `fit` trains for a number of
-    epochs; each further call continues where the last one ended. `evaluate` computes scores, and `resume` continues
-    from a checkpoint after an interruption.
+    A trainer holds the network, the settings, the state of the optimizer, and the history. Each call of `fit` continues
+    where the last one ended. `evaluate` computes scores, and `resume` continues from a checkpoint.
 
     You can change a setting between two calls of `fit`: assign the attribute with the name of the parameter, for
     example ``trainer.batch_size = 64`` or ``trainer.loss = "huber"``. This works for all parameters below except
@@ -194,8 +193,12 @@ class Trainer(WithSettings):
         compatibility.warn_of_pair(network, self.settings.resolved_loss)
         self._turn.check("a network was assigned")
         with self._turn.lock, self._turn:
-            self.state.suit(network.parameters, self.settings.optimizer, self.settings.average)
-            self._network = network
+            state, parameters = self.state, network.parameters
+            try:
+                state.suit(parameters, self.settings.optimizer, self.settings.average)
+            finally:  # Ctrl-C must not leave a trainer whose state belongs to another network; no call is in between
+                if state.parameters is parameters:
+                    self.__dict__["_network"] = network
             network.threshold = self.settings.resolved_loss.threshold
 
     @property
@@ -291,8 +294,7 @@ class Trainer(WithSettings):
 
         The samples can come in blocks, for example one from each file:
 
-        >>> blocks = [(X[:40], X[:40] ** 2), (X[40:], X[40:] ** 2)]
-        >>> trainer.fit(blocks, epochs=2).epochs
+        >>> trainer.fit([(X[:40], X[:40] ** 2), (X[40:], X[40:] ** 2)], epochs=2).epochs
         102
         """
         if unknown:
