@@ -155,9 +155,9 @@ class Machine(RuleBasedStateMachine):
         self.trainer.network = self._network(network)
         assert self.trainer.state.step == 0
         assert self.trainer.history == history
-        fresh = fb.Trainer(self.trainer.network, loss="squared_error", optimizer=self.trainer.optimizer).state.vectors
-        assert (self.trainer.state.vectors == fresh).all()
         assert self.trainer.network.threshold == self.trainer.settings.resolved_loss.threshold
+        fresh = fb.Trainer(copy.deepcopy(self.trainer.network), loss="squared_error", optimizer=self.trainer.optimizer)
+        assert (self.trainer.state.vectors == fresh.state.vectors).all()
 
     @rule(seed=SEEDS)
     def set_weights(self, seed):
