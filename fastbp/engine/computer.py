@@ -89,11 +89,7 @@ class Computer:
         out = np.empty((n, model.sizes[layer]), model.dtype)
         for first, block in blocks:
             with self.lock:
-                rows = len(block.array)
-                batch = min(1 << max(0, rows - 1).bit_length(), plan.ROWS)
-                options = batch, n_threads, layer
-                make = functools.partial(plan.predict, self._model, *options)
-                work, outputs = self._works.get(make, (self._model, plan.predict), *options)
+                work, outputs = self._work(plan.predict, len(block.array), n_threads, layer)
                 with work.reading(Samples(block)):
                     outputs.set(out=address(out) + first * out.strides[0])
                     work.finish()
@@ -173,6 +169,6 @@ class Computer:
 
     def _work(self, make: Callable[..., Any], n: int, n_threads: int | None, *options: Any) -> Any:
         """Return the work that `make` makes for n samples."""
-        batch = n if make is plan.gradient else min(1 << max(0, n - 1).bit_length(), plan.ROWS)
+        batch = n if make is plan.gradient else plan.batch_for(n)
         options = batch, n_threads, *options
         return self._works.get(functools.partial(make, self._model, *options), (self._model, make), *options)

@@ -36,6 +36,11 @@ ROWS, TRAINING_ROWS = 256, 1024
 """The largest number of rows of a part. With more rows, the activations would not stay in the cache."""
 
 
+def batch_for(n: int) -> int:
+    """Return the size of the minibatches for n samples: the next power of two, so few works serve every n."""
+    return min(1 << max(0, n - 1).bit_length(), ROWS)
+
+
 def predict(model: Model, batch: int, n_threads: int | None, layer: int) -> tuple[Work, Record]:
     """Make the work that computes the activations a^l of a layer, for example the outputs a^L.
 

@@ -70,8 +70,7 @@ def scores_of_outputs(network: MLP, settings: Settings, samples: Samples, a: np.
     loss, inside = settings.resolved_loss, np.ascontiguousarray(a)
     if network._targets is not None:
         inside = ((a - network.target_shift) / network.target_scale).astype(a.dtype)
-    batch = min(1 << max(0, samples.n - 1).bit_length(), plan.ROWS)
-    work = plan.score(a.shape[1], a.dtype, batch, settings.n_threads, loss)
+    work = plan.score(a.shape[1], a.dtype, plan.batch_for(samples.n), settings.n_threads, loss)
     try:
         with work.reading(samples._replace(X=Inputs(inside, KINDS[a.dtype]))):
             work.finish()
