@@ -20,7 +20,6 @@ import sys
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +35,7 @@ from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
 
+from ..base.user_warnings import warn
 from ..kernels import loop as loops
 from . import companions, threads
 from .records import Record
@@ -108,10 +108,9 @@ def cache_directory() -> Path | None:
         except OSError:
             continue
     if refused:
-        warnings.warn(
+        warn(
             f"each process compiles its own kernels, because the directory {refused[0]} for compiled kernels must "
-            "belong to you, and nobody else may write to it: remove it, or set NUMBA_CACHE_DIR to another directory",
-            stacklevel=2,
+            "belong to you, and nobody else may write to it: remove it, or set NUMBA_CACHE_DIR to another directory"
         )
     return None
 
