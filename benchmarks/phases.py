@@ -21,10 +21,10 @@ from numba.extending import intrinsic
 
 from fastbp.engine import kernel_cache, threads
 from fastbp.engine.runner import Work
-from fastbp.kernels.loop import begin, team
+from fastbp.kernels.loop import begin, divide, team
 from fastbp.kernels.simd.memory import array_at, call, record_at
 from fastbp.kernels.simd.target import TILE_ROWS
-from fastbp.kernels.structs import OPERATION, PHASE, STEP, divide
+from fastbp.kernels.structs import OPERATION, PHASE, STEP
 
 
 @intrinsic

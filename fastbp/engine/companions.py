@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +74,15 @@ def helping(kernels: Sequence[Any]) -> Iterator[Claims | None]:
         What says which kernels this process must compile itself. With None, it must compile all of them.
     """
     count = min(threads.available() - 1, len(kernels) // WORTH, MOST)
+    if count < 1:
+        yield None
+        return
+    from multiprocessing import spawn  # it takes 3 ms, and most processes find all kernels in the cache
+
     executable = spawn.get_executable()
     # In a program that has Python inside, the executable is not Python.
     python = executable is not None and Path(os.fsdecode(executable)).name.lower().startswith("python")
-    if count < 1 or not python or getattr(sys, "frozen", False):
+    if not python or getattr(sys, "frozen", False):
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="fastbp") as directory:

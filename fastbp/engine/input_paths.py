@@ -6,10 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..kernels import csr, inputs
-from ..kernels.csr import AHEAD, NONE, OWNED
 from ..kernels.panels import aligned, round_up
-from ..kernels.structs import INPUT_NOISE, LISTS, MATRIX
+from ..kernels.structs import AHEAD, INPUT_NOISE, LISTS, MATRIX, NONE, OWNED
+from . import compiled
 from .buffers import Buffer, pays, zeros_of
 from .kernel_cache import Operation
 from .layers.base import Writer
@@ -136,9 +135,10 @@ class InputPaths:
         fields: dict[str, Field] = {**_places(a), "shift": model.shift, "scale": model.scale, "scaled": self._scaled}
         if a.zeros:
             fields["zeros"] = a.zeros
-        factory = {"dense": inputs.gather, "zeros": inputs.gather_with_masks, "entries": csr.gather_entries}[a.form]
+        inputs = compiled.inputs
+        factory = {"dense": inputs.gather, "zeros": inputs.gather_with_masks, "entries": compiled.csr.gather_entries}
         program.source = Record(MATRIX, **fields)
-        operations = [(program.kernel(factory), program.source)]
+        operations = [(program.kernel(factory[a.form]), program.source)]
         if a.form == "entries":  # `gather_entries` has dropped entries already
             return operations
         return operations + self.drop(program, a, model.noise)
@@ -148,7 +148,7 @@ class InputPaths:
         if not self._model.dropout and not noise:
             return []
         made = Record(INPUT_NOISE, **_places(a), deviation=noise, dropout=self._model.dropout)
-        return [(program.kernel(inputs.noise), made)]
+        return [(program.kernel(compiled.inputs.noise), made)]
 
     def read(self, program: Writer, X: Any, order: np.ndarray | None) -> None:
         """Let a program read the samples of a call."""

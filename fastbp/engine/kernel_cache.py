@@ -36,8 +36,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
 
 from ..base.user_warnings import warn
-from ..kernels import loop as loops
-from . import companions, threads
+from . import companions, compiled, threads
 from .records import Record
 
 I = types.int64
@@ -52,9 +51,15 @@ when both came from the cache, the linker took one for the other: AdamW was trai
 differ in forked children, and in threads that compile at the same time.
 """
 
-_FILES = sorted(Path(loops.__file__).parent.rglob("*.py"))
-SOURCES = [(path.name, path.read_text(encoding="utf-8")) for path in _FILES]
-"""The names and texts of the kernel files at the time of the import. Later, the files may be of another version."""
+
+def _sources() -> list[tuple[str, str]]:
+    """Return the names and texts of the kernel files."""
+    files = sorted((Path(__file__).parents[1] / "kernels").rglob("*.py"))
+    return [(path.name, path.read_text(encoding="utf-8")) for path in files]
+
+
+SOURCES = _sources()
+"""The names and texts of the kernel files at the time of the import."""
 
 
 def _digest() -> str:
@@ -88,9 +93,11 @@ def cache_directory() -> Path | None:
 
     With None, every process compiles its own kernels.
     """
-    if not SOURCES or not hasattr(FunctionIdentity, "_unique_ids"):
-        # In a zip file there are no sources to compute a digest of. A Numba without `_unique_ids` names functions in
-        # another way, so that `NUMBERS` could not distinguish them.
+    compiled.load()  # what `_sources` reads next is what has been imported, or newer
+    if not SOURCES or _sources() != SOURCES or not hasattr(FunctionIdentity, "_unique_ids"):
+        # In a zip file there are no sources to compute a digest of. If another version was installed after the import
+        # of fastbp, some modules are of that one. A Numba without `_unique_ids` names functions in another way, so that
+        # `NUMBERS` could not distinguish them.
         return None
     # Each user has a directory, also where several users share a home or NUMBA_CACHE_DIR.
     name = f"{_digest()}-{os.geteuid()}" if hasattr(os, "geteuid") else _digest()
@@ -348,9 +355,6 @@ def _tag(option: Any, dtype: np.dtype) -> str:
     return str(option) if isinstance(option, str | int | None) else option.digest(dtype)
 
 
-SERIAL = Kernel(loops.serial, None)
-"""The loop over parts for one thread."""
-
 _addresses: dict[str, int] = {}
 
 
@@ -368,9 +372,10 @@ def addresses(kernels: Sequence[Kernel], parallel: bool = False) -> list[int]:
     wanted = {name: kernel for name, kernel in zip(names, kernels, strict=True) if name not in _addresses}
     missing = [name for name in wanted if not _is_cached(name)]
     if cache_directory() is not None and len(missing) > 1:
-        if SERIAL.name not in _addresses:  # a network that is worth one thread may come next
-            wanted[SERIAL.name] = SERIAL
-            missing += [SERIAL.name] * (not _is_cached(SERIAL.name))
+        serial = Kernel(compiled.loop.serial, None)  # a network that is worth one thread may come next
+        if serial.name not in _addresses:
+            wanted[serial.name] = serial
+            missing += [serial.name] * (not _is_cached(serial.name))
         with companions.helping([wanted[name] for name in missing]) as mine:
             if mine is not None:
                 if parallel:
@@ -407,11 +412,11 @@ def loop(parallel: bool) -> Callable[[int, int, int], int]:
     """Return the compiled loop over parts, for one thread or for many."""
     if parallel:
         threads.start()  # compiling or loading the loop would start them with the default of spins
-        dispatcher = loops.loop(True)
+        dispatcher = compiled.loop.loop(True)
         _compiled("parallel", dispatcher, (I,) * 3)
     else:
-        _compiled_address(SERIAL.name, SERIAL)
-        dispatcher = loops.serial
+        dispatcher = compiled.loop.serial
+        _compiled_address(dispatcher.py_func.__name__, Kernel(dispatcher, None))
     dispatcher.disable_compile()
     made: Callable[[int, int, int], int] = dispatcher
     return made

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.panels import aligned, lanes_of, round_up
-from ..kernels.row_losses import room
 from ..kernels.structs import MATRIX, STEP
+from . import compiled
 from .blocks import Parameters
 from .buffers import Buffer, pays, zeros_of
 from .layers.base import Layer
@@ -118,7 +118,7 @@ class Memory:
         )
         self.costs, self.hits = (aligned(rows * (targets > 0), np.float64) for _ in range(2))
         copies = (layer.row_copies * self.panels(layer.n_out) * self.lanes**2 + self.lanes for layer in model.layers)
-        size = max(room(self.lanes, self.sizes[-1], targets), *copies, 0)
+        size = max(compiled.row_losses.room(self.lanes, self.sizes[-1], targets), *copies, 0)
         self.scratch = aligned(n_threads * size, self.dtype)
         self.step = Record(STEP, stride=self.stride, scratch=self.scratch, room=size)
         shift, scale = (aligned(round_up(targets, self.lanes), self.dtype) for _ in range(2))

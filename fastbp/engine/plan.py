@@ -13,12 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import csr, inputs, update
-from ..kernels import loss as losses
 from ..kernels.panels import aligned, lanes_of, round_up
-from ..kernels.product import check_finite, scatter
 from ..kernels.structs import LOSS, OUTPUTS, UPDATE
-from . import threads
+from . import compiled, threads
 from .blocks import Parameters
 from .buffers import Buffer
 from .kernel_cache import Operation
@@ -66,9 +63,9 @@ def predict(model: Model, batch: int, n_threads: int | None, layer: int) -> tupl
     out = _outputs(work.memory.a[layer])
 
     def write(program: Program, form: str | None) -> None:
-        program.checker = program.kernel(check_finite)
+        program.checker = program.kernel(compiled.product.check_finite)
         rows = [*_inputs(program), *_forward(program.places[:layer])]
-        program.phase(*rows, (program.kernel(scatter), out))
+        program.phase(*rows, (program.kernel(compiled.product.scatter), out))
 
     work.write = write
     return work, out
@@ -102,7 +99,7 @@ def trace(
     fused = loss is not None and model.layers[-1].activation.name in loss.fused
 
     def write(program: Program, form: str | None) -> None:
-        copy, places = program.kernel(scatter), program.places
+        copy, places = program.kernel(compiled.product.scatter), program.places
         rows = [*_inputs(program), *([_targets(program, form)] if loss else [])]
         for l, (layer, at) in enumerate(places):
             rows += [*layer.forward(at, None), (copy, z[l])]
@@ -303,7 +300,8 @@ def _inputs(program: Program) -> list[Operation]:
 
 def _targets(program: Program, form: str | None) -> Operation:
     """Return the operation that copies the targets."""
-    factory = {"rows": inputs.gather, "labels": inputs.one_hot, "entries": csr.spread_entries}[form or "rows"]
+    inputs = compiled.inputs
+    factory = {"rows": inputs.gather, "labels": inputs.one_hot, "entries": compiled.csr.spread_entries}[form or "rows"]
     return program.kernel(factory), program.memory.targets
 
 
@@ -329,7 +327,7 @@ def _to_delta(program: Program, fused: bool, *, mean: bool) -> list[Operation]:
     """
     layer, at = program.places[-1]
     operations = [] if fused else follow(program, layer.differentiate(at), layer.n_out)
-    return operations + [program.of_loss(losses.average_over_batch)] * mean
+    return operations + [program.of_loss(compiled.loss.average_over_batch)] * mean
 
 
 def _backward(places: Sequence[tuple[Layer, Place]]) -> list[Operation]:
@@ -345,13 +343,13 @@ def _to_inputs(program: Program, dX: Buffer, out: Record, T: np.ndarray) -> list
     """Return the operations that compute dC/dx' = (W^1)^T delta^1, with dropout, and copy it to an array."""
     layer, at = program.places[0]
     operations = layer.to_inputs(at._replace(delta_in=dX), T)
-    return [*operations, *program.paths.drop(program, dX), (program.kernel(scatter), out)]
+    return [*operations, *program.paths.drop(program, dX), (program.kernel(compiled.product.scatter), out)]
 
 
 def _of_loss(program: Program, loss: Any, fused: bool) -> Operation:
     """Return the operation that computes the loss. If `fused`, it includes sigma of the output."""
     name = program.model.layers[-1].activation.name if fused else ""
-    return program.of_loss(losses.loss, loss, name)
+    return program.of_loss(compiled.loss.loss, loss, name)
 
 
 def _loss(program: Program, loss: Any, form: str | None, *more: Sequence[Operation]) -> None:
@@ -367,9 +365,9 @@ def _loss(program: Program, loss: Any, form: str | None, *more: Sequence[Operati
 
 def _around(program: Program, rows: Sequence[Operation]) -> None:
     """Add the phase of these operations on rows, which include a loss, and the phases before and after it."""
-    program.phase(program.of_loss(losses.weigh_batch), alone=True)
+    program.phase(program.of_loss(compiled.loss.weigh_batch), alone=True)
     program.phase(*rows)
-    program.phase(program.of_loss(losses.add_up), alone=True)
+    program.phase(program.of_loss(compiled.loss.add_up), alone=True)
 
 
 def _gradient(program: Program) -> None:
@@ -382,10 +380,10 @@ def _apply(program: Program, rule: Rule) -> None:
     made = program.update
     assert made is not None
     if rule.clip_norm:
-        count = -(-program.model.parameters.theta.size // update.NORM_CHUNK)
+        count = -(-program.model.parameters.theta.size // compiled.update.NORM_CHUNK)
         made.set(clip_norm=rule.clip_norm, norms=aligned(count, np.float64), norm_count=count)
-        program.phase((program.kernel(update.norms), made), at_end=True)
-        program.phase((program.kernel(update.shrink), made), alone=True, at_end=True)
+        program.phase((program.kernel(compiled.update.norms), made), at_end=True)
+        program.phase((program.kernel(compiled.update.shrink), made), alone=True, at_end=True)
     program.phase(*(each for layer, at in program.places for each in layer.apply(at, rule)), at_end=True)
 
 
@@ -398,4 +396,4 @@ def _after_update(program: Program, average: np.ndarray | None, rate: float) -> 
         program.phase(*(each for layer, at in program.places for each in layer.bound(at)), at_end=True)
     if average is not None:
         made.set(average=average, rate=rate)
-        program.phase((program.kernel(update.average), made), at_end=True)
+        program.phase((program.kernel(compiled.update.average), made), at_end=True)

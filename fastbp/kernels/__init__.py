@@ -36,4 +36,6 @@ All kernels follow these rules:
   the last bit.
 - The formulas of activation functions, losses and update rules come from the caller, as plain functions of vectors.
   This folder has no registry.
+- `fastbp.engine.compiled` imports the modules that compile when a program first needs them. The others, `structs.py`,
+  `panels.py` and most of `simd/`, come with fastbp.
 """

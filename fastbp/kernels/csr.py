@@ -16,32 +16,24 @@ import numpy as np
 from numba import njit
 
 from .inputs import order_of, sample
+from .loop import divide
 from .product import operands
 from .random import row_key, scramble, survive, uniform
 from .simd import INLINE, OPTIONS
 from .simd.memory import FLOAT32, UINT8, fetch, fetch_to_change, lanes, record_at, splat, store, vector_at
 from .simd.target import TILES_WITHOUT_ZEROS
 from .simd.tiles import block, tile_fill, tile_finish, tile_fma, tile_load, tile_store, tile_update, tile_zero
-from .structs import BLOCK, LISTS, MATRIX, PRODUCT, STEP, UPDATE, WEIGHTS, divide
+from .structs import AHEAD, BLOCK, LISTS, MATRIX, NONE, OWNED, PRODUCT, STEP, UPDATE, WEIGHTS
 from .update import biases_of, memory_of, shape
 
 GROUPS = tuple(n for n, _, _ in TILES_WITHOUT_ZEROS)
 """The numbers of panels of the groups, from the largest to the smallest."""
-
-AHEAD = 16
-"""The number of entries, or of columns, whose weights are fetched into the cache before they are needed. With 1,000,000
-columns, this is as fast as the memory can bring single cache lines."""
 
 LINKED_AHEAD = 32
 """The number of entries whose columns are fetched before they are linked."""
 
 ROWS_AHEAD = 4
 """The number of rows whose entries are fetched before they are copied."""
-
-OWNED = 16
-"""A thread owns blocks of this many columns. Their places in `heads` are one cache line, which no other core writes."""
-
-NONE = -1
 
 
 class Lists(NamedTuple):

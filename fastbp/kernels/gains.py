@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from numba import njit
 
+from .loop import divide
 from .simd import OPTIONS
 from .simd.memory import lanes, record_at, vector_at
 from .simd.tiles import tile_finish, tile_load, tile_multiply_add, tile_store, tile_update, tile_zero
-from .structs import BLOCK, GAINS, STEP, UPDATE, divide
+from .structs import BLOCK, GAINS, STEP, UPDATE
 from .update import biases_of, memory_of, shape
 
 

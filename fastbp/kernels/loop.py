@@ -10,10 +10,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from .simd import OPTIONS
+from .simd import INLINE, OPTIONS
 from .simd.memory import array_at, call, record_at
 from .simd.target import TILE_ROWS
-from .structs import OPERATION, PHASE, STEP, divide
+from .structs import OPERATION, PHASE, STEP
+
+
+@njit(**INLINE)
+def divide(n, t, threads):
+    """Return the range first <= u < last of n units that thread t works on."""
+    return n * t // threads, n * (t + 1) // threads
 
 
 @njit(**OPTIONS)

@@ -16,10 +16,10 @@ from numba import njit
 from .panels import round_up
 from .simd import OPTIONS
 from .simd.formulas import elementwise
-from .simd.functions import exp, log, log1p
+from .simd.functions import exp, log, log1p, smooth
 from .simd.memory import lanes, load, splat, store
 from .simd.tiles import tile_load, tile_store, transpose_lines
-from .simd.vector import absolute, fma, maximum, sqrt, where
+from .simd.vector import absolute, maximum, sqrt, where
 
 
 def room(L: int, n_out: int, n_targets: int) -> int:
@@ -88,11 +88,6 @@ def softmax_back(C, a, d, n_out):
         store(C, d + i, load(C, a + i) * (load(C, d + i) - dots))
 
 
-def smooth(y, smoothing, uniform):
-    """Return (1 - smoothing) y + smoothing / n_out, with `uniform` = 1 / n_out. With smoothing 0, it is exactly y."""
-    return fma(y, 1.0 - smoothing, smoothing * uniform)
-
-
 def _logistic(z, y):
     """Return a = sigmoid(z) and C = max(z, 0) - z y + ln(1 + e^-|z|), which is exact even where a is 0."""
     u = exp(-absolute(z))
@@ -137,6 +132,13 @@ def sum_over_outputs(formula):
         return costs
 
     return sum_over_outputs
+
+
+def columns_of(loss, output: str):
+    """Return the function of columns of a loss that includes the activation function `output`, or with "" none."""
+    if output or loss.whole_row:
+        return globals()[loss.fused[output] if output else loss.whole_row]
+    return rows_of_outputs(loss.term, loss.n_out, loss.n_targets) if loss.rows else sum_over_outputs(loss.term)
 
 
 def rows_of_outputs(formula, outputs: int, targets: int):

@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .loop import divide
 from .simd import INLINE, OPTIONS
 from .simd.formulas import elementwise
 from .simd.memory import array_at, fence, fetch_to_change, lanes, load, record_at, splat, store, vector_at
@@ -40,7 +41,7 @@ from .simd.tiles import (
     tile_zero,
 )
 from .simd.vector import fma, maximum, minimum, sqrt, where
-from .structs import BLOCK, STEP, UPDATE, WEIGHTS, divide
+from .structs import BLOCK, STEP, UPDATE, WEIGHTS
 
 EXTRA, EXTRA_TRANSPOSED = 4, 12
 """What the update of a block costs, without and with a transposed copy, in units of the sum over one row."""

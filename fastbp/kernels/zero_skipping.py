@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .loop import divide
 from .product import operands
 from .simd import INLINE, OPTIONS
 from .simd.bits import FEW_BITS, WORD, any_of, lowest
@@ -35,7 +36,7 @@ from .simd.tiles import (
     tile_update,
     tile_zero,
 )
-from .structs import BLOCK, GROUP, PRODUCT, STEP, UPDATE, WEIGHTS, ZEROS, divide
+from .structs import BLOCK, GROUP, PRODUCT, STEP, UPDATE, WEIGHTS, ZEROS
 from .update import biases_of, memory_of, shape
 from .zeros import marks_of
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from ...kernels import elementwise
 from ...kernels.structs import ACTIVATION, FOLLOWER
+from .. import compiled
 from ..blocks import Block
 from ..buffers import Buffer
 from ..kernel_cache import Kernel, Operation
@@ -153,8 +153,9 @@ class Layer:
         if sigma.name == "identity" and not dropped:
             return None
         if sigma.whole_rows:
-            return self._follower(at, elementwise.softmax_activate)
-        return self._follower(at, elementwise.activate, sigma, at.slope.size > 0, dropped, at.out.zeros is not None)
+            return self._follower(at, compiled.elementwise.softmax_activate)
+        options = sigma, at.slope.size > 0, dropped, at.out.zeros is not None
+        return self._follower(at, compiled.elementwise.activate, *options)
 
     def differentiate(self, at: Place) -> Follower | None:
         """Return the follower that multiplies dC/da^l by da/dz, or None if da/dz = 1."""
@@ -162,10 +163,10 @@ class Layer:
         if sigma.name == "identity" and not self.dropout:
             return None
         if at.slope.size:
-            return self._follower(at, elementwise.differentiate_kept, masked)
+            return self._follower(at, compiled.elementwise.differentiate_kept, masked)
         if sigma.whole_rows:
-            return self._follower(at, elementwise.softmax_differentiate)
-        return self._follower(at, elementwise.differentiate, sigma, masked)
+            return self._follower(at, compiled.elementwise.softmax_differentiate)
+        return self._follower(at, compiled.elementwise.differentiate, sigma, masked)
 
     def _follower(self, at: Place, factory: Any, *options: object) -> Follower:
         """Return the follower of a kernel of `fastbp.kernels.elementwise`."""
@@ -185,4 +186,4 @@ def follow(program: Writer, follower: Follower | None, columns: int) -> list[Ope
     made = program.record(
         FOLLOWER, follower=follower.kernel, layer=follower.record, panels=program.memory.panels(columns)
     )
-    return [(program.kernel(elementwise.follow), made)]
+    return [(program.kernel(compiled.elementwise.follow), made)]
