@@ -64,7 +64,7 @@ def predict(model: Model, batch: int, n_threads: int | None, layer: int) -> tupl
 
     def write(program: Program, form: str | None) -> None:
         program.checker = program.kernel(compiled.product.check_finite)
-        rows = [*_inputs(program), *_forward(program.places[:layer])]
+        rows = [*program.paths.operations(program), *_forward(program.places[:layer])]
         program.phase(*rows, (program.kernel(compiled.product.scatter), out))
 
     work.write = write
@@ -96,11 +96,11 @@ def trace(
     delta = [_outputs(each) for each in work.memory.delta[1:]] if loss else []
     if loss:
         _set_loss(work, loss)
-    fused = loss is not None and model.layers[-1].activation.name in loss.fused
 
     def write(program: Program, form: str | None) -> None:
         copy, places = program.kernel(compiled.product.scatter), program.places
-        rows = [*_inputs(program), *([_targets(program, form)] if loss else [])]
+        fused = _fused(program, loss) if loss else ""
+        rows = [*program.paths.operations(program), *([_targets(program, form)] if loss else [])]
         for l, (layer, at) in enumerate(places):
             rows += [*layer.forward(at, None), (copy, z[l])]
             if not fused or l + 1 < len(places):
@@ -108,7 +108,7 @@ def trace(
         if loss is None:
             program.phase(*rows)
             return
-        rows += [_of_loss(program, loss, fused), *([(copy, a[-1])] if fused else [])]
+        rows += [program.of_loss(compiled.loss.loss, loss, fused), *([(copy, a[-1])] if fused else [])]
         rows += [*_to_delta(program, fused, mean=False), (copy, delta[-1])]
         for l in range(len(places) - 1, 0, -1):
             rows += [*_backward(places[l - 1 : l + 1]), (copy, delta[l - 1])]
@@ -197,7 +197,7 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
     if stored and rule.lazy:
         raise ValueError(f"batch_size must be at most {work.part} with gradient='lazy', got {batch}")
     _set_loss(work, loss)
-    _set_update(work, rule, gradient=stored)
+    _set_update(work, rule, rule.average, rule.rate, gradient=stored)
 
     def write(program: Program, form: str | None) -> None:
         _loss(program, loss, form)
@@ -206,7 +206,7 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
             _apply(program, rule)
         else:
             program.phase(*(made for layer, at in program.places for made in layer.update(at, rule)))
-        _after_update(program, rule.average, rule.rate)
+        _after_update(program, rule.average)
 
     work.write = write
     return work
@@ -227,11 +227,11 @@ def apply(model: Model, rule: Rule, n_threads: int | None = None) -> Work:
     if n_threads is None:
         n_threads = max(1, min(threads.available(), model.parameters.theta.size // SHARED_PARAMETERS))
     work = Work(model, 1, 1, n_threads, backward=True)
-    _set_update(work, rule)
+    _set_update(work, rule, rule.average, rule.rate)
 
     def write(program: Program, form: str | None) -> None:
         _apply(program, rule)
-        _after_update(program, rule.average, rule.rate)
+        _after_update(program, rule.average)
 
     work.write = write
     return work
@@ -257,8 +257,8 @@ def settle(model: Model, average: np.ndarray | None, rate: float) -> Work | None
     if not model.max_norm and average is None:
         return None
     work = Work(model, 1, 1, 1, backward=True)
-    _set_update(work, gradient=False)
-    work.write = lambda program, form: _after_update(program, average, rate)
+    _set_update(work, None, average, rate, gradient=False)
+    work.write = lambda program, form: _after_update(program, average)
     return work
 
 
@@ -278,24 +278,27 @@ def _set_loss(work: Work, loss: Any, a: Buffer | None = None, delta: Buffer | No
     )  # fmt: skip
 
 
-def _set_update(work: Work, rule: Rule | None = None, gradient: bool = True) -> None:
+def _set_update(
+    work: Work, rule: Rule | None = None, average: np.ndarray | None = None, rate: float = 0.0, *, gradient: bool = True
+) -> None:
     """Give a work the UPDATE record and, where it is wanted, a vector for the gradient."""
     parameters = work.model.parameters
     theta = parameters.theta
-    work.update = Record(UPDATE, shrink=1.0, clip_value=math.inf, theta=theta, size=theta.size)
-    work.update.set(transposed=parameters.transposed)
+    made = Record(UPDATE, shrink=1.0, clip_value=math.inf, max_norm=work.model.max_norm or 0.0)
+    made.set(theta=theta, size=theta.size, transposed=parameters.transposed)
     if gradient:
         work.gradient = parameters.like_theta()
-        work.update.set(gradient=work.gradient)
+        made.set(gradient=work.gradient)
     if rule is not None:
         hyper = work.hyperparameters = Hyperparameters(rule, parameters.layout.blocks, work.model.dtype)
-        work.update.set(vectors=rule.vectors, hyper_width=hyper.width, l2_divided=rule.l2_divided)
-        work.update.set(clip_value=rule.clip_value or math.inf)
-
-
-def _inputs(program: Program) -> list[Operation]:
-    """Return the operations that write x' to a^0, and add noise and dropout in training."""
-    return program.paths.operations(program)
+        made.set(vectors=rule.vectors, hyper_width=hyper.width, l2_divided=rule.l2_divided)
+        made.set(clip_value=rule.clip_value or math.inf)
+        if rule.clip_norm:
+            count = -(-theta.size // compiled.update.NORM_CHUNK)
+            made.set(clip_norm=rule.clip_norm, norms=aligned(count, np.float64), norm_count=count)
+    if average is not None:
+        made.set(average=average, rate=rate)
+    work.update = made
 
 
 def _targets(program: Program, form: str | None) -> Operation:
@@ -313,17 +316,10 @@ def _forward(places: Sequence[tuple[Layer, Place]], *, output: bool = True) -> l
     return operations
 
 
-def _to_delta(program: Program, fused: bool, *, mean: bool) -> list[Operation]:
-    """Return the operations that make delta^L of what the loss has written.
+def _to_delta(program: Program, fused: str, *, mean: bool) -> list[Operation]:
+    """Return the operations that make delta^L of what the loss has written: dC/da^L or, if `fused`, delta^L itself.
 
-    Parameters
-    ----------
-    program : Program
-        The program.
-    fused : bool
-        Whether the loss has written delta^L. If not, it has written dC/da^L.
-    mean : bool, keyword-only
-        Whether C is the mean over the minibatch. If not, it is the sum.
+    With `mean`, C is the mean over the minibatch, and else the sum.
     """
     layer, at = program.places[-1]
     operations = [] if fused else follow(program, layer.differentiate(at), layer.n_out)
@@ -346,18 +342,17 @@ def _to_inputs(program: Program, dX: Buffer, out: Record, T: np.ndarray) -> list
     return [*operations, *program.paths.drop(program, dX), (program.kernel(compiled.product.scatter), out)]
 
 
-def _of_loss(program: Program, loss: Any, fused: bool) -> Operation:
-    """Return the operation that computes the loss. If `fused`, it includes sigma of the output."""
-    name = program.model.layers[-1].activation.name if fused else ""
-    return program.of_loss(compiled.loss.loss, loss, name)
+def _fused(program: Program, loss: Any) -> str:
+    """Return the name of the activation function of the output, if the loss includes it, and else ""."""
+    name = program.places[-1][0].activation.name if program.places else ""
+    return name if name in loss.fused else ""
 
 
 def _loss(program: Program, loss: Any, form: str | None, *more: Sequence[Operation]) -> None:
     """Add the forward pass and the loss, and in a work with a gradient the backward pass, and `more` after it."""
-    places = program.places
-    fused = bool(places) and places[-1][0].activation.name in loss.fused
-    rows = [*_inputs(program), _targets(program, form), *_forward(places, output=not fused)]
-    rows.append(_of_loss(program, loss, fused))
+    places, fused = program.places, _fused(program, loss)
+    rows = [*program.paths.operations(program), _targets(program, form), *_forward(places, output=not fused)]
+    rows.append(program.of_loss(compiled.loss.loss, loss, fused))
     if program.update is not None:
         rows += [*_to_delta(program, fused, mean=not loss.summed), *_backward(places)]
     _around(program, [*rows, *(made for group in more for made in group)])
@@ -377,23 +372,15 @@ def _gradient(program: Program) -> None:
 
 def _apply(program: Program, rule: Rule) -> None:
     """Add the update of theta with the gradient in memory. With `clip_norm`, first bound the norm of the gradient."""
-    made = program.update
-    assert made is not None
     if rule.clip_norm:
-        count = -(-program.model.parameters.theta.size // compiled.update.NORM_CHUNK)
-        made.set(clip_norm=rule.clip_norm, norms=aligned(count, np.float64), norm_count=count)
-        program.phase((program.kernel(compiled.update.norms), made), at_end=True)
-        program.phase((program.kernel(compiled.update.shrink), made), alone=True, at_end=True)
+        program.phase(program.of_update(compiled.update.norms), at_end=True)
+        program.phase(program.of_update(compiled.update.shrink), alone=True, at_end=True)
     program.phase(*(each for layer, at in program.places for each in layer.apply(at, rule)), at_end=True)
 
 
-def _after_update(program: Program, average: np.ndarray | None, rate: float) -> None:
+def _after_update(program: Program, average: np.ndarray | None) -> None:
     """Add what follows the update of theta: the bound for the norms of the weights, and the step of the average."""
-    made, most = program.update, program.model.max_norm
-    assert made is not None
-    if most:
-        made.set(max_norm=most)
+    if program.model.max_norm:
         program.phase(*(each for layer, at in program.places for each in layer.bound(at)), at_end=True)
     if average is not None:
-        made.set(average=average, rate=rate)
-        program.phase((program.kernel(compiled.update.average), made), at_end=True)
+        program.phase(program.of_update(compiled.update.average), at_end=True)

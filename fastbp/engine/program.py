@@ -82,6 +82,11 @@ class Program:
         assert self.loss is not None
         return self.kernel(factory, *options), self.loss
 
+    def of_update(self, factory: Callable[..., Any]) -> Operation:
+        """Return the operation of a kernel that gets the UPDATE record."""
+        assert self.update is not None
+        return self.kernel(factory), self.update
+
     def record(self, kind: np.dtype, **fields: Any) -> Record:
         """Return a record. Its fields may be kernels, whose addresses are known when the program is complete."""
         kernels = {name: value for name, value in fields.items() if isinstance(value, Kernel)}
