@@ -46,16 +46,9 @@ class Buffer(NamedTuple):
 
 
 def pays(share: float, n_out: int, lanes: int) -> bool:
-    """Return whether leaving zeros out is faster for a matrix with this share of numbers that are not 0.
+    """Return whether leaving zeros out is faster for a product with n_out columns.
 
-    Parameters
-    ----------
-    share : float
-        The share.
-    n_out : int
-        The number of columns of the matrix that it is multiplied with.
-    lanes : int
-        The number of columns of a panel.
+    `share` is the share of the numbers of the left matrix that are not 0. A panel has `lanes` columns.
     """
     return share <= (FEW if n_out > lanes else FEW_OF_ONE_PANEL)
 

@@ -39,10 +39,7 @@ companions.serve(kernel_cache.addresses)
 class Claims:
     """`Claims` says which process compiles which kernel.
 
-    Parameters
-    ----------
-    directory : str
-        A directory of these processes, with a file for each kernel that somebody has claimed.
+    The directory has a file for each kernel that one of the processes has claimed.
     """
 
     def __init__(self, directory: str):
@@ -63,15 +60,8 @@ class Claims:
 def helping(kernels: Sequence[Any]) -> Iterator[Claims | None]:
     """Let companions compile some of the kernels, inside a with statement. At its end, they have finished.
 
-    Parameters
-    ----------
-    kernels : sequence of Kernel
-        The kernels that are not in the cache.
-
-    Yields
-    ------
-    Claims or None
-        What says which kernels this process must compile itself. With None, it must compile all of them.
+    The value says which kernels this process must compile itself. With None, it must compile all of them. The kernels
+    are those that are not in the cache.
     """
     count = min(threads.available() - 1, len(kernels) // WORTH, MOST)
     if count < 1:

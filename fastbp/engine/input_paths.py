@@ -33,21 +33,8 @@ MOST_ENTRIES = 2**31 - AHEAD
 class InputPaths:
     """`InputPaths` chooses the input path for samples, and has the memory of the inputs.
 
-    All paths lead to the same bits, so a work can take another path for other samples.
-
-    Parameters
-    ----------
-    model : Model
-        The network.
-    memory : Memory
-        The memory for the rows of a part.
-    backward : bool, keyword-only
-        Whether there is a backward pass.
-
-    Attributes
-    ----------
-    inputs : int
-        About how many inputs of a row are multiplied on the path that was chosen last.
+    All paths lead to the same bits, so a work can take another path for other samples. `inputs` says about how many
+    inputs of a row are multiplied on the path that was chosen last.
     """
 
     def __init__(self, model: Model, memory: Memory, *, backward: bool):
@@ -69,19 +56,7 @@ class InputPaths:
         self._lists: Record | None = None
 
     def choose(self, X: Any, order: np.ndarray | None, n: int, *, trains: bool) -> Path:
-        """Return the input path for samples.
-
-        Parameters
-        ----------
-        X : Inputs
-            The inputs.
-        order : int array or None
-            The numbers of the samples to use. With None, all are used.
-        n : int
-            The number of samples to use.
-        trains : bool
-            Whether these samples train the network.
-        """
+        """Return the input path for n samples, which are those of `order`, or all. They may train the network."""
         if X.sparse:
             self.inputs = -(-int(X.array.starts[-1] - X.array.starts[0]) // (X.array.starts.size - 1))
             return "entries"

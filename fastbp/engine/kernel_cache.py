@@ -160,12 +160,8 @@ def cached() -> dict[Path, int]:
 def clear_cache() -> dict[Path, int]:
     """Remove the files of all compiled kernels of this user, and return them with their sizes in bytes.
 
-    The directories stay, because other processes may be about to write there.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be removed.
+    The directories stay, because other processes may be about to write there. If a file cannot be removed, OSError is
+    raised.
     """
     removed = {}
     for path, size in cached().items():
@@ -318,14 +314,8 @@ _notice = _Notice()
 class Kernel(NamedTuple):
     """`Kernel` is a kernel that a program needs.
 
-    Attributes
-    ----------
-    factory : function
-        A function that makes the kernel from a dtype and the options; or without a dtype, the kernel itself.
-    dtype : dtype or None
-        float32 or float64. With None, the kernel is the same for both.
-    options : tuple of str, bool, int or object
-        Further arguments of the factory. An object must have the method `digest`.
+    A factory makes it from a dtype, float32 or float64, and from the options: texts, numbers, and objects with a method
+    `digest`. Without a dtype, the kernel is the same for both, and the factory is the kernel itself.
     """
 
     factory: Callable[..., Any]
@@ -361,12 +351,7 @@ _addresses: dict[str, int] = {}
 def addresses(kernels: Sequence[Kernel], parallel: bool = False) -> list[int]:
     """Return the addresses of the machine code of kernels. A process compiles a kernel once, when it first needs it.
 
-    Parameters
-    ----------
-    kernels : sequence of Kernel
-        The kernels.
-    parallel : bool, default False
-        Whether several threads will run them. The loop over parts is compiled with them.
+    With `parallel`, several threads will run them, and the loop over parts is compiled with them.
     """
     names = [kernel.name for kernel in kernels]
     wanted = {name: kernel for name, kernel in zip(names, kernels, strict=True) if name not in _addresses}

@@ -67,18 +67,7 @@ class Model(NamedTuple):
 class Memory:
     """`Memory` is the memory for the rows of a part.
 
-    Parameters
-    ----------
-    model : Model
-        The network.
-    rows : int
-        The largest number of rows of a part.
-    n_threads : int
-        The largest number of threads that work on a part.
-    targets : int, keyword-only
-        The number of targets of a sample. With 0, there are none.
-    backward : bool, keyword-only
-        Whether there is a backward pass.
+    There are at most `rows` rows and `n_threads` threads. A sample has `targets` targets, or none with 0.
 
     Attributes
     ----------

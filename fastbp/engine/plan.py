@@ -1,8 +1,11 @@
 """This module makes works: each says which operations are done with a minibatch.
 
 `predict`, `trace`, `evaluate`, `gradient` and `train` each make the work of one job. `apply` and `settle` make works
-that need no samples. To do something else with a minibatch, write another list of operations. It reads like the
-formulas of `fastbp.kernels`: a list is made by a loop over the layers.
+that need no samples, and run with `Work.run_once`. To do something else with a minibatch, write another list of
+operations. It reads like the formulas of `fastbp.kernels`: a list is made by a loop over the layers.
+
+In all of them, `batch` is the number of samples in a minibatch, and `n_threads` is the number of threads: with None,
+there are as many as the work is worth. A loss is an object of `fastbp.losses`.
 """
 
 from __future__ import annotations
@@ -39,25 +42,9 @@ def batch_for(n: int) -> int:
 
 
 def predict(model: Model, batch: int, n_threads: int | None, layer: int) -> tuple[Work, Record]:
-    """Make the work that computes the activations a^l of a layer, for example the outputs a^L.
+    """Make the work that computes the activations a^l of a layer 1 <= l <= L, for example the outputs a^L.
 
-    Parameters
-    ----------
-    model : Model
-        The network.
-    batch : int
-        The number of samples in a minibatch.
-    n_threads : int or None
-        The number of threads. With None, as many as the work is worth.
-    layer : int
-        The layer l, from 1 to L.
-
-    Returns
-    -------
-    work : Work
-        The work.
-    out : Record
-        The OUTPUTS record. Set its field `out` to the array for the activations before each run.
+    With it comes the OUTPUTS record. Set its field `out` to the array for the activations before each run.
     """
     work = Work(model, batch, ROWS, n_threads)
     out = _outputs(work.memory.a[layer])
@@ -76,19 +63,8 @@ def trace(
 ) -> tuple[Work, list[Record], list[Record], list[Record]]:
     """Make the work of a forward and, with a loss, a backward pass in which everything is written to arrays.
 
-    Parameters
-    ----------
-    model, batch, n_threads : as for `predict`
-    loss : Loss or None
-        The loss, as an object. With None, there is no backward pass.
-
-    Returns
-    -------
-    work : Work
-        The work.
-    z, a, delta : lists of Record
-        The OUTPUTS records of z^1 .. z^L, of a^1 .. a^L, and with a loss of delta^1 .. delta^L. The deltas are those of
-        each sample, not of the mean.
+    With it come the OUTPUTS records of z^1 .. z^L, of a^1 .. a^L, and with a loss of delta^1 .. delta^L. The deltas are
+    those of each sample, not of the mean.
     """
     targets = loss.target_count(model.sizes[-1]) if loss else 0
     work = Work(model, batch, ROWS, n_threads, targets=targets, backward=loss is not None)
@@ -148,17 +124,8 @@ def gradient(
 ) -> Work:
     """Make the work that computes the loss of samples and its gradient, which is written to `Work.gradient`.
 
-    Parameters
-    ----------
-    model, batch, n_threads : as for `predict`
-    loss : Loss
-        The loss, as an object.
-    seed : int or None
-        The seed of dropout and input noise. With None, there is neither.
-    to_inputs : bool, default False
-        Whether the gradient dC/dx' of each sample is computed too, see `Work.to_inputs`.
-    to_weights : bool, default True
-        Whether the gradient with respect to the parameters is computed.
+    With a seed, there are dropout and input noise. With `to_inputs`, the gradient dC/dx' of each sample is computed
+    too, see `Work.to_inputs`. Without `to_weights`, the gradient with respect to the parameters is left out.
     """
     targets = loss.target_count(model.sizes[-1])
     work = Work(model, batch, TRAINING_ROWS, n_threads, targets=targets, backward=True, seed=seed)
@@ -179,18 +146,7 @@ def gradient(
 
 
 def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int, rule: Rule) -> Work:
-    """Make the work of training steps: the loss, its gradient, and the update of theta.
-
-    Parameters
-    ----------
-    model, batch, n_threads : as for `predict`
-    loss : Loss
-        The loss, as an object.
-    seed : int
-        The seed of dropout and input noise.
-    rule : Rule
-        The rule that updates the parameters.
-    """
+    """Make the work of training steps: the loss, its gradient, and the update of theta. They have dropout and noise."""
     targets = loss.target_count(model.sizes[-1])
     work = Work(model, batch, TRAINING_ROWS, n_threads, targets=targets, backward=True, seed=seed)
     stored = work.parts > 1 or rule.stored or bool(rule.clip_norm)
@@ -213,17 +169,7 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
 
 
 def apply(model: Model, rule: Rule, n_threads: int | None = None) -> Work:
-    """Make the work of one step of training with the gradient in `Work.gradient`. Run it with `Work.run_once`.
-
-    Parameters
-    ----------
-    model : Model
-        The network.
-    rule : Rule
-        The rule that updates the parameters.
-    n_threads : int or None, default None
-        The number of threads. With None, as many as the work is worth.
-    """
+    """Make the work of one step of training with the gradient in `Work.gradient`."""
     if n_threads is None:
         n_threads = max(1, min(threads.available(), model.parameters.theta.size // SHARED_PARAMETERS))
     work = Work(model, 1, 1, n_threads, backward=True)
@@ -238,21 +184,9 @@ def apply(model: Model, rule: Rule, n_threads: int | None = None) -> Work:
 
 
 def settle(model: Model, average: np.ndarray | None, rate: float) -> Work | None:
-    """Make the work that follows an update of theta that was not made by kernels. Run it with `Work.run_once`.
+    """Make the work that follows an update of theta that was not made by kernels, or return None if nothing follows.
 
-    Parameters
-    ----------
-    model : Model
-        The network.
-    average : float array of shape (size,) or None
-        The average: a vector like theta that moves towards theta. With None, there is no average.
-    rate : float
-        The share of the way to theta that the average moves.
-
-    Returns
-    -------
-    Work or None
-        The work, or None if nothing follows.
+    A vector `average` like theta moves the share `rate` of its way to theta.
     """
     if not model.max_norm and average is None:
         return None

@@ -21,25 +21,12 @@ from .rule import Hyperparameters, Rule
 class Program:
     """`Program` is a list of operations on a network, for one way of reading inputs and one form of targets.
 
-    Parameters
-    ----------
-    model : Model
-        The network.
-    memory : Memory
-        The memory for the rows of a part.
-    paths : InputPaths
-        What has the memory of the inputs.
-    path : str
-        The input path.
-    loss, update : Record or None
-        The LOSS record and the UPDATE record.
-    hyperparameters : Hyperparameters or None
-        The hyperparameters of the update.
-
     Attributes
     ----------
     places : list of (Layer, Place)
         The layers 1 .. L, and where they work.
+    loss, update : Record or None
+        The LOSS record and the UPDATE record.
     direct : Record or None
         The record of the product that reads the array of the user, if there is one.
     source : Record or None
@@ -129,16 +116,10 @@ class Program:
         return {**fields, "total": int(totals[0]), "total_extra": int(totals[1])}
 
     def phase(self, *operations: Operation, alone: bool = False, at_end: bool = False) -> None:
-        """Add a phase of operations to the list.
+        """Add a phase of operations to the list. Each thread carries out all of them for its share, without waiting.
 
-        Parameters
-        ----------
-        *operations : Operation
-            The operations. Each thread carries out all of them for its share, without waiting for others.
-        alone : bool, keyword-only, default False
-            Whether one thread alone carries them out.
-        at_end : bool, keyword-only, default False
-            Whether they are only carried out after the last part of a minibatch.
+        With `alone`, one thread alone carries them out. With `at_end`, they are only carried out after the last part of
+        a minibatch.
         """
         first = len(self._operations)
         self._operations += operations

@@ -79,22 +79,9 @@ class Work:
     For each input path and each form of targets there is a program, which is written when it is first needed. All
     programs work in the same memory.
 
-    Parameters
-    ----------
-    model : Model
-        The network.
-    batch : int
-        The number of samples in a minibatch.
-    most_rows : int
-        The largest number of rows of a part.
-    n_threads : int or None
-        The number of threads. With None, as many as the work is worth.
-    targets : int, keyword-only, default 0
-        The number of targets of a sample. With 0, there are none.
-    backward : bool, keyword-only, default False
-        Whether there is a backward pass.
-    seed : int or None, keyword-only, default None
-        The seed of dropout and input noise. With None, there is neither.
+    A minibatch has `batch` samples, and a part has at most `most_rows` rows. With `n_threads` None, there are as many
+    threads as the work is worth. A sample has `targets` targets, or none with 0. With `backward`, there is a backward
+    pass. `seed` is that of dropout and input noise: with None, there is neither.
 
     Attributes
     ----------
@@ -244,27 +231,12 @@ class Work:
         return min(threads.available(), self.most_threads, worth) if worth > 1 else 1
 
     def run(self, first: int = 0, last: int | None = None) -> Iterator[int]:
-        """Work through the minibatches first <= k < last.
+        """Work through the minibatches first <= k < last, by default through all, and yield how many are finished.
 
-        Minibatch 0 belongs to step `steps_done` + 1. The `sums` continue.
+        Minibatch 0 belongs to step `steps_done` + 1. The `sums` continue. A number is yielded after each call into
+        compiled code. A large minibatch may need several calls, and the number stays the same until its end.
 
-        Parameters
-        ----------
-        first : int, default 0
-            The first minibatch.
-        last : int or None, default None
-            The minibatch at which to stop. With None, the work goes through all minibatches.
-
-        Yields
-        ------
-        int
-            The number of finished minibatches, after each call into compiled code. A large minibatch may need several
-            calls, and the number stays the same until its end.
-
-        Raises
-        ------
-        DivergedError
-            If the loss is not finite. The parameters have not changed for that minibatch.
+        If the loss is not finite, DivergedError is raised. The parameters have not changed for that minibatch.
         """
         if last is None:
             last = -(-self._n // self.batch)

@@ -79,12 +79,7 @@ def loop(parallel: bool):
     """Return the loop `loop(address, first, last)` over the parts first <= k < last of the STEP at an address.
 
     The loop returns `last`. If the loss of a part is not finite, it returns the number of this part, and the parameters
-    have not changed for it.
-
-    Parameters
-    ----------
-    parallel : bool
-        Whether the loop uses `prange` over threads.
+    have not changed for it. With `parallel`, it uses `prange` over threads.
     """
     # Fusion would merge the loops of two phases, and the threads would not wait for each other between them.
     options = {"prange": True, "fusion": False, "reduction": False} if parallel else False

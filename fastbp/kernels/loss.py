@@ -21,16 +21,9 @@ from .structs import LOSS, STEP
 
 
 def loss(dtype, loss, output: str):
-    """Return the operation of a loss for a dtype. It has a LOSS record.
+    """Return the operation of a loss, and of the activation function `output` if that is not "". It has a LOSS record.
 
-    Parameters
-    ----------
-    dtype : type
-        float32 or float64.
-    loss : object
-        An object with `parameter_count`, and with what `row_losses.columns_of` needs.
-    output : str
-        The name of the activation function that the loss includes, or "" if it includes none.
+    The loss is an object with `parameter_count`, and with what `row_losses.columns_of` needs.
     """
     evaluate, count = columns_of(loss, output), loss.parameter_count
 

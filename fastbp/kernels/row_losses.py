@@ -40,10 +40,7 @@ def to_columns(A, a, stride, n_out, count, C, c):
 
 @njit(**OPTIONS)
 def from_columns(C, c, A, a, stride, n_out, count):
-    """A[r, i] = C[c + i lanes + r] for r < count. The padding of A becomes 0.
-
-    A is a matrix in panels that begins at position a, with `stride` values from one panel to the next.
-    """
+    """A[r, i] = C[c + i lanes + r] for r < count. The padding of A becomes 0. A is a matrix as for `to_columns`."""
     L = lanes(A)
     panels = (n_out + L - 1) // L
     for i in range(c + n_out * L, c + panels * L * L, L):
@@ -114,10 +111,7 @@ same_side = elementwise(
 def sum_over_outputs(formula):
     """Return the function of columns for a loss that is a sum over the outputs.
 
-    Parameters
-    ----------
-    formula : function
-        `formula(a, y, *parameters)` returns (C, dC/da) of one output, as vectors.
+    `formula(a, y, *parameters)` returns (C, dC/da) of one output, as vectors.
     """
     term = elementwise(formula, 3, results=2)
 
@@ -142,14 +136,9 @@ def columns_of(loss, output: str):
 
 
 def rows_of_outputs(formula, outputs: int, targets: int):
-    """Return the function of columns for a loss of whole rows.
+    """Return the function of columns for a loss of whole rows, with so many outputs and targets.
 
-    Parameters
-    ----------
-    formula : function
-        `formula(*a, *y, *parameters)` returns C and then dC/da_i for each output, as vectors.
-    outputs, targets : int
-        The numbers of outputs and of targets.
+    `formula(*a, *y, *parameters)` returns C and then dC/da_i for each output, as vectors.
     """
     row = elementwise(formula, 3, results=1 + outputs)
 

@@ -117,7 +117,7 @@ def test_a_process_that_another_version_is_installed_under_writes_no_cache(tmp_p
         from pathlib import Path
         import fastbp as fb
         from fastbp.engine.kernel_cache import cache_directory
-        with Path(fb.__file__).with_name("kernels").joinpath("scale.py").open("a") as file:
+        with Path(fb.__file__).with_name("kernels").joinpath("gains.py").open("a") as file:
             file.write("changed = True\\n")
         print(cache_directory())
     """

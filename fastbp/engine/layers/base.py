@@ -76,18 +76,8 @@ class Layer:
 
     A subclass says which blocks of parameters it has, and lists its operations. `forward` computes z^l, `backward`
     computes dC/da^{l-1}, and `update` sums the gradient of the parameters and applies a rule to it. Each of the first
-    two takes a follower, which it applies to its result.
-
-    Parameters
-    ----------
-    number : int
-        The number l of the layer, from 1 on.
-    n_in, n_out : int
-        The numbers of columns of a^{l-1} and a^l.
-    activation : Activation
-        The activation function sigma.
-    dropout : float, default 0.0
-        The probability of dropout for a^l.
+    two takes a follower, which it applies to its result. The layer has the number l, from 1 on, and n_in and n_out
+    columns of a^{l-1} and a^l.
     """
 
     number: int
@@ -163,7 +153,7 @@ class Layer:
         if sigma.name == "identity" and not self.dropout:
             return None
         if at.slope.size:
-            return self._follower(at, compiled.elementwise.differentiate_kept, masked)
+            return self._follower(at, compiled.elementwise.differentiate, None, masked)
         if sigma.whole_rows:
             return self._follower(at, compiled.elementwise.softmax_differentiate)
         return self._follower(at, compiled.elementwise.differentiate, sigma, masked)

@@ -15,7 +15,7 @@ from ..blocks import Block
 from ..buffers import Buffer, Form
 from ..kernel_cache import Operation
 from ..records import Record
-from ..rule import Rule
+from ..rule import Rule, options_of
 from .base import Follower, Layer, Place
 
 
@@ -25,9 +25,8 @@ class Reading(NamedTuple):
     product: Callable[..., Any]
     groups: tuple[int, ...]
     learn: Callable[..., Any]
-    gradient: Callable[..., Any]
     line: Callable[..., Any] | None = None
-    """The kernels of groups that the last two call, if they call some."""
+    """The kernels of groups that `learn` calls, if it calls some."""
 
 
 @functools.cache
@@ -35,26 +34,18 @@ def reading(form: Form) -> Reading:
     """Return the kernels that read a matrix of a form. All forms give the same bits."""
     dense, zeros, csr = compiled.dense, compiled.zero_skipping, compiled.csr
     if form == "zeros":
-        return Reading(
-            zeros.without_zeros, zeros.GROUPS, zeros.learn_without_zeros, zeros.gradient_without_zeros,
-            zeros.line_without_zeros,
-        )  # fmt: skip
+        return Reading(zeros.without_zeros, zeros.GROUPS, zeros.learn_without_zeros, zeros.line_without_zeros)
     if form == "entries":
-        return Reading(csr.of_entries, csr.GROUPS, csr.learn_entries, csr.gradient_entries)
-    return Reading(dense.dense, dense.GROUPS, compiled.update.learn, compiled.update.gradient)
+        return Reading(csr.of_entries, csr.GROUPS, csr.learn_entries)
+    return Reading(dense.dense, dense.GROUPS, compiled.update.learn)
 
 
 @dataclass(frozen=True)
 class Dense(Layer):
     """`Dense` is a layer with a weight matrix W^l and biases b^l: z^l = W^l a^{l-1} + b^l.
 
-    Parameters
-    ----------
-    number, n_in, n_out, activation, dropout : as for `Layer`
-    biased : bool, default True
-        Whether the layer has biases. In theta there is room for them anyway.
-    first : bool, default False
-        Whether no layer with parameters comes before, so that the backward pass ends here.
+    Without biases, there is room for them in theta anyway. If it is the `first` layer with parameters, the backward
+    pass ends here.
     """
 
     biased: bool = True
@@ -120,15 +111,12 @@ class Dense(Layer):
 
     def update(self, at: Place, rule: Rule | None) -> list[Operation]:
         """dC/dw_ij = delta_i a_j and dC/db_i = delta_i, summed over the minibatch, and the update of W^l and b^l."""
-        kernels, options = reading(at.a.form), ()
-        if rule is not None:
-            options = rule.optimizer, rule.shaped, *((rule.lazy,) if at.a.form == "entries" else ())
-        made = self._weights(at, rule, kernels)
-        factory = kernels.gradient if rule is None else kernels.learn
-        return [(at.program.kernel(factory, *options), made)]
+        kernels = reading(at.a.form)
+        lazy = (rule is not None and rule.lazy,) if at.a.form == "entries" else ()
+        return [(at.program.kernel(kernels.learn, *options_of(rule), *lazy), self._weights(at, rule, kernels))]
 
     def apply(self, at: Place, rule: Rule) -> list[Operation]:
-        return [(at.program.kernel(compiled.update.apply, rule.optimizer, rule.shaped), self._weights(at, rule))]
+        return [(at.program.kernel(compiled.update.apply, *options_of(rule)), self._weights(at, rule))]
 
     def bound(self, at: Place) -> list[Operation]:
         return [(at.program.kernel(compiled.update.bound), self._weights(at, None))]
@@ -144,8 +132,7 @@ class Dense(Layer):
         if kernels is not None:
             fields |= {"a": a.panels, "a_row": a.row, "a_panel": a.panel, "delta": at.delta.panels}
             if kernels.line is not None:
-                options = (None, False) if rule is None else (rule.optimizer, rule.shaped)
-                fields |= program.groups(kernels.line, kernels.groups, *options)
+                fields |= program.groups(kernels.line, kernels.groups, *options_of(rule))
             fields |= {"zeros": a.zeros} if a.zeros else {}
         return program.record(WEIGHTS, update=program.update, **fields, **program.share(self, kernels is None))
 
