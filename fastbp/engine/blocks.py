@@ -13,18 +13,12 @@ from ..kernels.simd.target import TILE_PANELS
 
 
 class Block(NamedTuple):
-    """`Block` is a matrix or a vector of parameters.
-
-    Attributes
-    ----------
-    name : str
-        The name of its array in a file: "W1" and "b1" are the weights and the biases of layer 1.
-    shape : tuple of int
-        The shape of its array.
-    """
+    """`Block` is a matrix or a vector of parameters."""
 
     name: str
+    """The name of its array in a file: "W1" and "b1" are the weights and the biases of layer 1."""
     shape: tuple[int, ...]
+    """The shape of its array."""
     layer: int
     """The number l of its layer, from 1 on."""
     kind: str

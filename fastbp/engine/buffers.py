@@ -21,22 +21,15 @@ All forms give the same bits."""
 
 
 class Buffer(NamedTuple):
-    """`Buffer` is a matrix for the rows of a part.
-
-    Attributes
-    ----------
-    panels : vector
-        The memory of the matrix.
-    columns : int
-        The number of its columns.
-    row, panel : int
-        The number of values from one row to the next, and from one panel to the next.
-    """
+    """`Buffer` is a matrix for the rows of a part."""
 
     panels: np.ndarray
+    """The memory of the matrix."""
     columns: int
     row: int
+    """The number of values from one row to the next."""
     panel: int
+    """The number of values from one panel to the next."""
     zeros: Record | None = None
     """The ZEROS record, if kernels leave zeros out."""
     form: Form = "dense"

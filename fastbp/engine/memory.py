@@ -21,24 +21,16 @@ class Model(NamedTuple):
 
     What was prepared for a model stays right as long as the model exists. A change of the values of its parameters
     keeps the model; every other change of the network makes a new model.
-
-    Attributes
-    ----------
-    parameters : Parameters
-        The parameters.
-    layers : tuple of Layer
-        The layers 1 .. L.
-    sizes : tuple of int
-        The numbers of columns of a^0 .. a^L.
-    shift, scale : arrays
-        The numbers that transform the inputs: x' = (x - shift) * scale. They are padded with zeros to whole lines.
     """
 
     parameters: Parameters
     layers: tuple[Layer, ...]
+    """The layers 1 .. L."""
     sizes: tuple[int, ...]
+    """The numbers of columns of a^0 .. a^L."""
     shift: np.ndarray
     scale: np.ndarray
+    """The numbers that transform the inputs: x' = (x - shift) * scale. They are padded with zeros to whole lines."""
     dropout: float = 0.0
     """The probability of dropout for the inputs in training."""
     noise: float = 0.0

@@ -48,18 +48,12 @@ class DivergedError(ArithmeticError):
 
 
 class Samples(NamedTuple):
-    """`Samples` holds checked samples that the kernels can read, see `fastbp.data.samples`.
-
-    Attributes
-    ----------
-    X : Inputs
-        The inputs.
-    y : Targets or None
-        The targets. Predictions need none.
-    """
+    """`Samples` holds checked samples that the kernels can read, see `fastbp.data.samples`."""
 
     X: Any
+    """The `Inputs`."""
     y: Any = None
+    """The `Targets`. Predictions need none."""
     order: np.ndarray | None = None
     """The numbers of the samples to use, in their order. With None, all samples are used in the order of the array."""
     weights: np.ndarray | None = None
