@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numba.core.compiler_lock import global_compiler_lock
 
+from ..base import garbage
 from . import threads
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ __all__ = [
 
 def load() -> None:
     """Import the modules, all together, so that they are of one version of fastbp."""
-    with global_compiler_lock:  # a fork waits until it is open
+    with global_compiler_lock, garbage.kept():  # a fork waits until it is open
         for name in __all__:
             globals()[name] = import_module(f"...kernels.{name}", __name__)
 
