@@ -17,7 +17,7 @@ from ..rule import Rule
 
 
 class Writer(Protocol):
-    """`Writer` is what layers need of the `Program` that their operations belong to.
+    """`Writer` is what layers need of the `Program` that their operations belong to, which describes its methods.
 
     `model` and `memory` are a `Model` and a `Memory`, which this module cannot import, because they import it.
     """
@@ -30,20 +30,11 @@ class Writer(Protocol):
     source: Record | None
     checker: Kernel | None
 
-    def kernel(self, factory: Any, *options: object) -> Kernel:
-        """Return the kernel of a factory for the dtype of the network."""
-
-    def record(self, kind: np.dtype, **fields: Any) -> Record:
-        """Return a record, whose fields may be kernels."""
-
-    def groups(self, factory: Any, sizes: tuple[int, ...], *options: object) -> dict[str, Any]:
-        """Return the fields of a record for kernels of groups of so many panels."""
-
-    def block(self, block: Block, rule: Rule | None) -> Record:
-        """Return the BLOCK record of a block of parameters."""
-
-    def share(self, layer: Layer, everything: bool) -> dict[str, int]:
-        """Return the fields of a record that divide the update of all layers over the threads."""
+    def kernel(self, factory: Any, *options: object) -> Kernel: ...
+    def record(self, kind: np.dtype, **fields: Any) -> Record: ...
+    def groups(self, factory: Any, sizes: tuple[int, ...], *options: object) -> dict[str, Any]: ...
+    def block(self, block: Block, rule: Rule | None) -> Record: ...
+    def share(self, layer: Layer, everything: bool) -> dict[str, int]: ...
 
 
 class Place(NamedTuple):
