@@ -75,23 +75,24 @@ def helping(kernels: Sequence[Any]) -> Iterator[Claims | None]:
     if not python or getattr(sys, "frozen", False):
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="fastbp") as directory:
+    with contextlib.ExitStack() as at_end:
         companions: list[subprocess.Popen[bytes]] = []
-        try:
-            message = pickle.dumps((sys.path, [str(Path(__file__).parents[1])])) + pickle.dumps(
-                (directory, list(filter(None, map(_pickled, kernels))))
-            )
+        with contextlib.suppress(OSError):  # there are too many processes, or there is no place for files
+            directory = at_end.enter_context(tempfile.TemporaryDirectory(prefix="fastbp"))
+            message = pickle.dumps((sys.path, [str(Path(__file__).parents[1])]))
+            message += pickle.dumps((directory, list(filter(None, map(_pickled, kernels)))))
             for _ in range(count):
                 companions.append(_start(os.fsdecode(executable), message))
-            yield Claims(directory)
-            for companion in companions:
-                companion.wait()
-        except OSError:  # there are too many processes, for example
-            yield None
-        finally:
-            for companion in companions:
-                companion.kill()
-                companion.wait()
+                at_end.callback(_end, companions[-1])
+        yield Claims(directory) if companions else None
+        for companion in companions:
+            companion.wait()
+
+
+def _end(companion: subprocess.Popen[bytes]) -> None:
+    """End a companion."""
+    companion.kill()
+    companion.wait()
 
 
 def _pickled(kernel: Any) -> bytes | None:

@@ -46,6 +46,7 @@ def test_where_claims_cannot_be_written_everybody_compiles(tmp_path):
         "",
         "from multiprocessing import spawn; spawn.set_executable('/nowhere/python3')",  # it does not start
         "from multiprocessing import spawn; spawn.set_executable('/bin/false')",  # it is no Python
+        "import tempfile; tempfile.tempdir = '/nowhere'",  # there is no place for claims
         "sys.frozen = True",  # an application that has Python inside
         "from fastbp.engine import companions; companions.CODE = 'raise SystemExit(1)'",  # it ends at once
     ],
