@@ -369,6 +369,14 @@ def addresses(kernels: Sequence[Kernel], parallel: bool = False) -> list[int]:
     return [_addresses[name] for name in names]
 
 
+def missing(kernels: Sequence[Kernel]) -> list[Kernel]:
+    """Return the kernels that other processes could write to the cache, and that neither it nor this process has."""
+    if threads.opening(cache_directory) is None:
+        return []
+    named = {kernel.name: kernel for kernel in kernels}
+    return [kernel for name, kernel in named.items() if name not in _addresses and not _is_cached(name)]
+
+
 def _compiled_address(name: str, kernel: Kernel) -> None:
     """Compile a kernel, or load it from the cache, and note its address."""
     if name not in _addresses:

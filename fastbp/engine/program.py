@@ -125,14 +125,18 @@ class Program:
         self._operations += operations
         self._phases.append((first, len(self._operations), alone, at_end))
 
+    @property
+    def kernels(self) -> list[Kernel]:
+        """The kernels of the operations, and then those that their records need, until the program is complete."""
+        return [kernel for kernel, _ in (*self._operations, *self._needed)]
+
     def close(self, parallel: bool) -> Program:
         """Write the complete list into memory, and return the program.
 
         All kernels are compiled together, with the loop for several threads if `parallel`, else with that for one.
         """
-        kernels = [kernel for kernel, _ in self._operations]
-        found = kernel_cache.addresses(kernels + [kernel for kernel, _ in self._needed], parallel)
-        for (_, write), place in zip(self._needed, found[len(kernels) :], strict=True):
+        found = kernel_cache.addresses(self.kernels, parallel)
+        for (_, write), place in zip(self._needed, found[len(self._operations) :], strict=True):
             write(place)
         self.records = [made for _, made in self._operations]  # which keep what they point to alive
         places = zip(found, self.records, strict=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..kernels.panels import lanes_of, round_up
 from ..kernels.simd.target import TILE_ROWS
-from . import kernel_cache, threads
+from . import companions, kernel_cache, threads
 from .input_paths import InputPaths, Path
 from .memory import Memory, Model
 from .program import Program
@@ -132,11 +132,20 @@ class Work:
         self._n, self._parts_a_call = 0, 0.0
 
     def program(self, path: Path, form: str | None) -> Program:
-        """Return the program for an input path and a form of targets, and let the loop run it."""
+        """Return the program for an input path and a form of targets, and let the loop run it.
+
+        As long as the kernels that leave zeros out are compiled in the background, it is the program for dense inputs.
+        """
         key = path, form
         if key not in self._programs:
+            if path == "zeros" and companions.background.busy:
+                return self.program("dense", form)
             program = Program(self.model, self.memory, self.paths, path, self.loss, self.update, self.hyperparameters)
             self.write(program, form)
+            if path == "zeros" and companions.possible() and (missing := kernel_cache.missing(program.kernels)):
+                dense = self.program("dense", form)  # whose kernels come first
+                if companions.background.takes(missing):
+                    return dense
             self._programs[key] = program.close(self.threads > 1)
         found = self._programs[key]
         if found is not self._program:

@@ -132,22 +132,22 @@ def _weights(summed: bool, rule):
         """
         P, S, T, L, new = memory.theta, memory.vectors, memory.transposed, lanes(A), block(A)
         height = block_rows(A)
-        mask = (height - 1) * L
         for j in range(0, L, height):
             if resume:
                 g = tile_load(block_rows(A), 1, memory.gradient, p + j * L, 0)
             else:
                 g = tile_zero(block_rows(A), 1, A)
             if summed:
-                for r in range(0, rows * L, L):
-                    if applied:
-                        # The lines that the update will change are fetched during the sum, a few at a time.
-                        # Fetching all of them at once slowed the sum down, and fetching none cost 5 % of a step at
-                        # 2048 x 2048. Fetching a line again, or an address without memory, costs nothing.
-                        line = j * L + (r & mask)
-                        fetch_to_change(P, p + line)
-                        fetch_to_change(S, p + line)
-                        fetch_to_change(T, t + line)
+                # The lines that the update will change are fetched during the sum, one after each row. Fetching all of
+                # them at once slowed the sum down, and fetching none cost 5 % of a step at 2048 x 2048. To fetch an
+                # address without memory does no harm.
+                fetching = min(rows, height) * L if applied else 0
+                for r in range(0, fetching, L):
+                    fetch_to_change(P, p + j * L + r)
+                    fetch_to_change(S, p + j * L + r)
+                    fetch_to_change(T, t + j * L + r)
+                    g = tile_fma(block_rows(A), 1, g, A, a + j + r, 1, D, d + r, 0)
+                for r in range(fetching, rows * L, L):
                     g = tile_fma(block_rows(A), 1, g, A, a + j + r, 1, D, d + r, 0)
                 g = tile_finish(g)
             if applied:
