@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..kernels.simd.memory import FLOAT32, FLOAT64, UINT8
+from ..kernels.structs import FLOAT32, FLOAT64, UINT8
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engine.records import address
-from ..kernels.simd.memory import FLOAT64
+from ..kernels.structs import FLOAT64
 from ..losses import Loss
 from ..metrics import Decision
 from . import frames, sparse

@@ -6,8 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..kernels.panels import LINE, aligned, round_up
-from ..kernels.simd.bits import WORD, mask_dtype
+from ..kernels.panels import LINE, WORD, aligned, mask_dtype, round_up
 from ..kernels.structs import ZEROS
 from .records import Record
 

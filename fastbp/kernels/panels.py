@@ -20,11 +20,20 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 LINE = 64
+"""The number of bytes of a cache line."""
+
+WORD = 64
+"""The number of bits of a word of masks, see `simd/bits.py`."""
 
 
 def lanes_of(dtype: np.dtype) -> int:
     """Return the number of values in a row of a panel: 16 for float32, 8 for float64."""
     return LINE // np.dtype(dtype).itemsize
+
+
+def mask_dtype(dtype: np.dtype) -> type:
+    """Return the dtype of the masks for lines of a dtype: uint16 for float32, uint8 for float64."""
+    return {16: np.uint16, 8: np.uint8}[lanes_of(dtype)]
 
 
 def round_up(n: int, multiple: int) -> int:

@@ -55,6 +55,9 @@ OPERATION = _record("kernel record")
 GROUP = _record("panels kernel")
 """A kernel that works on a number of panels at once."""
 
+UINT8, FLOAT32, FLOAT64 = range(3)
+"""The types of the numbers of arrays of the user."""
+
 MATRIX = _record("source kind columns shift scale panels row panel starts indices wide scaled zeros")
 """An array of the user at `source`. If it is a row-major matrix, it has numbers of type `kind`, and `gather` copies it
 into panels as (x - shift) * scale. If it holds int64 labels, `one_hot` writes them into panels as one-hot rows. There,

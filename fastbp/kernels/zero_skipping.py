@@ -21,9 +21,10 @@ import numpy as np
 from numba import njit
 
 from .loop import divide
+from .panels import WORD
 from .product import operands
 from .simd import INLINE, OPTIONS
-from .simd.bits import FEW_BITS, WORD, any_of, lowest
+from .simd.bits import FEW_BITS, any_of, lowest
 from .simd.memory import array_at, call, lanes, record_at, vector_at
 from .simd.target import TILES_WITHOUT_ZEROS
 from .simd.tiles import (

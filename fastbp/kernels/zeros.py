@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .panels import mask_dtype
 from .simd import INLINE
-from .simd.bits import mask_dtype, store_mask
+from .simd.bits import store_mask
 from .simd.memory import record_at, vector_at
 from .structs import ZEROS
 

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ..panels import lanes_of
+from ..panels import WORD
 from .memory import element_at
 from .vector import I1, I64, broadcast, emit_call
 
-WORD = 64
-"""The number of bits of a word."""
-
 FEW_BITS = 16
 """The number of rows up to which `any_of` reads a quarter of a word."""
-
-
-def mask_dtype(dtype: np.dtype) -> type:
-    """Return the dtype of the masks for lines of a dtype: uint16 for float32, uint8 for float64."""
-    return {16: np.uint16, 8: np.uint8}[lanes_of(dtype)]
 
 
 @intrinsic

@@ -8,6 +8,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..panels import LINE
+from ..structs import FLOAT32 as FLOAT32
+from ..structs import FLOAT64 as FLOAT64
+from ..structs import UINT8 as UINT8
 from .formulas import choose
 from .vector import F32, F64, I8, I32, I64, VECTORS, VectorType, broadcast, element_of, emit_call, line_type
 
@@ -138,7 +141,6 @@ def holds_zeros(typingctx, x):
 ENDLESS = 1 << 40
 """The size of an array whose real size only its kernel knows."""
 
-UINT8, FLOAT32, FLOAT64 = range(3)
 INPUT_TYPES = {UINT8: I8, FLOAT32: F32, FLOAT64: F64}
 
 
