@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import PACKAGE, UNOPTIMIZED, compilations, fitted, predicted, python_path, run, run_function
+from helpers import PACKAGE, UNOPTIMIZED, compilations, predicted, python_path, run, run_function
 
 
 def compiling() -> None:
@@ -157,11 +157,8 @@ def predict(dtype):
     print(fb.MLP([9, 20, 3], dtype=dtype, seed=0).predict(np.eye(9), n_threads=1).tolist())
 """
 KINDS = [
-    "fit(fb.SGD(0.1, momentum=0.9))",
     "fit(fb.SGD(0.1, momentum=0.9, nesterov=True))",
-    "fit(fb.Adam(0.01))",
     "fit(fb.AdamW(0.01))",
-    "fit(fb.SGD(0.1), loss='squared_error')",
     "fit(fb.SGD(0.1), {'output': 'sigmoid'}, loss='squared_error')",
     "predict('float64')",
 ]
@@ -182,22 +179,22 @@ def test_kernels_that_other_processes_cached(tmp_path):
 
 
 def count_compiled() -> None:
-    """Train; print the digest of the parameters, and the number of kernels that this process has compiled."""
+    """Print the digest of a prediction, and the number of kernels that this process has compiled for it."""
     seen = compilations()
-    print(fitted(n_threads=1), len(seen))
+    print(predicted(), len(seen))
 
 
 def test_kernels_are_compiled_side_by_side(tmp_path):
     """By other processes too, if there are cores for them. Each kernel is compiled once, and the bits are the same."""
     results = {}
-    for cores in ("1", "3"):
+    for cores in ("1", "2"):
         home = tmp_path / cores
         env = {"NUMBA_CACHE_DIR": str(home), "NUMBA_OPT": "0", "NUMBA_NUM_THREADS": cores}
         bits, count = run_function(count_compiled, env=env).stdout.split()
         results[cores] = bits, int(count), sorted(file.name for file in kernels(home).iterdir())
-    assert results["1"][0] == results["3"][0]
-    assert results["1"][2] == results["3"][2]
-    assert results["3"][1] < results["1"][1]
+    assert results["1"][0] == results["2"][0]
+    assert results["1"][2] == results["2"][2]
+    assert results["2"][1] < results["1"][1]
 
 
 def fit_and_print_seconds() -> None:
