@@ -18,6 +18,11 @@ from fastbp.engine.memory import Model
 from fastbp.engine.works import Works
 
 
+def compile_alone() -> None:
+    """Let no other process help this one to compile kernels."""
+    companions.MOST = 0
+
+
 def compile_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compile kernels in this process alone, and without a line on standard error."""
     monkeypatch.setattr(companions, "MOST", 0)
