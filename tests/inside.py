@@ -29,6 +29,16 @@ def compile_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_cache._notice, "given", True)
 
 
+def notice_at_once() -> None:
+    """Let this process say at once that it compiles kernels, and not only after a second."""
+    kernel_cache._notice.patience = 0.0
+
+
+def one_kernel() -> None:
+    """Compile or load a single kernel."""
+    kernel_cache.loop(False)
+
+
 def cores(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
     """Let the machine have n cores, as far as fastbp knows."""
     monkeypatch.setattr(threads, "available", lambda: n)
