@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import inside
 import numpy as np
 import pytest
 import reference
@@ -125,12 +126,15 @@ def test_running_means_do_not_become_subnormal(optimizer, dtype):
     trainer = fb.Trainer(net, loss="squared_error", optimizer=optimizer, shuffle=False, batch_size=1)
     X = np.zeros((2200, 9))
     X[0] = 1
-    trainer.fit(X, np.zeros(2200))
+    # The kernels that leave zeros out have the same update, and take much longer to compile.
+    with inside.zeros_left_out(False):
+        trainer.fit(X, np.zeros(2200))
     # Of the weights of hidden units, whose inputs stay 0; their biases have gradients.
     mean = net.parameters.unpack(trainer.state.vectors[: net.parameters.theta.size])["W1"]
     assert not mean.any()
     steps = {"f4": 140, "f8": 1060}[dtype]
-    trainer.fit(X[:steps], np.zeros(steps))
+    with inside.zeros_left_out(False):
+        trainer.fit(X[:steps], np.zeros(steps))
     assert (abs(trainer.state.vectors[trainer.state.vectors != 0]) >= np.finfo(dtype).tiny).all()
 
 
@@ -170,7 +174,7 @@ def test_hyperparameters_go_by_name(optimizer):
     X, y = labelled(64)
     bits = []
     for kind in (type(optimizer), Turned):
-        net = fb.MLP([6, 5, 3], output="softmax", seed=0)
+        net = fb.MLP([6, 5, 3], output="softmax", dtype=np.float64, seed=0)
         fb.Trainer(net, loss="cross_entropy", optimizer=kind(**fields), seed=0).fit(X, y)
         bits.append(digest(net))
     assert bits[0] == bits[1]
