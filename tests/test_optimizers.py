@@ -174,7 +174,7 @@ def test_hyperparameters_go_by_name(optimizer):
     X, y = labelled(64)
     bits = []
     for kind in (type(optimizer), Turned):
-        net = fb.MLP([6, 5, 3], output="softmax", dtype=np.float64, seed=0)
+        net = fb.MLP([6, 5, 3], output="softmax", seed=0)
         fb.Trainer(net, loss="cross_entropy", optimizer=kind(**fields), seed=0).fit(X, y)
         bits.append(digest(net))
     assert bits[0] == bits[1]

@@ -60,7 +60,8 @@ ONCE = ("adamw", "rprop")
 
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize(
-    ("name", "dtype"), [(name, dtype) for name in SETTINGS for dtype in ("f4", "f8") if dtype == "f4" or name not in ONCE]
+    ("name", "dtype"),
+    [(name, dtype) for name in SETTINGS for dtype in ("f4", "f8") if dtype == "f4" or name not in ONCE],
 )
 def test_settings_have_the_bits_of_arrays(name, fit, dtype):
     """With each number of threads."""
