@@ -117,25 +117,25 @@ print(trained() == first, skips())
 
 
 @pytest.mark.skipif(len(getattr(os, "sched_getaffinity", lambda _: "ab")(0)) < 2, reason="this machine has one core")
-@pytest.mark.parametrize(
-    ("before", "at_once"),
-    [
+def test_a_training_does_not_wait_for_the_kernels_that_leave_zeros_out(cache):
+    """They are the only ones to compile in all cases but the first."""
+    environment = {"NUMBA_CACHE_DIR": str(cache.parent), "NUMBA_NUM_THREADS": "2", "NUMBA_OPT": "0"}
+    for before, at_once in (
         ("", "False"),
         ("companions.CODE = 'raise SystemExit(1)'", "False"),  # it ends at once, and this process compiles them then
         ("companions.MOST = 0", "True"),
-    ],
-)
-def test_a_training_does_not_wait_for_the_kernels_that_leave_zeros_out(tmp_path, before, at_once):
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_NUM_THREADS": "2", "NUMBA_OPT": "0"}
-    command = [sys.executable, "-W", "error", "-c", ZEROS.replace("{before}", before)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [at_once, "True", "True"]
+    ):
+        done = run(ZEROS.replace("{before}", before), {**environment, "PYTHONWARNINGS": "error"})
+        assert done.stdout.split() == [at_once, "True", "True"], before
+        without_zeros = [*cache.glob("*without_zeros*.kernel")]
+        assert without_zeros
+        for file in without_zeros:
+            file.unlink()
 
 
-def test_the_companion_in_the_background_ends_with_the_process(tmp_path):
+def test_the_companion_in_the_background_ends_with_the_process(cache):
     """What it has compiled is there, and nothing goes on."""
     before = "companions.CODE = 'import time; time.sleep(1e6)'; companions.possible = lambda: True"
     script = ZEROS.replace("{before}", before).replace("companions.background.wait()", "raise SystemExit")
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_NUM_THREADS": "1", "NUMBA_OPT": "0"}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    done = run(script, {**UNOPTIMIZED, "NUMBA_CACHE_DIR": str(cache.parent)})
     assert done.stdout.split() == ["False"]
