@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from importlib import util
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,28 @@ def no_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Thousands of files are written here, and no power cut follows. Tests with the mark `disk` wait for the disk."""
     if "disk" not in request.keywords:
         monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory):
+    """A cache of kernels that tests share, so that each of them compiles only what it is about: a `helpers.Warm`."""
+    import helpers
+
+    home = tmp_path_factory.mktemp("kernels")
+    before = os.umask(0)  # and yet nobody else can write there
+    try:
+        printed = helpers.run_function(helpers.compiling, env={"NUMBA_CACHE_DIR": str(home), **helpers.UNOPTIMIZED})
+    finally:
+        os.umask(before)
+    digest, compiled = printed.stdout.split()
+    (directory,) = home.iterdir()
+    return helpers.Warm(directory, digest, int(compiled))
+
+
+@pytest.fixture
+def cache(warm, tmp_path: Path) -> Path:
+    """A copy of the directory of `warm`. Its parent is the NUMBA_CACHE_DIR to use, with the environment UNOPTIMIZED."""
+    return shutil.copytree(warm.directory, tmp_path / warm.directory.name)
 
 
 @pytest.fixture(params=["omp", "workqueue"])

@@ -21,7 +21,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
@@ -47,6 +47,22 @@ UNOPTIMIZED = {"NUMBA_OPT": "0", "NUMBA_NUM_THREADS": "1"}
 
 With one thread, no other process helps. Where two test processes share the cores, that costs more than it gains.
 """
+
+
+class Warm(NamedTuple):
+    """What a process that calls `predicted` leaves behind, in the environment UNOPTIMIZED."""
+
+    directory: Path
+    """The directory with the kernels, which nobody changes: the fixture `cache` is a copy."""
+    digest: str
+    compiled: int
+    """How often Numba has compiled."""
+
+
+def smallest(cache: Path, n: int = 1) -> list[Path]:
+    """The smallest kernels of a cache, which are compiled soonest."""
+    return sorted(cache.iterdir(), key=lambda file: file.stat().st_size)[:n]
+
 
 # Where other programs want the cores too, OpenMP's threads that spin at a barrier cost milliseconds a step.
 PATIENT = {"OMP_WAIT_POLICY": "passive"}
@@ -152,6 +168,12 @@ def module(file: str) -> ModuleType:
     return made
 
 
+def compiling() -> None:
+    """Print the digest of `predicted`, and how often Numba has compiled for it."""
+    seen = compilations()
+    print(predicted(), len(seen))
+
+
 def compilations() -> list:
     """A list that grows by each kernel that Numba compiles in this process from now on."""
     from numba.core import event
@@ -231,7 +253,7 @@ def fitted(seed: int = 0, n_threads: int | None = 2) -> str:
 
 
 def predicted() -> str:
-    """The digest of what a small network predicts. This takes five kernels, of which a training has twelve."""
+    """The digest of what a small network predicts. This takes eight kernels, and a training of it twice as many."""
     import fastbp as fb
 
     a = fb.MLP([3, 4, 2], activation="tanh", seed=0).predict(np.eye(3, dtype=np.float32), n_threads=1)

@@ -18,10 +18,25 @@ from fastbp.engine.memory import Model
 from fastbp.engine.works import Works
 
 
+def compile_alone() -> None:
+    """Let no other process help this one to compile kernels."""
+    companions.MOST = 0
+
+
 def compile_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compile kernels in this process alone, and without a line on standard error."""
     monkeypatch.setattr(companions, "MOST", 0)
     monkeypatch.setattr(kernel_cache._notice, "given", True)
+
+
+def notice_at_once() -> None:
+    """Let this process say at once that it compiles kernels, and not only after a second."""
+    kernel_cache._notice.patience = 0.0
+
+
+def one_kernel() -> None:
+    """Compile or load a single kernel."""
+    kernel_cache.loop(False)
 
 
 def cores(monkeypatch: pytest.MonkeyPatch, n: int) -> None:

@@ -89,11 +89,14 @@ def test_options_can_be_timed(tmp_path):
         assert np.isfinite(history["loss"]).all()
 
 
+PARTS = "drawn named sparse widths negative-zeros inside formulas functions options standardize ensembles estimators"
+"""The parts of bits.py that its test runs: at least one of each file, and not those that compile for long."""
+
 SCRIPTS = {
     "kernels.py": ["--rounds", "1"],
     "phases.py": ["XS", "--rounds", "2"],
-    "options.py": ["--case", "XS", "--rounds", "2"],
-    "bits.py": ["{tmp}/bits.json", "--configurations", "1"],
+    "options.py": ["dropout", "--case", "XS", "--rounds", "2"],
+    "bits.py": ["{tmp}/bits.json", "--configurations", "1", "--part", *PARTS.split()],
     "startup.py": ["--help"],
     "compare.py": ["--help"],
     "roofline.py": ["--help"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -218,30 +219,47 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("name", MISTAKES)
-def test_mistakes(name):
-    arguments, message = MISTAKES[name]
-    status, out, err = run(*arguments)
-    assert (status, out) == (2, [])
-    assert len(err) == 1
-    assert re.fullmatch(rf"mnist\.py: error: {message}.*", err[0])
+def run_all(many: list[tuple[object, ...]]) -> list[tuple[int, list[str], list[str]]]:
+    """What `run` returns for each of many command lines, which one process runs one after another."""
+    code = f"""
+        import contextlib, io, json, runpy, sys
+        for sys.argv[1:] in {[[*map(str, arguments)] for arguments in many]!r}:
+            out, err, status = io.StringIO(), io.StringIO(), 0
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                try:
+                    sys.argv[0] = "mnist.py"
+                    runpy.run_path({str(EXAMPLE)!r}, run_name="__main__")
+                except SystemExit as end:
+                    status = end.code
+            print(json.dumps([status, out.getvalue().splitlines(), err.getvalue().splitlines()]))
+    """
+    ends = map(json.loads, helpers.run(code).stdout.splitlines())
+    return [(status, out, without_notice(err)) for status, out, err in ends]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--momentum", 1), "momentum must be a finite number at least 0 and below 1, got 1.0"),
-        (("--learning-rate", "nan"), "learning_rate must be a finite number above 0"),
-        (("--hidden", 10**12), ""),
-        (("--learning-rate", 1e30), "the loss is not finite at step"),
-    ],
-)
-def test_mistakes_that_the_library_finds(mnist, arguments, message):
-    status, out, err = run("--data", mnist, *arguments)
-    assert status == 2
-    assert len(err) == 1
-    assert err[0].startswith(f"mnist.py: error: {message}")
-    assert not any(LAST.match(line) for line in out)
+def test_mistakes():
+    ends = run_all([arguments for arguments, _ in MISTAKES.values()])
+    for (status, out, err), (_, message) in zip(ends, MISTAKES.values(), strict=True):
+        assert (status, out) == (2, [])
+        assert len(err) == 1
+        assert re.fullmatch(rf"mnist\.py: error: {message}.*", err[0])
+
+
+FOUND_BY_THE_LIBRARY = [
+    (("--momentum", 1), "momentum must be a finite number at least 0 and below 1, got 1.0"),
+    (("--learning-rate", "nan"), "learning_rate must be a finite number above 0"),
+    (("--hidden", 10**12), ""),
+    (("--learning-rate", 1e30), "the loss is not finite at step"),
+]
+
+
+def test_mistakes_that_the_library_finds(mnist):
+    ends = run_all([("--data", mnist, *arguments) for arguments, _ in FOUND_BY_THE_LIBRARY])
+    for (status, out, err), (_, message) in zip(ends, FOUND_BY_THE_LIBRARY, strict=True):
+        assert status == 2
+        assert len(err) == 1
+        assert err[0].startswith(f"mnist.py: error: {message}")
+        assert not any(LAST.match(line) for line in out)
 
 
 def test_damaged_data(mnist, tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import inside
 import numpy as np
 import pytest
 import reference
@@ -125,12 +126,15 @@ def test_running_means_do_not_become_subnormal(optimizer, dtype):
     trainer = fb.Trainer(net, loss="squared_error", optimizer=optimizer, shuffle=False, batch_size=1)
     X = np.zeros((2200, 9))
     X[0] = 1
-    trainer.fit(X, np.zeros(2200))
+    # The kernels that leave zeros out have the same update, and take much longer to compile.
+    with inside.zeros_left_out(False):
+        trainer.fit(X, np.zeros(2200))
     # Of the weights of hidden units, whose inputs stay 0; their biases have gradients.
     mean = net.parameters.unpack(trainer.state.vectors[: net.parameters.theta.size])["W1"]
     assert not mean.any()
     steps = {"f4": 140, "f8": 1060}[dtype]
-    trainer.fit(X[:steps], np.zeros(steps))
+    with inside.zeros_left_out(False):
+        trainer.fit(X[:steps], np.zeros(steps))
     assert (abs(trainer.state.vectors[trainer.state.vectors != 0]) >= np.finfo(dtype).tiny).all()
 
 

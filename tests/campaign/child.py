@@ -16,6 +16,8 @@ import time
 import traceback
 import warnings
 
+import inside
+
 _out = sys.stdout
 repeats = False
 """Whether this is one round only, which repeats a finding: a player may then take time to explain it."""
@@ -46,6 +48,7 @@ def main(player: str, seed: int, stride: int, seconds: float) -> None:
     warnings.simplefilter("error")  # fastbp gives no warning that a player does not expect
     warnings.filterwarnings("ignore", "the loss .* is made for|the (inputs|targets) have")  # which draws do not avoid
     module, start = importlib.import_module(f"campaign.{player}"), time.monotonic()
+    inside.compile_alone()  # another child wants the other core
     module.prepare()
     say(warm=time.monotonic() - start)
     end = time.monotonic() + seconds

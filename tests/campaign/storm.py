@@ -26,7 +26,7 @@ from helpers import same
 
 import fastbp as fb
 
-CASES, INTERRUPTS = 10, 25
+CASES, INTERRUPTS = 6, 25
 """The number of trainers, and of interrupts of a round."""
 
 

@@ -8,7 +8,7 @@ import os
 import threading
 
 import pytest
-from helpers import UNOPTIMIZED, digest, fitted, in_child, pixel_trainer, pixels, predicted, run_function
+from helpers import UNOPTIMIZED, digest, fitted, in_child, pixel_trainer, pixels, predicted, run_function, smallest
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
 
@@ -146,6 +146,8 @@ def fork_while_compiling() -> None:
 
 
 @needs_fork
-def test_fork_while_another_thread_compiles(tmp_path):
+def test_fork_while_another_thread_compiles(cache):
     """The thread that holds the lock of the compiler does not exist in the child."""
-    run_function(fork_while_compiling, env={"NUMBA_CACHE_DIR": str(tmp_path), **UNOPTIMIZED})
+    for file in smallest(cache, 2):
+        file.unlink()
+    run_function(fork_while_compiling, env={"NUMBA_CACHE_DIR": str(cache.parent), **UNOPTIMIZED})

@@ -38,12 +38,19 @@ def test_everything_really_happens():
 )
 @pytest.mark.parametrize("name", CASES)
 def test_interrupted_after_any_step(tmp_path, name, dtype, every, per):
-    """It goes on from the last checkpoint, no earlier and no later."""
+    """It goes on from the last checkpoint, no earlier and no later.
+
+    Of the steps between two checkpoints, these are the first and the last one.
+    """
     case, (wanted, epochs) = CASES[name], uninterrupted(name, dtype)
-    for step in range(1, len(epochs) + 1):
+    numbers = range(1, len(epochs) + 1)
+    # The step of the newest checkpoint after each step.
+    newest = [step // every * every if per == "step" else epochs.index(epochs[step - 1]) for step in numbers]
+    for step, kept, before, after in zip(numbers, newest, [None, *newest], [*newest[1:], None], strict=False):
+        if before == kept == after:
+            continue
         directory = tmp_path / str(step)
         interrupted(case, directory, step, case.made(dtype), every=every, per=per)
-        kept = step // every * every if per == "step" else epochs.index(epochs[step - 1])
         trainer, steps = fb.Trainer.resume(directory) if kept else case.made(dtype), Steps()
         assert bool(names(directory)) == bool(kept)
         case.train(trainer, steps, fb.Checkpoint(directory, every=every, per=per))

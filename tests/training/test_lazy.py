@@ -32,14 +32,14 @@ RULES = [fb.Adam(0.01), fb.AdamW(0.01), fb.SGD(0.1, momentum=0.9, nesterov=True)
 @pytest.mark.parametrize("n_threads", [1, 3])
 @pytest.mark.parametrize("rule", RULES)
 def test_a_lazy_step_is_a_step_of_the_inputs_that_occur(rule, n_threads):
-    """Their weights, and all others after W^1, get the bits of a step of the whole network; the rest stays."""
+    """Their weights, and all others after W^1, get the bits of a step with an array; the rest stays."""
     X, y = samples()
     own, whole = make("lazy", optimizer=rule, n_threads=n_threads), make(optimizer=rule)
     for k in (0, 1):
         before, there = own.network.weights[0], np.unique(X[16 * k : 16 * k + 16].indices)
         whole.network.set_weights(own.network.weights, own.network.biases)
         if k == 0:  # later, the state of the other one has moved on
-            whole.partial_fit(X[:16], y[:16])
+            whole.partial_fit(X[:16].toarray(), y[:16])
         own.partial_fit(X[16 * k : 16 * k + 16], y[16 * k : 16 * k + 16])
         changed = (own.network.weights[0] != before).any(axis=1)
         assert set(np.flatnonzero(changed)) == set(there)
