@@ -138,7 +138,7 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
     torch = extras.package("torch", "to_torch")
     check_network(network)
     found: dict[str, np.ndarray] = {}
-    for l, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
+    for l, (W, b) in enumerate(zip(*network._copies(), strict=True)):
         found |= {f"{2 * l}.weight": np.ascontiguousarray(W.T)} | ({} if b is None else {f"{2 * l}.bias": b})
     names = list(found if names is None else names)
     if len(names) != len(found) or len({*names}) != len(names):
@@ -241,8 +241,8 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
         raise ValueError(f"network must have the output identity, sigmoid or softmax for scikit-learn, got {output}")
     kind = sklearn.MLPRegressor if output == "identity" else sklearn.MLPClassifier
     estimator: BaseEstimator = kind(hidden_layer_sizes=network.sizes[1:-1], activation=names[hidden.pop()])
-    weights, zeros = network.weights, [np.zeros(n, network.dtype) for n in network.sizes[1:]]
-    biases = [zero if b is None else b for b, zero in zip(network.biases, zeros, strict=True)]
+    weights, given = network._copies()
+    biases = [np.zeros(n, network.dtype) if b is None else b for b, n in zip(given, network.sizes[1:], strict=True)]
     biases[0] = biases[0] - (network.shift * network.scale) @ weights[0]
     weights[0] = weights[0] * network.scale[:, None]
     weights[-1] = weights[-1] * network.target_scale

@@ -284,15 +284,16 @@ def _set_loss(work: Work, loss: Any, a: Buffer | None = None, delta: Buffer | No
 def _set_update(work: Work, rule: Rule | None = None, gradient: bool = True) -> None:
     """Give a work the UPDATE record and, where it is wanted, a vector for the gradient."""
     parameters = work.model.parameters
-    theta = parameters.theta
+    theta = parameters.fitting(parameters.theta, "theta")
     work.update = Record(UPDATE, shrink=1.0, clip_value=math.inf, theta=theta, size=theta.size)
     work.update.set(transposed=parameters.transposed)
     if gradient:
         work.gradient = parameters.like_theta()
         work.update.set(gradient=work.gradient)
     if rule is not None:
+        vectors = parameters.fitting(rule.vectors, "the state", len(rule.optimizer.states))
         hyper = work.hyperparameters = Hyperparameters(rule, parameters.layout.blocks, work.model.dtype)
-        work.update.set(vectors=rule.vectors, hyper_width=hyper.width, l2_divided=rule.l2_divided)
+        work.update.set(vectors=vectors, hyper_width=hyper.width, l2_divided=rule.l2_divided)
         work.update.set(clip_value=rule.clip_value or math.inf)
 
 
@@ -397,5 +398,6 @@ def _after_update(program: Program, average: np.ndarray | None, rate: float) -> 
         made.set(max_norm=most)
         program.phase(*(each for layer, at in program.places for each in layer.bound(at)), at_end=True)
     if average is not None:
+        average = program.model.parameters.fitting(average, "the average")
         made.set(average=average, rate=rate)
         program.phase((program.kernel(update.average), made), at_end=True)

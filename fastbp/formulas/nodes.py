@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ..base import checks, extras
+from ..base.locked import locked
 from . import differences, tables
 from .gates import GATES, backward
 from .tables import CONSTANT, VARIABLE
@@ -308,7 +309,7 @@ class Node:
         values = [each.value for each in self.inputs]
         try:
             if "gate" in self.options:
-                return numeric(self.options["gate"].forward(*map(_locked, values)), f"the output of {self.operation}")
+                return numeric(self.options["gate"].forward(*map(locked, values)), f"the output of {self.operation}")
             # Numbers of Python leave float32 as it is.
             numbers = [each.value.ndim == 0 and each.operation == CONSTANT for each in self.inputs]
             inputs = [value.item() if number else value for value, number in zip(values, numbers, strict=True)]
@@ -370,7 +371,7 @@ class Node:
             return tuple(
                 None if part is None else _summed(part, np.shape(x)) for part, x in zip(parts, values, strict=True)
             )
-        found = self.options["gate"].backward(_locked(self.gradient))
+        found = self.options["gate"].backward(locked(self.gradient))
         parts = tuple(found) if isinstance(found, tuple | list) else (found,)
         shapes = [np.shape(part) for part in parts]
         if shapes != [np.shape(x) for x in values]:
@@ -458,13 +459,6 @@ def numeric(value: object, name: str) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}")
     return array.astype(np.float32 if array.dtype == np.float32 else np.float64)
-
-
-def _locked(array: np.ndarray) -> np.ndarray:
-    """Return an array that a gate of the user cannot change."""
-    view = np.asarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 def _summed(gradient: Any, shape: tuple[int, ...]) -> np.ndarray:

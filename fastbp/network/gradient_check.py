@@ -177,7 +177,7 @@ def _numerical(
 ) -> tuple[list[Any], list[Any]]:
     """Return the derivatives of the mean loss with respect to weights and biases, by differences, in float64."""
     twin = network.astype(np.float64)
-    weights, biases = twin.weights, twin.biases
+    weights, biases = twin._copies()
 
     def cost() -> float:
         twin.set_weights(weights, biases)

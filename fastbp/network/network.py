@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 import numpy as np
 
 from ..base import checks, hints
+from ..base.locked import locked, locked_tuple
 from ..data import arrays, frames, moments
 from ..data.samples import SampleFormat, trained_on
 from ..engine.blocks import Parameters
@@ -23,6 +24,16 @@ from .architecture import Architecture
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
+
+
+WEIGHTS = (
+    "the weights and biases of a network cannot be changed in place: change copies of them, and give all of them to "
+    "set_weights"
+)
+SCALES = (
+    "shift, scale, target_shift and target_scale of a network cannot be changed in place: call standardize, or make a "
+    "network with MLP(shift=..., scale=...)"
+)
 
 
 class Network(metaclass=hints.Hinting):
@@ -153,23 +164,25 @@ class Network(metaclass=hints.Hinting):
 
     @property
     def shift(self) -> np.ndarray:
-        """The number that is subtracted from each input, as a copy of shape (sizes[0],)."""
-        return self._computer.model.shift[: self.sizes[0]].copy()
+        """The number that is subtracted from each input, of shape (sizes[0],). `standardize` can change it."""
+        return locked(self._computer.model.shift[: self.sizes[0]].copy(), SCALES)
 
     @property
     def scale(self) -> np.ndarray:
-        """The number that multiplies each input after `shift` is subtracted, as a copy of shape (sizes[0],)."""
-        return self._computer.model.scale[: self.sizes[0]].copy()
+        """The number that multiplies each input after `shift` is subtracted, of shape (sizes[0],)."""
+        return locked(self._computer.model.scale[: self.sizes[0]].copy(), SCALES)
 
     @property
     def target_shift(self) -> np.ndarray:
-        """The number that `predict` adds to each output, as a copy of shape (sizes[-1],)."""
-        return np.zeros(self.sizes[-1], self.dtype) if self._targets is None else self._targets[0].copy()
+        """The number that `predict` adds to each output, of shape (sizes[-1],). `standardize` can change it."""
+        found = np.zeros(self.sizes[-1], self.dtype) if self._targets is None else self._targets[0].copy()
+        return locked(found, SCALES)
 
     @property
     def target_scale(self) -> np.ndarray:
-        """The number by which `predict` multiplies each output, as a copy of shape (sizes[-1],)."""
-        return np.ones(self.sizes[-1], self.dtype) if self._targets is None else self._targets[1].copy()
+        """The number by which `predict` multiplies each output, of shape (sizes[-1],)."""
+        found = np.ones(self.sizes[-1], self.dtype) if self._targets is None else self._targets[1].copy()
+        return locked(found, SCALES)
 
     def _per_unit(self, value: ArrayLike, name: str) -> np.ndarray:
         """Return a number, or one per input or output, as a vector that is padded with zeros to a whole cache line."""
@@ -290,16 +303,19 @@ class Network(metaclass=hints.Hinting):
             )
 
     @property
-    def weights(self) -> list[np.ndarray]:
+    def weights(self) -> tuple[np.ndarray, ...]:
         """The weights W^1 .. W^L, as copies of shape (n_in, n_out). To change them, call `set_weights`."""
-        found = self.parameters.unpack(self.parameters.theta)
-        return [found[f"W{l}"] for l in range(1, len(self) + 1)]
+        return locked_tuple(self._copies()[0], WEIGHTS)
 
     @property
-    def biases(self) -> list[Any]:
+    def biases(self) -> tuple[Any, ...]:
         """The biases b^1 .. b^L, as copies of shape (n_out,), or None for a layer without. See `set_weights`."""
-        found = self.parameters.unpack(self.parameters.theta)
-        return [found.get(f"b{l}") for l in range(1, len(self) + 1)]
+        return locked_tuple(self._copies()[1], WEIGHTS)
+
+    def _copies(self) -> tuple[list[np.ndarray], list[Any]]:
+        """Return copies of the weights and of the biases that can be changed."""
+        found, layers = self.parameters.unpack(self.parameters.theta), range(1, len(self) + 1)
+        return [found[f"W{l}"] for l in layers], [found.get(f"b{l}") for l in layers]
 
     @property
     def theta(self) -> np.ndarray:
@@ -308,7 +324,8 @@ class Network(metaclass=hints.Hinting):
         The weights of the first layer come first, row by row: those of input 1 to all units, of input 2, and so on.
         Then come its biases, then the weights of the second layer, and so on. You may assign a vector of this shape.
         """
-        return self.parameters.flat(self.parameters.unpack(self.parameters.theta))
+        found = self.parameters.flat(self.parameters.unpack(self.parameters.theta))
+        return locked(found, "theta of a network cannot be changed in place: change a copy, and assign it to theta")
 
     @theta.setter
     def theta(self, theta: ArrayLike) -> None:

@@ -54,7 +54,7 @@ class Fitted(BaseEstimator):
         """Return the parameters as arrays, which the user may change from then on."""
         self._of_fitted(name)
         if self._arrays is None or not self._before.is_current():
-            self._arrays, self._before = (self._network.weights, self._network.biases), Snapshot(self._network)
+            self._arrays, self._before = self._network._copies(), Snapshot(self._network)
         return self._arrays
 
     def _current(self) -> MLP:
