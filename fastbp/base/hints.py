@@ -30,7 +30,6 @@ NETWORK = _by_name({
     "to cpu cuda double half": "astype('float64') makes a network of another dtype; fastbp runs on CPUs only",
     "state_dict": "fastbp.interop.to_torch(net) makes the dict that load_state_dict of PyTorch takes",
     "load_state_dict": "fastbp.interop.from_torch(net, state_dict) takes the weights of PyTorch",
-    "load": "fastbp.load(path) reads a network from a file",
     "summary layers n_layers_": "print(net), net.sizes and net.architecture describe the network",
     "history loss_curve_": "the trainer has the history: trainer.history",
 })  # fmt: skip

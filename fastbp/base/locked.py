@@ -21,13 +21,13 @@ class Locked(np.ndarray):
         self._check()
         super().__setitem__(place, value)
 
-    def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: Any, *inputs: Any, **options: Any) -> Any:
         for each in (*options.get("out", ()), *inputs[:1] * (method == "at")):
             if isinstance(each, Locked):
                 each._check()
         if "out" in options:
             options["out"] = tuple(map(_plain, options["out"]))
-        return getattr(function, method)(*map(_plain, inputs), **options)
+        return getattr(ufunc, method)(*map(_plain, inputs), **options)
 
     def _check(self) -> None:
         if not self.flags.writeable:

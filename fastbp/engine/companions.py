@@ -61,13 +61,15 @@ class Claims:
 
 
 @contextlib.contextmanager
-def helping(kernels: Sequence[Any]) -> Iterator[Claims | None]:
+def helping(kernels: Sequence[Any], home: Path) -> Iterator[Claims | None]:
     """Let companions compile some of the kernels, inside a with statement. At its end, they have finished.
 
     Parameters
     ----------
     kernels : sequence of Kernel
         The kernels that are not in the cache.
+    home : Path
+        The directory for the cache. The working directory may have changed since this process found it.
 
     Yields
     ------
@@ -88,7 +90,7 @@ def helping(kernels: Sequence[Any]) -> Iterator[Claims | None]:
                 (directory, list(filter(None, map(_pickled, kernels))))
             )
             for _ in range(count):
-                companions.append(_start(os.fsdecode(executable), message))
+                companions.append(_start(os.fsdecode(executable), message, home))
             yield Claims(directory)
             for companion in companions:
                 companion.wait()
@@ -108,13 +110,16 @@ def _pickled(kernel: Any) -> bytes | None:
         return None
 
 
-def _start(executable: str, message: bytes) -> subprocess.Popen[bytes]:
-    """Start a companion."""
+def _start(executable: str, message: bytes, home: Path) -> subprocess.Popen[bytes]:
+    """Start a companion, with a directory for its cache."""
     quiet = subprocess.DEVNULL
     flags: dict[str, Any] = {"start_new_session": True}
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(home)}
     if sys.platform == "win32":
         flags = {"creationflags": subprocess.CREATE_NO_WINDOW}
-    companion = subprocess.Popen([executable, "-c", CODE], stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, **flags)
+    companion = subprocess.Popen(
+        [executable, "-c", CODE], stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, env=environment, **flags
+    )
     assert companion.stdin is not None
     with contextlib.suppress(OSError):  # it has ended already
         companion.stdin.write(message)

@@ -71,6 +71,13 @@ class Loss(WithFields):
     summed: bool = False
     whole_row: Any = None
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        if "term" in vars(cls):  # functions that the class inherits compute another loss
+            for name, none in (("fused", {}), ("whole_row", None)):
+                if name not in vars(cls):
+                    setattr(cls, name, none)
+        super().__init_subclass__(**options)
+
     def term(self, a: Operand, y: Operand, *parameters: Operand) -> tuple[Operand, ...]:
         """Return (C, dC/da) for one output. The loss of a sample is the sum of C over its outputs.
 
@@ -105,7 +112,7 @@ class Loss(WithFields):
         return self.whole_row or row_losses.sum_over_outputs(self.term)
 
     def digest(self, dtype: Any) -> str:
-        """Return a string that is different for losses with different formulas. It is part of the name of a kernel."""
-        if self.whole_row:
-            return str(self.whole_row.py_func.__name__)
-        return digest(dtype, (self.term, 2 + self.parameter_count, ()))
+        """Return a string that is different for losses with different kernels. It is part of the name of a kernel."""
+        own = self.columns() if self.whole_row or type(self).columns is not Loss.columns else None
+        formulas = () if own else ((self.term, 2 + self.parameter_count, ()),)
+        return digest(dtype, *formulas, also=(own, self.parameter_count, *sorted(self.fused), *self.fused.values()))

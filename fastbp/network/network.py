@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
-from ..base import checks, hints
+from ..base import checks, hints, model_files
 from ..base.locked import locked, locked_tuple
 from ..data import arrays, frames, moments
 from ..data.samples import SampleFormat, trained_on
@@ -49,6 +49,28 @@ class Network(metaclass=hints.Hinting):
         network = cls.__new__(cls)
         network._set_up(architecture)
         return network
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a network from a file that `save` wrote, as an object of this class, see `fastbp.load`.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, has another format or version, or has contents that do not fit together. This error
+            is also a ValueError.
+        OSError
+            If the file cannot be read.
+        """
+        with model_files.opened(path, "network") as contents:
+            described = {"": contents.description}
+            return files.read(contents, described, files.CLASSES, cls._from_architecture)[""]
+
+    def _like(self, architecture: Architecture) -> Self:
+        """Make a network of this class with another architecture, and with copies of what the class of a user adds."""
+        made = self._from_architecture(architecture)
+        made.__dict__ |= {name: copy.copy(value) for name, value in vars(self).items() if name not in vars(made)}
+        return made
 
     def _set_up(
         self,
@@ -161,6 +183,21 @@ class Network(metaclass=hints.Hinting):
         if columns != self.columns:
             given: Any = columns  # `Architecture` makes a tuple of it
             self._architecture = dataclasses.replace(self.architecture, columns=given)
+
+    @property
+    def classes(self) -> tuple[str | float, ...] | None:
+        """The names of the classes, or None if the network does not know them.
+
+        An estimator of `fastbp.sklearn` and `fastbp.interop.from_sklearn` give them to their network: class k of
+        `predict_classes` has the name ``classes[k]``. You may assign as many names as there are classes, which are two
+        for a network with one output, or None to forget them. Files keep the names.
+        """
+        return self.architecture.classes
+
+    @classes.setter
+    def classes(self, classes: Sequence[str | float] | None) -> None:
+        given: Any = classes  # `Architecture` makes a tuple of it
+        self._architecture = dataclasses.replace(self.architecture, classes=given)
 
     @property
     def shift(self) -> np.ndarray:
@@ -427,7 +464,7 @@ class Network(metaclass=hints.Hinting):
         >>> fb.MLP([2, 3], seed=0).astype("float64")
         MLP([2, 3], dtype='float64')
         """
-        twin = self._from_architecture(dataclasses.replace(self.architecture, dtype=checks.dtype(dtype)))
+        twin = self._like(dataclasses.replace(self.architecture, dtype=checks.dtype(dtype)))
         twin._transform_as(self._vectors)
         twin.set_weights(self.weights, self.biases)
         return twin
@@ -490,7 +527,7 @@ class Network(metaclass=hints.Hinting):
             first %= L
             last = first + 1
         with self._computer.lock:
-            part = self._from_architecture(self.architecture.part(first, last))
+            part = self._like(self.architecture.part(first, last))
             part.set_weights(self.weights[first:last], self.biases[first:last])
             if not first:
                 part._transform_as({"shift": self.shift, "scale": self.scale})

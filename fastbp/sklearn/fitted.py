@@ -48,7 +48,13 @@ class Fitted(BaseEstimator):
     def network_(self) -> MLP:
         """The network, with the parameters that the user may have changed."""
         self._of_fitted("network_")
-        return self._current()
+        found, columns = self._current(), tuple(getattr(self, "feature_names_in_", ()))
+        if len({*columns}) == found.sizes[0]:
+            found.columns = columns
+        classes = getattr(self, "classes_", None)
+        if isinstance(classes, np.ndarray) and not found.multilabel and len(classes) == max(found.sizes[-1], 2):
+            found.classes = classes.tolist()
+        return found
 
     def _shown(self, name: str) -> Arrays:
         """Return the parameters as arrays, which the user may change from then on."""

@@ -143,9 +143,9 @@ class TrainingState:
         if self.parameters is not parameters:
             self.resumed = False
             self.begin(optimizer, parameters)
-        elif (self._kind, self.variant) != (_kind(optimizer), optimizer.variant):
-            self.begin(optimizer)
-        elif self.step == 0 and self.initial != optimizer.initial:
+        elif (self._kind, self.variant) != (_kind(optimizer), optimizer.variant) or (
+            self.step == 0 and self.initial != optimizer.initial
+        ):
             self.begin(optimizer)
         if average is None:
             self._average = None
