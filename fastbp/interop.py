@@ -219,9 +219,8 @@ def from_sklearn(estimator: BaseEstimator) -> MLP:
     """
     wanted = ("coefs_", "intercepts_", "out_activation_", "activation")
     if isinstance(estimator, type) or not all(hasattr(estimator, name) for name in wanted):
-        raise TypeError(
-            f"estimator must be a fitted MLPClassifier or MLPRegressor, got {estimator!r}; {_remedy(estimator)}"
-        )
+        shown = " ".join(repr(estimator).split())  # in one line
+        raise TypeError(f"estimator must be a fitted MLPClassifier or MLPRegressor, got {shown}; {_remedy(estimator)}")
     own = getattr(estimator, "network_", None)
     if isinstance(own, MLP):  # the estimator is one of fastbp.sklearn
         return own.astype(own.dtype)

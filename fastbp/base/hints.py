@@ -25,7 +25,7 @@ NETWORK = _by_name({
     "predict_log_proba": "np.log(net.predict(X)) computes the logarithms of the outputs",
     "evaluate score loss": "fastbp.Trainer(net, loss=...).evaluate(X, y) computes the loss, the accuracy and metrics",
     "get_weights coefs_ intercepts_ named_parameters trainable_variables":
-        "weights and biases are lists of copies, and theta is one vector of all parameters",
+        "weights and biases are tuples of copies, and theta is one vector of all parameters",
     "eval": "a network has no modes: only training uses dropout and noise, and predict never does",
     "to cpu cuda double half": "astype('float64') makes a network of another dtype; fastbp runs on CPUs only",
     "state_dict": "fastbp.interop.to_torch(net) makes the dict that load_state_dict of PyTorch takes",

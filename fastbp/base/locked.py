@@ -21,6 +21,10 @@ class Locked(np.ndarray):
         self._check()
         super().__setitem__(place, value)
 
+    def fill(self, value: Any) -> None:
+        self._check()
+        super().fill(value)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: Any, *inputs: Any, **options: Any) -> Any:
         for each in (*options.get("out", ()), *inputs[:1] * (method == "at")):
             if isinstance(each, Locked):

@@ -44,6 +44,9 @@ I = types.int64
 DIGEST = hashlib.sha256().digest_size
 
 
+MOST_TAGS = 256
+"""The largest number of digests of formulas that are kept."""
+
 NUMBERS = iter(lambda: secrets.randbits(62), None)
 """The numbers that distinguish functions of the same name and type in the machine code.
 
@@ -364,10 +367,26 @@ Operation = tuple[Kernel, Record]
 """A kernel, and the record that it gets."""
 
 
-@functools.lru_cache(256)
+_tags: dict[tuple[Any, ...], str] = {}
+
+
 def _tag(option: Any, dtype: np.dtype) -> str:
-    """Return what an argument of a kernel factory adds to its name: text, a number, or a digest of formulas."""
-    return str(option) if isinstance(option, str | int | None) else option.digest(dtype)
+    """Return what an argument of a kernel factory adds to its name: text, a number, or a digest of formulas.
+
+    Digests are kept by all attributes of an object. Its own class may call objects equal that have other formulas.
+    """
+    if isinstance(option, str | int | None):
+        return str(option)
+    key = type(option), tuple(vars(option).items()), dtype
+    try:
+        found = _tags.get(key)
+    except TypeError:  # an attribute of a class of the user has no hash
+        return str(option.digest(dtype))
+    if found is None:
+        if len(_tags) >= MOST_TAGS:
+            _tags.clear()
+        found = _tags[key] = str(option.digest(dtype))
+    return found
 
 
 SERIAL = Kernel(loops.serial, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import shutil
 from typing import Any, ClassVar
@@ -218,6 +219,26 @@ def test_a_process_keeps_rules_apart():
     plain, scaled = trained(Scaled(0.1, 1.0)), trained(Scaled(0.1, 0.5))
     assert plain == trained(fb.SGD(0.1))
     assert scaled == pytest.approx(trained(fb.SGD(0.05)), rel=1e-6)
+
+
+@dataclasses.dataclass(frozen=True)
+class Loose(fb.SGD):
+    """A dataclass of the user, whose objects are equal although their formulas are not."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        object.__setattr__(self, "factor", [1.0])
+
+    def update(self, g, theta, *rest):
+        return super().update(self.factor[0] * g, theta, *rest)
+
+
+def test_equality_of_the_user_does_not_decide():
+    one, other = Loose(0.1), Loose(0.1)
+    other.factor[0] = 0.5
+    assert one == other
+    assert trained(one) == trained(fb.SGD(0.1))
+    assert trained(other) == pytest.approx(trained(fb.SGD(0.05)), rel=1e-6)
 
 
 def test_a_loss_with_a_formula_of_its_own_takes_no_other_functions_over():
