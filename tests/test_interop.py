@@ -33,7 +33,7 @@ def forward(state: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def parameters(net: fb.MLP) -> list[np.ndarray]:
-    return net.weights + net.biases
+    return [*net.weights, *net.biases]
 
 
 # --- without torch ------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ class Ensemble:
         return networks
 
     def __repr__(self) -> str:
-        return call(self)
+        return call(self, trainers=[*self.trainers])
 
     def fit(
         self,

@@ -291,6 +291,21 @@ def test_sources_that_changed_after_the_import_are_not_those_in_memory(tmp_path)
     assert changed.stdout.strip() == "None"
 
 
+def test_the_import_reads_no_sources():
+    """They are read when a kernel is needed: reading them took milliseconds of the import."""
+    run("""
+        from pathlib import Path
+
+        read, text = [], Path.read_text
+        Path.read_text = lambda self, *rest, **options: read.append(self.name) or text(self, *rest, **options)
+        import fastbp as fb
+
+        assert not read, read
+        fb.MLP([2, 1], seed=0).predict([[1.0, 2.0]])
+        assert "optimizers.py" in read
+        """)
+
+
 def change_directory(place: str) -> None:
     """Predict, change the working directory, and train with other kernels."""
     import os
