@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import operator
-import secrets
-from collections.abc import Callable, Iterator
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType, SimpleNamespace
-from typing import Any
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import numba
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -43,17 +40,10 @@ def _evaluate(context, builder, formula: Callable, kinds, values, out):
 
 
 def elementwise(formula: Callable, arity: int, results: int = 1):
-    """Return an intrinsic that computes a formula.
+    """Return an intrinsic that computes a formula, a function of `Vector` objects.
 
-    Parameters
-    ----------
-    formula : function
-        A function of `Vector` objects.
-    arity : int
-        The number of arguments of the intrinsic, from one to four. Each is a vector, or a tuple of vectors, which
-        become several arguments of the formula.
-    results : int, default 1
-        The number of results of the formula. With several, the intrinsic returns a tuple.
+    The intrinsic has `arity` arguments, from one to four. Each is a vector, or a tuple of vectors, which become several
+    arguments of the formula. If the formula has several results, the intrinsic returns a tuple.
     """
 
     def build(*kinds):
@@ -64,22 +54,13 @@ def elementwise(formula: Callable, arity: int, results: int = 1):
     return _spread(build, arity)
 
 
-def digest(dtype, *formulas: tuple[Callable, int, tuple[str, ...]], also: tuple[Any, ...] = ()) -> str:
-    """Return a string that is different for formulas with different instructions.
+def digest(dtype, *formulas: tuple[Callable, int, tuple[str, ...]], also: tuple[object, ...] = ()) -> str:
+    """Return a string that is different for formulas with different instructions, in float32 or float64.
 
-    Parameters
-    ----------
-    dtype : type
-        float32 or float64.
-    *formulas : tuple (formula, arity, names)
-        The formula, the number of its vectors, and the names of the attributes of its last argument. Without names,
-        there is no such argument.
-    also : tuple, keyword-only, default ()
-        What else a kernel is made of: compiled functions, numbers, text, and None.
+    Each formula comes with the number of its vectors, and with the names of the attributes of its last argument.
+    Without names, there is no such argument. `also` is what else a kernel is made of.
     """
-    state = hashlib.sha256()
-    for part in _contents(also, ()):
-        state.update(f"{part}\0".encode())
+    state = hashlib.sha256(repr(also).encode())
     for formula, arity, names in formulas:
         vector = line_type(VECTORS[numba.from_dtype(dtype)])
         kind = ir.FunctionType(ir.VoidType(), [vector] * (arity + len(names)))
@@ -92,44 +73,6 @@ def digest(dtype, *formulas: tuple[Callable, int, tuple[str, ...]], also: tuple[
             state.update(str(result.value).encode())
         state.update(str(function).encode())
     return state.hexdigest()[:16]
-
-
-SETTLED = ("fastbp", "numba", "numpy", "llvmlite")
-"""The packages whose functions stand for themselves: the cache of kernels looks at their versions or sources."""
-
-
-def _contents(value: Any, outer: tuple[Any, ...]) -> Iterator[str]:
-    """Yield what a value consists of, as text. For a function, that is its code, and what the code reads.
-
-    A value that has no text of its own gets another one in each call, so that nothing is taken for it.
-    """
-    value = getattr(value, "py_func", None) or getattr(value, "_defn", None) or value
-    if any(value is each for each in outer):
-        yield "recursion"
-    elif value is None or isinstance(value, str | int | float | bytes):
-        yield repr(value)
-    elif isinstance(value, tuple | list | frozenset | dict):
-        yield f"{type(value).__name__} of {len(value)}"
-        inside = value.items() if isinstance(value, dict) else value
-        for each in sorted(inside, key=repr) if isinstance(value, frozenset) else inside:
-            yield from _contents(each, (*outer, value))
-    elif isinstance(value, CodeType):
-        yield from (value.co_code.hex(), repr(value.co_names), repr(value.co_varnames))
-        yield from _contents(value.co_consts, (*outer, value))
-    elif isinstance(value, FunctionType):
-        yield f"{value.__module__}.{value.__qualname__}"
-        read = [cell.cell_contents for cell in value.__closure__ or ()]
-        if value.__module__.partition(".")[0] not in SETTLED:
-            names = value.__code__.co_names
-            read += [value.__code__, value.__defaults__, *(value.__globals__.get(name) for name in names)]
-        for each in read:
-            yield from _contents(each, (*outer, value))
-    elif isinstance(value, type | ModuleType | np.generic | np.dtype | np.ufunc):
-        yield repr(value)
-    elif isinstance(value, BuiltinFunctionType):
-        yield f"{value.__module__}.{value.__qualname__}"
-    else:
-        yield secrets.token_hex()
 
 
 def choose(builder, code, cases: dict[int, Callable]):
