@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +34,8 @@ def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
     """Copy the weights and biases of a PyTorch module into a network.
 
     The module must be a chain of `torch.nn.Linear` layers, for example in a `torch.nn.Sequential`. If anything does not
-    fit, the network keeps all its parameters.
+    fit, the network keeps all its parameters. The network then predicts what the module computes: if it has a `shift`
+    and a `scale`, or standardized targets, its parameters are those that give the same outputs together with them.
 
     Parameters
     ----------
@@ -50,7 +52,8 @@ def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
     ------
     ValueError
         If a name is neither a weight nor a bias, if a weight or a bias is missing, if the number of layers or a shape
-        is not that of the network, or if a value is not finite in the dtype of the network.
+        is not that of the network, if a value is not finite in the dtype of the network, or if a layer without biases
+        would have to take over a shift.
     TypeError
         If `network` is not an MLP, if `state_dict` is not a mapping with names as keys, or if an array does not hold
         real numbers.
@@ -86,7 +89,45 @@ def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
     if [layer for l, layer in enumerate(layers) if l >= len(biased) or biased[l]] != list(arrays["bias"]):
         which = "" if all(biased) else " that has biases"
         raise ValueError(f"state_dict must have a weight and a bias for each layer{which}, got {list(state_dict)}")
-    network.set_weights(list(arrays["weight"].values()), [arrays["bias"].get(layer) for layer in layers])
+    given = list(arrays["weight"].values()), [arrays["bias"].get(layer) for layer in layers]
+    network.set_weights(*_scaled(network, *given, inside=False))
+
+
+def _scaled(
+    network: MLP, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray | None], *, inside: bool
+) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+    """Move the scales of a network into parameters that belong to it; if not `inside`, take them out of parameters.
+
+    Arrays of other shapes come back as they are: `set_weights` refuses them.
+    """
+    W, b = list(weights), list(biases)
+    fits = [array.shape for array in W] == [*pairwise(network.sizes)]
+    if not fits or any(bias is not None and bias.shape != array.shape[1:] for array, bias in zip(W, b, strict=True)):
+        return W, b
+    shift, scale, last_shift, last_scale = (
+        np.asarray(getattr(network, name), np.float64) for name in ("shift", "scale", "target_shift", "target_scale")
+    )
+    if not inside:
+        if not (scale.all() and last_scale.all()):
+            raise ValueError("network must have no scale of 0, because no weights could give what the module computes")
+        shift, scale, last_shift, last_scale = -shift * scale, 1 / scale, -last_shift / last_scale, 1 / last_scale
+    for l, by, plus in ((0, scale[:, None], -shift * scale), (-1, last_scale, last_shift)):
+        if (by == 1).all() and not plus.any():
+            continue
+        bias = b[l]
+        if bias is None and plus.any():
+            raise ValueError(f"network must have biases in layer {l % len(W) + 1}, to take over what its shift adds")
+        old = W[l].astype(np.float64)
+        W[l] = old * by
+        if bias is not None:
+            b[l] = bias + plus @ old if l == 0 else bias * by + plus
+    return W, b
+
+
+def _unscaled(network: MLP) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+    """Return copies of the parameters of a network, with its scales inside them, in its dtype."""
+    W, b = _scaled(network, *network._copies(), inside=True)
+    return [a.astype(network.dtype) for a in W], [None if a is None else a.astype(network.dtype) for a in b]
 
 
 def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torch.Tensor]:
@@ -113,7 +154,8 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
     Raises
     ------
     ValueError
-        If `names` does not have a different name for each weight matrix and each bias.
+        If `names` does not have a different name for each weight matrix and each bias, or if a layer without biases
+        would have to take over a shift.
     TypeError
         If `network` is not an MLP.
     ImportError
@@ -121,8 +163,8 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
 
     Notes
     -----
-    The result does not include `shift`, `scale`, `target_shift` and `target_scale` of the network. Give the module
-    inputs x' = (x - shift) * scale, and use a * target_scale + target_shift of its outputs a.
+    If the network has a `shift` and a `scale`, or standardized targets, they are inside the weights and biases: the
+    module gets the inputs x as they are, and computes what `MLP.predict` does.
 
     Examples
     --------
@@ -138,7 +180,7 @@ def to_torch(network: MLP, names: Iterable[str] | None = None) -> dict[str, torc
     torch = extras.package("torch", "to_torch")
     check_network(network)
     found: dict[str, np.ndarray] = {}
-    for l, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
+    for l, (W, b) in enumerate(zip(*_unscaled(network), strict=True)):
         found |= {f"{2 * l}.weight": np.ascontiguousarray(W.T)} | ({} if b is None else {f"{2 * l}.bias": b})
     names = list(found if names is None else names)
     if len(names) != len(found) or len({*names}) != len(names):
@@ -158,7 +200,8 @@ def from_sklearn(estimator: BaseEstimator) -> MLP:
     Returns
     -------
     MLP
-        A network with the same activation functions and copies of the parameters, in their dtype. Column k of its
+        A network with the same activation functions and copies of the parameters, in their dtype. Its `columns` are
+        the names of the inputs, if the estimator knows them, and its `classes` those of the classes: column k of its
         outputs belongs to ``estimator.classes_[k]``.
 
     Raises
@@ -176,9 +219,8 @@ def from_sklearn(estimator: BaseEstimator) -> MLP:
     """
     wanted = ("coefs_", "intercepts_", "out_activation_", "activation")
     if isinstance(estimator, type) or not all(hasattr(estimator, name) for name in wanted):
-        raise TypeError(
-            f"estimator must be a fitted MLPClassifier or MLPRegressor, got {estimator!r}; call its method fit first"
-        )
+        shown = " ".join(repr(estimator).split())  # in one line
+        raise TypeError(f"estimator must be a fitted MLPClassifier or MLPRegressor, got {shown}; {_remedy(estimator)}")
     own = getattr(estimator, "network_", None)
     if isinstance(own, MLP):  # the estimator is one of fastbp.sklearn
         return own.astype(own.dtype)
@@ -188,7 +230,30 @@ def from_sklearn(estimator: BaseEstimator) -> MLP:
     activation, output = OF_SCIKIT_LEARN[estimator.activation], outputs[estimator.out_activation_]
     network = MLP(sizes, activation=activation, output=output, dtype=estimator.coefs_[0].dtype, seed=0)
     network.set_weights(estimator.coefs_, estimator.intercepts_)
+    columns = tuple(getattr(estimator, "feature_names_in_", ()))
+    if len({*columns}) == sizes[0]:
+        network.columns = columns
+    names = np.asarray(getattr(estimator, "classes_", ()))
+    if len(names) == max(sizes[-1], 2) and not _binarizer_of_labels(estimator):
+        network.classes = names.tolist()
     return network
+
+
+def _binarizer_of_labels(estimator: BaseEstimator) -> bool:
+    """Return whether each output of a classifier of scikit-learn is a label of its own."""
+    return str(getattr(getattr(estimator, "_label_binarizer", None), "y_type_", "")).startswith("multilabel")
+
+
+def _remedy(estimator: BaseEstimator) -> str:
+    """Return what to do with an object that is not a fitted estimator with one network."""
+    inside = {"steps": "[-1]", "best_estimator_": ".best_estimator_", "regressor_": ".regressor_"}
+    for name, place in inside.items():
+        if hasattr(estimator, name):
+            return (
+                f"give the estimator inside it, as in from_sklearn(estimator{place}), and transform inputs and outputs "
+                "of the network as the rest of it does"
+            )
+    return "call its method fit first"
 
 
 def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
@@ -203,8 +268,8 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
     network : MLP
         The network. Its hidden layers must have the same activation function: identity, sigmoid, tanh or relu.
     classes : array of shape (n_classes,) or None, default None
-        The names of the classes, in increasing order. With None, they are 0, 1 and so on. It must be None for several
-        sigmoid outputs, because each of these is a label of its own.
+        The names of the classes, in increasing order. With None, they are `MLP.classes`, or else 0, 1 and so on. It
+        must be None for several sigmoid outputs, because each of these is a label of its own.
 
     Returns
     -------
@@ -241,17 +306,17 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
         raise ValueError(f"network must have the output identity, sigmoid or softmax for scikit-learn, got {output}")
     kind = sklearn.MLPRegressor if output == "identity" else sklearn.MLPClassifier
     estimator: BaseEstimator = kind(hidden_layer_sizes=network.sizes[1:-1], activation=names[hidden.pop()])
-    weights, zeros = network.weights, [np.zeros(n, network.dtype) for n in network.sizes[1:]]
-    biases = [zero if b is None else b for b, zero in zip(network.biases, zeros, strict=True)]
-    biases[0] = biases[0] - (network.shift * network.scale) @ weights[0]
-    weights[0] = weights[0] * network.scale[:, None]
-    weights[-1] = weights[-1] * network.target_scale
-    biases[-1] = biases[-1] * network.target_scale + network.target_shift
+    weights, given = network._copies()
+    biases = [np.zeros(n, network.dtype) if b is None else b for b, n in zip(given, network.sizes[1:], strict=True)]
+    moved = _scaled(network, weights, biases, inside=True)
+    weights, biases = ([np.asarray(array, network.dtype) for array in each] for each in moved)
     known = {
         "coefs_": weights, "intercepts_": biases, "n_features_in_": network.sizes[0], "n_layers_": len(network.sizes),
         "n_outputs_": network.sizes[-1], "out_activation_": names[output], "n_iter_": 0, "t_": 0, "loss_curve_": [],
         "best_loss_": np.inf, "validation_scores_": None, "best_validation_score_": None, "_no_improvement_count": 0,
     }  # fmt: skip
+    if network.columns is not None:
+        known["feature_names_in_"] = np.array(network.columns, object)
     if output != "identity":
         known |= _classes(network, output, classes)
     elif classes is not None:
@@ -272,6 +337,7 @@ def _classes(network: MLP, output: str, given: ArrayLike | None) -> dict[str, An
         labels[:, :2] = 1  # rows with two labels tell the binarizer that a sample may have several
     else:
         count = max(n_out, 2)
+        given = network.classes if given is None else given
         labels = np.arange(count) if given is None else np.asarray(given)
         if labels.shape != (count,) or len(np.unique(labels)) != count or (np.sort(labels) != labels).any():
             raise ValueError(f"classes must be {count} different names in increasing order, got {given!r}")

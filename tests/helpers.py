@@ -266,7 +266,7 @@ def predicted() -> str:
 def parameters(of: fb.MLP | fb.Trainer) -> list[np.ndarray]:
     """Copies of all weights, then of all biases."""
     net = getattr(of, "network", of)
-    return net.weights + net.biases
+    return [None if array is None else array.copy() for array in (*net.weights, *net.biases)]
 
 
 def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:

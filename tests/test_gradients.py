@@ -26,7 +26,7 @@ def problem(sizes, activation, output, loss, dtype=np.float64, seed=0):
     kind = LOSSES[loss].targets
     rng = np.random.default_rng(seed)
     net = fb.MLP(sizes, activation=activation, output=output, dtype=dtype, seed=seed)
-    weights, biases = net.weights, [rng.uniform(-0.3, 0.3, b.shape) for b in net.biases]
+    weights, biases = [W.copy() for W in net.weights], [rng.uniform(-0.3, 0.3, b.shape) for b in net.biases]
     if kind in ("distribution", "probabilities", "counts") and output not in ("sigmoid", "softmax"):
         weights[-1] *= 0.1 / max(1, np.abs(weights[-1]).sum(axis=0).max())
         biases[-1] = rng.uniform(0.4, 0.6, sizes[-1]) - (0.6 if output == "softplus" else 0)
@@ -76,7 +76,7 @@ MOST = 12
 
 def central_differences(net, X, y, loss, h=5e-4):
     """dC/dtheta by (C(theta + h) - C(theta - h)) / 2h, to fourth order (h and 2h combined), and NaN for some theta."""
-    parameters = [*net.weights, *net.biases]
+    parameters = [array.copy() for array in (*net.weights, *net.biases)]
     depth, trainer = len(net.weights), fb.Trainer(net, loss=loss)
     out = []
     for array in parameters:

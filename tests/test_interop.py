@@ -33,7 +33,7 @@ def forward(state: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def parameters(net: fb.MLP) -> list[np.ndarray]:
-    return net.weights + net.biases
+    return [*net.weights, *net.biases]
 
 
 # --- without torch ------------------------------------------------------------------------------------------
@@ -244,14 +244,50 @@ def test_a_module_trains_on():
     assert np.abs(outputs(torch, module) - net.predict(X)).max() <= 1e-12
 
 
+def scaled(sizes, **options):
+    """A network with scales of inputs and of targets."""
+    targets = np.random.default_rng(1).normal(900, 5, (30, sizes[-1]))
+    options = {"shift": np.arange(sizes[0]) + 1, "scale": np.linspace(0.5, 2, sizes[0]), **options}
+    return fb.MLP(sizes, activation="relu", standardize_targets=targets, dtype=np.float64, seed=3, **options)
+
+
 def test_a_scaled_network():
-    """The module sees inputs that have been shifted and scaled."""
+    """The module gets the inputs as they are, and computes what the network predicts: the scales are inside it."""
     torch, _, module = pair("relu", "identity", "float64")
-    net = fb.MLP(SIZES, shift=[1, 2, 3, 4, 5], scale=0.5, dtype=np.float64, seed=3)
+    net = scaled(SIZES)
     module.load_state_dict(fb.interop.to_torch(net))
-    with torch.no_grad():
-        got = module(torch.from_numpy((X - [1, 2, 3, 4, 5]) * 0.5)).numpy()
-    assert got == pytest.approx(net.predict(X), rel=1e-12, abs=1e-12)
+    assert outputs(torch, module) == pytest.approx(net.predict(X), rel=1e-12)
+    other = scaled(SIZES, shift=-3.0, scale=0.1)
+    fb.interop.from_torch(other, module.state_dict())
+    assert other.predict(X) == pytest.approx(net.predict(X), rel=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [[5, 3], [5, 4, 3]])
+def test_into_and_out_of_a_scaled_network(sizes):
+    pytest.importorskip("torch", reason="of PyTorch, which is not installed")
+    net = scaled(sizes)
+    plain = fb.MLP(sizes, activation="relu", dtype=np.float64, seed=0)
+    fb.interop.from_torch(plain, fb.interop.to_torch(net))
+    assert plain.predict(X) == pytest.approx(net.predict(X), rel=1e-12)
+    back = scaled(sizes)
+    fb.interop.from_torch(back, fb.interop.to_torch(plain))
+    assert back.predict(X) == pytest.approx(net.predict(X), rel=1e-12)
+
+
+def test_scales_that_no_parameters_can_take_over():
+    pytest.importorskip("torch", reason="of PyTorch, which is not installed")
+    net = fb.MLP([5, 4, 3], shift=1.0, bias=False, dtype=np.float64, seed=0)
+    before = net.theta
+    with pytest.raises(ValueError, match="must have biases in layer 1"):
+        fb.interop.to_torch(net)
+    state = {name: array for name, array in arrays([5, 4, 3]).items() if "weight" in name}
+    with pytest.raises(ValueError, match="must have biases in layer 1"):
+        fb.interop.from_torch(net, state)
+    assert (net.theta == before).all()
+    with pytest.raises(ValueError, match="must have no scale of 0"):
+        fb.interop.from_torch(fb.MLP([5, 4, 3], scale=0.0, seed=0), arrays([5, 4, 3]))
+    only_scaled = fb.MLP([5, 4, 3], scale=2.0, bias=False, dtype=np.float64, seed=0)
+    assert list(fb.interop.to_torch(only_scaled)) == ["0.weight", "2.weight"]
 
 
 @pytest.mark.parametrize(

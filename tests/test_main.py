@@ -54,6 +54,8 @@ def test_the_cache_is_cleared(cache, tmp_path):
     old = tmp_path / ("0" * 20 + cache.name[20:])
     old.mkdir(0o700)
     (old / "x.kernel").write_bytes(bytes(1000))
+    thesis = cache / "thesis.txt"
+    thesis.write_text("thesis")
     others = [tmp_path / "numba_1" / "x.nbi", tmp_path / ("1" * 20 + "-99999999") / "x.kernel"]
     for other in others:
         other.parent.mkdir(0o700)
@@ -64,11 +66,12 @@ def test_the_cache_is_cleared(cache, tmp_path):
     assert f"{tmp_path} ({count + 1} kernels, " in shown
     assert f"removed {count + 1} compiled kernels" in printed("--clear-cache", cache=tmp_path)
     assert not list(old.iterdir())
-    assert not list(cache.iterdir())
+    assert [*cache.iterdir()] == [thesis]
     assert all(other.exists() for other in others)
+    assert thesis.read_text() == "thesis"
     assert "(0 kernels, 0.0 KiB)" in printed(cache=tmp_path)
     run("import inside; inside.one_kernel()", env={"NUMBA_CACHE_DIR": str(tmp_path), **UNOPTIMIZED})
-    assert len(list(cache.iterdir())) == 1
+    assert len(list(cache.glob("*.kernel"))) == 1
 
 
 @pytest.mark.parametrize(("n", "shown"), [(0, "0.0 KiB"), (1536, "1.5 KiB"), (5 * 2**20, "5.0 MiB")])

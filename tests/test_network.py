@@ -223,3 +223,49 @@ def test_slices_keep_what_belongs_to_their_ends():
     several = fb.MLP([3, 4, 2], output="sigmoid", seed=0)
     fb.Trainer(several, loss="binary_cross_entropy", seed=0).fit(X, np.ones((40, 2)))
     assert (several[:1].multilabel, several[1:].multilabel) == (False, True)
+
+
+class Own(fb.MLP):
+    """A network of the user, with an attribute of its own."""
+
+    def __init__(self, sizes, note, **options):
+        super().__init__(sizes, **options)
+        self.note = note
+
+
+def test_networks_of_a_subclass_stay_that(tmp_path):
+    """After `astype`, as slices and as copies they keep their attributes; a file does not have these."""
+    net = Own([3, 4, 2], ["mine"], seed=0)
+    for twin in (net.astype("float64"), net[:1], net[1], copy.copy(net), pickle.loads(pickle.dumps(net))):
+        assert type(twin) is Own
+        assert twin.note == ["mine"]
+        assert twin.note is not net.note
+    net.save(tmp_path / "net.safetensors")
+    assert type(fb.load(tmp_path / "net.safetensors")) is fb.MLP
+    twin = Own.load(tmp_path / "net.safetensors")
+    assert type(twin) is Own
+    assert (twin.theta == net.theta).all()
+
+
+def test_names_of_classes(tmp_path):
+    net = fb.MLP([3, 4, 3], output="softmax", seed=0)
+    assert net.classes is None
+    net.classes = np.array(["cat", "dog", "eel"])
+    net.save(tmp_path / "net.safetensors")
+    assert fb.load(tmp_path / "net.safetensors").classes == ("cat", "dog", "eel")
+    assert net[1:].classes == net.classes
+    assert net[:1].classes is None
+    for wrong, kind in (
+        (["a", "b"], ValueError),
+        (["a", "a", "b"], ValueError),
+        ("abc", TypeError),
+        ([None] * 3, TypeError),
+    ):
+        with pytest.raises(kind, match="classes must be"):
+            net.classes = wrong
+    assert net.classes == ("cat", "dog", "eel")
+    net.classes = None
+    assert net.classes is None
+    one = fb.MLP([3, 1], output="sigmoid", seed=0)
+    one.classes = ["no", "yes"]
+    assert one.classes == ("no", "yes")

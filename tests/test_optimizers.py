@@ -57,7 +57,7 @@ def one_weight(steps):
     """A weight and a bias after so many steps of Adam on a sample each, with what they began as and saw."""
     X, y = np.random.default_rng(0).normal(size=(2, steps, 1))
     net = fb.MLP([1, 1], dtype=np.float64, seed=0)
-    start = net.weights[0].ravel(), net.biases[0]
+    start = net.weights[0].ravel().copy(), net.biases[0].copy()
     fb.Trainer(net, loss="squared_error", optimizer=fb.Adam(0.01), batch_size=1, shuffle=False).fit(X, y)
     return start, X, y, np.concatenate([net.weights[0].ravel(), net.biases[0]])
 

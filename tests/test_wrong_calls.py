@@ -5,6 +5,9 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import neural_network
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import fastbp as fb
 
@@ -34,6 +37,11 @@ def seen(frame):
     own = classifier()
     own.fit(FRAME, LABELS)
     return own.network.predict(frame)
+
+
+def pipeline():
+    model = neural_network.MLPRegressor(hidden_layer_sizes=2, solver="lbfgs", max_iter=5000).fit(X, VALUES)
+    return make_pipeline(StandardScaler(), model)
 
 
 WRONG = [
@@ -148,6 +156,31 @@ WRONG = [
         lambda: classifier(schedule=fb.schedules.ReduceOnPlateau("los")).fit(X, LABELS),
         ValueError,
         ["monitor", "got 'los'", "did you mean 'loss'"],
+    ),
+    (
+        lambda: regression(loss=fb.losses.Formula(lambda a, y: (fb.graph.log(a) - y) ** 2)).fit(-abs(X), VALUES),
+        FloatingPointError,
+        ["not finite at step 1", "before any step, so no learning rate helps", "formula of 'formula'", "log(0)"],
+    ),
+    # what is read only
+    (lambda: classifier().network.weights[0].__setitem__(0, 0), ValueError, ["give all of them to set_weights"]),
+    (lambda: classifier().network.biases.__setitem__(0, 0), TypeError, ["give all of them to set_weights"]),
+    (lambda: classifier().network.theta.__setitem__(0, 0), ValueError, ["assign it to theta"]),
+    (lambda: classifier().network.scale.__setitem__(0, 0), ValueError, ["call standardize"]),
+    # formulas and graphs
+    (lambda: fb.activations.Formula(lambda z: z * 10**400), ValueError, ["must be at most 1.8e+308 in size"]),
+    (
+        lambda: fb.activations.Formula(lambda z: z**1.5 + 0, constants=(("a", 1), ("a", 2))),
+        ValueError,
+        ["different names", "got 'a'"],
+    ),
+    (lambda: fb.graph.variable("x", np.ma.array([1.0], mask=True)), ValueError, ["masked", "filled"]),
+    # other libraries
+    (lambda: fb.interop.from_sklearn(pipeline()), TypeError, ["from_sklearn(estimator[-1])"]),
+    (
+        lambda: fb.interop.from_torch(fb.MLP([1, 1], shift=1.0, bias=False), {"weight": [[1.0]]}),
+        ValueError,
+        ["must have biases in layer 1", "shift"],
     ),
     (lambda: regression(metrics=["f1"]).evaluate(X, VALUES), ValueError, ["metrics must not have 'f1'", "classes"]),
 ]

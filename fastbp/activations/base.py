@@ -145,4 +145,4 @@ class Activation(WithFields):
     def digest(self, dtype: Any) -> str:
         """Return a string that is different for functions with different formulas. It is part of a kernel's name."""
         arity = 1 + self.parameter_count
-        return digest(dtype, (self.value, arity, ()), (self.gradient, arity, ())) + "z" * self.of_z
+        return digest(dtype, (self.value, arity, ()), (self.gradient, arity, ()), also=(self.of_z,))

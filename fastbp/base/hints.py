@@ -25,12 +25,11 @@ NETWORK = _by_name({
     "predict_log_proba": "np.log(net.predict(X)) computes the logarithms of the outputs",
     "evaluate score loss": "fastbp.Trainer(net, loss=...).evaluate(X, y) computes the loss, the accuracy and metrics",
     "get_weights coefs_ intercepts_ named_parameters trainable_variables":
-        "weights and biases are lists of copies, and theta is one vector of all parameters",
+        "weights and biases are tuples of copies, and theta is one vector of all parameters",
     "eval": "a network has no modes: only training uses dropout and noise, and predict never does",
     "to cpu cuda double half": "astype('float64') makes a network of another dtype; fastbp runs on CPUs only",
     "state_dict": "fastbp.interop.to_torch(net) makes the dict that load_state_dict of PyTorch takes",
     "load_state_dict": "fastbp.interop.from_torch(net, state_dict) takes the weights of PyTorch",
-    "load": "fastbp.load(path) reads a network from a file",
     "summary layers n_layers_": "print(net), net.sizes and net.architecture describe the network",
     "history loss_curve_": "the trainer has the history: trainer.history",
 })  # fmt: skip

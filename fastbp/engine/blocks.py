@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from ..base.locked import locked
 from ..kernels.panels import aligned, lanes_of, pack, round_up, unpack
 from ..kernels.simd.target import TILE_PANELS
 
@@ -76,18 +77,27 @@ class Layout:
 class Parameters:
     """`Parameters` holds all parameters of a network, and a transposed copy of the weights for the backward pass.
 
-    `theta` is a vector of all parameters, with padding, in which `layout` gives the places of the blocks. After a
-    change from outside, the transposed copy must be refreshed.
+    `theta` is a vector of all parameters, with padding, in which `layout` gives the places of the blocks. It cannot be
+    changed from outside: `assign` and `set` do that.
     """
 
     def __init__(self, blocks: Iterable[Block], dtype: np.dtype):
-        self.layout = Layout(blocks, dtype)
-        self.theta = self.like_theta()
+        self._layout = Layout(blocks, dtype)
+        self._memory = self.like_theta()
         for block in self.layout.blocks:
             if block.start:
-                self.theta[self.layout.place(block)][: block.columns] = block.start
+                self._memory[self.layout.place(block)][: block.columns] = block.start
+        self._theta = locked(self._memory)
         self._transposed: np.ndarray | None = None
         self._stale = True
+
+    @property
+    def layout(self) -> Layout:
+        return self._layout
+
+    @property
+    def theta(self) -> np.ndarray:
+        return self._theta
 
     @property
     def blocks(self) -> list[Block]:
@@ -116,10 +126,20 @@ class Parameters:
         """Raise TypeError: in PyTorch, a network has a method of this name."""
         raise TypeError("parameters is not a function: net.weights, net.biases and net.theta are copies of them")
 
+    def fitting(self, vector: np.ndarray, name: str, count: int = 1) -> np.ndarray:
+        """Return a vector, or raise ValueError if it is not `count` vectors like theta: kernels would leave it."""
+        size, dtype = count * self.layout.size, self.layout.dtype
+        if vector.shape != (size,) or vector.dtype != dtype or not vector.flags.c_contiguous:
+            raise ValueError(
+                f"{name} must be {size} numbers of {dtype}, one after another, for this network and optimizer; got "
+                f"shape {vector.shape} and {vector.dtype}"
+            )
+        return vector
+
     def assign(self, theta: np.ndarray) -> None:
         """Set all parameters from a vector like theta."""
         self._stale = True  # before, because Ctrl-C may come in the middle, and after, because another thread may train
-        self.theta[:] = theta
+        self._memory[:] = theta
         self._stale = True
 
     def keep(self, inputs: np.ndarray | None = None, before: Kept | None = None) -> Kept:
@@ -135,7 +155,7 @@ class Parameters:
     def set(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Set some blocks from arrays of their shapes, by their names."""
         self._stale = True
-        self.pack(arrays, self.theta)
+        self.pack(arrays, self._memory)
         self._stale = True
 
     def pack(self, arrays: Mapping[str, np.ndarray], vector: np.ndarray) -> None:

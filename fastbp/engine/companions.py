@@ -64,7 +64,7 @@ class Claims:
 
 
 @contextlib.contextmanager
-def helping(kernels: Sequence[Any]) -> Iterator[Claims | None]:
+def helping(kernels: Sequence[Any], home: Path) -> Iterator[Claims | None]:
     """Let companions compile some of the kernels, inside a with statement. At its end, they have finished.
 
     The value says which kernels this process must compile itself. With None, it must compile all of them. The kernels
@@ -79,7 +79,7 @@ def helping(kernels: Sequence[Any]) -> Iterator[Claims | None]:
         with contextlib.suppress(OSError):  # there are too many processes, or there is no place for files
             directory = at_end.enter_context(tempfile.TemporaryDirectory(prefix="fastbp"))
             for _ in range(count):
-                companions.append(_start(directory, kernels))
+                companions.append(_start(directory, kernels, home))
                 at_end.callback(_end, companions[-1])
         yield Claims(directory) if companions else None
         for companion in companions:
@@ -104,8 +104,8 @@ class _Background:
         """Whether the companion is at work."""
         return self._companion is not None and self._companion.poll() is None
 
-    def takes(self, kernels: Sequence[Any]) -> bool:
-        """Return whether a companion compiles these kernels from now on.
+    def takes(self, kernels: Sequence[Any], home: Path) -> bool:
+        """Return whether a companion compiles these kernels from now on, and writes them to a cache in `home`.
 
         If it has had all of them before, and could not compile them, nobody can do it in the background.
         """
@@ -116,7 +116,7 @@ class _Background:
         if self._companion is None:
             atexit.register(self.end)
         try:
-            self._companion = _start(None, kernels)
+            self._companion = _start(None, kernels, home)
         except OSError:
             return False
         return True
@@ -157,17 +157,23 @@ def _pickled(kernel: Any) -> bytes | None:
         return None
 
 
-def _start(directory: str | None, kernels: Sequence[Any]) -> subprocess.Popen[bytes]:
-    """Start a companion. With a directory for `Claims`, it shares the kernels with others, else it has time."""
+def _start(directory: str | None, kernels: Sequence[Any], home: Path) -> subprocess.Popen[bytes]:
+    """Start a companion. With a directory for `Claims`, it shares the kernels with others, else it has time.
+
+    Its cache lies in `home`: the working directory may have changed since this process found its own.
+    """
     executable = _python()
     assert executable is not None  # the caller has asked whether it is possible
     message = pickle.dumps((sys.path, [str(Path(__file__).parents[1])]))
     message += pickle.dumps((directory, list(filter(None, map(_pickled, kernels)))))
     quiet = subprocess.DEVNULL
     flags: dict[str, Any] = {"start_new_session": True}
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(home)}
     if sys.platform == "win32":
         flags = {"creationflags": subprocess.CREATE_NO_WINDOW}
-    companion = subprocess.Popen([executable, "-c", CODE], stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, **flags)
+    companion = subprocess.Popen(
+        [executable, "-c", CODE], stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, env=environment, **flags
+    )
     assert companion.stdin is not None
     with contextlib.suppress(OSError):  # it has ended already
         companion.stdin.write(message)

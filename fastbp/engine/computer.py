@@ -58,11 +58,14 @@ class Computer:
         that is not finite, `refuse` is called with the block and this number. It raises an error if that is so.
         """
         threads.check_entry(self.lock)
-        model = self._model
-        out = np.empty((n, model.sizes[layer]), model.dtype)
+        out: np.ndarray | None = None
         for first, block in blocks:
             with self.lock:
                 work, outputs = self._work(plan.predict, len(block.array), n_threads, layer)
+                if out is None:
+                    out = np.empty((n, int(outputs["columns"])), work.model.dtype)
+                if first + len(block.array) > n or out.shape[1] != outputs["columns"]:
+                    raise ValueError(f"X must keep its shape while it is read, got more than its {n} rows")
                 with work.reading(Samples(block)):
                     outputs.set(out=address(out) + first * out.strides[0])
                     work.finish()
@@ -70,6 +73,7 @@ class Computer:
                     work.step.set(odd=0)
                     if not block.sparse:  # the values of a sparse matrix have been checked
                         refuse(block, first)
+        assert out is not None  # X has a row
         return out
 
     def scores(self, samples: Samples, loss: Any, n_threads: int | None) -> dict[str, float]:
@@ -127,8 +131,8 @@ class Computer:
             values = []
             with work.reading(samples):
                 for records in groups:
-                    sizes = zip(self._model.sizes[1:], records, strict=False)
-                    values.append([np.empty((samples.n, n), self._model.dtype) for n, _ in sizes])
+                    widths = (int(record["columns"]) for record in records)
+                    values.append([np.empty((samples.n, n), work.model.dtype) for n in widths])
                     for record, array in zip(records, values[-1], strict=True):
                         record.set(out=address(array))
                 work.finish()

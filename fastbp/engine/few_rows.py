@@ -29,6 +29,8 @@ class FewRows:
 
     def __init__(self, models: Sequence[Model], inputs: Any):
         sizes, dtype = models[0].sizes, models[0].dtype
+        if len({(model.sizes[0], model.sizes[-1], model.dtype) for model in models}) > 1:
+            raise ValueError("models must have equal numbers of inputs and outputs, and the same dtype")
         self._X = np.ones((ROWS, sizes[0]), inputs.array.dtype)  # without zeros, so no kernel looks for them
         self._outputs = aligned(len(models) * ROWS * sizes[-1], dtype).reshape(len(models), ROWS, sizes[-1])
         self._works, operations = [], []

@@ -43,6 +43,9 @@ I = types.int64
 DIGEST = hashlib.sha256().digest_size
 
 
+MOST_TAGS = 256
+"""The largest number of digests of formulas that are kept."""
+
 NUMBERS = iter(lambda: secrets.randbits(62), None)
 """The numbers that distinguish functions of the same name and type in the machine code.
 
@@ -51,18 +54,32 @@ when both came from the cache, the linker took one for the other: AdamW was trai
 differ in forked children, and in threads that compile at the same time.
 """
 
+PACKAGE = Path(__file__).parents[1]
+ROOMS = ("kernels", "formulas", "activations", "losses", "rules")
+"""The folders with what kernels are made of."""
 
-def _sources() -> list[tuple[str, str]]:
-    """Return the names and texts of the kernel files."""
-    files = sorted((Path(__file__).parents[1] / "kernels").rglob("*.py"))
-    return [(path.name, path.read_text(encoding="utf-8")) for path in files]
-
-
-SOURCES = _sources()
-"""The names and texts of the kernel files at the time of the import."""
+_IMPORTED = time.time()
 
 
-def _digest() -> str:
+def _sources() -> list[str]:
+    """Return the names and texts of the files that kernels are made of, or nothing if they are not those in memory.
+
+    They are read when a process first needs a kernel, and not at the import, which they would make slower. By then, an
+    update may have replaced them.
+    """
+    found = []
+    with contextlib.suppress(OSError):
+        for path in (path for room in ROOMS for path in sorted((PACKAGE / room).rglob("*.py"))):
+            status = path.stat()
+            # On POSIX, nobody can set the time of the last change of a file.
+            if (status.st_ctime if os.name == "posix" else status.st_mtime) > _IMPORTED:
+                return []
+            found += [path.relative_to(PACKAGE).as_posix(), path.read_text(encoding="utf-8")]
+        return found
+    return []
+
+
+def _digest(sources: Sequence[str]) -> str:
     """Return a digest of everything that the machine code depends on."""
     parts = [sys.version, numba.__version__, llvmlite.__version__, np.__version__]
     parts += [str(config.CPU_NAME or llvmlite.binding.get_host_cpu_name()), str(config.CPU_FEATURES)]
@@ -71,20 +88,19 @@ def _digest() -> str:
         str(getattr(config, name))
         for name in ("OPT", "BOUNDSCHECK", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT", "ENABLE_AVX")
     ]
-    for source in SOURCES:
-        parts += source
+    parts += sources
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
 
 
 def _homes() -> list[Path]:
     """Return the directories in which the cache may lie, the best one first."""
     if config.CACHE_DIR:
-        return [Path(config.CACHE_DIR)]
+        return [Path(config.CACHE_DIR).absolute()]  # the working directory of the process may change
     system = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
     homes = [Path(system)] if system else []
     with contextlib.suppress(RuntimeError):  # the user may have no home directory
         homes.append(Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache"))
-    return [home / "fastbp" for home in homes] + [Path(__file__).parent / "__pycache__"]
+    return [home.absolute() / "fastbp" for home in homes] + [Path(__file__).parent / "__pycache__"]
 
 
 @functools.cache
@@ -93,14 +109,16 @@ def cache_directory() -> Path | None:
 
     With None, every process compiles its own kernels.
     """
-    compiled.load()  # what `_sources` reads next is what has been imported, or newer
-    if not SOURCES or _sources() != SOURCES or not hasattr(FunctionIdentity, "_unique_ids"):
+    compiled.load()  # so that the modules in memory are those of the files below, or older
+    sources = _sources()
+    if not sources or not hasattr(FunctionIdentity, "_unique_ids"):
         # In a zip file there are no sources to compute a digest of. If another version was installed after the import
         # of fastbp, some modules are of that one. A Numba without `_unique_ids` names functions in another way, so that
         # `NUMBERS` could not distinguish them.
         return None
+    digest = _digest(sources)
     # Each user has a directory, also where several users share a home or NUMBA_CACHE_DIR.
-    name = f"{_digest()}-{os.geteuid()}" if hasattr(os, "geteuid") else _digest()
+    name = f"{digest}-{os.geteuid()}" if hasattr(os, "geteuid") else digest
     refused = []
     for home in _homes():
         directory = home / name
@@ -149,7 +167,7 @@ def cached() -> dict[Path, int]:
     """Return the files of all compiled kernels of this user, also of other versions, with their sizes in bytes."""
     sizes = {}
     for directory in _of_fastbp():
-        for path in directory.iterdir():
+        for path in directory.glob("*.kernel"):
             with contextlib.suppress(OSError):  # another process has just removed it
                 found = path.lstat()
                 if stat.S_ISREG(found.st_mode):
@@ -208,7 +226,7 @@ class _Cache:
         """Write a compiled kernel to the file, completely or not at all."""
         with contextlib.suppress(Exception):  # without space or permission, training works without the cache
             data = serialize.dumps(result._reduce())
-            handle, name = tempfile.mkstemp(dir=self._path.parent)  # a new file, which only the user can open
+            handle, name = tempfile.mkstemp(".kernel", "partial-", self._path.parent)  # which only the user can open
             partial = Path(name)
             try:
                 with os.fdopen(handle, "wb") as file:
@@ -335,10 +353,26 @@ Operation = tuple[Kernel, Record]
 """A kernel, and the record that it gets."""
 
 
-@functools.lru_cache(256)
+_tags: dict[tuple[Any, ...], str] = {}
+
+
 def _tag(option: Any, dtype: np.dtype) -> str:
-    """Return what an argument of a kernel factory adds to its name: text, a number, or a digest of formulas."""
-    return str(option) if isinstance(option, str | int | None) else option.digest(dtype)
+    """Return what an argument of a kernel factory adds to its name: text, a number, or a digest of formulas.
+
+    Digests are kept by all attributes of an object. Its own class may call objects equal that have other formulas.
+    """
+    if isinstance(option, str | int | None):
+        return str(option)
+    key = type(option), tuple(vars(option).items()), dtype
+    try:
+        found = _tags.get(key)
+    except TypeError:  # an attribute of a class of the user has no hash
+        return str(option.digest(dtype))
+    if found is None:
+        if len(_tags) >= MOST_TAGS:
+            _tags.clear()
+        found = _tags[key] = str(option.digest(dtype))
+    return found
 
 
 _addresses: dict[str, int] = {}
@@ -352,12 +386,13 @@ def addresses(kernels: Sequence[Kernel], parallel: bool = False) -> list[int]:
     names = [kernel.name for kernel in kernels]
     wanted = {name: kernel for name, kernel in zip(names, kernels, strict=True) if name not in _addresses}
     missing = [name for name in wanted if not _is_cached(name)]
-    if cache_directory() is not None and len(missing) > 1:
+    directory = cache_directory()
+    if directory is not None and len(missing) > 1:
         serial = Kernel(compiled.loop.serial, None)  # a network that is worth one thread may come next
         if serial.name not in _addresses:
             wanted[serial.name] = serial
             missing += [serial.name] * (not _is_cached(serial.name))
-        with companions.helping([wanted[name] for name in missing]) as mine:
+        with companions.helping([wanted[name] for name in missing], directory.parent) as mine:
             if mine is not None:
                 if parallel:
                     loop(True)  # at once, because starting its threads takes time, and companions cannot do it

@@ -217,21 +217,22 @@ def _set_update(
 ) -> None:
     """Give a work the UPDATE record and, where it is wanted, a vector for the gradient."""
     parameters = work.model.parameters
-    theta = parameters.theta
+    theta = parameters.fitting(parameters.theta, "theta")
     made = Record(UPDATE, shrink=1.0, clip_value=math.inf, max_norm=work.model.max_norm or 0.0)
     made.set(theta=theta, size=theta.size, transposed=parameters.transposed)
     if gradient:
         work.gradient = parameters.like_theta()
         made.set(gradient=work.gradient)
     if rule is not None:
+        vectors = parameters.fitting(rule.vectors, "the state", len(rule.optimizer.states))
         hyper = work.hyperparameters = Hyperparameters(rule, parameters.layout.blocks, work.model.dtype)
-        made.set(vectors=rule.vectors, hyper_width=hyper.width, l2_divided=rule.l2_divided)
+        made.set(vectors=vectors, hyper_width=hyper.width, l2_divided=rule.l2_divided)
         made.set(clip_value=rule.clip_value or math.inf)
         if rule.clip_norm:
             count = -(-theta.size // compiled.update.NORM_CHUNK)
             made.set(clip_norm=rule.clip_norm, norms=aligned(count, np.float64), norm_count=count)
     if average is not None:
-        made.set(average=average, rate=rate)
+        made.set(average=parameters.fitting(average, "the average"), rate=rate)
     work.update = made
 
 

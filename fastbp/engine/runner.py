@@ -144,7 +144,8 @@ class Work:
             self.write(program, form)
             if path == "zeros" and companions.possible() and (missing := kernel_cache.missing(program.kernels)):
                 dense = self.program("dense", form)  # whose kernels come first
-                if companions.background.takes(missing):
+                directory = kernel_cache.cache_directory()
+                if directory is not None and companions.background.takes(missing, directory.parent):
                     return dense
             self._programs[key] = program.close(self.threads > 1)
         found = self._programs[key]

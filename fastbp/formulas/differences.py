@@ -47,6 +47,28 @@ def of_array(cost: Callable[[], float], array: np.ndarray, most: int | None = No
     return out.reshape(array.shape)
 
 
+def at_kink(cost: Callable[[], float], array: np.ndarray, place: int, slope: float, most: float) -> bool:
+    """Return whether a slope is right although the central difference at a place says something else.
+
+    This is so near a kink: the slope is that of a step which is too small to reach the kink, or that of one side, or
+    between those of both sides. `most` is the largest error of a slope that does not count.
+    """
+    flat, h = array.flat, STEP / 256
+    value = flat[place]
+
+    def moved(by: float) -> float:
+        flat[place] = value + by
+        return cost()
+
+    try:
+        near = central(moved, h)
+        left, right = ((moved(by) - moved(by - h)) / h for by in (0.0, h))
+    finally:
+        flat[place] = value
+    low, high = min(left, right), max(left, right)
+    return bool(abs(slope - near) <= most or (high - low > 100 * most and low - most <= slope <= high + most))
+
+
 def relative_error(got: np.ndarray, wanted: np.ndarray) -> float:
     """Return the largest difference between derivatives and those by differences, relative to the largest of them.
 

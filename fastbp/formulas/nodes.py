@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ..base import checks, extras
+from ..base.locked import locked
 from . import differences, tables
 from .gates import GATES, backward
 from .tables import CONSTANT, VARIABLE
@@ -17,6 +18,8 @@ from .tables import CONSTANT, VARIABLE
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped, unused-ignore]
     from numpy.typing import ArrayLike
+
+LARGEST = float(np.finfo(np.float64).max)
 
 CONDITIONS = ("less", "less_equal")
 """The gates whose output is true or false."""
@@ -54,7 +57,7 @@ def _operator(
 
     def method(self: Node, other: Any) -> Node:
         if of_number is not None and is_number(other):
-            return of_number(self, float(other))
+            return of_number(self, as_float(other))
         return apply(name, other, self) if swapped else apply(name, self, other)
 
     return method
@@ -119,6 +122,8 @@ class Node:
         self.operation, self.inputs, self.options, self.name = operation, tuple(inputs), dict(options or {}), name
         self._value: Any = None
         self._pass: object = None
+        self._passing = False
+        """Whether the value is one that `forward` got, and not one that was assigned."""
         self.gradient: Any = None
 
     @property
@@ -128,7 +133,7 @@ class Node:
 
     @value.setter
     def value(self, value: ArrayLike) -> None:
-        self._value, self._pass = numeric(value, "value"), None
+        self._value, self._pass, self._passing = numeric(value, "value"), None, False
 
     def named(self, name: str) -> Node:
         """Give the node a name for tables, and return it.
@@ -200,7 +205,7 @@ class Node:
     def __array_ufunc__(self, function: np.ufunc, method: str, *operands: Any, **_: Any) -> Node:
         if method != "__call__" or function.__name__ not in OF_NUMPY:
             return self._refuse(function.__name__)
-        numbers = [each if isinstance(each, Node) or np.ndim(each) else float(each) for each in operands]
+        numbers = [each if isinstance(each, Node) or np.ndim(each) else as_float(each) for each in operands]
         first, *others = [each if isinstance(each, Node | float) else constant(each) for each in numbers]
         return OF_NUMPY[function.__name__](first, *others)
 
@@ -266,7 +271,8 @@ class Node:
             The values of variables by their names.
         **named : array
             More values, as keyword arguments. Arrays of float32 stay float32; all others become float64. The results
-            have the dtype that NumPy gives to them. A variable that gets no value here keeps its last one.
+            have the dtype that NumPy gives to them. A variable keeps the value that was assigned to it. All others must
+            get one, unless there is no value at all: then all of them keep that of the last call.
 
         Returns
         -------
@@ -276,8 +282,8 @@ class Node:
         Raises
         ------
         ValueError
-            If a variable has no value, if there is no variable with a given name, if shapes do not fit together, or if
-            the graph has a cycle.
+            If a variable has no value, if there is no variable with a given name, if shapes do not fit together, if
+            numbers are masked, or if the graph has a cycle.
         TypeError
             If a value is not numeric.
         """
@@ -288,10 +294,16 @@ class Node:
             if name not in variables:
                 raise ValueError(f"forward got a value for {name!r}; the variables are {', '.join(variables)}")
         read = {name: numeric(value, name) for name, value in given.items()}
-        if missing := [name for name, node in variables.items() if name not in read and node.value is None]:
+        left = {name: node for name, node in variables.items() if name not in read}
+        if missing := [name for name, node in left.items() if node.value is None]:
             raise ValueError(f"forward needs a value for each variable, and got no value for {', '.join(missing)}")
+        if given and (old := [name for name, node in left.items() if node._passing]):
+            raise ValueError(
+                f"forward got values for {', '.join(given)}, and none for {', '.join(old)}: give all of them, or "
+                "assign those that stay, as in variable('x', 3.0)"
+            )
         for name, value in read.items():
-            variables[name]._value = value
+            variables[name]._value, variables[name]._passing = value, True
         this_pass = object()  # `backward` needs all values from one pass
         for node in nodes:
             node.gradient = node._pass = None
@@ -308,7 +320,7 @@ class Node:
         values = [each.value for each in self.inputs]
         try:
             if "gate" in self.options:
-                return numeric(self.options["gate"].forward(*map(_locked, values)), f"the output of {self.operation}")
+                return numeric(self.options["gate"].forward(*map(locked, values)), f"the output of {self.operation}")
             # Numbers of Python leave float32 as it is.
             numbers = [each.value.ndim == 0 and each.operation == CONSTANT for each in self.inputs]
             inputs = [value.item() if number else value for value, number in zip(values, numbers, strict=True)]
@@ -370,7 +382,7 @@ class Node:
             return tuple(
                 None if part is None else _summed(part, np.shape(x)) for part, x in zip(parts, values, strict=True)
             )
-        found = self.options["gate"].backward(_locked(self.gradient))
+        found = self.options["gate"].backward(locked(self.gradient))
         parts = tuple(found) if isinstance(found, tuple | list) else (found,)
         shapes = [np.shape(part) for part in parts]
         if shapes != [np.shape(x) for x in values]:
@@ -414,7 +426,7 @@ class Node:
             try:
                 wanted = differences.of_array(lambda: float(np.sum(self.forward())), moving)
             finally:
-                node.value = kept[name]
+                node._value, node._pass = kept[name], None
             errors[name] = differences.relative_error(np.asarray(got[name]), wanted)
         self.forward()
         self.backward(np.ones(np.shape(self.value)))
@@ -449,8 +461,20 @@ def is_number(x: object) -> bool:
     return isinstance(x, numbers.Real | np.bool_) and not isinstance(x, bool | np.bool_)
 
 
+def as_float(x: Any) -> float:
+    """Return a number as a float, or raise ValueError if it is beyond all of them."""
+    try:
+        return float(x)
+    except OverflowError:
+        raise ValueError(f"a number in a formula must be at most {LARGEST:.3g} in size, and one is not") from None
+
+
 def numeric(value: object, name: str) -> np.ndarray:
-    """Return a value as an array of float32 or float64, or raise TypeError."""
+    """Return a value as an array of float32 or float64, or raise TypeError, or ValueError for masked numbers."""
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must have no masked numbers: fill them, for example with their method filled")
+    if is_number(value):
+        value = value if isinstance(value, np.generic) else as_float(value)
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
@@ -458,13 +482,6 @@ def numeric(value: object, name: str) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}")
     return array.astype(np.float32 if array.dtype == np.float32 else np.float64)
-
-
-def _locked(array: np.ndarray) -> np.ndarray:
-    """Return an array that a gate of the user cannot change."""
-    view = np.asarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 def _summed(gradient: Any, shape: tuple[int, ...]) -> np.ndarray:

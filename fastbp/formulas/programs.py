@@ -19,6 +19,18 @@ from .tables import CONSTANT, VARIABLE
 MOST_LINES = 10_000
 """The largest number of lines of a program."""
 
+MOST_INSTRUCTIONS = 30_000
+"""The largest number of instructions of a program. Kernels with so many take some 20 seconds to compile."""
+
+INSTRUCTIONS = {
+    VARIABLE: 0, CONSTANT: 0, "power": 120, "raise": 120, "normal_cdf": 90, "log": 60, "sin": 45, "cos": 45, "exp": 40,
+    "expm1": 40, "activate": 100,
+}  # fmt: skip
+"""About how many instructions a gate needs, if they are more than a few."""
+
+FEW = 4
+"""About how many instructions all other gates need."""
+
 
 class Line(Value):
     """`Line` is one line of a program: an input, a constant, or a gate."""
@@ -56,6 +68,11 @@ class Program(Value):
             raise ValueError(f"lines must be {count} to {MOST_LINES}, got {len(self.lines)}")
         for k, line in enumerate(self.lines):
             self._check(k, line)
+        if self.instructions > MOST_INSTRUCTIONS:
+            raise ValueError(
+                f"a formula must have at most about {MOST_INSTRUCTIONS} instructions, got {self.instructions}: powers, "
+                "logarithms and activation functions have many"
+            )
         for place in self.outputs:
             checks.integer(place, "outputs", 0, len(self.lines))
             if self.lines[place].gate in CONDITIONS:
@@ -82,6 +99,15 @@ class Program(Value):
             checks.integer(place, f"inputs of {name}", 0, k)
             if (self.lines[place].gate in CONDITIONS) != (line.gate == "where" and j == 0):
                 raise ValueError(f"{name}: a condition must be the first input of where, and nothing else")
+
+    @property
+    def instructions(self) -> int:
+        """About how many instructions the compiled formula has, with those of the activation functions inside it."""
+        found = [INSTRUCTIONS.get(line.gate, FEW) for line in self.lines]
+        for sigma in (value for line in self.lines for name, value in line.options if name == "sigma"):
+            if isinstance(program := getattr(sigma, "program", None), Program):
+                found.append(program.instructions)
+        return sum(found)
 
     @classmethod
     def of(cls, variables: Sequence[Node], outputs: Sequence[Node]) -> Program:

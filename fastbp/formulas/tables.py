@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,10 +58,11 @@ def label(node: Any) -> str:
 def expression(nodes: Sequence[Any]) -> str:
     """Return what the last node computes, as text."""
     texts: dict[int, str] = {}
-    for node in nodes:
+    for k, node in enumerate(nodes):
         text = _text(node, [texts[id(each)] for each in node.inputs])
-        texts[id(node)] = text if len(text) <= MOST_LETTERS else f"{node.name or label(node)}(of {len(node.nodes)})"
-    return texts[id(nodes[-1])]
+        # Nodes are counted at the end, for the few parts that are left: counting them for each part is quadratic.
+        texts[id(node)] = text if len(text) <= MOST_LETTERS else f"{node.name or label(node)}(of \0{k}\0)"
+    return re.sub("\0(.*?)\0", lambda found: str(len(nodes[int(found[1])].nodes)), texts[id(nodes[-1])])
 
 
 def _text(node: Any, inputs: list[str]) -> str:

@@ -25,9 +25,10 @@ def constants(given: Mapping[str, float] | Sequence[tuple[str, float]]) -> tuple
         isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
     ):
         raise TypeError(f"constants must be a dict of names and numbers, got {given!r}")
-    for name, _ in pairs:
-        if not name.isidentifier():
-            raise ValueError(f"constants must have names that Python can use for arguments, got {name!r}")
+    names = [name for name, _ in pairs]
+    for name in names:
+        if not name.isidentifier() or names.count(name) > 1:
+            raise ValueError(f"constants must have different names that Python can use for arguments, got {name!r}")
     return tuple((name, checks.real(value, f"constants[{name!r}]") + 0.0) for name, value in pairs)
 
 

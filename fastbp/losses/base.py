@@ -75,6 +75,13 @@ class Loss(WithFields):
     whole_row: str = ""
     rows: bool = False
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        if "term" in vars(cls):  # functions that the class inherits compute another loss
+            for name, none in (("fused", {}), ("whole_row", "")):
+                if name not in vars(cls):
+                    setattr(cls, name, none)
+        super().__init_subclass__(**options)
+
     def term(self, a: Operand, y: Operand, *parameters: Operand) -> tuple[Operand, ...]:
         """Return (C, dC/da) for one output. The loss of a sample is the sum of C over its outputs.
 
@@ -105,7 +112,7 @@ class Loss(WithFields):
         return len(self.parameters(1))
 
     def digest(self, dtype: Any) -> str:
-        """Return a string that is different for losses with different formulas. It is part of the name of a kernel."""
-        if self.whole_row:
-            return self.whole_row
-        return digest(dtype, (self.term, 2 + self.parameter_count, ()))
+        """Return a string that is different for losses with different kernels. It is part of the name of a kernel."""
+        formulas = () if self.whole_row else ((self.term, 2 + self.parameter_count, ()),)
+        fused = sorted(self.fused.items())
+        return digest(dtype, *formulas, also=(self.whole_row, self.rows, self.parameter_count, *map("=".join, fused)))

@@ -152,7 +152,8 @@ class Formula(UserFormula, Loss):
     def digest(self, dtype: Any) -> str:
         if not self.rows:
             return super().digest(dtype)
-        return f"rows{self.n_out}-{self.n_targets}-{digest(dtype, (self.term, self.program.count, ()))}"
+        counts = self.parameter_count, self.n_out, self.n_targets
+        return digest(dtype, (self.term, self.program.count, ()), also=counts)
 
     def __repr__(self) -> str:
         ends = [f"{letter}{i}" for letter, n in (("a", self.n_out), ("y", self.n_targets)) for i in range(n or 0)]

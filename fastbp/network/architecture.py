@@ -72,6 +72,8 @@ class Architecture:
         The names of the inputs.
     flat : bool, default False
         Whether predictions of one output have the shape (n,).
+    classes : tuple of str or numbers, or None, default None
+        The names of the classes.
 
     Raises
     ------
@@ -99,6 +101,8 @@ class Architecture:
     """The names of the inputs, see `fastbp.MLP.columns`."""
     flat: bool = False
     """Whether predictions of one output have the shape (n,), see `fastbp.MLP.flat`."""
+    classes: tuple[str | float, ...] | None = None
+    """The names of the classes, see `fastbp.MLP.classes`."""
 
     def __post_init__(self) -> None:
         sizes = _sizes(self.sizes)
@@ -117,6 +121,7 @@ class Architecture:
             "multilabel": checks.flag(self.multilabel, "multilabel"),
             "flat": checks.flag(self.flat, "flat"),
             "columns": None if self.columns is None else _columns(self.columns, sizes[0]),
+            "classes": None if self.classes is None else _classes(self.classes, max(sizes[-1], 2)),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -155,6 +160,7 @@ class Architecture:
             columns=None if first else self.columns,
             flat=self.flat and ends,
             multilabel=self.multilabel and ends,
+            classes=self.classes if ends else None,
             bias=self.bias[first:last],
         )
 
@@ -215,6 +221,18 @@ def _columns(given: Sequence[str], n_in: int) -> tuple[str, ...]:
     if len(given) != n_in or len({*given}) != n_in:
         raise ValueError(f"columns must be {n_in} different names, one for each input; got {len({*given})}")
     return tuple(given)
+
+
+def _classes(given: Sequence[str | float], count: int) -> tuple[str | float, ...]:
+    """Return the names of the classes as a tuple, or raise an error."""
+    if not _is_list(given):
+        raise TypeError(f"classes must be a sequence of names, got {given!r}")
+    names = tuple(each.item() if isinstance(each, np.generic) else each for each in given)
+    if not all(isinstance(name, str | int | float) for name in names):
+        raise TypeError(f"classes must be strings or numbers, got {given!r}")
+    if len(names) != count or len({*names}) != count:
+        raise ValueError(f"classes must be {count} different names, one for each class; got {len({*names})}")
+    return names
 
 
 def _bias(given: bool | Sequence[bool], layers: int) -> tuple[bool, ...]:

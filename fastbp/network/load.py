@@ -47,8 +47,7 @@ def load(path: str | os.PathLike[str]) -> MLP:
     >>> twin
     MLP([4, 8, 3], output='softmax')
     """
-    with model_files.opened(path, "network") as contents:
-        return networks(contents, {"": contents.description}, CLASSES)[""]
+    return MLP.load(path)
 
 
 def networks(

@@ -100,9 +100,9 @@ class MLP(Network):
         The number of units of the input, of each hidden layer, and of the output.
     dtype : dtype
         float32 or float64.
-    weights, biases : lists of arrays
+    weights, biases : tuples of arrays
         Copies of the weights, of shape (n_in, n_out), and of the biases, of shape (n_out,), of each layer. For a layer
-        without biases, there is None in place of the biases. To change them, call `set_weights`.
+        without biases, there is None in place of the biases. They cannot be changed in place: call `set_weights`.
     theta : array of shape (n_parameters,)
         All parameters as one vector, as a copy. You may assign another one.
     n_parameters : int

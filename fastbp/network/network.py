@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
-from ..base import checks, hints
+from ..base import checks, hints, model_files
+from ..base.locked import locked, locked_tuple
 from ..data import arrays, frames, moments
 from ..data.samples import SampleFormat, trained_on
 from ..engine.blocks import Parameters
@@ -23,6 +24,16 @@ from .architecture import Architecture
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
+
+
+WEIGHTS = (
+    "the weights and biases of a network cannot be changed in place: change copies of them, and give all of them to "
+    "set_weights"
+)
+SCALES = (
+    "shift, scale, target_shift and target_scale of a network cannot be changed in place: call standardize, or make a "
+    "network with MLP(shift=..., scale=...)"
+)
 
 
 class Network(metaclass=hints.Hinting):
@@ -38,6 +49,28 @@ class Network(metaclass=hints.Hinting):
         network = cls.__new__(cls)
         network._set_up(architecture)
         return network
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a network from a file that `save` wrote, as an object of this class, see `fastbp.load`.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, has another format or version, or has contents that do not fit together. This error
+            is also a ValueError.
+        OSError
+            If the file cannot be read.
+        """
+        with model_files.opened(path, "network") as contents:
+            described = {"": contents.description}
+            return files.read(contents, described, files.CLASSES, cls._from_architecture)[""]
+
+    def _like(self, architecture: Architecture) -> Self:
+        """Make a network of this class with another architecture, and with copies of what the class of a user adds."""
+        made = self._from_architecture(architecture)
+        made.__dict__ |= {name: copy.copy(value) for name, value in vars(self).items() if name not in vars(made)}
+        return made
 
     def _set_up(
         self,
@@ -152,24 +185,41 @@ class Network(metaclass=hints.Hinting):
             self._architecture = dataclasses.replace(self.architecture, columns=given)
 
     @property
+    def classes(self) -> tuple[str | float, ...] | None:
+        """The names of the classes, or None if the network does not know them.
+
+        An estimator of `fastbp.sklearn` and `fastbp.interop.from_sklearn` give them to their network: class k of
+        `predict_classes` has the name ``classes[k]``. You may assign as many names as there are classes, which are two
+        for a network with one output, or None to forget them. Files keep the names.
+        """
+        return self.architecture.classes
+
+    @classes.setter
+    def classes(self, classes: Sequence[str | float] | None) -> None:
+        given: Any = classes  # `Architecture` makes a tuple of it
+        self._architecture = dataclasses.replace(self.architecture, classes=given)
+
+    @property
     def shift(self) -> np.ndarray:
-        """The number that is subtracted from each input, as a copy of shape (sizes[0],)."""
-        return self._computer.model.shift[: self.sizes[0]].copy()
+        """The number that is subtracted from each input, of shape (sizes[0],). `standardize` can change it."""
+        return locked(self._computer.model.shift[: self.sizes[0]].copy(), SCALES)
 
     @property
     def scale(self) -> np.ndarray:
-        """The number that multiplies each input after `shift` is subtracted, as a copy of shape (sizes[0],)."""
-        return self._computer.model.scale[: self.sizes[0]].copy()
+        """The number that multiplies each input after `shift` is subtracted, of shape (sizes[0],)."""
+        return locked(self._computer.model.scale[: self.sizes[0]].copy(), SCALES)
 
     @property
     def target_shift(self) -> np.ndarray:
-        """The number that `predict` adds to each output, as a copy of shape (sizes[-1],)."""
-        return np.zeros(self.sizes[-1], self.dtype) if self._targets is None else self._targets[0].copy()
+        """The number that `predict` adds to each output, of shape (sizes[-1],). `standardize` can change it."""
+        found = np.zeros(self.sizes[-1], self.dtype) if self._targets is None else self._targets[0].copy()
+        return locked(found, SCALES)
 
     @property
     def target_scale(self) -> np.ndarray:
-        """The number by which `predict` multiplies each output, as a copy of shape (sizes[-1],)."""
-        return np.ones(self.sizes[-1], self.dtype) if self._targets is None else self._targets[1].copy()
+        """The number by which `predict` multiplies each output, of shape (sizes[-1],)."""
+        found = np.ones(self.sizes[-1], self.dtype) if self._targets is None else self._targets[1].copy()
+        return locked(found, SCALES)
 
     def _per_unit(self, value: ArrayLike, name: str) -> np.ndarray:
         """Return a number, or one per input or output, as a vector that is padded with zeros to a whole cache line."""
@@ -290,16 +340,19 @@ class Network(metaclass=hints.Hinting):
             )
 
     @property
-    def weights(self) -> list[np.ndarray]:
+    def weights(self) -> tuple[np.ndarray, ...]:
         """The weights W^1 .. W^L, as copies of shape (n_in, n_out). To change them, call `set_weights`."""
-        found = self.parameters.unpack(self.parameters.theta)
-        return [found[f"W{l}"] for l in range(1, len(self) + 1)]
+        return locked_tuple(self._copies()[0], WEIGHTS)
 
     @property
-    def biases(self) -> list[Any]:
+    def biases(self) -> tuple[Any, ...]:
         """The biases b^1 .. b^L, as copies of shape (n_out,), or None for a layer without. See `set_weights`."""
-        found = self.parameters.unpack(self.parameters.theta)
-        return [found.get(f"b{l}") for l in range(1, len(self) + 1)]
+        return locked_tuple(self._copies()[1], WEIGHTS)
+
+    def _copies(self) -> tuple[list[np.ndarray], list[Any]]:
+        """Return copies of the weights and of the biases that can be changed."""
+        found, layers = self.parameters.unpack(self.parameters.theta), range(1, len(self) + 1)
+        return [found[f"W{l}"] for l in layers], [found.get(f"b{l}") for l in layers]
 
     @property
     def theta(self) -> np.ndarray:
@@ -308,7 +361,8 @@ class Network(metaclass=hints.Hinting):
         The weights of the first layer come first, row by row: those of input 1 to all units, of input 2, and so on.
         Then come its biases, then the weights of the second layer, and so on. You may assign a vector of this shape.
         """
-        return self.parameters.flat(self.parameters.unpack(self.parameters.theta))
+        found = self.parameters.flat(self.parameters.unpack(self.parameters.theta))
+        return locked(found, "theta of a network cannot be changed in place: change a copy, and assign it to theta")
 
     @theta.setter
     def theta(self, theta: ArrayLike) -> None:
@@ -410,7 +464,7 @@ class Network(metaclass=hints.Hinting):
         >>> fb.MLP([2, 3], seed=0).astype("float64")
         MLP([2, 3], dtype='float64')
         """
-        twin = self._from_architecture(dataclasses.replace(self.architecture, dtype=checks.dtype(dtype)))
+        twin = self._like(dataclasses.replace(self.architecture, dtype=checks.dtype(dtype)))
         twin._transform_as(self._vectors)
         twin.set_weights(self.weights, self.biases)
         return twin
@@ -473,7 +527,7 @@ class Network(metaclass=hints.Hinting):
             first %= L
             last = first + 1
         with self._computer.lock:
-            part = self._from_architecture(self.architecture.part(first, last))
+            part = self._like(self.architecture.part(first, last))
             part.set_weights(self.weights[first:last], self.biases[first:last])
             if not first:
                 part._transform_as({"shift": self.shift, "scale": self.scale})

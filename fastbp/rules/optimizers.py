@@ -131,7 +131,7 @@ class Optimizer(WithFields, ABC):
 
     def digest(self, dtype: Any) -> str:
         """Return a string that is different for rules with different formulas. It is part of the name of a kernel."""
-        return digest(dtype, (self.update, 2 + len(self.states), self.hyperparameters))
+        return digest(dtype, (self.update, 2 + len(self.states), self.hyperparameters), also=(self.still,))
 
 
 class SGD(Optimizer, name="sgd"):

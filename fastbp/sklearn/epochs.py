@@ -97,7 +97,8 @@ class EpochTrainer:
         The velocity of scikit-learn contains the learning rates of earlier steps, and the one of fastbp does not.
         """
         if factor != self.factor:
-            self._trainer.state.vectors *= self.factor / factor
+            vectors = self._trainer.state.vectors
+            vectors *= self.factor / factor
             self._slowdown.value = factor
 
     def read(self, X: Any, y: Any, weights: np.ndarray | None = None, *, trains: bool = True) -> Samples:

@@ -48,13 +48,19 @@ class Fitted(BaseEstimator):
     def network_(self) -> MLP:
         """The network, with the parameters that the user may have changed."""
         self._of_fitted("network_")
-        return self._current()
+        found, columns = self._current(), tuple(getattr(self, "feature_names_in_", ()))
+        if len({*columns}) == found.sizes[0]:
+            found.columns = columns
+        classes = getattr(self, "classes_", None)
+        if isinstance(classes, np.ndarray) and not found.multilabel and len(classes) == max(found.sizes[-1], 2):
+            found.classes = classes.tolist()
+        return found
 
     def _shown(self, name: str) -> Arrays:
         """Return the parameters as arrays, which the user may change from then on."""
         self._of_fitted(name)
         if self._arrays is None or not self._before.is_current():
-            self._arrays, self._before = (self._network.weights, self._network.biases), Snapshot(self._network)
+            self._arrays, self._before = self._network._copies(), Snapshot(self._network)
         return self._arrays
 
     def _current(self) -> MLP:

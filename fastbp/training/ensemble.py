@@ -43,8 +43,8 @@ class Ensemble:
 
     Attributes
     ----------
-    trainers : list of Trainer
-        The trainers.
+    trainers : tuple of Trainer
+        The trainers. Each call looks again whether their networks fit together.
 
     Raises
     ------
@@ -78,24 +78,34 @@ class Ensemble:
             raise TypeError(f"trainers must be a sequence of Trainer, got {trainers!r}")
         if not trainers:
             raise ValueError("trainers must be at least one, got none")
-        ends = {(t.network.sizes[0], t.network.sizes[-1]) for t in trainers}
+        self._trainers, self._lock, self._works = tuple(trainers), threads.lock(), Works(1)
+        self._checked: list[object] = []
+        self._networks()
+
+    @property
+    def trainers(self) -> tuple[Trainer, ...]:
+        return self._trainers
+
+    def _networks(self) -> list[MLP]:
+        """Return the networks of the trainers, or raise ValueError if they do not fit together."""
+        networks = [trainer.network for trainer in self._trainers]
+        made = [network.architecture for network in networks]
+        if self._checked == [*networks, *made]:
+            return networks
+        ends = {(each.sizes[0], each.sizes[-1]) for each in made}
         if len(ends) > 1:
             raise ValueError(
                 f"trainers must have networks with equal numbers of inputs and outputs, got {sorted(ends)}"
             )
-        if len({trainer.network.threshold for trainer in trainers}) > 1:
+        if len({each.threshold for each in made}) > 1:
             raise ValueError("trainers must have losses that decide alike: hinge losses decide at 0, the others at 1/2")
-        if len({id(trainer.network) for trainer in trainers}) < len(trainers):
+        if len({*map(id, networks)}) < len(networks):
             raise ValueError("trainers must each have a network of their own, got two with the same network")
-        self._set_up(trainers)
-
-    def _set_up(self, trainers: Iterable[Trainer]) -> None:
-        """Set all attributes."""
-        self.trainers = list(trainers)
-        self._lock, self._works = threads.lock(), Works(1)
+        self._checked = [*networks, *made]
+        return networks
 
     def __repr__(self) -> str:
-        return call(self)
+        return call(self, trainers=[*self.trainers])
 
     def fit(
         self,
@@ -173,7 +183,7 @@ class Ensemble:
         Each trainer then reads its samples again when its turn comes. If this method kept what it reads, the converted
         copies of all trainers would be in memory at the same time.
         """
-        count = len(self.trainers)
+        count = len(self._networks())
         samples = [(X, y, sample_weight)] * count
         if isinstance(X, list | tuple) and X and all(map(_is_matrix, X)):
             weights = [None] * count if sample_weight is None else sample_weight
@@ -297,12 +307,12 @@ class Ensemble:
         """
         members: list[dict[str, Any]] = []
         tensors: dict[str, np.ndarray] = {}
-        for k, trainer in enumerate(self.trainers):
+        for k, (trainer, network) in enumerate(zip(self.trainers, self._networks(), strict=True)):
             settings = checkpoints.settings_of(trainer.settings)
             if None in settings["metrics"]:
                 raise ValueError(f"metrics must have no functions, which a file cannot store; got {trainer.metrics!r}")
-            members.append({"network": model_files.plain(trainer.network.architecture), "trainer": settings})
-            tensors |= {f"{k} {name}": tensor for name, tensor in files.tensors(trainer.network).items()}
+            members.append({"network": model_files.plain(network.architecture), "trainer": settings})
+            tensors |= {f"{k} {name}": tensor for name, tensor in files.tensors(network).items()}
         model_files.write(path, model_files.pack("ensemble", {"members": members}, tensors))
 
     @classmethod
@@ -353,7 +363,7 @@ class Ensemble:
 
     def _outputs(self, X: Any, n_threads: int | None) -> np.ndarray:
         """Return the mean outputs as rows."""
-        networks = [trainer.network for trainer in self.trainers]
+        networks = self._networks()
         n, blocks = networks[0]._form.input_blocks(X)
         kinds = {(network.dtype, network.columns, network._targets is None) for network in networks}
         if n <= few_rows.ROWS and len(kinds) == 1 and networks[0]._targets is None:
@@ -387,7 +397,7 @@ class Ensemble:
         return {"trainers": self.trainers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._set_up(state["trainers"])
+        self.__init__(state["trainers"])  # type: ignore[misc]
 
     def __copy__(self) -> Ensemble:
         return copy.deepcopy(self)  # because two ensembles must never share trainers

@@ -13,6 +13,7 @@ from ..data.sources import Arrays, Blocks
 from ..engine import kernel_cache
 from ..engine.blocks import Kept
 from ..engine.runner import DivergedError, Samples
+from ..losses import Formula
 from . import callback_list
 from .settings import Settings
 from .state import TrainingState
@@ -246,9 +247,14 @@ class FitLoop:
 
     def _restore(self, before: tuple[Kept, np.ndarray | None], step: int, whose: str) -> NoReturn:
         """Go back to the parameters from before an epoch that has diverged, and raise FloatingPointError."""
-        training, optimizer = self.trainer.state, self.settings.optimizer
+        training, optimizer, loss = self.trainer.state, self.settings.optimizer, self.settings.resolved_loss
+        advice = f"try a learning rate below {optimizer.learning_rate:g} or scaled inputs"
+        if training.step == 0 and step == 1:
+            advice = "this is before any step, so no learning rate helps: try scaled inputs and targets"
+        if isinstance(loss, Formula):
+            advice += f"; or the formula of {loss.name!r} is not finite for some outputs, as log(0) and 1 / 0 are not"
         training.restore(before, optimizer)
         raise FloatingPointError(
             f"the loss is not finite at step {step} of epoch {training.history.epochs + 1}: the parameters are again "
-            f"those {whose}; try a learning rate below {optimizer.learning_rate:g} or scaled inputs"
+            f"those {whose}; {advice}"
         ) from None

@@ -34,6 +34,11 @@ def named_optimizer(value: object, name: str = "optimizer") -> Optimizer:
         value = checks.resolved(value or "adam", name, OPTIMIZERS)
     if not isinstance(value, Optimizer):
         raise TypeError(f"optimizer must be a name such as 'adam' or an object such as SGD(0.1), got {value!r}")
+    if not value.searches and value.state_count != len(value.states):
+        raise ValueError(
+            f"state_count of {type(value).__name__} must be the number of its states {value.states}, got "
+            f"{value.state_count}"
+        )
     return value
 
 

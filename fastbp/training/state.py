@@ -73,27 +73,43 @@ class TrainingState:
 
     Attributes
     ----------
+    parameters : Parameters
+        The parameters of the network.
     vectors : float array of shape (state_count * size,)
-        The state of the optimizer: vectors like theta, one after another.
+        The state of the optimizer: vectors like theta, one after another. Its values can be changed in place.
+    average : float array of shape (size,) or None
+        The average of the parameters, or None if there is none yet. Its values can be changed in place.
     step : int
         The number of finished steps.
-    average : float array of shape (size,) or None
-        The average of the parameters, or None if there is none yet.
     """
 
-    parameters: Parameters
+    _parameters: Parameters
+    _vectors: np.ndarray
+    _kind: tuple[object, ...]
 
     def __init__(self, parameters: Parameters, optimizer: Optimizer, seed: int | None):
         self.rng = checks.generator(seed)
         self.seed = secrets.randbits(63) if seed is None else int(seed) % 2**63
         self.history = History()
-        self.average: np.ndarray | None = None
+        self._average: np.ndarray | None = None
         self.resumed = False
         """Whether the next call of `fit` continues from `position`."""
         self.judged = False
         """Whether the scales of samples have been looked at: a warning of them comes once."""
         self.position = Position(0, self.rng.bit_generator.state)
         self.begin(optimizer, parameters)
+
+    @property
+    def parameters(self) -> Parameters:
+        return self._parameters
+
+    @property
+    def vectors(self) -> np.ndarray:
+        return self._vectors
+
+    @property
+    def average(self) -> np.ndarray | None:
+        return self._average
 
     def begin(self, optimizer: Optimizer, parameters: Parameters | None = None) -> None:
         """Set the state of the optimizer and the number of steps to their values before the first step.
@@ -112,10 +128,10 @@ class TrainingState:
         size, vectors = parameters.theta.size, parameters.like_theta(optimizer.state_count)
         for k, value in enumerate(optimizer.initial):
             vectors[k * size : (k + 1) * size] = value
-        variant, initial = optimizer.variant, optimizer.initial
+        kind, variant, initial = _kind(optimizer), optimizer.variant, optimizer.initial
         # There is no call here, so Ctrl-C cannot come in between: vectors of another size let kernels write anywhere.
-        self.parameters, self.vectors, self.average, self.step = parameters, vectors, average, 0
-        self.variant, self.initial = variant, initial
+        self._parameters, self._vectors, self._average, self.step = parameters, vectors, average, 0
+        self._kind, self.variant, self.initial = kind, variant, initial
 
     def suit(self, parameters: Parameters, optimizer: Optimizer, average: Average | None) -> None:
         """Adapt the state to the network and to the settings, where they have changed.
@@ -127,18 +143,20 @@ class TrainingState:
         if self.parameters is not parameters:
             self.resumed = False
             self.begin(optimizer, parameters)
-        elif self.variant != optimizer.variant or (self.step == 0 and self.initial != optimizer.initial):
+        elif (self._kind, self.variant) != (_kind(optimizer), optimizer.variant) or (
+            self.step == 0 and self.initial != optimizer.initial
+        ):
             self.begin(optimizer)
         if average is None:
-            self.average = None
+            self._average = None
 
     def begin_average(self) -> np.ndarray:
         """Start the average with the present parameters, unless there is an average already, and return it."""
-        if self.average is None:
+        if self._average is None:
             average = self.parameters.like_theta()
             average[:] = self.parameters.theta
-            self.average = average
-        return self.average
+            self._average = average
+        return self._average
 
     def begin_call(self) -> None:
         """Set the position to the beginning of a call of `fit`, unless the call continues from a checkpoint."""
@@ -224,8 +242,13 @@ class TrainingState:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         vectors, average = self.vectors, self.average  # copied arrays may not begin at a cache line
-        self.vectors = self.parameters.like_theta(vectors.size // self.parameters.theta.size)
-        self.vectors[:] = vectors
+        self._vectors = self.parameters.like_theta(vectors.size // self.parameters.theta.size)
+        self._vectors[:] = vectors
         if average is not None:
-            self.average = None
+            self._average = None
             self.begin_average()[:] = average
+
+
+def _kind(optimizer: Optimizer) -> tuple[object, ...]:
+    """Return the kind of state of an optimizer, whatever its class says of its variants."""
+    return type(optimizer), optimizer.states, optimizer.state_count

@@ -84,7 +84,9 @@ def test_inputs_that_are_not_finite_are_found(value):
 def test_zeros_times_infinity():
     """Weights that a diverging epoch has made infinite give NaN with inputs of 0, as they do with all zeros."""
     net = fb.MLP([100, 3], seed=0)
-    net.parameters.theta[1] = np.inf
+    theta = net.parameters.theta.copy()
+    theta[1] = np.inf
+    net.parameters.assign(theta)
     with np.errstate(all="ignore"):
         assert not np.isfinite(net.predict(zeros(0.1))[:, 1]).any()
 
@@ -134,7 +136,7 @@ def test_hidden_layers_have_the_same_bits(gradient, n_threads):
     for skip in (False, True):
         own = hidden()
         own.gradient, own.n_threads = gradient, n_threads
-        weights, biases = own.network.weights, own.network.biases
+        weights, biases = own.network.weights, [b.copy() for b in own.network.biases]
         biases[1][::2] = -1e3
         own.network.set_weights(weights, biases)
         with inside.zeros_left_out(skip):

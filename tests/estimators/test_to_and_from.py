@@ -99,3 +99,65 @@ def test_what_does_not_fit():
         fb.interop.to_sklearn(fb.MLP([2, 3]), ["a"])
     with pytest.raises(ValueError, match="classes must be None for several sigmoid outputs"):
         fb.interop.to_sklearn(fb.MLP([2, 3], output="sigmoid"), ["a", "b", "c"])
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def frame_and_targets(kind):
+    pandas = pytest.importorskip("pandas", reason="needs data frames, and pandas is not installed")
+    frame = pandas.DataFrame(X, columns=["a", "b", "c", "d"])
+    return frame, TARGETS["three"] if kind == "MLPClassifier" else X[:, 0]
+
+
+@pytest.mark.parametrize("module", [theirs, ours])
+@pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])
+def test_names_of_columns_and_classes_stay(kind, module, tmp_path):
+    """From an estimator to a network, its file, and another estimator. Columns in another order were silently wrong."""
+    frame, y = frame_and_targets(kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = getattr(module, kind)(hidden_layer_sizes=(6, 5), max_iter=5, random_state=0).fit(frame, y)
+    net = fb.interop.from_sklearn(model)
+    net.save(tmp_path / "net.safetensors")
+    for each in (net, fb.load(tmp_path / "net.safetensors"), net[:], net.astype("float64")):
+        assert each.columns == ("a", "b", "c", "d")
+        assert each.classes == (("a", "b", "c") if kind == "MLPClassifier" else None)
+        assert each.predict(frame[["d", "b", "a", "c"]]) == pytest.approx(net.predict(X), rel=1e-12)
+    back = fb.interop.to_sklearn(net)
+    assert back.feature_names_in_.tolist() == ["a", "b", "c", "d"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found, wanted = back.predict(frame), model.predict(frame)
+    assert (found == wanted).all() if kind == "MLPClassifier" else found == pytest.approx(wanted, rel=1e-12)
+
+
+def test_the_network_of_an_estimator_has_the_names(tmp_path):
+    frame, y = frame_and_targets("MLPClassifier")
+    model = fitted(ours, "MLPClassifier", y)
+    assert model.network_.columns is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(frame, y)
+    model.network_.save(tmp_path / "net.safetensors")
+    twin = fb.load(tmp_path / "net.safetensors")
+    assert twin.classes == ("a", "b", "c")
+    assert (np.array(twin.classes)[twin.predict_classes(frame[["c", "d", "b", "a"]])] == model.predict(frame)).all()
+
+
+def test_what_has_an_estimator_inside():
+    """The message says how to get at it."""
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = theirs.MLPRegressor(hidden_layer_sizes=3, solver="lbfgs", max_iter=5000).fit(X, X[:, 0])
+    pipe = make_pipeline(StandardScaler(), model)
+    search = GridSearchCV(model, {}, cv=2)
+    search.best_estimator_ = model
+    for each, place in ((pipe, "estimator[-1]"), (search, "estimator.best_estimator_")):
+        with pytest.raises(TypeError) as caught:
+            fb.interop.from_sklearn(each)
+        assert f"from_sklearn({place})" in str(caught.value)
+    with pytest.raises(TypeError, match="call its method fit first"):
+        fb.interop.from_sklearn(theirs.MLPRegressor())

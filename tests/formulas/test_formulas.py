@@ -386,9 +386,44 @@ def test_powers_with_exponents_that_only_the_kernel_knows(exponent, dtype):
     assert found[seen] == pytest.approx(wanted[seen], rel={np.float32: 1e-4, np.float64: 1e-12}[dtype])
 
 
-def test_sines_of_huge_numbers_stay_bounded():
-    for formula in (sin, fb.graph.cos):
-        net = fb.MLP([1, 1], output=Activation(formula))
+@pytest.mark.parametrize(("dtype", "near", "far"), [(np.float32, 1e6, 2e7), (np.float64, 1e14, 2e16)])
+def test_sines_of_huge_numbers(dtype, near, far):
+    """They are right to some digits, or NaN: cos(6e300) was 1."""
+    x = np.random.default_rng(0).uniform(-near, near, 300).astype(dtype)
+    huge = np.array([far, -far, 1e30, np.finfo(dtype).max], dtype)
+    for formula, wanted in ((sin, np.sin), (fb.graph.cos, np.cos)):
+        net = fb.MLP([1, 1], output=Activation(formula), dtype=dtype)
         net.set_weights([[[1.0]]], [[0.0]])
-        a = net.predict([[1e12], [-1e30], [3e38]])
-        assert (np.abs(a) <= 1).all()
+        assert net.predict(x[:, None])[:, 0] == pytest.approx(wanted(x.astype(np.float64)), abs=1e-3)
+        assert np.isnan(net.predict(huge[:, None])).all()
+
+
+@pytest.mark.parametrize("exponent", [0.0, 2.5, -2.5, 3.0, -3.0, 100.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_powers_of_infinity(exponent, dtype):
+    """inf ** 0 was NaN, and so were all powers with exponents that only the kernel knows."""
+    sigma = Activation(lambda z, p: (1.0 / (z * z)) ** p, constants={"p": exponent})
+    net = fb.MLP([1, 1], output=sigma, dtype=dtype)
+    net.set_weights([[[1.0]]], [[0.0]])
+    assert net.predict([[0.0]]).item() == np.inf**exponent
+
+
+def test_constants_of_a_file_have_different_names():
+    """With two of one name, the file was read, and `predict` failed."""
+    sigma = Activation(lambda z, a: a * z, constants={"a": 2.0})
+    with pytest.raises(ValueError, match="constants must have different names"):
+        Activation(sigma.program, constants=(("a", 2.0), ("a", 2.0)))
+
+
+def test_the_number_of_instructions_is_bounded():
+    """3,000 lines of powers are a small file, and took minutes to compile."""
+    powers = [Line("variable"), *(Line("raise", (k,), (("to", 1.7),)) for k in range(3000))]
+    with pytest.raises(ValueError, match="at most about 30000 instructions"):
+        Program(1, tuple(powers), (3000, 3000))
+    inner = Activation(Program(1, tuple(powers[:100]), (99, 99)))
+    nested = [Line("variable"), *(Line("activate", (k,), (("sigma", inner),)) for k in range(5))]
+    with pytest.raises(ValueError, match="at most about 30000 instructions"):
+        Program(1, tuple(nested), (5, 5))
+    Program(1, tuple(nested[:3]), (2, 2))
+    sums = [Line("variable"), *(Line("shift", (k,), (("by", 1.7),)) for k in range(5000))]
+    Program(1, tuple(sums), (5000, 5000))

@@ -356,7 +356,73 @@ def test_variables_keep_their_values():
     x, y = variable("x"), variable("y", 2.0)
     f = x * y
     assert f.forward(x=3) == 6
-    assert f.forward(y=5) == 15
+    assert f.forward(x=4) == 8
+    y.value = 5
+    assert f.forward() == 20
+    assert f.forward(x=2) == 10
+
+
+def test_a_value_of_an_earlier_call_does_not_stay_in_silence():
+    f = variable("p") * variable("q") + variable("r", 1.0)
+    assert f.forward(p=2, q=3) == 7
+    with pytest.raises(ValueError, match=r"got values for p, and none for q: give all of them"):
+        f.forward(p=1)
+    assert f.value == 7
+    assert f.forward() == 7
+    assert f.check()["p"] < 1e-9
+    with pytest.raises(ValueError, match="none for p: give"):
+        f.forward(q=1)
+
+
+def test_the_text_of_a_large_graph():
+    """Its length is bounded, and the time is linear: counting nodes for each part took minutes."""
+    x = variable("x")
+    f, count = x, 0
+    nodes = type(x).nodes
+
+    class Counted(type(x)):
+        @property
+        def nodes(self):
+            nonlocal count
+            count += 1
+            return nodes.fget(self)
+
+    for _ in range(3000):
+        f = exp(f) + x
+    f.__class__ = Counted
+    for node in f.nodes:
+        node.__class__ = Counted
+    count = 0
+    assert len(repr(f)) < 300
+    assert count < 20
+
+
+@pytest.mark.parametrize("value", [[1.0, 2.0], 3.0])
+def test_masked_numbers(value):
+    """The numbers behind a mask are not taken in silence."""
+    x = variable("x")
+    masked = np.ma.array(value, mask=True)
+    for call in (
+        lambda: (x * 2).forward(x=masked),
+        lambda: x * masked,
+        lambda: maximum(x, masked),
+        lambda: variable("y", masked),
+    ):
+        with pytest.raises(ValueError, match="must have no masked numbers"):
+            call()
+    assert (x * 2.0).forward(x=np.ma.array([1.0], mask=[False])).tolist() == [2.0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x * 10**400, lambda x: x + 10**400, lambda x: x ** 10**400, lambda x: 10**400 / x,
+        lambda x: maximum(x, -(10**400)), lambda x: fb.graph.constant(10**400), lambda x: x.forward(x=10**400),
+    ],
+)  # fmt: skip
+def test_numbers_beyond_all_floats(call):
+    with pytest.raises(ValueError, match=r"must be at most 1\.8e"):
+        call(variable("x"))
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------------------

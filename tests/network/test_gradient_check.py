@@ -62,3 +62,48 @@ def test_a_gradient_of_nan_is_an_error():
     for got, wanted in (([1.0, np.nan], [1.0, 2.0]), ([np.nan], [0.0]), ([np.nan, 1.0], [0.0, np.nan])):
         assert np.isnan(fb.formulas.differences.relative_error(np.array(got), np.array(wanted)))
     assert fb.formulas.differences.relative_error(np.array([1.0, 5.0]), np.array([1.0, np.nan])) == 0
+
+
+def at_kinks(by):
+    """A network whose hidden unit 0 has z = 0 for a sample, or nearly; and its samples."""
+    net = fb.MLP([2, 3, 1], activation="relu", dtype="float64", seed=1)
+    X, y = np.array([[1.0, 2.0], [0.5, -1.0], [-2.0, 0.3]]), np.array([1.0, -1.0, 0.5])
+    weights, biases = [W.copy() for W in net.weights], [b.copy() for b in net.biases]
+    biases[0][0] = by - X[0] @ weights[0][:, 0]
+    net.set_weights(weights, biases)
+    return net, X, y
+
+
+@pytest.mark.parametrize("by", [0.0, 2e-4, -2e-4, 8e-4])
+def test_a_kink_is_found_and_does_not_count(by):
+    errors = fb.check_gradients(*at_kinks(by), "squared_error")
+    assert errors.passed
+    assert errors.kinks > 0
+    assert max(map(max, errors)) < 1e-7
+    assert repr(errors).startswith("passed: ")
+    assert f"{errors.kinks} weights and biases at a kink do not count" in repr(errors)
+
+
+@pytest.mark.parametrize("by", [0.0, 2e-4, 0.3])
+def test_a_wrong_gradient_at_a_kink_fails(monkeypatch, by):
+    net, X, y = at_kinks(by)
+    own = fb.MLP.gradients
+
+    def off(self, *args, **options):
+        answer = own(self, *args, **options)
+        if self is net:
+            answer[2][0][0] += 3.0
+        return answer
+
+    monkeypatch.setattr(fb.MLP, "gradients", off)
+    errors = fb.check_gradients(net, X, y, "squared_error")
+    assert not errors.passed
+    assert repr(errors).startswith("FAILED: ")
+    assert "in layer 1" in repr(errors)
+
+
+def test_the_verdict_without_kinks():
+    net, X, y = problem()
+    errors = fb.check_gradients(net, X, y, "cross_entropy")
+    assert errors.passed
+    assert "kink" not in repr(errors)

@@ -143,7 +143,7 @@ def torch_twin(torch, net: fb.MLP):
         layer = torch.nn.Linear(*W.shape, dtype=torch.float32 if net.dtype == np.float32 else torch.float64)
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(W.T.copy()))
-            layer.bias.copy_(torch.from_numpy(b))
+            layer.bias.copy_(torch.tensor(b))
         modules += [layer, torch.nn.Softmax(-1) if l + 2 == len(net.sizes) else torch.nn.Tanh()]
     return lambda x: torch.nn.Sequential(*modules)((x - 0.25) * 0.5)
 

@@ -101,7 +101,7 @@ def test_steps_go_down_what_is_minimised(l1, l2, gradient):
     rng, h = np.random.default_rng(3), 1e-5
     W = [rng.choice([-1, 1], w.shape) * rng.uniform(0.1, 0.6, w.shape) for w in net.weights]
     net.set_weights(W, net.biases)
-    parameters = [*net.weights, *net.biases]
+    parameters = [array.copy() for array in (*net.weights, *net.biases)]
     options = {"loss": fb.losses.CrossEntropy(0.2), "sample_weight": np.linspace(0, 2, 7)}
     got = step(net, X, y, l1=l1, l2=l2, gradient=gradient, shuffle=False, **options)
 
@@ -182,7 +182,7 @@ def test_gradients_with_dropout_noise_weights_and_smoothing(activation):
     net, X, y = problem(7, (5, 18, 9, 3), activation=activation, dropout=[0.2, 0.5, 0.4], input_noise=0.3)
     options = {"loss": fb.losses.CrossEntropy(0.2), "seed": 3, "sample_weight": np.linspace(0, 2, 7)}
     _, dW, db = net.gradients(X, y, **options)
-    parameters, h = [*net.weights, *net.biases], 1e-5
+    parameters, h = [array.copy() for array in (*net.weights, *net.biases)], 1e-5
     for array, got in zip(parameters, dW + db, strict=True):
         for index in [tuple(i) for i in np.argwhere(np.ones_like(array))][:: max(1, array.size // 25)]:
             value, costs = array[index], []

@@ -54,13 +54,13 @@ def elementwise(formula: Callable, arity: int, results: int = 1):
     return _spread(build, arity)
 
 
-def digest(dtype, *formulas: tuple[Callable, int, tuple[str, ...]]) -> str:
+def digest(dtype, *formulas: tuple[Callable, int, tuple[str, ...]], also: tuple[object, ...] = ()) -> str:
     """Return a string that is different for formulas with different instructions, in float32 or float64.
 
     Each formula comes with the number of its vectors, and with the names of the attributes of its last argument.
-    Without names, there is no such argument.
+    Without names, there is no such argument. `also` is what else a kernel is made of.
     """
-    state = hashlib.sha256()
+    state = hashlib.sha256(repr(also).encode())
     for formula, arity, names in formulas:
         vector = line_type(VECTORS[numba.from_dtype(dtype)])
         kind = ir.FunctionType(ir.VoidType(), [vector] * (arity + len(names)))

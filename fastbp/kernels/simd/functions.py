@@ -176,7 +176,8 @@ def power(x: Vector | float, y: Vector | float) -> Vector:
     magic = 1.5 * 2.0 ** MANTISSA[x.type.element]  # type: ignore[union-attr]  # it is a vector now
     t = y + magic  # which has the whole number next to y in its lowest bits
     whole = t - magic
-    size = exp(y * log(absolute(x)))
+    at_infinity = where(y > 0.0, math.inf, where(y < 0.0, 0.0, y + 1.0))
+    size = where(absolute(x) >= math.inf, at_infinity, exp(y * log(absolute(x))))
     signed = where(whole < y, math.nan, where(whole > y, math.nan, _signed(size, t)))
     at_zero = where(y > 0.0, 0.0, where(y < 0.0, math.inf, 1.0))
     return where(x > 0.0, size, where(x < 0.0, signed, at_zero + x))
@@ -209,17 +210,17 @@ def _sine(x: Vector, shift: float) -> Vector:
     """Return sin(x + shift pi).
 
     With k the whole number next to x / pi + shift, it is (-1)^k sin(r) with r = x - (k - shift) pi. pi is split into
-    three parts, so that their products with k are exact up to |x| = 1e5. For larger |x|, the result loses its digits,
-    and stays between -1 and 1. sin(r) is its Taylor sum.
+    three parts, so that their products with k are exact up to |x| = 1e5. For larger |x|, the result loses digits. Where
+    k has no place in the mantissa, it is NaN. sin(r) is its Taylor sum.
     """
     single = x.type.element == F32
-    parts = PI[x.type.element]
+    parts, few = PI[x.type.element], 2.0 ** (MANTISSA[x.type.element] - 1)
     t = x * (1.0 / math.pi) + shift + 1.5 * 2.0 ** MANTISSA[x.type.element]  # which has k in its lowest bits
     k = t - 1.5 * 2.0 ** MANTISSA[x.type.element]
     r = x
     for part in parts:
         r = fma(shift - k, part, r)
-    r = minimum(maximum(r, -0.5 * math.pi), 0.5 * math.pi)
+    r = where(absolute(k) < few, minimum(maximum(r, -0.5 * math.pi), 0.5 * math.pi), math.nan)
     p, square, last = r.of(0.0), r * r, 13 if single else 21
     for n in range(last, 0, -2):
         p = fma(p, square, (-1.0) ** (n // 2) / math.factorial(n))
@@ -228,11 +229,11 @@ def _sine(x: Vector, shift: float) -> Vector:
 
 @operation(np.sin)
 def sin(x: Vector) -> Vector:
-    """Return sin x. Beyond |x| = 1e5, it loses its digits."""
+    """Return sin x. Beyond |x| = 1e5, it loses digits, and it is NaN beyond 1e7 (float32) or 7e15 (float64)."""
     return _sine(x, 0.0)
 
 
 @operation(np.cos)
 def cos(x: Vector) -> Vector:
-    """Return cos x. Beyond |x| = 1e5, it loses its digits."""
+    """Return cos x. Beyond |x| = 1e5, it loses digits, and it is NaN beyond 1e7 (float32) or 7e15 (float64)."""
     return _sine(x, 0.5)
