@@ -33,14 +33,15 @@ class Inputs(NamedTuple):
         return not isinstance(self.array, np.ndarray)
 
 
-def inputs(X: Any, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
+def inputs(X: Any, n_in: int, dtype: np.dtype, name: str = "X", *, exact: bool = False) -> Inputs:
     """Return a matrix with `n_in` columns as checked `Inputs`.
 
     A C-contiguous array of dtype uint8, float32 or float64 is not copied. All values must be finite in the given dtype.
+    With `exact`, a copy of an array is not rounded to it, see `readable`.
     """
     if sparse.is_sparse(X):
         rows = sparse.read(X, n_in, dtype, name)
         return Inputs(rows, KINDS[rows.dtype])
-    array = readable(matrix(X, n_in, name), dtype)
+    array = readable(matrix(X, n_in, name), dtype, exact=exact)
     within(array, name, dtype)
     return Inputs(array, KINDS[array.dtype])

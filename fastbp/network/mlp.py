@@ -561,7 +561,8 @@ class MLP(Network):
         z, a, delta = self._computer.trace(samples, found)
         x = samples.X.array.toarray() if samples.X.sparse else samples.X.array
         with np.errstate(all="ignore"):
-            x = ((np.asarray(x, self.dtype) - self.shift) * self.scale).astype(self.dtype, copy=False)
+            # Kernels too round float64 only after the shift.
+            x = ((np.asarray(x, np.result_type(x, self.dtype)) - self.shift) * self.scale).astype(self.dtype, copy=False)
         return Trace(x, z, a, delta, *gradient)
 
     def __setattr__(self, name: str, value: Any) -> None:

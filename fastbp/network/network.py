@@ -258,11 +258,11 @@ class Network(metaclass=hints.Hinting):
         made: dict[str, ArrayLike] = {}
         architecture = self.architecture
         if X is not None:
-            names, X = frames.names(X), frames.ordered(X, self.columns)
+            X, names = frames.read(X, self.columns)
             found, sparse = moments.of_inputs(X, self.sizes[0], sample_weight)
-            architecture = dataclasses.replace(architecture, columns=self.columns or names)
+            architecture = dataclasses.replace(architecture, columns=names)
             if not sparse:
-                self._check_digits(found, "X", self.columns or names or range(self.sizes[0]))
+                self._check_digits(found, "X", names or range(self.sizes[0]))
             made |= {"shift": 0.0 if sparse else found.mean, "scale": found.scale}
         if y is not None:
             low, high = self.architecture.activations[-1].bounds or (-np.inf, np.inf)
