@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -108,6 +109,8 @@ def read_fit(
 
 def _check_blocks(X: Any, epochs: int) -> Iterable[Any]:
     """Return X if it is an iterable of blocks that can be used for so many epochs, or raise TypeError or ValueError."""
+    if inspect.isfunction(X) or inspect.ismethod(X):
+        raise TypeError(f"y must be given, unless X is an iterable of blocks (X, y): call {X.__name__}, which returns them")
     if isinstance(X, np.ndarray | str | bytes | dict) or is_sparse(X) or not isinstance(X, Iterable):
         raise TypeError(f"y must be given, unless X is an iterable of blocks (X, y); got {type(X).__name__}")
     if isinstance(X, Iterator) and epochs > 1:

@@ -12,7 +12,7 @@ from ..base import checks
 from ..engine.runner import Samples
 from ..losses import OUTPUT_GRADIENT, Loss
 from . import frames
-from .arrays import KINDS, as_it_is, blocks, in_place, matrix, readable, within
+from .arrays import KINDS, as_it_is, blocks, in_place, matrix, numeric, readable, within
 from .inputs import Inputs, inputs
 from .sparse import is_sparse
 from .targets import Targets, targets
@@ -69,6 +69,17 @@ class SampleFormat(NamedTuple):
         if checked.sparse and self.noisy and noise:
             raise ValueError(f"{name} must not be sparse for a network with input_noise: no input would stay 0")
         return checked if columns is None else checked._replace(columns=columns)
+
+    def one_row(self, X: Any) -> Any | None:
+        """Return X as a matrix or a frame of one row, if it is one sample of shape (n_in,), else None."""
+        if isinstance(X, list | tuple):
+            one = len(X) == self.n_in and np.ndim(X[0]) == 0
+        else:
+            one = getattr(X, "shape", None) == (self.n_in,) and not is_sparse(X)
+        if not one:
+            return None
+        # A row of a frame of pandas keeps its names.
+        return X.to_frame().T if hasattr(X, "to_frame") and hasattr(X, "index") else numeric(X, "X")[None]
 
     def input_blocks(self, X: Any) -> tuple[int, Iterable[tuple[int, Inputs]]]:
         """Return the number of rows of X, and its rows in blocks, each as (number of the first row, rows).
