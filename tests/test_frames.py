@@ -202,7 +202,7 @@ def test_the_warning_of_scales_has_names():
         trainer().fit(FRAME * [1e-3, 1e3, 1], Y)
 
 
-# --- one call, not one for each column ---------------------------------------------------------------------------------
+# --- one call, not one for each column --------------------------------------------------------------------------------
 
 
 class Polars:
@@ -278,7 +278,7 @@ def test_no_column_of_pandas_is_read_by_itself(kind, monkeypatch):
     if kind == "float32 and bool":
         frame = frame.astype({name: bool if k % 2 else np.float32 for k, name in enumerate(NAMES)})
     elif kind == "int and float":
-        frame = frame.astype({name: np.int64 for name in NAMES[::2]})
+        frame = frame.astype(dict.fromkeys(NAMES[::2], np.int64))
     elif kind == "Float64":
         frame = frame.astype("Float64")
     wanted, net, turned = wide().predict(frame.astype(float).to_numpy()), wide(), frame[NAMES[::-1]]

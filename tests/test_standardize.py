@@ -302,7 +302,7 @@ def far_inputs(form, n=300):
 
 @pytest.mark.parametrize("form", [*FAR, "frame", "nullable", "list", "strided"])
 def test_digits_are_rounded_after_the_shift(form):
-    """At each door, and for each kind of inputs that float32 would round: as if the shift had been subtracted before."""
+    """At each door, and for each kind of inputs that float32 rounds: as if the shift had been subtracted before."""
     X, inside = far_inputs(form)
     y = np.arange(len(inside)) % 3
     net, twin = (
@@ -350,7 +350,8 @@ def test_numbers_that_float32_holds_are_computed_in_float32(kind):
 
 # --- the ends of the range --------------------------------------------------------------------------------------------
 
-ENDS = [(0.0, size) for size in (1e300, 3e306, 1e155, 1e-155, 1e-300)] + [(1.0, 1e-13), (-1e300, 1e288), (1e-290, 1e-300)]
+ENDS = [(0.0, size) for size in (1e300, 3e306, 1e155, 1e-155, 1e-300)]
+ENDS += [(1.0, 1e-13), (-1e300, 1e288), (1e-290, 1e-300)]
 
 
 @pytest.mark.parametrize("weights", [None, np.arange(N) % 3])

@@ -32,6 +32,13 @@ class Inputs(NamedTuple):
         """Whether the inputs are a sparse matrix."""
         return not isinstance(self.array, np.ndarray)
 
+    def transformed(self, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Return x' = (x - shift) * scale in the dtype of `scale`, to which float64 is rounded at the end."""
+        x = self.array if isinstance(self.array, np.ndarray) else self.array.toarray()
+        with np.errstate(all="ignore"):
+            seen: np.ndarray = (x.astype(np.result_type(x, scale)) - shift) * scale
+            return seen.astype(scale.dtype, copy=False)
+
 
 def inputs(X: Any, n_in: int, dtype: np.dtype, name: str = "X", *, exact: bool = False) -> Inputs:
     """Return a matrix with `n_in` columns as checked `Inputs`.

@@ -110,7 +110,8 @@ def _units(largest: Iterable[np.ndarray]) -> np.ndarray | None:
         most = np.maximum(most, each)
     if not ((most > SQUARED[1]) | ((most > 0) & (most < SQUARED[0]))).any():
         return None
-    return np.ldexp(1.0, np.clip(np.frexp(most.astype(np.float64))[1], -1022, 1022))
+    unit: np.ndarray = np.ldexp(1.0, np.clip(np.frexp(most.astype(np.float64))[1], -1022, 1022))
+    return unit
 
 
 def _of_rows(rows: sparse.Rows, weights: np.ndarray | None) -> Moments:
@@ -124,8 +125,10 @@ def _of_rows(rows: sparse.Rows, weights: np.ndarray | None) -> Moments:
         unit = _units([most])
         if unit is not None:
             entries = entries / unit[columns]
-        # Without entries, `bincount` counts in integers.
-        sums = lambda values: np.bincount(columns, values, n).astype(np.float64, copy=False)  # noqa: E731
+
+        def sums(values: np.ndarray) -> np.ndarray:  # without entries, `bincount` counts in integers
+            return np.bincount(columns, values, n).astype(np.float64, copy=False)
+
         mean = sums(of_entry * entries) / total
         around = entries - mean[columns]
         squares = sums(of_entry * around * around) + np.maximum(total - sums(of_entry), 0.0) * mean * mean

@@ -203,7 +203,8 @@ def _of_bsr(X: Any, shape: tuple[int, int], name: str) -> Entries:
     first = np.repeat(np.arange(shape[0] // high), np.diff(starts)) * high
     rows = first[:, None, None] + np.arange(high)[:, None]
     columns = (indices * wide)[:, None, None] + np.arange(wide)
-    return data.ravel(), *(np.broadcast_to(places, data.shape).ravel() for places in (rows, columns))
+    rows, columns = (np.broadcast_to(places, data.shape).ravel() for places in (rows, columns))
+    return data.ravel(), rows, columns
 
 
 def _of_coo(X: Any, shape: tuple[int, int], name: str) -> Entries:

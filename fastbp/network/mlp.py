@@ -68,7 +68,7 @@ class MLP(Network):
         scale. An array has one number for each input. With ``scale=1/255``, for example, raw pixels in uint8 can be
         used as they are, without a copy in float.
     shift : float or array of shape (sizes[0],), keyword-only, default 0.0
-        The number that is subtracted from each input.
+        The number that is subtracted from each input, before float64 and integers are rounded to a smaller `dtype`.
     standardize : array or sparse matrix of shape (n, sizes[0]), or None, keyword-only, default None
         Inputs, for example those of the training, that decide `shift` and `scale`: each input then has the mean 0 and
         the standard deviation 1. The method `standardize` says more. With None, `shift` and `scale` are used.
@@ -187,8 +187,8 @@ class MLP(Network):
         Parameters
         ----------
         X : array or sparse matrix of shape (n, sizes[0]), or array of shape (sizes[0],)
-            The inputs; each row is a sample. There must be at least one row. One sample alone may have the shape
-            (sizes[0],); the result is then that of its row, without the first axis. C-contiguous arrays of dtype uint8,
+            The inputs; each row is a sample. There must be at least one row. A vector is one sample, and what comes out
+            for it has no first axis either. C-contiguous arrays of dtype uint8,
             float32 and float64, also np.memmap, are read without a copy. Other arrays are converted one block after
             another. Nobody may shorten the file of an np.memmap during the call: the system would then end the process.
             Sparse matrices are possible as for `Trainer.fit`.
@@ -288,7 +288,7 @@ class MLP(Network):
     def _activations(self, X: ArrayLike, layer: int, n_threads: int | None) -> np.ndarray:
         """Compute a^l for each sample, or for one sample of shape (n_in,)."""
         if getattr(X, "ndim", 0) != 2 and (row := self._form.one_row(X)) is not None:
-            return self._activations(row, layer, n_threads)[0]
+            return self._activations(row, layer, n_threads).reshape(-1)
         n, blocks = self._form.input_blocks(X)
         return self._computer.activations(n, blocks, layer, checks.threads(n_threads), self._refuse)
 
@@ -564,11 +564,7 @@ class MLP(Network):
             made = self._computer.differentiate(samples, found)
             gradient = made.loss, *self._by_layer(made.blocks)
         z, a, delta = self._computer.trace(samples, found)
-        x = samples.X.array.toarray() if samples.X.sparse else samples.X.array
-        with np.errstate(all="ignore"):
-            # Kernels too round float64 only after the shift.
-            x = ((np.asarray(x, np.result_type(x, self.dtype)) - self.shift) * self.scale).astype(self.dtype, copy=False)
-        return Trace(x, z, a, delta, *gradient)
+        return Trace(samples.X.transformed(self.shift, self.scale), z, a, delta, *gradient)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name[0] != "_":

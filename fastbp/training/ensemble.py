@@ -359,8 +359,9 @@ class Ensemble:
     def _outputs(self, X: Any, n_threads: int | None) -> np.ndarray:
         """Return the mean outputs as rows."""
         networks = [trainer.network for trainer in self.trainers]
-        n, blocks = networks[0]._form.input_blocks(X)
-        kinds = {(network.dtype, network.columns, network._targets is None, network._form.shifted) for network in networks}
+        forms = [network._form for network in networks]
+        n, blocks = forms[0].input_blocks(X)
+        kinds = {(form.dtype, form.columns, form.targets is None, form.shifted) for form in forms}
         if n <= few_rows.ROWS and len(kinds) == 1 and networks[0]._targets is None:
             ((_, block),) = blocks
             if isinstance(block.array, np.ndarray):

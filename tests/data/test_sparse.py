@@ -382,7 +382,7 @@ def test_lies_that_would_let_scipy_write_anywhere_are_refused():
 
 def test_a_matrix_of_an_unknown_class_is_refused(monkeypatch):
     monkeypatch.delitem(sparse_samples.ENTRIES, "coo")
-    with pytest.raises(TypeError, match="X must have one of the formats csr, .*, got coo_matrix"):
+    with pytest.raises(TypeError, match=r"X must have one of the formats csr, .*, got coo_matrix"):
         make().fit(X.tocoo(), LABELS)
 
 

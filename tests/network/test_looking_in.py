@@ -272,9 +272,9 @@ def test_signed_weights():
     moved = np.mean([w * g for w, (_, g) in zip(weights, each, strict=True)], axis=0)
     assert before - net.theta == pytest.approx(moved, rel=1e-9, abs=1e-13)
     for refused in (own.partial_fit, own.fit, lambda X, y, **given: net.gradients(X, y, loss="cross_entropy", **given)):
-        with pytest.raises(ValueError, match="at least 0; Trainer.partial_fit takes negative ones with signed_weights=T"):
+        with pytest.raises(ValueError, match=r"at least 0; Trainer.partial_fit takes negative ones with signed_"):
             refused(X, y, sample_weight=weights)
-    with pytest.raises(ValueError, match=r"sample_weight\[0\] is nan; every value must be finite in float64.* least 0$"):
+    with pytest.raises(ValueError, match=r"sample_weight\[0\] is nan; every value must be finite .* least 0$"):
         own.partial_fit(X, y, sample_weight=weights * np.nan)
 
 
@@ -300,7 +300,7 @@ def test_a_gradient_that_is_not_finite_is_an_error(call, kind):
         net, X = fb.MLP([1, 1, 1], activation="identity", scale=scale), np.full((3, 1), x, np.float32)
         net.set_weights([[[W[0]]], [[W[1]]]], [[0.0], [0.0]])
     before = net.theta
-    with pytest.raises(FloatingPointError, match="the gradient of the .* of these samples is not finite"):
+    with pytest.raises(FloatingPointError, match=r"the gradient of the .* of these samples is not finite"):
         GRADIENTS[call](net, X, np.zeros((3, 1), net.dtype))
     assert (net.theta == before).all()
 
