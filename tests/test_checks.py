@@ -23,7 +23,7 @@ def changed(array, index, value):
 
 BAD_SAMPLES = {
     "X must have shape (n, 3)": (np.ones((6, 4)), Y),
-    "X must have shape (n, 3), a row a sample; got (3,)": (np.ones(3), Y),
+    "X must have shape (n, 3), a row a sample; got (6,)": (np.ones(6), Y),
     "X must have shape (n, 3), a row a sample; got (6, 3, 1)": (np.ones((6, 3, 1)), Y),
     "X must have at least one row": (np.ones((0, 3)), Y[:0]),
     "X must be an array of real numbers, got dtype complex128": (X.astype(complex), Y),

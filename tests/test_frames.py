@@ -1,6 +1,7 @@
 """Data frames: columns by their names, kinds of columns, and labels."""
 
 import copy
+import decimal
 
 import numpy as np
 import pandas as pd
@@ -199,6 +200,210 @@ def test_a_missing_value_is_told_with_its_column_and_row(kind):
 def test_the_warning_of_scales_has_names():
     with pytest.warns(UserWarning, match=r"in column 'age', to .*, in column 'income'"):
         trainer().fit(FRAME * [1e-3, 1e3, 1], Y)
+
+
+# --- one call, not one for each column --------------------------------------------------------------------------------
+
+
+class Polars:
+    """A frame whose schema and data come at once, as in polars. It counts what is asked for."""
+
+    class Float64:
+        is_numeric = classmethod(lambda cls: True)
+
+    class Date:
+        is_numeric = classmethod(lambda cls: False)
+
+    class Decimal:
+        is_numeric = classmethod(lambda cls: True)
+
+    def __init__(self, columns, kinds=None):
+        self._data, self._kinds, self.asked = dict(columns), kinds or {}, []
+
+    def _ask(self, name, answer):
+        self.asked.append(name)
+        return answer
+
+    columns = property(lambda self: self._ask("columns", [*self._data]))
+    dtypes = property(lambda self: self._ask("dtypes", [self._kinds.get(each, self.Float64) for each in self._data]))
+
+    def to_numpy(self):
+        return self._ask("to_numpy", np.column_stack([np.asarray(each, float) for each in self._data.values()]))
+
+    def __getitem__(self, name):
+        return self._ask("column", Column(self._data[name]))
+
+
+class Arrow:
+    """A table as pyarrow has it: `columns` are data, and series have a `type`."""
+
+    class Series:
+        def __init__(self, values):
+            self._values, self.type = np.asarray(values), "double"
+
+        def __array__(self, dtype=None, copy=None):
+            return np.asarray(self._values, dtype)
+
+    def __init__(self, columns):
+        self._data = columns
+
+    column_names = property(lambda self: [*self._data])
+    columns = property(lambda self: [self.Series(each) for each in self._data.values()])
+
+    def __array__(self, dtype=None, copy=None):
+        return np.column_stack([*self._data.values()])
+
+
+NAMES = [f"c{k}" for k in range(500)]
+WIDE = np.random.default_rng(0).normal(size=(3, len(NAMES)))
+
+
+def wide():
+    net = fb.MLP([len(NAMES), 2], seed=0)
+    net.columns = NAMES
+    return net
+
+
+def test_a_frame_of_polars_is_read_by_one_call():
+    net, order = wide(), RNG.permutation(len(NAMES))
+    for names in (NAMES, [NAMES[k] for k in order]):
+        frame = Polars({name: WIDE[:, NAMES.index(name)] for name in names})
+        assert (net.predict(frame) == net.predict(WIDE)).all()
+        assert frame.asked == ["columns", "dtypes", "to_numpy"]
+
+
+@pytest.mark.parametrize("kind", ["float", "float32 and bool", "int and float", "Float64"])
+def test_no_column_of_pandas_is_read_by_itself(kind, monkeypatch):
+    frame = pd.DataFrame(WIDE.round(), columns=NAMES)
+    if kind == "float32 and bool":
+        frame = frame.astype({name: bool if k % 2 else np.float32 for k, name in enumerate(NAMES)})
+    elif kind == "int and float":
+        frame = frame.astype(dict.fromkeys(NAMES[::2], np.int64))
+    elif kind == "Float64":
+        frame = frame.astype("Float64")
+    wanted, net, turned = wide().predict(frame.astype(float).to_numpy()), wide(), frame[NAMES[::-1]]
+
+    def refuse(*arguments):
+        raise AssertionError("a column was read by itself")
+
+    monkeypatch.setattr(pd.DataFrame, "iloc", property(refuse))
+    monkeypatch.setattr(pd.DataFrame, "__getitem__", refuse)
+    assert (net.predict(frame) == wanted).all()
+    assert (net.predict(turned) == wanted).all()
+
+
+def test_a_table_of_pyarrow_is_a_frame():
+    own, table = fitted(), Arrow({name: TURNED[name].to_numpy() for name in TURNED})
+    assert (own.network.predict(table) == own.network.predict(FRAME)).all()
+    with pytest.raises(ValueError, match="X must have the columns of the training: 'age' is missing"):
+        own.network.predict(Arrow({"height": np.ones(3), "income": np.ones(3)}))
+    with pytest.raises(TypeError, match=r"X\['age'\] must be a column of numbers, got dtype double: encode it"):
+        own.network.predict(Arrow({name: ["a", "b"] if name == "age" else np.ones(2) for name in FRAME}))
+
+
+@pytest.mark.parametrize("kind", ["Date", "Decimal"])
+def test_dtypes_of_polars_that_are_no_numbers_are_refused(kind):
+    """Its `to_numpy` makes numbers of dates."""
+    days = np.array(["2020-01-01"], "datetime64[D]") if kind == "Date" else np.array([decimal.Decimal(1)])
+    frame = Polars({"age": [1.0], "income": days, "height": [1.0]}, {"income": getattr(Polars, kind)})
+    way = "encode it" if kind == "Date" else "convert it to floats$"
+    with pytest.raises(TypeError, match=rf"X\['income'\] must be a column of numbers, got dtype .*: {way}"):
+        fitted().network.predict(frame)
+
+
+class Lazy:
+    """A frame that is not in memory."""
+
+    columns = property(lambda self: ["age", "income", "height"])
+
+    def collect(self):
+        raise AssertionError("it is not for the library to collect")
+
+
+class Dask:
+    """A frame of dask, whose series it makes only when they are needed."""
+
+    columns = property(lambda self: ["age", "income", "height"])
+
+    def compute(self):
+        raise AssertionError("it is not for the library to compute")
+
+    def __array__(self, dtype=None, copy=None):
+        raise AssertionError("it is not for the library to compute")
+
+    def __getitem__(self, name):
+        raise IndexError(name)
+
+
+def test_frames_that_are_not_in_memory_are_refused():
+    own = fitted()
+    for frame, way in ((Lazy(), "Lazy: give {}.collect"), (Dask(), "Dask: give {}.compute")):
+        for call in (own.network.predict, lambda X: own.fit(X, Y), lambda X: own.evaluate(X, Y), own.network.jacobian):
+            with pytest.raises(TypeError, match=f"X must be in memory, got a .* {way.format('X')}"):
+                call(frame)
+        with pytest.raises(TypeError, match=f"y must be in memory, got a .* {way.format('y')}"):
+            own.fit(FRAME, frame)
+        with pytest.raises(TypeError, match="X must be in memory"):
+            fb.MLP([3, 2], standardize=frame)
+
+
+class Bare:
+    """A frame that has no way to its columns but an array."""
+
+    columns = ("age", "income", "height")
+
+    def __init__(self, array):
+        self._array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self._array
+
+
+def test_a_frame_without_columns_to_read_is_its_array():
+    own = fitted()
+    assert (own.network.predict(Bare(VALUES)) == own.network.predict(FRAME)).all()
+    with pytest.raises(ValueError, match=r"X must have a column for each of 3 names, got shape \(40, 2\)"):
+        own.network.predict(Bare(VALUES[:, :2]))
+    with pytest.raises(TypeError, match="X must be an array of real numbers, got dtype <U1"):
+        own.network.predict(Bare(np.full((2, 3), "a")))
+
+
+OBJECTS = {"numbers": [1, 2.5] * 20, "Decimals": [decimal.Decimal("1.5")] * N, "with None": [None, 1.0] * 20}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_objects_that_are_numbers_need_a_conversion(kind):
+    column = pd.Series(OBJECTS[kind], dtype=object)
+    with pytest.raises(TypeError, match=r"X\['income'\] must be a column of numbers, got dtype object: convert it to "):
+        trainer().fit(FRAME.assign(income=column), Y)
+    for name, call in {
+        "X": lambda: trainer().fit(np.column_stack([column] * 3), Y),
+        "y": lambda: fb.Trainer(fb.MLP([3, 1]), loss="mse").fit(FRAME, column),
+    }.items():
+        with pytest.raises(TypeError, match=rf"{name} must be an array of real numbers, .*; {name}.astype\(float\) "):
+            call()
+
+
+REAL = ["polars", "pyarrow", "dask.dataframe"]
+
+
+@pytest.mark.parametrize("package", REAL)
+def test_the_libraries_themselves(package):
+    module = pytest.importorskip(package, reason=f"{package} is not installed")
+    own = fitted()
+    wanted = own.network.predict(FRAME)
+    columns = {name: TURNED[name].to_numpy() for name in TURNED}
+    if package == "polars":
+        assert (own.network.predict(module.DataFrame(columns)) == wanted).all()
+        with pytest.raises(TypeError, match=r"got a polars LazyFrame: give X.collect\(\)"):
+            own.network.predict(module.LazyFrame(columns))
+    elif package == "pyarrow":
+        table = module.table(columns)
+        assert (own.network.predict(table) == wanted).all()
+        assert (own.network.predict(table.to_batches()[0]) == wanted).all()
+    else:
+        with pytest.raises(TypeError, match=r"got a dask DataFrame: give X.compute\(\)"):
+            own.network.predict(module.from_pandas(TURNED, npartitions=2))
 
 
 # --- targets ----------------------------------------------------------------------------------------------------------

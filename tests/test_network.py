@@ -269,3 +269,81 @@ def test_names_of_classes(tmp_path):
     one = fb.MLP([3, 1], output="sigmoid", seed=0)
     one.classes = ["no", "yes"]
     assert one.classes == ("no", "yes")
+
+
+# --- one sample -------------------------------------------------------------------------------------------------------
+
+
+def as_given(row, form):
+    """One sample in a form in which users have it."""
+    import pandas
+    import torch
+
+    return {
+        "array": row, "list": row.tolist(), "tuple": tuple(row.tolist()), "int": row.astype(int), "float32": row,
+        "series": pandas.Series(row), "tensor": torch.tensor(row), "strided": np.repeat(row, 2)[::2],
+    }[form]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["array", "list", "tuple", "int", "series", "tensor", "strided"])
+@pytest.mark.parametrize("sizes", [[3, 4], [3, 5, 1], [1, 2], [1, 1]])
+def test_one_sample_has_no_first_axis(sizes, form):
+    """It comes out as it went in, from each method that computes outputs."""
+    row = np.arange(1.0, 1.0 + sizes[0])
+    for multilabel in (False, True):
+        net = fb.MLP(sizes, output="sigmoid", seed=0)
+        trainer = fb.Trainer(net, loss="bce")
+        if multilabel:
+            trainer.partial_fit(row[None], np.ones((1, sizes[-1])))
+        members = fb.Ensemble([trainer, copy.deepcopy(trainer)])
+        calls = [net.predict, net.outputs, net.predict_classes, members.predict, members.predict_classes]
+        for call in [*calls, lambda X, net=net: net.transform(X, 1)]:
+            found, wanted = call(as_given(row, form)), call(row[None])[0]
+            assert np.shape(found) == np.shape(wanted)
+            assert (found == wanted).all()
+            assert type(found) is type(wanted)
+
+
+def test_one_sample_of_a_flat_network_is_a_number():
+    net = fb.MLP([2, 1], seed=0)
+    fb.Trainer(net, loss="mse").partial_fit([[1.0, 2.0], [3.0, 4.0]], [1.0, 2.0])
+    assert isinstance(net.predict([1.0, 2.0]), np.float32)
+    assert net.predict([1.0, 2.0]) == net.predict([[1.0, 2.0]])[0]
+    assert net.outputs([1.0, 2.0]).shape == (1,)
+
+
+def test_one_row_of_a_frame_goes_by_its_names():
+    import pandas
+
+    frame = pandas.DataFrame([[1.0, 2.0], [3.0, 4.0]], columns=["a", "b"])
+    net = fb.MLP([2, 3], seed=0)
+    net.columns = ("b", "a")
+    assert (net.predict(frame.iloc[0]) == net.predict(frame)[0]).all()
+    with pytest.raises(ValueError, match="X must have the columns of the training: 'b' is missing and 'c' is new"):
+        net.predict(frame.rename(columns={"b": "c"}).iloc[0])
+
+
+@pytest.mark.parametrize("X", [[1.0, 2.0], [1.0] * 4, np.ones(5), np.array(1.0), [], np.empty(0)])
+def test_a_vector_that_is_not_one_sample_is_refused(X):
+    net = fb.MLP([3, 2], seed=0)
+    ensemble = fb.Ensemble([fb.Trainer(net, loss="mse")])
+    for call in (net.predict, net.outputs, net.predict_classes, ensemble.predict, ensemble.predict_classes):
+        with pytest.raises(ValueError, match=r"X must have shape \(n, 3\), a row a sample; got \("):
+            call(X)
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit", "evaluate"])
+def test_one_sample_with_a_target_needs_a_row(call):
+    own = fb.Trainer(fb.MLP([3, 2], seed=0), loss="mse")
+    for each in (own, fb.Ensemble([own])):
+        if hasattr(each, call):
+            with pytest.raises(ValueError, match=r"X must have shape \(n, 3\), a row a sample; got \(3,\)"):
+                getattr(each, call)([1.0, 2.0, 3.0], [[1.0, 2.0]])
+
+
+def test_a_wrong_number_in_one_sample_is_found():
+    net = fb.MLP([2, 3], seed=0)
+    with pytest.raises(ValueError, match=r"X\[0, 1\] is nan"):
+        net.predict([1.0, np.nan])
+    with pytest.raises(TypeError, match="without a mask"):
+        net.predict(np.ma.masked_equal([1.0, 2.0], 1.0))

@@ -10,6 +10,7 @@ from helpers import MEGA, parameters, same
 from scipy import sparse
 
 import fastbp as fb
+from fastbp.data.samples import SampleChecker
 
 N = 400
 
@@ -238,7 +239,8 @@ def test_scales_are_warned_of_once_with_their_columns():
     ((message, _),) = warned(X[:, :1], 100 + y)
     assert "standardize_targets=y" in message
     ((message, _),) = warned(X[:, :1] * 0.01, y)
-    assert "the inputs have standard deviations" in message
+    assert "the inputs have a standard deviation of 0.01" in message
+    assert "in column 0: training" in message
 
 
 def test_usual_data_are_not_warned_of():
@@ -279,6 +281,129 @@ def test_known_tables_learn(name):
     own = fb.Trainer(net, loss=loss, metrics=["r2"], seed=0)
     history = own.fit(X, y, epochs=60, validation_split=0.25)
     assert history["validation_r2" if name == "diabetes" else "validation_accuracy"][-1] > least
+
+
+FAR = {"float64": np.float64, "int64": np.int64, "big-endian": ">f8", "uint32": np.uint32, "longdouble": np.longdouble}
+SHIFT, SCALE = np.float32(1.7e9), np.float32(1 / 6000)
+
+
+def far_inputs(form, n=300):
+    """Whole seconds since 1970 of six hours, as an array of a dtype, and x' of them in float64."""
+    import pandas
+
+    seconds = 1_700_000_000 + np.random.default_rng(0).permutation(21_600)[:n]
+    X = seconds[:, None].astype(FAR.get(form, float))
+    given = {
+        "frame": pandas.DataFrame({"t": seconds}), "nullable": pandas.DataFrame({"t": seconds}, dtype="Int64"),
+        "list": X.tolist(), "strided": np.repeat(X, 2, axis=1)[:, ::2],
+    }.get(form, X)  # fmt: skip
+    return given, ((seconds - float(SHIFT)) * float(SCALE)).astype(np.float32)[:, None]
+
+
+@pytest.mark.parametrize("form", [*FAR, "frame", "nullable", "list", "strided"])
+def test_digits_are_rounded_after_the_shift(form):
+    """At each door, and for each kind of inputs that float32 rounds: as if the shift had been subtracted before."""
+    X, inside = far_inputs(form)
+    y = np.arange(len(inside)) % 3
+    net, twin = (
+        fb.MLP([1, 4, 3], output="softmax", shift=shift, scale=scale, seed=0)
+        for shift, scale in ((SHIFT, SCALE), (0.0, 1.0))
+    )
+    assert (net.trace(X).x == inside).all()
+    assert len(np.unique(net.trace(X).x)) == len(inside)
+    calls = [
+        lambda net, X: net.predict(X), lambda net, X: net.transform(X), lambda net, X: net.predict_classes(X),
+        lambda net, X: net.gradients(X, y, loss="cross_entropy")[1][0],
+    ]  # fmt: skip
+    for call in calls:
+        assert (call(net, X) == call(twin, inside)).all()
+    plain = fb.MLP([1, 4, 3], output="softmax", seed=1)
+    members = [fb.Trainer(each, loss="cross_entropy") for each in (plain, net)]
+    assert (fb.Ensemble(members).predict(X[:5]) == (plain.predict(X[:5]) + net.predict(X[:5])) / 2).all()
+    own, other = (fb.Trainer(each, loss="cross_entropy", batch_size=32, seed=0) for each in (net, twin))
+    for trainer, given in ((own, X), (other, inside)):
+        trainer.fit(given, y, epochs=2)
+        trainer.fit([(given, y)], shuffle_buffer=64)
+        trainer.partial_fit(given, y)
+    assert same(parameters(own), parameters(other))
+    assert own.evaluate(X, y) == other.evaluate(inside, y)
+
+
+@pytest.mark.parametrize("form", [*FAR, "list"])
+def test_digits_of_targets_are_rounded_after_the_mean(form):
+    y, _ = far_inputs(form)
+    net = fb.MLP([1, 1], standardize_targets=y, seed=0)
+    checked = SampleChecker(net._form, fb.losses.SquaredError()).targets(y, len(y))
+    exact = np.asarray(y, float)
+    assert (checked.array == ((exact - net.target_shift) / net.target_scale).astype(np.float32)).all()
+    assert len(np.unique(checked.array)) == len(np.unique(exact)) == len(exact)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int16, np.uint16, np.float16, np.float32])
+def test_numbers_that_float32_holds_are_computed_in_float32(kind):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 100, (20, 3)).astype(kind)
+    shift, scale = rng.normal(size=(2, 3)).astype(np.float32)
+    assert (fb.MLP([3, 1], shift=shift, scale=scale).trace(X).x == (X.astype(np.float32) - shift) * scale).all()
+    fb.Trainer(fb.MLP([3, 1], shift=shift, scale=scale, seed=0), loss="mse").fit(X, np.ones(20))
+
+
+# --- the ends of the range --------------------------------------------------------------------------------------------
+
+ENDS = [(0.0, size) for size in (1e300, 3e306, 1e155, 1e-155, 1e-300)]
+ENDS += [(1.0, 1e-13), (-1e300, 1e288), (1e-290, 1e-300)]
+
+
+@pytest.mark.parametrize("weights", [None, np.arange(N) % 3])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize(("mean", "size"), ENDS)
+def test_every_deviation_counts(mean, size, form, weights, monkeypatch):
+    """Each column has its own unit, and a constant one beside it stays constant."""
+    monkeypatch.setattr("fastbp.data.arrays.BLOCK", 300)
+    z = np.random.default_rng(0).normal(size=(N, 1))
+    X = np.hstack([mean + size * z, z, np.full((N, 1), 0.1), np.zeros((N, 1))])
+    net = fb.MLP([4, 1], dtype="float64", seed=0)
+    net.standardize(form(X), sample_weight=weights)
+    unit = max(size, 1e3 * abs(mean) * 2.0**-52)
+    wanted = np.sqrt(np.cov(((X[:, 0] - mean) / unit), aweights=weights, ddof=0)) * unit
+    assert 1 / net.scale[0] == pytest.approx(wanted, rel=1e-2)
+    assert net.scale[2:].tolist() == [1, 1]
+    if form is np.asarray:
+        assert net.trace(X).x[:, 0].std() == pytest.approx(1, rel=0.1)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e9 / 7, -1e-300 / 3, 1e300 / 3, 0.0])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
+def test_constant_columns_stay_constant(value, form):
+    """Also with many rows, whose mean is rounded, and with rounding in their last digits."""
+    X = np.full((300_000, 1), value)
+    X[::7] *= 1 + 2.0**-52
+    net = fb.MLP([1, 1], dtype="float64", seed=0)
+    net.standardize(form(X))
+    assert net.scale.tolist() == [1]
+
+
+@pytest.mark.parametrize("size", [1e300, 1e-300, 1e-42, 1e39])
+def test_a_deviation_whose_factor_has_no_number_is_refused_by_column(size):
+    X = np.random.default_rng(0).normal(size=(20, 2)) * [1, size]
+    net = fb.MLP([2, 2], seed=0)
+    for given in ({"X": X}, {"X": sparse.csr_matrix(X)}, {"y": X}):
+        with pytest.raises(ValueError, match=r"^[Xy] has a standard deviation of .* in column 1: float32 cannot hold"):
+            net.standardize(**given)
+    assert net.scale.tolist() == [1, 1]
+    if 1e-307 < size < 1e307:
+        fb.MLP([2, 2], dtype="float64", seed=0).standardize(X, X)
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.float32, float])
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil"])
+def test_a_sparse_matrix_without_entries_is_constant(form, kind):
+    net = fb.MLP([3, 1], seed=0)
+    net.standardize(sparse.csr_matrix((5, 3), dtype=kind).asformat(form))
+    assert net.scale.tolist() == [1, 1, 1]
+
+
+# --- more of targets --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

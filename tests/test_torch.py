@@ -122,3 +122,14 @@ def test_random_networks(seed, dtype, tolerance):
     scale = max(float(v.grad.abs().max()) for v in W + b)
     for ours, theirs in zip(got[1] + got[2], W + b, strict=True):
         assert np.abs(ours - theirs.grad.numpy()).max() <= tolerance * max(float(theirs.grad.abs().max()), 0.1 * scale)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn])
+def test_dtypes_that_numpy_does_not_have_need_a_conversion(dtype):
+    X = torch.ones(4, 3).to(dtype)
+    net = fb.MLP([3, 1], seed=0)
+    for call in (net.predict, net.standardize, lambda X: fb.Trainer(net, loss="mse").fit(X, np.ones(4))):
+        with pytest.raises(TypeError, match=rf"X must be of a dtype that NumPy has, got {dtype}: give X.float\(\)"):
+            call(X)
+    with pytest.raises(TypeError, match=r"y must be of a dtype that NumPy has, got .*: give y.float\(\)"):
+        fb.Trainer(net, loss="mse").fit(np.ones((4, 3)), X[:, :1])

@@ -33,6 +33,10 @@ def with_nan():
     return given
 
 
+def blocks():
+    yield X, LABELS
+
+
 def seen(frame):
     own = classifier()
     own.fit(FRAME, LABELS)
@@ -137,6 +141,7 @@ WRONG = [
     (lambda: regression().fit(X, X), ValueError, ["y must have shape (40,) or (40, 1)", "got (40, 3)"]),
     # fit
     (lambda: classifier().fit(X), TypeError, ["y must be given", "blocks (X, y)"]),
+    (lambda: classifier().fit(blocks), TypeError, ["y must be given", "call blocks, which makes one"]),
     (lambda: classifier().fit(X, LABELS, epochs=-1), ValueError, ["epochs must be at least 0", "got -1"]),
     (lambda: classifier().fit(X, LABELS, validation_split=20), ValueError, ["validation_split must be", "got 20"]),
     (lambda: classifier().fit(X, LABELS, validation_data=X), TypeError, ["validation_data must be a pair (X, y)"]),
@@ -204,7 +209,8 @@ def test_the_message_says_what_to_do(k):
 
 WARNED = [
     (lambda: fb.Trainer(fb.MLP([3, 2]), loss="cross_entropy"), ["'cross_entropy'", "'identity'", "output='softmax'"]),
-    (lambda: classifier().fit(X * [1, 1, 1e4], LABELS), ["column 2", "standardize=X"]),
+    (lambda: classifier().fit(X * [1, 1, 1e4], LABELS), ["from", "column 2", "standardize=X"]),
+    (lambda: classifier().fit(X * [0, 0, 1e4], LABELS), ["a standard deviation of", "e+03, in column 2: training"]),
     (lambda: regression().fit(X, VALUES * 1e3), ["the targets", "standardize_targets=y"]),
 ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from numbers import Number
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -33,6 +34,12 @@ def within_dtype(values: ArrayLike, name: str, dtype: np.dtype) -> None:
         raise ValueError(f"{name} must be finite in {dtype}, got {values!r}")
 
 
+def holds_numbers(array: np.ndarray) -> bool:
+    """Return whether the first values of an array of objects are numbers, such as Decimals, or missing."""
+    some = [value for value in array.flat[:100] if value is not None]
+    return bool(some) and all(isinstance(value, Number) for value in some)
+
+
 def numeric(values: Any, name: str, advice: str = "") -> np.ndarray:
     """Return the values as a plain NumPy array of real numbers.
 
@@ -51,6 +58,9 @@ def numeric(values: Any, name: str, advice: str = "") -> np.ndarray:
     try:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:
+        if "unsupported ScalarType" in str(error):  # PyTorch, for example bfloat16
+            kind, tensor = getattr(values, "dtype", "this"), name.partition(" ")[0]
+            raise TypeError(f"{name} must be of a dtype that NumPy has, got {kind}: give {tensor}.float()") from None
         raise ValueError(f"{name} must be an array of real numbers: {error}") from None
     except RuntimeError as error:
         if "detach()" not in str(error):
@@ -58,6 +68,8 @@ def numeric(values: Any, name: str, advice: str = "") -> np.ndarray:
         tensor = name.partition(" ")[0]
         raise TypeError(f"{name} must not require a gradient, as this tensor does: give {tensor}.detach()") from None
     if array.dtype.kind not in "buif":
+        if array.dtype.kind == "V" or (array.dtype.kind == "O" and holds_numbers(array)):  # bfloat16 of JAX has kind V
+            advice = f"; {name.partition(' ')[0]}.astype(float) converts numbers"
         raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}{advice}")
     return array
 
@@ -83,11 +95,17 @@ def as_it_is(array: np.ndarray) -> np.ndarray:
     return array.view(np.uint8 if array.dtype == np.bool_ else array.dtype)
 
 
-def readable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return a view of the array if the kernels can read it as it is, else a converted copy."""
+def readable(array: np.ndarray, dtype: np.dtype, *, exact: bool = False) -> np.ndarray:
+    """Return a view of the array if the kernels can read it as it is, else a converted copy.
+
+    The copy has the given dtype. With `exact`, it has float64 where this dtype would round numbers: they are rounded
+    later, when a mean is subtracted.
+    """
     if in_place(array):
         return as_it_is(array)
     kind = array.dtype if array.dtype in KINDS and array.dtype.isnative else dtype
+    if exact and not np.can_cast(array.dtype, kind):
+        kind = np.dtype(np.float64)
     with np.errstate(all="ignore"):  # a tiny number may become 0, whatever np.seterr says
         return np.require(array, kind, ["C_CONTIGUOUS", "ALIGNED"])
 

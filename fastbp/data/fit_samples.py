@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -17,8 +18,8 @@ SAMPLES = """X : array, data frame or sparse matrix of shape (n, n_in), or itera
     are read without a copy. Other arrays are converted first. Nobody may shorten the file of an np.memmap
     during training: the system would then end the process.
 
-    A data frame, for example of pandas or polars, must have columns of numbers or bools, also nullable ones,
-    without missing values. The network keeps the names of the first one, see `MLP.columns`: the columns of
+    A data frame, for example of pandas, polars or pyarrow, must have columns of numbers or bools, also nullable
+    ones, without missing values. The network keeps the names of the first one, see `MLP.columns`: the columns of
     later data frames are put in this order, and other names are refused.
 
     A sparse matrix comes from `scipy.sparse`. In the format CSR, with values of dtype bool, uint8, float32 or
@@ -108,6 +109,10 @@ def read_fit(
 
 def _check_blocks(X: Any, epochs: int) -> Iterable[Any]:
     """Return X if it is an iterable of blocks that can be used for so many epochs, or raise TypeError or ValueError."""
+    if inspect.isfunction(X) or inspect.ismethod(X):
+        raise TypeError(
+            f"y must be given, unless X is an iterable of blocks (X, y): call {X.__name__}, which makes one"
+        )
     if isinstance(X, np.ndarray | str | bytes | dict) or is_sparse(X) or not isinstance(X, Iterable):
         raise TypeError(f"y must be given, unless X is an iterable of blocks (X, y); got {type(X).__name__}")
     if isinstance(X, Iterator) and epochs > 1:

@@ -32,15 +32,23 @@ class Inputs(NamedTuple):
         """Whether the inputs are a sparse matrix."""
         return not isinstance(self.array, np.ndarray)
 
+    def transformed(self, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Return x' = (x - shift) * scale in the dtype of `scale`, to which float64 is rounded at the end."""
+        x = self.array if isinstance(self.array, np.ndarray) else self.array.toarray()
+        with np.errstate(all="ignore"):
+            seen: np.ndarray = (x.astype(np.result_type(x, scale)) - shift) * scale
+            return seen.astype(scale.dtype, copy=False)
 
-def inputs(X: Any, n_in: int, dtype: np.dtype, name: str = "X") -> Inputs:
+
+def inputs(X: Any, n_in: int, dtype: np.dtype, name: str = "X", *, exact: bool = False) -> Inputs:
     """Return a matrix with `n_in` columns as checked `Inputs`.
 
     A C-contiguous array of dtype uint8, float32 or float64 is not copied. All values must be finite in the given dtype.
+    With `exact`, a copy of an array is not rounded to it, see `readable`.
     """
     if sparse.is_sparse(X):
         rows = sparse.read(X, n_in, dtype, name)
         return Inputs(rows, KINDS[rows.dtype])
-    array = readable(matrix(X, n_in, name), dtype)
+    array = readable(matrix(X, n_in, name), dtype, exact=exact)
     within(array, name, dtype)
     return Inputs(array, KINDS[array.dtype])

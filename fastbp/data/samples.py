@@ -12,7 +12,7 @@ from ..base import checks
 from ..engine.runner import Samples
 from ..losses import OUTPUT_GRADIENT, Loss
 from . import frames
-from .arrays import KINDS, as_it_is, blocks, in_place, matrix, readable, within
+from .arrays import KINDS, as_it_is, blocks, in_place, matrix, numeric, readable, within
 from .inputs import Inputs, inputs
 from .sparse import is_sparse
 from .targets import Targets, targets
@@ -60,10 +60,8 @@ class SampleFormat(NamedTuple):
 
     def inputs(self, X: Any, name: str = "X", *, noise: bool = False) -> Inputs:
         """Return checked inputs, whose columns have the order of the network. With `noise`, it will add its noise."""
-        columns = self.columns
-        if frames.is_frame(X):
-            columns, X = columns or frames.names(X), frames.ordered(X, columns, name)
-        checked = inputs(X, self.n_in, self.dtype, name)
+        X, columns = frames.read(X, self.columns, name)
+        checked = inputs(X, self.n_in, self.dtype, name, exact=self.shifted)
         if checked.sparse and self.shifted:
             raise ValueError(
                 f"{name} must not be sparse for a network with a shift: no input would stay 0; use only a scale"
@@ -71,6 +69,17 @@ class SampleFormat(NamedTuple):
         if checked.sparse and self.noisy and noise:
             raise ValueError(f"{name} must not be sparse for a network with input_noise: no input would stay 0")
         return checked if columns is None else checked._replace(columns=columns)
+
+    def one_row(self, X: Any) -> Any | None:
+        """Return X as a matrix or a frame of one row, if it is one sample of shape (n_in,), else None."""
+        if isinstance(X, list | tuple):
+            one = len(X) == self.n_in and np.ndim(X[0]) == 0
+        else:
+            one = getattr(X, "shape", None) == (self.n_in,) and not is_sparse(X)
+        if not one:
+            return None
+        # A row of a frame of pandas keeps its names.
+        return X.to_frame().T if hasattr(X, "to_frame") and hasattr(X, "index") else numeric(X, "X")[None]
 
     def input_blocks(self, X: Any) -> tuple[int, Iterable[tuple[int, Inputs]]]:
         """Return the number of rows of X, and its rows in blocks, each as (number of the first row, rows).
@@ -81,11 +90,11 @@ class SampleFormat(NamedTuple):
         if is_sparse(X):
             X = self.inputs(X)
             return len(X.array), [(0, X)]
-        array = matrix(frames.ordered(X, self.columns), self.n_in)
+        array = matrix(frames.read(X, self.columns)[0], self.n_in)
         if in_place(array):  # generators would take a tenth of the time of a prediction of one row
             block = as_it_is(array)
             return len(array), [(0, Inputs(block, KINDS[block.dtype]))]
-        readables = ((first, readable(block, self.dtype)) for first, block in blocks(array))
+        readables = ((first, readable(block, self.dtype, exact=self.shifted)) for first, block in blocks(array))
         return len(array), ((first, Inputs(block, KINDS[block.dtype])) for first, block in readables)
 
 
@@ -164,7 +173,8 @@ class SampleChecker:
     def targets(self, y: Any, n: int, name: str = "y", samples: str = "X") -> Targets:
         """Return checked targets of n samples, standardized if the network does so. The names are for messages."""
         form = self.form
-        checked = targets(y, n, self.n_targets, self.loss, form.dtype, name, samples)
+        exact = form.targets is not None
+        checked = targets(y, n, self.n_targets, self.loss, form.dtype, name, samples, exact=exact)
         checked = checked._replace(threshold=form.threshold)
         if form.targets is None:
             return checked

@@ -6,12 +6,17 @@ Such a matrix holds only its entries, which are mostly the values that are not 0
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from ..engine.records import address
 from .arrays import BLOCK, readable, within
+
+MOST_COLUMNS = 2**31 - 1
+"""The largest number of columns of a sparse matrix: the kernels have lists of int32 columns."""
 
 
 class Rows:
@@ -131,15 +136,13 @@ def read(X: Any, n_columns: int, dtype: np.dtype, name: str) -> Rows:
             raise ValueError(f"{name} must have shape (n, {n_columns}), a row a sample; got {X.shape}")
         if not X.shape[0]:
             raise ValueError(f"{name} must have at least one row, got shape {X.shape}")
-        _check_convertible(X, name)
-        X = X.tocsr()
-        rows = _rows(X, dtype, name)
-        if not _increases(rows.indices, rows.starts):
-            X = X.copy()
-            X.has_sorted_indices = X.has_canonical_format = False  # these flags of a matrix may be wrong
-            X.sum_duplicates()
-            rows = _rows(X, dtype, name)
-    except (ValueError, IndexError, TypeError, AttributeError) as error:
+        if n_columns > MOST_COLUMNS:
+            raise ValueError(f"{name} must have at most {MOST_COLUMNS} columns if it is sparse, got {n_columns}")
+        shape = int(X.shape[0]), n_columns
+        rows = _rows(X, shape, dtype, name) if _is_of(X, "csr") else None
+        if rows is None or not _increases(rows.indices, rows.starts):
+            rows = _rows(_merged(X, shape, name), shape, dtype, name)
+    except (ValueError, IndexError, TypeError, AttributeError, OverflowError) as error:
         if str(error).startswith(name):
             raise
         raise ValueError(f"{name} must be a valid sparse matrix: {error}") from None
@@ -147,12 +150,109 @@ def read(X: Any, n_columns: int, dtype: np.dtype, name: str) -> Rows:
     return rows
 
 
-def _rows(X: Any, dtype: np.dtype, name: str) -> Rows:
+def _is_of(X: Any, form: str) -> bool:
+    """Return whether X is a matrix or an array of a format, by its class: its attribute `format` may be wrong."""
+    module = sys.modules["scipy.sparse"]
+    kinds = (getattr(module, f"{form}_{kind}", None) for kind in ("matrix", "array"))
+    return isinstance(X, tuple(kind for kind in kinds if kind is not None))
+
+
+def _merged(X: Any, shape: tuple[int, int], name: str) -> Any:
+    """Return a matrix of any format as a new CSR matrix, whose columns increase in each row.
+
+    Equal places are added up. SciPy converts copies of the entries whose places have been checked. It trusts the arrays
+    of a matrix, but the user may have changed them since it was made: then it would write anywhere in memory.
+    """
+    form = next((form for form in ENTRIES if _is_of(X, form)), None)
+    if form is None:
+        raise TypeError(f"{name} must have one of the formats {', '.join(ENTRIES)}, got {type(X).__name__}")
+    values, rows, columns = (np.array(array) for array in ENTRIES[form](X, shape, name))
+    if values.dtype.kind not in "buif" or values.ndim != 1 or not values.shape == rows.shape == columns.shape:
+        raise ValueError(f"{name} must be a valid sparse matrix: each entry needs a number, a row and a column")
+    _check_places(rows, shape[0], f"{name}.row")
+    _check_places(columns, shape[1], f"{name}.col")
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    made = sys.modules["scipy.sparse"].coo_matrix((values, (rows, columns)), shape).tocsr()
+    made.sum_duplicates()
+    return made
+
+
+Entries = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""The values of a matrix, their rows and their columns."""
+
+
+def _of_csr(X: Any, shape: tuple[int, int], name: str) -> Entries:
+    """Return the entries of a CSR matrix."""
+    data, indices, starts = np.array(X.data), np.array(X.indices), np.array(X.indptr)
+    _check(data, indices, starts, shape, name)
+    return data[: starts[-1]], np.repeat(np.arange(shape[0]), np.diff(starts)), indices[: starts[-1]]
+
+
+def _of_csc(X: Any, shape: tuple[int, int], name: str) -> Entries:
+    """Return the entries of a CSC matrix, which is the transposed one in CSR."""
+    values, columns, rows = _of_csr(X, shape[::-1], name)
+    return values, rows, columns
+
+
+def _of_bsr(X: Any, shape: tuple[int, int], name: str) -> Entries:
+    """Return the entries of a BSR matrix, which is a CSR matrix of blocks."""
+    data, indices, starts = np.array(X.data), np.array(X.indices), np.array(X.indptr)
+    high, wide = data.shape[1:]
+    _check(data[:, 0, 0], indices, starts, (shape[0] // high, shape[1] // wide), name)
+    data, indices = data[: starts[-1]], indices[: starts[-1]].astype(np.int64)
+    first = np.repeat(np.arange(shape[0] // high), np.diff(starts)) * high
+    rows = first[:, None, None] + np.arange(high)[:, None]
+    columns = (indices * wide)[:, None, None] + np.arange(wide)
+    rows, columns = (np.broadcast_to(places, data.shape).ravel() for places in (rows, columns))
+    return data.ravel(), rows, columns
+
+
+def _of_coo(X: Any, shape: tuple[int, int], name: str) -> Entries:
+    """Return the entries of a COO matrix."""
+    return X.data, X.row, X.col
+
+
+def _of_dok(X: Any, shape: tuple[int, int], name: str) -> Entries:
+    """Return the entries of a DOK matrix, which is a dict."""
+    places = np.array([*X.keys()], np.int64).reshape(-1, 2)
+    return np.array([*X.values()], X.dtype), places[:, 0], places[:, 1]
+
+
+def _of_lil(X: Any, shape: tuple[int, int], name: str) -> Entries:
+    """Return the entries of a LIL matrix, which has lists of columns and lists of values."""
+    columns, values = [*map(list, X.rows)], [*map(list, X.data)]
+    counts = [len(row) for row in columns]
+    if len(columns) != shape[0] or counts != [len(row) for row in values]:
+        raise ValueError(f"{name}.rows and {name}.data must have lists of the same lengths, one a row")
+    places = np.array([*chain.from_iterable(columns)], np.int64)
+    return np.array([*chain.from_iterable(values)], X.dtype), np.repeat(np.arange(shape[0]), counts), places
+
+
+def _of_dia(X: Any, shape: tuple[int, int], name: str) -> Entries:
+    """Return the entries of a DIA matrix, which has a row of data for each diagonal. Values of 0 are no entries."""
+    data, offsets = np.array(X.data), np.array(X.offsets)
+    if data.ndim != 2 or offsets.shape != data.shape[:1] or offsets.dtype.kind not in "iu":
+        raise ValueError(f"{name}.offsets must be one for each row of data, got shape {offsets.shape}")
+    seen = (offsets > -shape[0]) & (offsets < shape[1])  # others are outside, however large they are
+    data, offsets = data[seen, : shape[1]], offsets[seen].astype(np.int64)
+    columns = np.broadcast_to(np.arange(data.shape[1]), data.shape)
+    rows = columns - offsets[:, None]
+    there = (rows >= 0) & (rows < shape[0]) & (data != 0)
+    return data[there], rows[there], columns[there]
+
+
+ENTRIES: dict[str, Callable[[Any, tuple[int, int], str], Entries]] = {
+    "csr": _of_csr, "csc": _of_csc, "coo": _of_coo, "bsr": _of_bsr, "lil": _of_lil, "dok": _of_dok, "dia": _of_dia,
+}  # fmt: skip
+"""The functions that return the entries of a matrix of a format."""
+
+
+def _rows(X: Any, shape: tuple[int, int], dtype: np.dtype, name: str) -> Rows:
     """Return a CSR matrix as `Rows`, whose arrays fit each other. The columns of a row may have any order."""
     # Each attribute is read once: what is checked is what is used. The starts are a copy that nobody can change.
     data, indices, starts = np.asarray(X.data), np.asarray(X.indices), np.array(X.indptr)
-    _check(data, indices, starts, X.shape, name)
-    return Rows(readable(data, dtype), _indices(indices), starts.astype(np.int64, copy=False), X.shape[1])
+    _check(data, indices, starts, shape, name)
+    return Rows(readable(data, dtype), _indices(indices), starts.astype(np.int64, copy=False), shape[1])
 
 
 def _indices(indices: np.ndarray) -> np.ndarray:
@@ -179,26 +279,6 @@ def _check_places(places: np.ndarray, n: int, name: str) -> None:
         raise ValueError(f"{name} must be integers, got {places.dtype}")
     if places.size and not (places.min() >= 0 and places.max() < n):
         raise ValueError(f"{name} must be at least 0 and below {n}, got {places.min()} to {places.max()}")
-
-
-def _check_convertible(X: Any, name: str) -> None:
-    """Raise ValueError if the conversion to CSR by SciPy would read or write outside of the arrays of a matrix.
-
-    SciPy checks the arrays when it makes a matrix, but the user may have changed them since then.
-    """
-    (n, n_columns), kind = X.shape, X.format
-    if kind == "csc":
-        _check(X.data, X.indices, X.indptr, (n_columns, n), name)
-    elif kind == "bsr":
-        high, wide = X.data.shape[1:]
-        _check(X.data[:, 0, 0], X.indices, X.indptr, (n // high, n_columns // wide), name)
-    elif kind == "coo":
-        _check_places(X.row, n, f"{name}.row")
-        _check_places(X.col, n_columns, f"{name}.col")
-    elif kind == "dia" and X.offsets.shape != X.data.shape[:1]:
-        raise ValueError(f"{name}.offsets must be one for each row of data, got shape {X.offsets.shape}")
-    elif kind == "lil" and [len(row) for row in X.rows] != [len(row) for row in X.data]:
-        raise ValueError(f"{name}.rows and {name}.data must have lists of the same lengths")
 
 
 def _increases(indices: np.ndarray, indptr: np.ndarray) -> bool:

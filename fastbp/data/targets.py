@@ -73,13 +73,23 @@ class Targets(NamedTuple):
         return Decision(self.threshold, self.by_output, self.logits)
 
 
-def targets(y: Any, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: str = "y", samples: str = "X") -> Targets:
+def targets(
+    y: Any,
+    n: int,
+    n_out: int,
+    loss: Loss,
+    dtype: np.dtype,
+    name: str = "y",
+    samples: str = "X",
+    *,
+    exact: bool = False,
+) -> Targets:
     """Return the checked targets of n samples for a loss: class labels of shape (n,), or rows of n_out targets.
 
     The loss decides which targets are possible: ValueError is raised for others, and TypeError for targets that are not
     numeric, or labels that are not integers. The targets must be finite in the given dtype. `n_out` is the number of
     targets of a sample; for nearly all losses, it is that of the outputs of the network. `name` and `samples` are the
-    names of the targets and of the inputs, for messages.
+    names of the targets and of the inputs, for messages. With `exact`, a copy of an array is not rounded to the dtype.
     """
     if sparse.is_sparse(y):
         return _sparse_targets(y, n, n_out, loss, dtype, name, samples)
@@ -100,7 +110,7 @@ def targets(y: Any, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: str =
         labels = np.array(array, np.int64)
         within(labels, name, dtype, 0, n_out - 1)
         return Targets(labels, FLOAT64, True, True, False, logits=loss.from_logits)
-    array = readable(array, dtype)
+    array = readable(array, dtype, exact=exact)
     within(array, name, dtype, *RANGES.get(loss.targets, (0, 1)))
     if loss.targets == "signs":
         _check_signs(array, name)

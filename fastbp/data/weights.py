@@ -14,6 +14,9 @@ from .targets import Targets
 LEAST_WEIGHT, MOST_WEIGHT = 1e-30, 1e30
 """The smallest weight above 0, and the largest. Beyond, products with losses leave the range of float32."""
 
+SIGNED = "; Trainer.partial_fit takes negative ones with signed_weights=True, for example those of a policy gradient"
+"""The end of a message about a negative weight."""
+
 
 def sample_weights(values: Any, n: int, name: str = "sample_weight", signed: bool = False) -> np.ndarray | None:
     """Return the weights of n samples as a float64 array of shape (n,), or None for None.
@@ -26,7 +29,11 @@ def sample_weights(values: Any, n: int, name: str = "sample_weight", signed: boo
     array = np.array(numeric(values, name), np.float64)  # a copy, so that nobody can change it during training
     if array.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), a weight for each sample; got {array.shape}")
-    within(array, name, array.dtype, -math.inf if signed else 0, math.inf)
+    try:
+        within(array, name, array.dtype, -math.inf if signed else 0, math.inf)
+    except ValueError as error:
+        way = "" if signed or not np.isfinite(array).all() else SIGNED
+        raise ValueError(f"{error}{way}") from None
     sizes = np.abs(array[array != 0])
     if sizes.size and not LEAST_WEIGHT <= sizes.min() <= sizes.max() <= MOST_WEIGHT:
         bounds = f"{sizes.min():g} to {sizes.max():g}"

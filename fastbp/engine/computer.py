@@ -100,7 +100,7 @@ class Computer:
     ) -> Gradients:
         """Compute the mean loss over samples and the gradients that are wanted.
 
-        If the loss is not finite, FloatingPointError is raised.
+        If the loss or a gradient is not finite, FloatingPointError is raised.
         """
         threads.check_entry(self.lock)
         with self.lock:
@@ -121,6 +121,8 @@ class Computer:
                 with np.errstate(all="ignore"):
                     dX *= model.scale[: model.sizes[0]]
             found = work.gradient if weights else None
+            if not all(np.isfinite(array).all() for array in (dX, found) if array is not None):
+                raise FloatingPointError(f"the gradient of the {loss.name} of these samples is not finite")
             return Gradients(mean, {} if found is None else model.parameters.unpack(found), dX)
 
     def trace(self, samples: Samples, loss: Any) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:

@@ -146,9 +146,10 @@ def gather_entries(dtype):
             lists.first[r] = to
             for e in range(starts[i], starts[i + 1]):
                 j = column_of(entries, e)
-                x = dtype(number(entries, e))
+                x = number(entries, e)
                 if scaled:  # reading 1.0 from a large vector would take as long as reading the weights
                     x *= vector_at(scale, dtype)[max(j, 0)]
+                x = dtype(x)
                 if rate > 0.0:
                     u = uniform(lists.value, key, j + entries.columns)
                     store(random, 0, survive(u, splat(lists.value, rate)))

@@ -76,15 +76,15 @@ def _gather(dtype, masked: bool):
             for j in range(0, whole, L):
                 d, e = load(shift, j), load(scale, j)
                 for r in range(top, min(top + ROWS, last)):
-                    x = (load_input(A, kind, X + (sample(order, start, r) * n_in + j) * size, L) - d) * e
+                    x = load_input(kind, X + (sample(order, start, r) * n_in + j) * size, L, d, e)
                     store(A, to + r * row, x)
                     if masked:
                         mark(marks, line, r, x)
                 to, line = to + panel, line + 1
             if whole < n_in:
+                d, e = load(shift, whole), load(scale, whole)
                 for r in range(top, min(top + ROWS, last)):
-                    x = load_input_part(A, kind, X + (sample(order, start, r) * n_in + whole) * size, n_in - whole)
-                    x = (x - load(shift, whole)) * load(scale, whole)
+                    x = load_input_part(kind, X + (sample(order, start, r) * n_in + whole) * size, n_in - whole, d, e)
                     store(A, to + r * row, x)
                     if masked:
                         mark(marks, line, r, x)

@@ -25,15 +25,15 @@ PROBABILITIES = Decision()
 
 
 def classes(a: np.ndarray, threshold: float, multilabel: bool = False) -> np.ndarray:
-    """Return the class of each row of outputs, an int64 array of shape (n,).
+    """Return the class of each row of outputs, an int64 array of shape (n,), or that of one row as an integer.
 
     With several outputs, the class of a row is the column of its largest output, or the first such column. With one
     output, the class is 1 where the output is at least the threshold, and 0 elsewhere. With `multilabel`, the same
     holds for each of several outputs, and the shape is (n, n_out).
     """
-    if a.shape[1] == 1:
-        a = a[:, 0]
-    found: np.ndarray = (a >= threshold).astype(np.int64) if a.ndim == 1 or multilabel else a.argmax(axis=1)
+    single = a.shape[-1] == 1
+    decided = (a.T[0] if single else a) >= threshold
+    found: np.ndarray = decided.astype(np.int64) if single or multilabel else a.argmax(axis=-1)
     return found
 
 

@@ -68,7 +68,7 @@ class MLP(Network):
         scale. An array has one number for each input. With ``scale=1/255``, for example, raw pixels in uint8 can be
         used as they are, without a copy in float.
     shift : float or array of shape (sizes[0],), keyword-only, default 0.0
-        The number that is subtracted from each input.
+        The number that is subtracted from each input, before float64 and integers are rounded to a smaller `dtype`.
     standardize : array or sparse matrix of shape (n, sizes[0]), or None, keyword-only, default None
         Inputs, for example those of the training, that decide `shift` and `scale`: each input then has the mean 0 and
         the standard deviation 1. The method `standardize` says more. With None, `shift` and `scale` are used.
@@ -186,8 +186,9 @@ class MLP(Network):
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n, sizes[0])
-            The inputs; each row is a sample. There must be at least one row. C-contiguous arrays of dtype uint8,
+        X : array or sparse matrix of shape (n, sizes[0]), or array of shape (sizes[0],)
+            The inputs; each row is a sample. There must be at least one row. A vector is one sample, and what comes out
+            for it has no first axis either. C-contiguous arrays of dtype uint8,
             float32 and float64, also np.memmap, are read without a copy. Other arrays are converted one block after
             another. Nobody may shorten the file of an np.memmap during the call: the system would then end the process.
             Sparse matrices are possible as for `Trainer.fit`.
@@ -197,7 +198,7 @@ class MLP(Network):
 
         Returns
         -------
-        array of shape (n, sizes[-1]), or (n,) if the network is `flat`
+        array of shape (n, sizes[-1]), or (n,) if the network is `flat`; for one sample, (sizes[-1],) or a number
             The outputs, in the dtype of the network. If the network has one output, and was trained last on targets of
             shape (n,), they have the shape (n,), as the targets had. `outputs` always returns rows.
 
@@ -215,12 +216,14 @@ class MLP(Network):
         >>> a = net.predict([[0.0, 1.0], [1.0, 0.0]])
         >>> a.shape, a.dtype, bool(abs(a.sum(axis=1) - 1).max() < 1e-6)
         ((2, 3), dtype('float32'), True)
+        >>> net.predict([0.0, 1.0]).shape  # one sample
+        (3,)
         """
         a = self.outputs(X, n_threads=n_threads)
-        return a[:, 0] if self.architecture.flat else a
+        return a.T[0] if self.architecture.flat else a
 
     def outputs(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
-        """Compute the outputs as `predict` does, but always as rows, of shape (n, sizes[-1]).
+        """Compute the outputs as `predict` does, but always as rows, of shape (n, sizes[-1]), or as one row.
 
         Parameters
         ----------
@@ -229,7 +232,7 @@ class MLP(Network):
 
         Returns
         -------
-        array of shape (n, sizes[-1])
+        array of shape (n, sizes[-1]), or (sizes[-1],) for one sample
             The outputs, in the dtype of the network.
 
         Raises
@@ -259,7 +262,7 @@ class MLP(Network):
 
         Returns
         -------
-        array of shape (n, sizes[layer])
+        array of shape (n, sizes[layer]), or (sizes[layer],) for one sample
             The activations, in the dtype of the network.
 
         Raises
@@ -283,7 +286,9 @@ class MLP(Network):
         return self._activations(X, l, n_threads)
 
     def _activations(self, X: ArrayLike, layer: int, n_threads: int | None) -> np.ndarray:
-        """Compute a^l for each sample."""
+        """Compute a^l for each sample, or for one sample of shape (n_in,)."""
+        if getattr(X, "ndim", 0) != 2 and (row := self._form.one_row(X)) is not None:
+            return self._activations(row, layer, n_threads).reshape(-1)
         n, blocks = self._form.input_blocks(X)
         return self._computer.activations(n, blocks, layer, checks.threads(n_threads), self._refuse)
 
@@ -309,7 +314,7 @@ class MLP(Network):
 
         Returns
         -------
-        int64 array of shape (n,), or (n, n_out) of 0 and 1 if the network is `multilabel`
+        int64 array of shape (n,), or (n, n_out) of 0 and 1 if the network is `multilabel`; for one sample, its row
             The classes.
 
         Raises
@@ -381,7 +386,7 @@ class MLP(Network):
         TypeError
             If an argument has the wrong type.
         FloatingPointError
-            If the loss is not finite.
+            If the loss or a gradient is not finite.
 
         Examples
         --------
@@ -443,7 +448,7 @@ class MLP(Network):
         TypeError
             If an argument has the wrong type.
         FloatingPointError
-            If the sum of outputs times gradients is not finite.
+            If the sum of outputs times gradients, or a derivative, is not finite.
 
         Examples
         --------
@@ -484,7 +489,7 @@ class MLP(Network):
         TypeError
             If X is not numeric.
         FloatingPointError
-            If an output is not finite.
+            If an output or a derivative is not finite.
 
         Examples
         --------
@@ -559,10 +564,7 @@ class MLP(Network):
             made = self._computer.differentiate(samples, found)
             gradient = made.loss, *self._by_layer(made.blocks)
         z, a, delta = self._computer.trace(samples, found)
-        x = samples.X.array.toarray() if samples.X.sparse else samples.X.array
-        with np.errstate(all="ignore"):
-            x = ((np.asarray(x, self.dtype) - self.shift) * self.scale).astype(self.dtype, copy=False)
-        return Trace(x, z, a, delta, *gradient)
+        return Trace(samples.X.transformed(self.shift, self.scale), z, a, delta, *gradient)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name[0] != "_":

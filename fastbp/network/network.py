@@ -308,11 +308,10 @@ class Network(metaclass=hints.Hinting):
         made: dict[str, ArrayLike] = {}
         architecture = self.architecture
         if X is not None:
-            names, X = frames.names(X), frames.ordered(X, self.columns)
+            X, names = frames.read(X, self.columns)
             found, sparse = moments.of_inputs(X, self.sizes[0], sample_weight)
-            architecture = dataclasses.replace(architecture, columns=self.columns or names)
-            if not sparse:
-                self._check_digits(found, "X", self.columns or names or range(self.sizes[0]))
+            architecture = dataclasses.replace(architecture, columns=names)
+            self._check_digits(found, "X", names or range(self.sizes[0]))
             made |= {"shift": 0.0 if sparse else found.mean, "scale": found.scale}
         if y is not None:
             low, high = self.architecture.activations[-1].bounds or (-np.inf, np.inf)
@@ -329,14 +328,19 @@ class Network(metaclass=hints.Hinting):
         self._architecture = architecture
 
     def _check_digits(self, found: moments.Moments, name: str, columns: Sequence[object]) -> None:
-        """Raise ValueError if the dtype of the network has too few digits for the numbers of a column."""
-        lost = (found.deviation > 0) & (found.deviation < 16 * np.finfo(self.dtype).eps * np.abs(found.mean))
-        if lost.any():
-            k = int(lost.argmax())
+        """Raise ValueError if the dtype of the network has too few digits for a column, or too small a range."""
+        info, wider = np.finfo(self.dtype), "" if self.dtype == np.float64 else ", or use dtype='float64'"
+        lost = (found.deviation > 0) & (found.deviation < 16 * info.eps * np.abs(found.mean))
+        with np.errstate(all="ignore"):
+            outside = (found.scale < info.tiny) | (found.scale > info.max)
+        if (lost | outside).any():
+            k = int((lost | outside).argmax())
+            reason = f"has too few digits; subtract the mean from {name}"
+            if outside[k]:
+                reason = f"cannot hold 1 / deviation; give {name} in another unit"
             raise ValueError(
                 f"{name} has a standard deviation of {found.deviation[k]:.3g} around a mean of {found.mean[k]:.3g} in "
-                f"column {columns[k]!r}: {self.dtype} has too few digits; subtract the mean from {name}, or use "
-                f"dtype='float64'"
+                f"column {columns[k]!r}: {self.dtype} {reason}{wider}"
             )
 
     @property

@@ -175,8 +175,11 @@ def _warn_of_inputs(seen: np.ndarray, columns: Sequence[object]) -> None:
     apart = most > SPAN * least and most > USUAL[1]
     tiny = most < USUAL[0] and np.abs(seen).max() < 0.5  # columns of 0 and rarely 1 have small deviations too
     if apart or tiny or least > USUAL[1]:
+        found = f"a standard deviation of {most:.3g}, in column {columns[large]!r}"
+        if large != small:
+            found = f"standard deviations from {least:.3g}, in column {columns[small]!r}, to {most:.3g}, in "
+            found += f"column {columns[large]!r}"
         warn(
-            f"the inputs have standard deviations from {least:.3g}, in column {columns[small]!r}, to {most:.3g}, in "
-            f"column {columns[large]!r}: training is slow or fails with such inputs; use fb.MLP(..., standardize=X), "
-            f"or network.standardize(X) before fit"
+            f"the inputs have {found}: training is slow or fails with such inputs; use fb.MLP(..., standardize=X), or "
+            f"network.standardize(X) before fit"
         )

@@ -358,14 +358,20 @@ class Ensemble:
         >>> ensemble.predict([[0.0, 1.0]]).shape
         (1, 3)
         """
-        a = self._outputs(X, n_threads)
-        return a[:, 0] if self.trainers[0].network.flat else a
+        a = self._outputs_of(X, n_threads)
+        return a.T[0] if self.trainers[0].network.flat else a
+
+    def _outputs_of(self, X: Any, n_threads: int | None) -> np.ndarray:
+        """Return the mean outputs as rows, or for one sample of shape (n_in,) as one row."""
+        row = None if getattr(X, "ndim", 0) == 2 else self.trainers[0].network._form.one_row(X)
+        return self._outputs(X, n_threads) if row is None else self._outputs(row, n_threads)[0]
 
     def _outputs(self, X: Any, n_threads: int | None) -> np.ndarray:
         """Return the mean outputs as rows."""
         networks = self._networks()
-        n, blocks = networks[0]._form.input_blocks(X)
-        kinds = {(network.dtype, network.columns, network._targets is None) for network in networks}
+        forms = [network._form for network in networks]
+        n, blocks = forms[0].input_blocks(X)
+        kinds = {(form.dtype, form.columns, form.targets is None, form.shifted) for form in forms}
         if n <= few_rows.ROWS and len(kinds) == 1 and networks[0]._targets is None:
             ((_, block),) = blocks
             if isinstance(block.array, np.ndarray):
@@ -421,7 +427,7 @@ class Ensemble:
             As for `MLP.predict`.
         """
         first = self.trainers[0].network
-        return classes(self._outputs(X, n_threads), first.threshold, first.multilabel)
+        return classes(self._outputs_of(X, n_threads), first.threshold, first.multilabel)
 
 
 class _Watch(Callback):

@@ -11,6 +11,7 @@ from scipy import sparse
 
 import fastbp as fb
 from fastbp.callbacks import Lambda
+from fastbp.data import sparse as sparse_samples
 from fastbp.engine import input_paths
 
 N, N_IN, N_OUT = 43, 17, 3
@@ -312,7 +313,7 @@ LIES = {
     "dia": (lambda: lying(X.todia(), offsets=np.zeros(1, int)), ".offsets must be one for each row of data"),
     "lil": (lambda: entry(X.tolil(), "rows", [1, 2, 3] * 99), ".rows and .*.data must have lists of the same lengths"),
     "lil columns": (lambda: entry(lying(X.tolil(), data=X.tolil().data), "rows", None), " must be a valid"),
-    "dok": (lambda: _dok(), " must be a valid sparse matrix"),
+    "dok": (lambda: _dok(), ".row must be at least 0 and below 43, got"),
 }
 
 
@@ -327,6 +328,68 @@ def _dok() -> sparse.dok_matrix:
 def test_a_matrix_that_lies_is_refused_and_changes_nothing(lie):
     made, message = LIES[lie]
     assert_refused(made(), message)
+
+
+def test_lies_that_would_let_scipy_write_anywhere_are_refused():
+    """In a child process: SciPy's own conversions of these matrices end it. Without these lies, the bits are right."""
+    run("""
+        import numpy as np, fastbp as fb
+        from scipy import sparse
+
+        def lying(X, **claims):
+            for name, value in claims.items():
+                setattr(X, name, value)
+            return X
+
+        class Csc(sparse.csc_matrix):
+            format = "csr"
+
+        n, n_in = 400, 300
+        X = sparse.random(n, n_in, 0.05, "csr", random_state=0)
+        net = fb.MLP([n_in, 2], seed=0)
+        longer = lambda lists: np.array([*lists, *([5] * 9 for _ in range(9))], object)
+        lil, dia = X.tolil(), X.todia()
+        far = np.array(dia.offsets, np.int64)
+        far[0] = 2**62
+        lies = [
+            lying(X.tolil(), rows=longer(lil.rows), data=longer(lil.data)),
+            lying(X.tolil(), rows=np.array([row[:-1] for row in lil.rows], object)),
+            lying(X.tolil(), rows=np.array([[column + 10**9 for column in row] for row in lil.rows], object)),
+            lying(X.todia(), offsets=far[:-1]),
+            lying(X.todia(), offsets=dia.offsets * 1.0),
+            lying(X.tocsc(), _shape=(20, n_in)), lying(X.tocoo(), _shape=(20, n_in)),
+            lying(X.tobsr((4, 3)), _shape=(20, n_in)), lying(X.tolil(), _shape=(20, n_in)),
+            lying(X.todok(), _shape=(20, n_in)), lying(X.copy(), _shape=(20, n_in)),
+            lying(X.tobsr((4, 3)), data=np.ones((9, 0, 0))), lying(X.tocoo(), data=np.ones((9, 9))),
+        ]
+        for lie in lies:
+            try:
+                net.predict(lie)
+            except (TypeError, ValueError) as error:
+                assert str(error).startswith("X"), error
+            else:
+                raise AssertionError(f"{type(lie)} {lie.shape}")
+        right = net.predict(X.toarray())
+        assert (net.predict(lying(X.tocsc(), __class__=Csc)) == right).all()
+        far_away = lying(X.todia(), offsets=far)
+        cut = X.toarray()
+        rows = np.arange(n)
+        column = rows + dia.offsets[0]
+        cut[rows[(column >= 0) & (column < n_in)], column[(column >= 0) & (column < n_in)]] = 0
+        assert (net.predict(far_away) == net.predict(cut)).all()
+    """)
+
+
+def test_a_matrix_of_an_unknown_class_is_refused(monkeypatch):
+    monkeypatch.delitem(sparse_samples.ENTRIES, "coo")
+    with pytest.raises(TypeError, match=r"X must have one of the formats csr, .*, got coo_matrix"):
+        make().fit(X.tocoo(), LABELS)
+
+
+def test_columns_beyond_int32_are_refused():
+    wide = sparse.csr_matrix((np.ones(1), np.array([2**31]), np.array([0, 1])), (1, 2**31 + 1))
+    with pytest.raises(ValueError, match="X must have at most 2147483647 columns if it is sparse, got 2147483649"):
+        sparse_samples.read(wide, 2**31 + 1, np.dtype(np.float32), "X")
 
 
 def test_a_matrix_without_rows_is_refused():

@@ -271,8 +271,38 @@ def test_signed_weights():
     assert scores["loss"] == pytest.approx(np.mean([w * cost for w, (cost, _) in zip(weights, each, strict=True)]))
     moved = np.mean([w * g for w, (_, g) in zip(weights, each, strict=True)], axis=0)
     assert before - net.theta == pytest.approx(moved, rel=1e-9, abs=1e-13)
-    with pytest.raises(ValueError, match="sample_weight"):
-        own.partial_fit(X, y, sample_weight=weights)
+    for refused in (own.partial_fit, own.fit, lambda X, y, **given: net.gradients(X, y, loss="cross_entropy", **given)):
+        with pytest.raises(ValueError, match=r"at least 0; Trainer.partial_fit takes negative ones with signed_"):
+            refused(X, y, sample_weight=weights)
+    with pytest.raises(ValueError, match=r"sample_weight\[0\] is nan; every value must be finite .* least 0$"):
+        own.partial_fit(X, y, sample_weight=weights * np.nan)
+
+
+GRADIENTS = {
+    "gradients": lambda net, X, y: net.gradients(X, y, loss="mae"),
+    "gradients of inputs": lambda net, X, y: net.gradients(X, y, loss="mae", inputs=True, flat=True),
+    "backward": lambda net, X, y: net.backward(X, np.ones_like(y)),
+    "jacobian": lambda net, X, y: net.jacobian(X),
+    "check_gradients": lambda net, X, y: fb.check_gradients(net, X, y, "mae"),
+}
+
+
+@pytest.mark.parametrize("kind", ["infinite", "NaN"])
+@pytest.mark.parametrize("call", GRADIENTS)
+def test_a_gradient_that_is_not_finite_is_an_error(call, kind):
+    """The loss is finite: the root has an infinite derivative at 0, or the product of two large numbers overflows."""
+    if kind == "NaN":
+        root = fb.activations.Formula(lambda z: fb.graph.sqrt(z * 1.0), name="root")
+        net, X = fb.MLP([1, 2, 1], activation=root, dtype=np.float64), np.zeros((3, 1))
+        net.set_weights([[[1.0, 1.0]], [[0.0], [0.0]]], [[0.0, 0.0], [0.0]])
+    else:  # for the inputs, or for the weights
+        x, scale, W = (1e-30, 1e35, (1.0, 1e5)) if call in ("jacobian", "backward") else (1e25, 1e10, (1e-35, 1e30))
+        net, X = fb.MLP([1, 1, 1], activation="identity", scale=scale), np.full((3, 1), x, np.float32)
+        net.set_weights([[[W[0]]], [[W[1]]]], [[0.0], [0.0]])
+    before = net.theta
+    with pytest.raises(FloatingPointError, match=r"the gradient of the .* of these samples is not finite"):
+        GRADIENTS[call](net, X, np.zeros((3, 1), net.dtype))
+    assert (net.theta == before).all()
 
 
 def test_integers_are_no_labels_of_a_gradient():

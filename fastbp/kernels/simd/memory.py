@@ -145,17 +145,18 @@ INPUT_TYPES = {UINT8: I8, FLOAT32: F32, FLOAT64: F64}
 
 
 def _input(masked: bool):
-    """Return an intrinsic that reads `count` numbers of type `kind` at an address into a vector of A's dtype.
+    """Return an intrinsic that reads `count` numbers x of type `kind` at an address, and returns (x - shift) * scale.
 
-    With `masked`, `count` may be smaller than the number of lanes, and the other lanes become 0.
+    The result, `shift` and `scale` are vectors of one dtype. Numbers of float64 are rounded to it at the end: rounded
+    before, large numbers would lose their differences. With `masked`, `count` may be smaller than the number of lanes,
+    and x is 0 in the other lanes.
     """
 
     @intrinsic
-    def load_input(typingctx, A, kind, address, count):
-        vector = VECTORS[A.dtype]
-        element = element_of(A.dtype)
+    def load_input(typingctx, kind, address, count, shift, scale):
+        vector, element = shift, element_of(shift.dtype)
 
-        def read(builder, of, address, count):
+        def read(builder, of, address, count, shift, scale):
             shape = ir.VectorType(of, vector.lanes)
             size = 1 if of == I8 else 4 if of == F32 else 8
             pointer = builder.inttoptr(address, shape.as_pointer())
@@ -164,22 +165,25 @@ def _input(masked: bool):
                 tag = f"v{vector.lanes}{'i8' if of == I8 else 'f32' if of == F32 else 'f64'}"
                 name = f"llvm.masked.load.{tag}.p0"
                 nothing = ir.Constant(shape, [0] * vector.lanes)
-                value = emit_call(builder, name, shape, pointer, I32(size), mask, nothing)
+                x = emit_call(builder, name, shape, pointer, I32(size), mask, nothing)
             else:
-                value = builder.load(pointer)
-                value.align = size
+                x = builder.load(pointer)
+                x.align = size
             if of == I8:
-                return builder.uitofp(value, line_type(vector))
-            if of == element:
-                return value
-            return (builder.fptrunc if of == F64 else builder.fpext)(value, line_type(vector))
+                x = builder.uitofp(x, line_type(vector))
+            elif of == F32 != element:
+                x = builder.fpext(x, line_type(vector))
+            elif of != element:
+                shift, scale = (builder.fpext(each, shape) for each in (shift, scale))
+            x = builder.fmul(builder.fsub(x, shift), scale)
+            return x if x.type == line_type(vector) else builder.fptrunc(x, line_type(vector))
 
         def codegen(context, builder, sig, args):
-            _, kind, *where_to = args
-            case = lambda of: lambda: read(builder, of, *where_to)  # noqa: E731
+            kind, *others = args
+            case = lambda of: lambda: read(builder, of, *others)  # noqa: E731
             return choose(builder, kind, {code: case(of) for code, of in INPUT_TYPES.items()})
 
-        return vector(A, types.intp, types.intp, types.intp), codegen
+        return vector(types.intp, types.intp, types.intp, shift, scale), codegen
 
     return load_input
 
