@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ..kernels.simd.memory import FLOAT32, FLOAT64, UINT8
+from .usable import unmasked
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -42,14 +43,13 @@ def numeric(values: Any, name: str, advice: str = "") -> np.ndarray:
     Raises
     ------
     TypeError
-        If the values are a masked array, are a tensor of PyTorch that requires a gradient, or are not real numbers.
+        If one of the values is masked, if they are a tensor of PyTorch that requires a gradient, or if they are not
+        real numbers.
     ValueError
         If the values do not form an array.
     """
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(f"{name} must be an array without a mask, got a masked array; fill or drop what is masked")
     try:
-        array = np.asarray(values)
+        array = np.asarray(values if type(values) is np.ndarray else unmasked(values, name))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name} must be an array of real numbers: {error}") from None
     except RuntimeError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import operator
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -16,18 +15,32 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight
 
 from ..activations import ACTIVATIONS, Activation
+from ..base import checks
+from ..data.weights import sample_weights
 from ..losses import LOSSES, Loss
 from ..network.architecture import Architecture
 from ..rules.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from ..schedules import Schedule
-from .border import COUNT, DTYPE, SHARE, Constraints, checks_parameters, warn
+from .border import (
+    COUNT,
+    DTYPE,
+    SHARE,
+    Constraints,
+    InvalidParameterError,
+    by_name,
+    checks_parameters,
+    iterations,
+    warn,
+)
 from .callbacks import CallbackSupportMixin, Watch, tells_callbacks
 from .epochs import AdamOfScikitLearn, DivergedError, EpochTrainer, Samples, Snapshot, network
 from .validation import NOT_GIVEN, Validating, Validation
+
+EXPLODED = 10.0
+"""The largest ratio of the losses after and before training that needs no warning."""
 
 
 class Job(NamedTuple):
@@ -145,9 +158,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     _parameter_constraints: ClassVar[Constraints] = {
         **neural_network.MLPRegressor._parameter_constraints,
-        "loss": [StrOptions({*LOSSES}), Loss],
-        "activation": [StrOptions({"logistic", *ACTIVATIONS}), Activation, "array-like"],
-        "solver": [StrOptions({*OPTIMIZERS}), Optimizer],
+        "hidden_layer_sizes": [object],  # `_hidden` checks it: "array-like" lets everything pass
+        "loss": [by_name(LOSSES), Loss],
+        "activation": [by_name(ACTIVATIONS), Activation, "array-like"],
+        "solver": [by_name(OPTIMIZERS), Optimizer],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
         "momentum": [SHARE],
         "dropout": [SHARE, "array-like"],
@@ -163,7 +177,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     @coefs_.setter
     def coefs_(self, coefs: Sequence[np.ndarray]) -> None:
-        self._arrays = [*coefs], self._shown("coefs_")[1]
+        self._assign("coefs_", weights=[*coefs])
 
     @property
     def intercepts_(self) -> list[np.ndarray | None]:
@@ -172,7 +186,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     @intercepts_.setter
     def intercepts_(self, intercepts: Sequence[np.ndarray]) -> None:
-        self._arrays = self._shown("intercepts_")[0], [*intercepts]
+        self._assign("intercepts_", biases=[*intercepts])
 
     @abstractmethod
     def _plan(self) -> tuple[int, Loss, str | Activation, str]:
@@ -219,7 +233,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         ValueError
             If an argument does not fit, or if training has diverged.
         """
-        with self._all_or_nothing(self.warm_start):
+        self._turn.check("fit was called")
+        with self._turn.lock, self._all_or_nothing(self.warm_start), self._turn:
             self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
         return self
 
@@ -227,19 +242,19 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """Carry out `fit`, with samples for validation, or `partial_fit` if `incremental`."""
         first = "_network" not in self.__dict__ or (not self.warm_start and not incremental)
         X, y = self._validate_input(X, y, first, "partial_fit" if incremental else "fit")
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        sample_weight = self._weights(sample_weight, X)
         rng, searches = check_random_state(self.random_state), self._searches()
         if searches and given[0] is not None:
             raise ValueError("X_val must be None for L-BFGS, which has no epochs after which it could be evaluated")
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
-        self._begin(X, rng, first)
-        self._begin_history(first, searches)
+        self._begin(X, rng, first, incremental or self.warm_start)
+        self._begin_history(first, incremental, searches)
         trainer = self._trained_by(rng, incremental)
         weights = self._more_weights(y)
         if weights is None or sample_weight is not None:
             weights = sample_weight if weights is None else sample_weight * weights
+            sample_weights(weights, len(y), "sample_weight times class_weight")
         rows = validation = None
         if not searches:  # the samples for validation do not have the weights of classes
             rows, validation = self._hold_out(trainer, X, y, sample_weight, given, rng)
@@ -247,6 +262,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         used = slice(None) if rows is None else rows
         constant = self._constant(y[used], None if weights is None else weights[used])
         job = Job(trainer, samples, validation, constant, watch)
+        before = None if incremental else self._before_training(job, first)
         context = watch.begin(epoch=False)
         try:
             if searches:
@@ -262,15 +278,58 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 "preprocessed."
             )
         watch.end(context)
+        if before is not None and not trainer.loss_of_some(samples) <= EXPLODED * before < np.inf:
+            warn(
+                f"Training has diverged: the mean loss of samples was {before:.3g} before it, and is "
+                f"{trainer.loss_of_some(samples):.3g} now. Try a smaller learning_rate_init, or scale X and y.",
+                ConvergenceWarning,
+            )
 
-    def _begin(self, X: Any, rng: np.random.RandomState, first: bool) -> None:
-        """Make the network if this is the `first` call, or give it the present activation functions and dropout."""
+    def _weights(self, sample_weight: Any, X: Any, name: str = "sample_weight") -> np.ndarray | None:
+        """Return checked weights of samples, or None for None."""
+        if sample_weight is None:
+            return None
+        return _check_sample_weight(self._usable(sample_weight, name), X, ensure_non_negative=True)
+
+    def _before_training(self, job: Job, first: bool) -> float | None:
+        """Warn of samples with which training fails, and return the mean loss of some of them before training.
+
+        If training continues, the loss may be tiny already; the one that it began with then counts, if it is known.
+        """
+        loss, curve = job.trainer.loss_of_some(job.samples), self.__dict__.get("loss_curve_")
+        if first:
+            if not self._searches():
+                job.trainer.warn_of_scales(job.samples, self.__dict__.get("feature_names_in_"))
+            return loss
+        return max(loss, curve[0]) if curve else None
+
+    def _hidden(self) -> list[int]:
+        """Return the numbers of units of the hidden layers."""
         given = self.hidden_layer_sizes
-        hidden = [operator.index(n) for n in (given if isinstance(given, Iterable) else [given])]
+        try:
+            hidden = [checks.integer(n, "", -(2**63)) for n in (given if np.iterable(given) else [given])]
+        except (TypeError, ValueError):
+            raise InvalidParameterError(
+                f"hidden_layer_sizes must be an integer, or a sequence with an integer for each hidden layer, for "
+                f"example (100, 50), got {given!r}"
+            ) from None
         if any(n <= 0 for n in hidden):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+        return hidden
+
+    def _begin(self, X: Any, rng: np.random.RandomState, first: bool, continues: bool) -> None:
+        """Make the network if this is the `first` call, or give it the present activation functions and dropout.
+
+        If training `continues`, a new network takes over the weights that the user has assigned before.
+        """
+        hidden = self._hidden()
         n_out, loss, output, self.out_activation_ = self._plan()
-        if not first and (*hidden, n_out) != self._network.sizes[1:]:
+        if not first and n_out != self._network.sizes[-1]:
+            raise ValueError(
+                f"the number of outputs must stay {self._network.sizes[-1]} while training continues, and "
+                f"loss={self.loss!r} needs {n_out}"
+            )
+        if not first and (*hidden,) != self._network.sizes[1:-1]:
             before = [*self._network.sizes[1:-1]]
             raise ValueError(f"hidden_layer_sizes must stay {before} while training continues, got {hidden}")
         activation, dropout = self.activation, self.dropout
@@ -284,29 +343,36 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             dtype = self.dtype or (np.float32 if X.dtype == np.float32 else np.float64)
             settings |= {"init": None, "input_noise": 0.0, "max_norm": None, "dtype": np.dtype(dtype)}
             made = Architecture((X.shape[1], *hidden, n_out), **settings)
-            self._network = network(made, rng, 2.0 if activation == "logistic" else 6.0)
+            given = self._arrays if continues and "_network" not in self.__dict__ else None
+            self._network = network(made, None if given else rng, 2.0 if activation == "logistic" else 6.0)
+            if given:  # the user has assigned them before the first call
+                self._network.set_weights(given[0] or self._network.weights, given[1] or self._network.biases)
             self.n_iter_, self.t_, self._no_improvement_count, self._trainer = 0, 0, 0, None
             self.n_layers_, self.n_outputs_ = len(made.sizes), n_out
-        else:
-            current = self._current()
+        elif (asked := [self._current(), self.dtype, settings]) != self._asked:
+            current = self._network
             made = dataclasses.replace(current.architecture, **settings, dtype=np.dtype(self.dtype or current.dtype))
             if made != current.architecture:  # the user has changed parameters between two calls
                 self._network, self._trainer = network(made), None
                 self._network.set_weights(current.weights, current.biases)
+            self._asked = [self._network, *asked[1:]]
         self._loss, self._arrays = loss, None
 
-    def _begin_history(self, first: bool, searches: bool) -> None:
-        """Set the attributes that tell the course of training, unless a call before this one has set them."""
+    def _begin_history(self, first: bool, incremental: bool, searches: bool) -> None:
+        """Set the attributes that tell the course of training.
+
+        Curves go on if a call before this one has begun them. The search for the best score begins in each `fit`, and
+        only `partial_fit` goes on with it.
+        """
         stops = self.early_stopping
-        fresh: dict[str, Any] = {
-            "loss_curve_": [],
-            "validation_loss_curve_": None,
-            "validation_scores_": [] if stops else None,
-            "best_validation_score_": -np.inf if stops else None,
-            "best_loss_": None if stops else np.inf,
-        }
-        for name, value in fresh.items():
-            if first:
+        curves: dict[str, Any] = {"loss_curve_": [], "validation_loss_curve_": None}
+        curves["validation_scores_"] = [] if stops else None
+        search: dict[str, Any] = {"best_validation_score_": -np.inf if stops else None}
+        search["best_loss_"] = None if stops else np.inf
+        if not incremental:
+            self._no_improvement_count = 0
+        for name, value in {**curves, **search}.items():
+            if first or (name in search and not incremental):
                 self.__dict__.pop(name, None)
             if not searches and self.__dict__.get(name) is None:
                 setattr(self, name, value)
@@ -315,13 +381,13 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """Return a new trainer, or the last one if a call of `partial_fit` continues with its state."""
         schedule = self.learning_rate if isinstance(self.learning_rate, Schedule) else None
         settings: dict[str, Any] = {"alpha": self.alpha, "schedule": schedule, "n_threads": self.n_threads}
+        settings |= {"loss": self._loss, "optimizer": self._optimizer()}
         if self._trainer is not None and incremental:
-            self._trainer.follow(**settings)
+            self._trainer.follow(**settings, threshold=self._threshold())
             return self._trainer
         random = any(self._network.architecture.dropout)
         seed = int(rng.randint(2**31 - 1)) if random else 0
-        settings |= {"optimizer": self._optimizer(), "seed": seed}
-        self._trainer = EpochTrainer(self._network, self._loss, self._threshold(), **settings)
+        self._trainer = EpochTrainer(self._network, threshold=self._threshold(), seed=seed, **settings)
         return self._trainer
 
     def _optimizer(self) -> Optimizer:
@@ -348,14 +414,14 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                     raise StopIteration
 
         found = job.trainer.minimise(job.samples, tell, maxfun=self.max_fun, maxiter=self.max_iter, gtol=self.tol)
-        self.n_iter_ = _check_optimize_result("lbfgs", found, self.max_iter)
+        self.n_iter_ = iterations(found, self.max_iter)
         self.loss_ = self._reported(float(found.fun) - found.penalty) + job.constant + found.penalty
 
     def _descend(self, job: Job, rng: np.random.RandomState | None, incremental: bool) -> None:
         """Train by minibatch gradient descent until the loss, or the score of the validation, stops improving."""
         trainer, n = job.trainer, job.samples.n
-        trainer.follow(batch_size=self._batch(n))
-        epochs = trainer.epochs(job.samples, rng)
+        trainer.follow(batch_size=self._batch(n, incremental))
+        epochs = trainer.epochs(job.samples, rng, few=incremental)
         self.n_iter_, self._best = 0, Snapshot(self._network) if self.early_stopping else None
         try:
             for _ in range(self.max_iter):
@@ -390,16 +456,21 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 ConvergenceWarning,
             )
         if self._best is not None:
+            if self.best_validation_score_ == -np.inf:
+                warn(
+                    "No validation score is a number, so the network has the weights from before this call. Try a "
+                    "smaller learning_rate_init, or another scoring.",
+                    ConvergenceWarning,
+                )
             self._best.restore()
             self._best = None
 
-    def _batch(self, n: int) -> int:
-        """Return the number of samples of a minibatch."""
-        if isinstance(self.batch_size, str):  # "auto"
-            return min(200, n)
-        if self.batch_size > n:
+    def _batch(self, n: int, incremental: bool) -> int:
+        """Return the number of samples of a minibatch. Calls of `partial_fit` with fewer of them do not change it."""
+        size = 200 if isinstance(self.batch_size, str) else self.batch_size
+        if size > n and size is self.batch_size:
             warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", UserWarning)
-        return min(self.batch_size, n)
+        return size if incremental else min(size, n)
 
     def _ends(self, trainer: EpochTrainer) -> bool:
         """Return whether training ends after epochs without an improvement. If not, divide the learning rate by 5."""

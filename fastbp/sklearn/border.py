@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils import metaestimators
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+from sklearn.utils import column_or_1d, metaestimators
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+
+from ..base.checks import Registry
+from ..base.warn import warn as _warn
+
+__all__ = ["InvalidParameterError"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -34,9 +39,38 @@ def available_if(condition: Callable[[Any], bool]) -> Callable[[Method], Method]
     return metaestimators.available_if(condition)
 
 
-def warn(message: str, category: type[Warning]) -> None:
-    """Warn about the line of the user, which is behind methods of fastbp and what scikit-learn wraps around them."""
-    level, ours = 1, (__name__.partition(".")[0], "sklearn")
-    while sys._getframe(level).f_globals.get("__name__", "").partition(".")[0] in ours:
-        level += 1
-    warnings.warn(message, category, stacklevel=level + 1)
+def by_name(registry: Registry[Any]) -> StrOptions:
+    """Return the constraint of a parameter that is the name, or another name, of an object of a registry."""
+    return StrOptions({*registry, *registry.aliases})
+
+
+THROUGH = ("sklearn", "joblib")
+"""The packages behind which the line of the user is that calls an estimator."""
+
+warn = partial(_warn, through=THROUGH)
+"""Warn about the line of the user, which is behind methods of fastbp and what scikit-learn wraps around them."""
+
+
+def column(y: Any) -> np.ndarray:
+    """Return targets as a vector. Warn if they are a column, as scikit-learn does, but about the line of the user."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        warn(
+            "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples, ), "
+            "for example using ravel().",
+            DataConversionWarning,
+        )
+    return column_or_1d(y)
+
+
+def iterations(found: Any, max_iter: int) -> int:
+    """Return the number of iterations of L-BFGS. Warn if it has not converged, in the words of scikit-learn."""
+    n = min(found.nit, max_iter)
+    if found.status:
+        more = f"\nIncrease the number of iterations to improve the convergence (max_iter={max_iter})."
+        warn(
+            f"lbfgs failed to converge after {n} iteration(s) (status={found.status}):\n{found.message}\n"
+            f"{more * (n == max_iter)}\nYou might also want to scale the data as shown in:\n"
+            f"    https://scikit-learn.org/stable/modules/preprocessing.html",
+            ConvergenceWarning,
+        )
+    return n

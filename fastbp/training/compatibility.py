@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
-import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from ..base import checks
+from ..base.warn import OURS, warn
 from ..callbacks import EarlyStopping, Lambda
 from ..data import arrays, moments
 from ..data.targets import Targets
@@ -32,6 +31,12 @@ LEAST_ROWS = 20
 
 SPAN = 100.0
 """The largest ratio of two deviations of inputs that needs no warning."""
+
+REMEDIES = (
+    "use fb.MLP(..., standardize=X), or network.standardize(X) before fit",
+    "use fb.MLP(..., standardize_targets=y), or network.standardize(y=y) before fit",
+)
+"""What to do about the scales of inputs, and of targets."""
 
 USUAL = 0.1, 10.0
 """Deviations, and means of targets, that suit the usual first weights and learning rates."""
@@ -126,17 +131,21 @@ def warn_of_pair(network: MLP, loss: Loss) -> None:
     instead = ""
     if "from_logits" in {field.name for field in dataclasses.fields(loss)}:
         instead = f", or output='identity' with loss=fastbp.losses.{type(loss).__name__}(from_logits=True)"
-    _warn(
+    warn(
         f"the loss {loss.name!r} is made for outputs that are {loss.made_for}, and the output {output.name!r} does not "
         f"give them: use output={loss.suited!r}{instead}"
     )
 
 
-def warn_of_scales(network: MLP, samples: Samples) -> None:
+def warn_of_scales(
+    network: MLP, samples: Samples, remedies: tuple[str, str] = REMEDIES, through: Collection[str] = ()
+) -> None:
     """Warn if some rows of inputs or targets show scales with which training is slow or fails.
 
     The inputs are those that the first layer sees, after `shift` and `scale`. Small inputs beside others, such as the
     pixels at a border of images or columns that are rarely 1, do no harm if none is large.
+
+    `remedies` say what to do about the inputs, and about the targets. `through` is that of `fastbp.base.warn.warn`.
     """
     X, y, n_in, n_out = samples.X.array, samples.y, network.sizes[0], network.sizes[-1]
     n = len(X)
@@ -146,7 +155,9 @@ def warn_of_scales(network: MLP, samples: Samples) -> None:
     if not samples.X.sparse and X.dtype != np.uint8:
         with np.errstate(all="ignore"):
             seen = (X[rows].astype(np.float64) - network.shift) * network.scale
-        _warn_of_inputs(seen, samples.X.columns or range(n_in))
+        message = _about_inputs(seen, samples.X.columns or range(n_in))
+        if message:
+            warn(f"{message}; {remedies[0]}", through=through)
     low, high = network.architecture.activations[-1].bounds or (0.0, 0.0)
     if y.classes or y.sparse or low > -math.inf or high < math.inf:
         return
@@ -158,39 +169,31 @@ def warn_of_scales(network: MLP, samples: Samples) -> None:
     far = (deviation > 0) & ((deviation < USUAL[0]) | (np.maximum(deviation, np.abs(mean)) > USUAL[1]))
     if far.any():
         k = int(far.argmax())
-        _warn(
+        warn(
             f"the targets have a mean of {mean[k]:.3g} and a standard deviation of {deviation[k]:.3g}, which are far "
-            f"from 0 and 1: training is slow or fails with such targets; use fb.MLP(..., standardize_targets=y), or "
-            f"network.standardize(y=y) before fit"
+            f"from 0 and 1: training is slow or fails with such targets; {remedies[1]}",
+            through=through,
         )
 
 
-def _warn_of_inputs(seen: np.ndarray, columns: Sequence[object]) -> None:
-    """Warn of the deviations of the inputs that the first layer sees, if training is slow or fails with them."""
+def _about_inputs(seen: np.ndarray, columns: Sequence[object]) -> str:
+    """Return the message about the deviations of the inputs that the first layer sees, or "" if they do no harm."""
     deviation = moments.of_array(seen, "X").deviation
     varies = np.flatnonzero(deviation > 0)
     if not varies.size:
-        return
+        return ""
     large, small = varies[deviation[varies].argmax()], varies[deviation[varies].argmin()]
     least, most = deviation[small], deviation[large]
     apart = most > SPAN * least and most > USUAL[1]
     tiny = most < USUAL[0] and np.abs(seen).max() < 0.5  # columns of 0 and rarely 1 have small deviations too
-    if apart or tiny or least > USUAL[1]:
-        _warn(
-            f"the inputs have standard deviations from {least:.3g}, in column {columns[small]!r}, to {most:.3g}, in "
-            f"column {columns[large]!r}: training is slow or fails with such inputs; use fb.MLP(..., standardize=X), "
-            f"or network.standardize(X) before fit"
-        )
-
-
-def _warn(message: str) -> None:
-    """Warn. The place of the warning is the first line outside of this package."""
-    frame, level = sys._getframe(), 1
-    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
+    if not (apart or tiny or least > USUAL[1]):
+        return ""
+    return (
+        f"the inputs have standard deviations from {least:.3g}, in column {columns[small]!r}, to {most:.3g}, in column "
+        f"{columns[large]!r}: training is slow or fails with such inputs"
+    )
 
 
 def _is_ours(module: str) -> bool:
     """Return whether a module belongs to this package."""
-    return module.partition(".")[0] == __name__.partition(".")[0]
+    return module.partition(".")[0] == OURS
