@@ -48,8 +48,10 @@ def numeric(values: Any, name: str, advice: str = "") -> np.ndarray:
     ValueError
         If the values do not form an array.
     """
+    if type(values) is not np.ndarray:
+        values = unmasked(values, name)
     try:
-        array = np.asarray(values if type(values) is np.ndarray else unmasked(values, name))
+        array = np.asarray(values)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name} must be an array of real numbers: {error}") from None
     except RuntimeError as error:

@@ -15,10 +15,8 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import _check_sample_weight
 
 from ..activations import ACTIVATIONS, Activation
-from ..base import checks
 from ..data.weights import sample_weights
 from ..losses import LOSSES, Loss
 from ..network.architecture import Architecture
@@ -29,18 +27,15 @@ from .border import (
     DTYPE,
     SHARE,
     Constraints,
-    InvalidParameterError,
     by_name,
     checks_parameters,
+    hidden_sizes,
     iterations,
     warn,
 )
 from .callbacks import CallbackSupportMixin, Watch, tells_callbacks
 from .epochs import AdamOfScikitLearn, DivergedError, EpochTrainer, Samples, Snapshot, network
 from .validation import NOT_GIVEN, Validating, Validation
-
-EXPLODED = 10.0
-"""The largest ratio of the losses after and before training that needs no warning."""
 
 
 class Job(NamedTuple):
@@ -158,7 +153,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     _parameter_constraints: ClassVar[Constraints] = {
         **neural_network.MLPRegressor._parameter_constraints,
-        "hidden_layer_sizes": [object],  # `_hidden` checks it: "array-like" lets everything pass
+        "hidden_layer_sizes": [object],  # `hidden_sizes` checks it: "array-like" lets everything pass
         "loss": [by_name(LOSSES), Loss],
         "activation": [by_name(ACTIVATIONS), Activation, "array-like"],
         "solver": [by_name(OPTIMIZERS), Optimizer],
@@ -262,13 +257,14 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         used = slice(None) if rows is None else rows
         constant = self._constant(y[used], None if weights is None else weights[used])
         job = Job(trainer, samples, validation, constant, watch)
-        before = None if incremental else self._before_training(job, first)
+        before = None if incremental else self._loss_before(trainer, samples, first, not searches)
         context = watch.begin(epoch=False)
+        diverged = False
         try:
             if searches:
                 self._search(job)
             else:
-                self._descend(job, rng if self.shuffle else None, incremental)
+                diverged = self._descend(job, rng if self.shuffle else None, incremental)
             finite = trainer.is_finite()
         except DivergedError:
             finite = False
@@ -278,51 +274,15 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 "preprocessed."
             )
         watch.end(context)
-        if before is not None and not trainer.loss_of_some(samples) <= EXPLODED * before < np.inf:
-            warn(
-                f"Training has diverged: the mean loss of samples was {before:.3g} before it, and is "
-                f"{trainer.loss_of_some(samples):.3g} now. Try a smaller learning_rate_init, or scale X and y.",
-                ConvergenceWarning,
-            )
-
-    def _weights(self, sample_weight: Any, X: Any, name: str = "sample_weight") -> np.ndarray | None:
-        """Return checked weights of samples, or None for None."""
-        if sample_weight is None:
-            return None
-        return _check_sample_weight(self._usable(sample_weight, name), X, ensure_non_negative=True)
-
-    def _before_training(self, job: Job, first: bool) -> float | None:
-        """Warn of samples with which training fails, and return the mean loss of some of them before training.
-
-        If training continues, the loss may be tiny already; the one that it began with then counts, if it is known.
-        """
-        loss, curve = job.trainer.loss_of_some(job.samples), self.__dict__.get("loss_curve_")
-        if first:
-            if not self._searches():
-                job.trainer.warn_of_scales(job.samples, self.__dict__.get("feature_names_in_"))
-            return loss
-        return max(loss, curve[0]) if curve else None
-
-    def _hidden(self) -> list[int]:
-        """Return the numbers of units of the hidden layers."""
-        given = self.hidden_layer_sizes
-        try:
-            hidden = [checks.integer(n, "", -(2**63)) for n in (given if np.iterable(given) else [given])]
-        except (TypeError, ValueError):
-            raise InvalidParameterError(
-                f"hidden_layer_sizes must be an integer, or a sequence with an integer for each hidden layer, for "
-                f"example (100, 50), got {given!r}"
-            ) from None
-        if any(n <= 0 for n in hidden):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
-        return hidden
+        if before is not None and not diverged:
+            self._warn_if_worse(trainer, samples, before)
 
     def _begin(self, X: Any, rng: np.random.RandomState, first: bool, continues: bool) -> None:
         """Make the network if this is the `first` call, or give it the present activation functions and dropout.
 
         If training `continues`, a new network takes over the weights that the user has assigned before.
         """
-        hidden = self._hidden()
+        hidden = hidden_sizes(self.hidden_layer_sizes)
         n_out, loss, output, self.out_activation_ = self._plan()
         if not first and n_out != self._network.sizes[-1]:
             raise ValueError(
@@ -417,9 +377,12 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         self.n_iter_ = iterations(found, self.max_iter)
         self.loss_ = self._reported(float(found.fun) - found.penalty) + job.constant + found.penalty
 
-    def _descend(self, job: Job, rng: np.random.RandomState | None, incremental: bool) -> None:
-        """Train by minibatch gradient descent until the loss, or the score of the validation, stops improving."""
-        trainer, n = job.trainer, job.samples.n
+    def _descend(self, job: Job, rng: np.random.RandomState | None, incremental: bool) -> bool:
+        """Train by minibatch gradient descent until the loss, or the score of the validation, stops improving.
+
+        Return whether training has diverged, and the network has the weights with the best score.
+        """
+        trainer, n, diverged = job.trainer, job.samples.n, False
         trainer.follow(batch_size=self._batch(n, incremental))
         epochs = trainer.epochs(job.samples, rng, few=incremental)
         self.n_iter_, self._best = 0, Snapshot(self._network) if self.early_stopping else None
@@ -450,13 +413,14 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         except DivergedError:
             if not self.early_stopping or self.best_validation_score_ == -np.inf:
                 raise
+            diverged = True
             warn(
                 f"Training has diverged in epoch {self.n_iter_ + 1}. The network has the weights with the best score; "
                 f"try a smaller learning_rate_init.",
                 ConvergenceWarning,
             )
         if self._best is not None:
-            if self.best_validation_score_ == -np.inf:
+            if self.best_validation_score_ == -np.inf and self.n_iter_:
                 warn(
                     "No validation score is a number, so the network has the weights from before this call. Try a "
                     "smaller learning_rate_init, or another scoring.",
@@ -464,6 +428,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 )
             self._best.restore()
             self._best = None
+        return diverged
 
     def _batch(self, n: int, incremental: bool) -> int:
         """Return the number of samples of a minibatch. Calls of `partial_fit` with fewer of them do not change it."""

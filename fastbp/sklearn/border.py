@@ -13,10 +13,8 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.utils import column_or_1d, metaestimators
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
-from ..base.checks import Registry
+from ..base import checks
 from ..base.warn import warn as _warn
-
-__all__ = ["InvalidParameterError"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -39,7 +37,7 @@ def available_if(condition: Callable[[Any], bool]) -> Callable[[Method], Method]
     return metaestimators.available_if(condition)
 
 
-def by_name(registry: Registry[Any]) -> StrOptions:
+def by_name(registry: checks.Registry[Any]) -> StrOptions:
     """Return the constraint of a parameter that is the name, or another name, of an object of a registry."""
     return StrOptions({*registry, *registry.aliases})
 
@@ -49,6 +47,20 @@ THROUGH = ("sklearn", "joblib")
 
 warn = partial(_warn, through=THROUGH)
 """Warn about the line of the user, which is behind methods of fastbp and what scikit-learn wraps around them."""
+
+
+def hidden_sizes(given: Any) -> list[int]:
+    """Return the numbers of units of the hidden layers that a user gives, or raise ValueError."""
+    try:
+        sizes = [checks.integer(n, "", -(2**63)) for n in (given if np.iterable(given) else [given])]
+    except (TypeError, ValueError):
+        raise InvalidParameterError(
+            f"hidden_layer_sizes must be an integer, or a sequence with an integer for each hidden layer, for example "
+            f"(100, 50), got {given!r}"
+        ) from None
+    if any(n <= 0 for n in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return sizes
 
 
 def column(y: Any) -> np.ndarray:

@@ -26,6 +26,9 @@ Arrays = tuple[list[np.ndarray], list[np.ndarray | None]]
 INPUTS = (np.float64, np.float32, np.uint8)
 """The dtypes of X that are read as they are. scikit-learn converts uint8 to float64, with 8 times the memory."""
 
+MISSING = {"NoneType", "NAType", "NaTType"}
+"""The names of the classes of what stands for a label that is missing. A NaN may do so too."""
+
 FEW = 1 << 14
 """The largest number of values in an array whose checks by scikit-learn would take longer than the work with it."""
 
@@ -196,10 +199,10 @@ class Classifying(ClassifierMixin):
         if isinstance(labels, np.ndarray) and (labels.dtype != object or labels.ndim != 1):
             return
         kinds = {type(label): label for label in labels}
-        for kind, label in kinds.items():
-            if kind.__name__ in ("NoneType", "NAType", "NaTType"):
-                i = next(i for i, each in enumerate(labels) if type(each) is kind)
-                raise ValueError(f"y[{i}] is {label}: each sample must have a label; leave out those without one")
+        if {kind.__name__ for kind in kinds} & MISSING or (len(kinds) > 1 and float in kinds):
+            for i, label in enumerate(labels):
+                if type(label).__name__ in MISSING or (type(label) is float and label != label):
+                    raise ValueError(f"y[{i}] is {label}: each sample must have a label; leave out those without one")
         try:
             sorted(kinds.values())
         except (TypeError, ValueError):  # arrays as labels, which scikit-learn refuses

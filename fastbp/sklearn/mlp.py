@@ -297,8 +297,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if y.dtype.kind not in "fiub":
             raise ValueError(f"y must be numbers for {type(self).__name__}, got dtype {y.dtype}")
         y = column(y) if y.ndim == 2 and y.shape[1] == 1 else y
-        if reset:
-            self._n_targets = 1 if y.ndim == 1 else y.shape[1]
+        n = 1 if y.ndim == 1 else y.shape[1]
+        if not reset and n != self._n_targets:
+            raise ValueError(f"y must have {self._n_targets} targets for each sample, as in the first call, got {n}")
+        self._n_targets = n
         return X, y
 
     def _plan(self) -> tuple[int, Loss, str | Activation, str]:
@@ -327,14 +329,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _chosen_score(self, y: np.ndarray, weights: np.ndarray | None, trained: np.ndarray) -> Any:
         seen = y if weights is None else y[weights > 0]
-        if self.scoring not in (None, "r2") or (seen != seen[:1]).any():
-            return self.scoring
-        if (trained != seen[:1]).any():  # if all targets are equal, nothing is lost
-            warn(
-                f"R^2 is not defined for the validation samples, whose targets are all {seen[0]}: early_stopping looks "
-                f"at the loss instead, as with scoring='loss'",
-                UndefinedMetricWarning,
-            )
+        if self.scoring not in (None, "r2") or (seen != seen[:1]).any() or (trained == seen[:1]).all():
+            return self.scoring  # if the targets of the training are the same, there is nothing to learn
+        warn(
+            f"R^2 is not defined for the validation samples, whose targets are all {seen[0]}: early_stopping looks at "
+            f"the loss instead, as with scoring='loss'",
+            UndefinedMetricWarning,
+        )
         return "loss"
 
     @available_if(lambda self: self._check_solver())

@@ -158,9 +158,9 @@ class Unit(Classifying, Fitted):
             return X, codes
         X, y = self._usable(X), unmasked(y, "y")
         self._check_labels(y)
+        y = column(np.asarray(y)) if np.shape(y)[1:] == (1,) else y
         X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], dtype=dtypes, reset=first)
         check_classification_targets(y)
-        y = column(y)
         if "classes_" not in self.__dict__:
             self.classes_ = np.unique(y)
         if len(self.classes_) < 2:

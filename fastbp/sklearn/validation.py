@@ -10,14 +10,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import _check_sample_weight
 
+from .border import warn
 from .epochs import EpochTrainer, Samples, Snapshot
 from .fitted import Fitted
 
 NOT_GIVEN = (None, None, None)
 """The X_val, y_val and sample_weight_val of a user who gives none."""
+
+
+EXPLODED = 10.0
+"""The largest ratio of the losses after and before training that needs no warning."""
 
 
 class Validation(NamedTuple):
@@ -61,6 +68,34 @@ class Validating(Fitted):
     def _constant(self, y: Any, weights: np.ndarray | None) -> float:
         """Return what scikit-learn adds to the mean loss."""
         return 0.0
+
+    def _weights(self, sample_weight: Any, X: Any, name: str = "sample_weight") -> np.ndarray | None:
+        """Return checked weights of samples, or None for None."""
+        if sample_weight is None:
+            return None
+        return _check_sample_weight(self._usable(sample_weight, name), X, ensure_non_negative=True)
+
+    def _loss_before(self, trainer: EpochTrainer, samples: Samples, first: bool, descends: bool) -> float | None:
+        """Warn of scales with which gradient descent fails, and return the mean loss of some samples before training.
+
+        If training continues, the loss may be tiny already; the one that it began with then counts, if it is known.
+        """
+        loss, curve = trainer.loss_of_some(samples), self.__dict__.get("loss_curve_")
+        if not first:
+            return max(loss, curve[0]) if curve else None
+        if descends:
+            trainer.warn_of_scales(samples, self.__dict__.get("feature_names_in_"))
+        return loss
+
+    def _warn_if_worse(self, trainer: EpochTrainer, samples: Samples, before: float) -> None:
+        """Warn if training has made the mean loss much larger than it was before."""
+        after = trainer.loss_of_some(samples)
+        if not after <= EXPLODED * before < np.inf:
+            warn(
+                f"Training has diverged: the mean loss of samples was {before:.3g} before it, and is {after:.3g} now. "
+                f"Try a smaller learning_rate_init, or scale X and y.",
+                ConvergenceWarning,
+            )
 
     @abstractmethod
     def _default_score(self, trainer: EpochTrainer, found: Validation, accuracy: float) -> float:

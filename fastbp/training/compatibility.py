@@ -20,6 +20,7 @@ from ..engine.runner import Samples
 from ..losses import Loss
 from ..metrics import METRICS, OfClasses, balanced_accuracy
 from ..network.mlp import MLP
+from . import scores
 from .callback_list import CallbackList
 from .settings import Settings, names_of
 
@@ -102,14 +103,17 @@ def check_fit(
     """
     if validation is not None:
         check_metrics(network, settings, validation.y)
+        if METRICS["auc"] in settings.scorers.values():  # any outputs show whether it is defined
+            only = dataclasses.replace(settings, metrics=["auc"])
+            scores.metrics_of(network, only, validation, np.zeros((validation.n, network.sizes[-1])))
     # Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows the columns.
     if any(type(each) is Lambda or not _is_ours(type(each).__module__) for each in called.all):
         return
     columns = ["loss", *["accuracy"] * (samples is None or samples.y.classes), "learning_rate", "seconds"]
     columns += [name for name in settings.scorers if name == "objective"]
     if validation is not None:
-        scores = ["loss", *["accuracy"] * validation.y.classes, *(n for n in settings.scorers if n != "accuracy")]
-        columns += [f"validation_{name}" for name in scores]
+        names = ["loss", *["accuracy"] * validation.y.classes, *(n for n in settings.scorers if n != "accuracy")]
+        columns += [f"validation_{name}" for name in names]
     watched = [each.monitor for each in called.all if isinstance(each, EarlyStopping)]
     for monitor in (*watched, *(settings.schedule.monitors if settings.schedule else ())):
         if validation is None and monitor.startswith("validation_"):
