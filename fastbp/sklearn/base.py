@@ -34,7 +34,7 @@ from .border import (
     warn,
 )
 from .callbacks import CallbackSupportMixin, Watch, tells_callbacks
-from .epochs import AdamOfScikitLearn, DivergedError, EpochTrainer, Samples, Snapshot, network
+from .epochs import DivergedError, EpochTrainer, Samples, Snapshot, network, optimizer
 from .validation import NOT_GIVEN, Validating, Validation
 
 
@@ -74,12 +74,14 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         int, each call of `fit` gives the same result.
     tol: The smallest improvement that counts. Training ends after `n_iter_no_change` epochs without one.
     verbose: Whether to print the loss of each epoch.
-    warm_start: Whether `fit` continues from the weights of the last call.
+    warm_start: Whether `fit` continues from the weights of the last call. Each call begins its own search for the best
+        loss or score.
     momentum: The momentum of "sgd", at least 0 and below 1.
     nesterovs_momentum: Whether the momentum is that of Nesterov.
     early_stopping: Whether training ends when the score of validation samples stops improving, instead of the loss. The
         network then gets the weights that had the best score.
-    validation_fraction: The share of the samples that `early_stopping` holds out, if `fit` gets no `X_val`.
+    validation_fraction: The share of the samples that `early_stopping` holds out, if `fit` gets no `X_val`. Samples of
+        weight 0 do not count.
     beta_1: The share of the running mean of the gradient that each step of "adam" and "adamw" keeps.
     beta_2: The share of the running mean of the squares of the gradient that each step of "adam" and "adamw" keeps.
     epsilon: A small number that prevents a division by 0 in "adam" and "adamw".
@@ -88,7 +90,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     dropout: The probability with which training sets a hidden unit to 0. A sequence has the one for the inputs, and
         then one for each hidden layer.
     scoring: The score that `early_stopping` looks at: the name of a scorer of scikit-learn, a function (estimator, X,
-        y), or "loss" for the negative loss. None means what the method `score` computes.
+        y), or "loss" for the negative loss. None means what the method `score` computes. A score of a diverged network
+        is NaN, and does not count.
     dtype: The dtype of the weights and of the arithmetic: float32, with which training takes about half of the time, or
         float64. None means that of X if X has one of these, and else float64.
     n_threads: The number of threads, which never changes a result. With None, there are as many as a minibatch is
@@ -97,13 +100,15 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     Attributes
     ----------
     coefs_, intercepts_: lists of arrays. The weights of each layer, of shape (n_in, n_out), and the biases, of shape
-        (n_out,). You may assign or change them.
+        (n_out,). You may assign or change them. Before the first call, you may assign those with which `partial_fit`,
+        and `fit` with `warm_start`, begin.
     loss_: float. The loss of the last epoch, with the term of `alpha`.
     loss_curve_: list of float. The loss of each epoch. With "lbfgs", this attribute and the next four do not exist.
-    best_loss_: float or None. The smallest loss. It is None with `early_stopping`.
+    best_loss_: float or None. The smallest loss of the last call of `fit`, and of `partial_fit` after it. It is None
+        with `early_stopping`.
     validation_scores_: list of float or None. The scores of the validation samples of each epoch, with
         `early_stopping`.
-    best_validation_score_: float or None. The best of these scores.
+    best_validation_score_: float or None. The best of the scores of the last call of `fit`.
     validation_loss_curve_: list of float or None. The loss of the validation samples after each epoch, without the term
         of `alpha`, if there are such samples.
     n_iter_: int. The number of epochs of the last call of `fit`.
@@ -116,7 +121,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     Notes
     -----
-    With scikit-learn 1.9 and newer, ``est.set_callbacks(...)`` takes its callbacks, such as its progress bar.
+    With scikit-learn 1.9 and newer, ``est.set_callbacks(...)`` takes its callbacks, such as its progress bar. If several
+    threads train one estimator, they take turns.
 
     Sources: 000 and 004 (backpropagation), Pedregosa et al. (2011) (the interface).
     """
@@ -226,7 +232,19 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         Raises
         ------
         ValueError
-            If an argument does not fit, or if training has diverged.
+            If an argument does not fit, or if training has diverged. The estimator is then what it was before.
+        TypeError
+            If a value of an argument is masked, or if X or the targets of a regressor are dates or times.
+        RuntimeError
+            If a scorer or a callback trains the estimator that is calling it.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` ends the training, or if the network is much worse than before.
+        UserWarning
+            If inputs, or the targets of a regressor, have a scale with which training is slow or fails. If
+            `early_stopping` looks at a score that says little about the samples for validation.
         """
         self._turn.check("fit was called")
         with self._turn.lock, self._all_or_nothing(self.warm_start), self._turn:
@@ -354,11 +372,12 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """Return the optimizer that `solver` means, with the parameters of this estimator."""
         if isinstance(self.solver, Optimizer):
             return self.solver
-        betas: dict[str, Any] = {"betas": (self.beta_1, self.beta_2), "epsilon": self.epsilon}
-        nesterov = bool(self.nesterovs_momentum and self.momentum)
-        options = {"sgd": {"momentum": self.momentum, "nesterov": nesterov}, "adam": betas, "adamw": betas}
-        kind: Any = AdamOfScikitLearn if self.solver == "adam" else type(OPTIMIZERS[self.solver])
-        return kind(self.learning_rate_init, **options.get(self.solver, {}))
+        options: dict[str, Any] = {}
+        if self.solver == "sgd":
+            options = {"momentum": self.momentum, "nesterov": bool(self.nesterovs_momentum and self.momentum)}
+        elif self.solver in ("adam", "adamw"):
+            options = {"betas": (self.beta_1, self.beta_2), "epsilon": self.epsilon}
+        return optimizer(self.solver, self.learning_rate_init, **options)
 
     def _search(self, job: Job) -> None:
         """Minimise the loss over all samples with L-BFGS of scipy, as scikit-learn does."""

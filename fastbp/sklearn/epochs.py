@@ -6,6 +6,7 @@ keeps the parameters of a network, and `network` makes one with the first weight
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, cast
@@ -17,7 +18,7 @@ from ..engine.runner import DivergedError, Samples
 from ..losses import Loss
 from ..network.architecture import Architecture
 from ..network.mlp import MLP
-from ..rules.optimizers import Adam
+from ..rules.optimizers import OPTIMIZERS, Adam, Optimizer
 from ..schedules import Schedule
 from ..training import compatibility
 from ..training.steps import SearchSteps
@@ -25,7 +26,7 @@ from ..training.trainer import Trainer
 from ..training.turn import Turn
 from .border import THROUGH
 
-__all__ = ["AdamOfScikitLearn", "DivergedError", "EpochTrainer", "Samples", "Snapshot", "Turn", "network"]
+__all__ = ["DivergedError", "EpochTrainer", "Samples", "Snapshot", "Turn", "network", "optimizer"]
 
 SOME = 1000
 """The number of samples whose loss shows whether training has made the network worse."""
@@ -50,6 +51,13 @@ class AdamOfScikitLearn(Adam):
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         named = super().hyper(t, eta)
         return {**named, "epsilon": self.epsilon * named["c"]}
+
+
+@functools.lru_cache
+def optimizer(solver: str, learning_rate: float, **options: Any) -> Optimizer:
+    """Return the optimizer with the name and the epsilon of scikit-learn. Making one takes longer than a small step."""
+    kind: Any = AdamOfScikitLearn if solver == "adam" else type(OPTIMIZERS[solver])
+    return kind(learning_rate, **options)
 
 
 class Slowdown(Schedule):
@@ -102,7 +110,8 @@ class EpochTrainer:
         if "schedule" in settings:
             settings["schedule"] = settings["schedule"] or self._slowdown
         for name, value in settings.items():
-            if getattr(self._trainer, name) != value:
+            known = getattr(self._trainer, name)
+            if known is not value and known != value:
                 setattr(self._trainer, name, value)
         self._decide()
 

@@ -101,6 +101,8 @@ class Unit(Classifying, Fitted):
         ------
         ValueError
             If an argument does not fit, or if training has diverged.
+        TypeError
+            If a value of X or y is masked, or if X has dates or times.
         """
         first = not (self.warm_start and "_network" in self.__dict__)
         self._turn.check("fit was called")
@@ -158,7 +160,8 @@ class Unit(Classifying, Fitted):
             return X, codes
         X, y = self._usable(X), unmasked(y, "y")
         self._check_labels(y)
-        y = column(np.asarray(y)) if np.shape(y)[1:] == (1,) else y
+        array = np.asarray(y)
+        y = column(array) if array.shape[1:] == (1,) else y
         X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], dtype=dtypes, reset=first)
         check_classification_targets(y)
         if "classes_" not in self.__dict__:
