@@ -121,8 +121,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     Notes
     -----
-    With scikit-learn 1.9 and newer, ``est.set_callbacks(...)`` takes its callbacks, such as its progress bar. If several
-    threads train one estimator, they take turns.
+    With scikit-learn 1.9 and newer, ``est.set_callbacks(...)`` takes its callbacks, such as its progress bar. Threads
+    that train the same estimator take turns.
 
     Sources: 000 and 004 (backpropagation), Pedregosa et al. (2011) (the interface).
     """

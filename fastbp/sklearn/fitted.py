@@ -193,7 +193,7 @@ class Classifying(ClassifierMixin):
     classes_: np.ndarray
 
     @staticmethod
-    def _check_labels(y: Any) -> None:
+    def _check_labels(y: Any, name: str = "y") -> None:
         """Raise ValueError if labels of classes are missing, or if they have no order because they are of two kinds."""
         labels = y if isinstance(y, list | tuple) else np.asarray(y)
         if isinstance(labels, np.ndarray) and (labels.dtype != object or labels.ndim != 1):
@@ -202,12 +202,16 @@ class Classifying(ClassifierMixin):
         if {kind.__name__ for kind in kinds} & MISSING or (len(kinds) > 1 and float in kinds):
             for i, label in enumerate(labels):
                 if type(label).__name__ in MISSING or (type(label) is float and label != label):
-                    raise ValueError(f"y[{i}] is {label}: each sample must have a label; leave out those without one")
+                    raise ValueError(
+                        f"{name}[{i}] is {label}: each sample must have a label; leave out those without one"
+                    )
         try:
             sorted(kinds.values())
         except (TypeError, ValueError):  # arrays as labels, which scikit-learn refuses
-            names = " and ".join(sorted(kind.__name__ for kind in kinds))
-            raise ValueError(f"y must have labels of one type, got {names}: convert all to str, for example") from None
+            found = " and ".join(sorted(kind.__name__ for kind in kinds))
+            raise ValueError(
+                f"{name} must have labels of one type, got {found}: convert all to str, for example"
+            ) from None
 
     def _known_codes(self, X: np.ndarray, y: Any) -> np.ndarray | None:
         """Return the numbers of the classes of a plain array of known labels, or None if others must look at them."""

@@ -222,6 +222,7 @@ class MLPClassifier(Probable, BaseMLP):
             raise ValueError("class_weight must not be 'balanced' for partial_fit, which does not see all samples")
         self._turn.check("partial_fit was called")
         with self._turn.lock, self._all_or_nothing(True), self._turn:
+            self._check_labels([] if classes is None else classes, "classes")
             if _check_partial_fit_first_call(self, classes):
                 self._label_binarizer = LabelBinarizer()
                 self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)

@@ -126,6 +126,7 @@ class Unit(Classifying, Fitted):
         """
         self._turn.check("partial_fit was called")
         with self._turn.lock, self._all_or_nothing(True), self._turn:
+            self._check_labels([] if classes is None else classes, "classes")
             self._fit(X, y, _check_partial_fit_first_call(self, classes), 1)
         return self
 

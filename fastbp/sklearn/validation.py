@@ -180,7 +180,7 @@ class Validating(Fitted):
             warnings.simplefilter("ignore")
             try:
                 found = score()
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, AttributeError) as error:
                 why = f": {error}"
         if not np.isfinite(found):
             raise ValueError(

@@ -90,6 +90,8 @@ def test_a_score_that_needs_more_classes_is_refused_before_training(scoring):
     with pytest.raises(ValueError, match=f"scoring='{scoring}' does not have a value for the samples for validation"):
         model.fit(X, Y, X_val=X[:20], y_val=Y[:20])
     assert not hasattr(model, "network_")
+    with pytest.raises(ValueError, match=r"scoring='neg_log_loss' does not have a value.*predict_proba"):
+        quick(early_stopping=True, scoring="neg_log_loss", loss="hinge").fit(X, Y)
     two = Y < 2
     quick(early_stopping=True, scoring="roc_auc").fit(X[two], Y[two])
 
@@ -282,6 +284,8 @@ def test_labels_that_are_missing_or_of_two_kinds(kind, make):
     y[7] = 3
     with pytest.raises(ValueError, match="y must have labels of one type, got int and str"):
         kind(max_iter=1).fit(X, make(y))
+    with pytest.raises(ValueError, match=r"classes must have labels of one type, got int and str"):
+        kind().partial_fit(X, NAMES, classes=make(np.array([*np.unique(NAMES), 3], object)))
 
 
 # --- parameters and messages ------------------------------------------------------------------------------------------
