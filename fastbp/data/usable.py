@@ -45,18 +45,20 @@ def _may_be_masked(values: list[Any] | tuple[Any, ...]) -> bool:
 
 
 def timeless(X: Any, name: str) -> Any:
-    """Return an array, a list or a frame as it is, and raise TypeError if it, or a column of it, has dates or times.
+    """Return inputs or targets, and raise TypeError if they, or a column of them, are dates or times.
 
-    Libraries convert them to numbers, such as nanoseconds since 1970, which are far too large for training.
+    Libraries would convert dates to nanoseconds since 1970, which are far too large for training. A list of numbers
+    becomes an array; everything else stays as it is.
     """
     if is_frame(X) and hasattr(X, "dtypes"):
         for column, dtype in zip(X.columns, X.dtypes, strict=True):
             _refuse_times(f"{name}[{column!r}]", dtype, X[column] if str(dtype).lower() == "object" else ())
     elif isinstance(X, list | tuple):
         try:
-            timeless(np.asarray(X), name)
+            array = timeless(np.asarray(X), name)
         except ValueError:  # rows of different lengths, which others refuse
             return X
+        return array if array.dtype.kind in "buif" else X
     elif hasattr(X, "dtype"):
         _refuse_times(name, X.dtype, np.ravel(np.asarray(X)) if X.dtype == object else ())
     return X
