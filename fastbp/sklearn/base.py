@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from ..activations import ACTIVATIONS, Activation
+from ..base.user_warnings import warn
 from ..data.weights import sample_weights
 from ..losses import LOSSES, Loss
 from ..network.architecture import Architecture
@@ -31,7 +32,6 @@ from .border import (
     checks_parameters,
     hidden_sizes,
     iterations,
-    warn,
 )
 from .callbacks import CallbackSupportMixin, Watch, tells_callbacks
 from .epochs import DivergedError, EpochTrainer, Samples, Snapshot, network, optimizer

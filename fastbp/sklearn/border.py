@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
@@ -14,7 +13,7 @@ from sklearn.utils import column_or_1d, metaestimators
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
 from ..base import checks
-from ..base.warn import warn as _warn
+from ..base.user_warnings import warn
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -40,13 +39,6 @@ def available_if(condition: Callable[[Any], bool]) -> Callable[[Method], Method]
 def by_name(registry: checks.Registry[Any]) -> StrOptions:
     """Return the constraint of a parameter that is the name, or another name, of an object of a registry."""
     return StrOptions({*registry, *registry.aliases})
-
-
-THROUGH = ("sklearn", "joblib")
-"""The packages behind which the line of the user is that calls an estimator."""
-
-warn = partial(_warn, through=THROUGH)
-"""Warn about the line of the user, which is behind methods of fastbp and what scikit-learn wraps around them."""
 
 
 def hidden_sizes(given: Any) -> list[int]:

@@ -24,7 +24,6 @@ from ..training import compatibility
 from ..training.steps import SearchSteps
 from ..training.trainer import Trainer
 from ..training.turn import Turn
-from .border import THROUGH
 
 __all__ = ["DivergedError", "EpochTrainer", "Samples", "Snapshot", "Turn", "network", "optimizer"]
 
@@ -90,7 +89,7 @@ class EpochTrainer:
         """Warn of scales of checked samples, whose columns have names, with which training is slow or fails."""
         columns = None if names is None else tuple(names)
         named = samples._replace(X=samples.X._replace(columns=columns))
-        compatibility.warn_of_scales(self.network, named, REMEDIES, THROUGH)
+        compatibility.warn_of_scales(self.network, named, REMEDIES)
 
     def loss_of_some(self, samples: Samples) -> float:
         """Return the mean loss of some of the checked samples, or NaN if it is not finite."""

@@ -20,12 +20,13 @@ from sklearn.utils.validation import validate_data
 from .. import metrics
 from ..activations import Activation, Formula
 from ..base import checks
+from ..base.user_warnings import warn
 from ..data.usable import unmasked
 from ..data.weights import SEVERAL_LABELS, class_weight
 from ..formulas.nodes import apply
 from ..losses import LOSSES, CrossEntropy, Loss, MulticlassHinge, MulticlassPerceptron, Poisson, SquaredError
 from .base import BaseMLP
-from .border import Constraints, available_if, checks_parameters, column, warn
+from .border import Constraints, available_if, checks_parameters, column
 from .docs import documented
 from .epochs import EpochTrainer
 from .fitted import INPUTS, Probable

@@ -15,7 +15,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight
 
-from .border import warn
+from ..base.user_warnings import warn
 from .epochs import EpochTrainer, Samples, Snapshot
 from .fitted import Fitted
 

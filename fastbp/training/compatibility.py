@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..base import checks
-from ..base.warn import OURS, warn
+from ..base.user_warnings import warn
 from ..callbacks import EarlyStopping, Lambda
 from ..data import arrays, moments
 from ..data.targets import Targets
@@ -107,7 +107,7 @@ def check_fit(
             only = dataclasses.replace(settings, metrics=["auc"])
             scores.metrics_of(network, only, validation, np.zeros((validation.n, network.sizes[-1])))
     # Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows the columns.
-    if any(type(each) is Lambda or not _is_ours(type(each).__module__) for each in called.all):
+    if any(type(each) is Lambda or not type(each).__module__.startswith("fastbp.") for each in called.all):
         return
     columns = ["loss", *["accuracy"] * (samples is None or samples.y.classes), "learning_rate", "seconds"]
     columns += [name for name in settings.scorers if name == "objective"]
@@ -141,15 +141,13 @@ def warn_of_pair(network: MLP, loss: Loss) -> None:
     )
 
 
-def warn_of_scales(
-    network: MLP, samples: Samples, remedies: tuple[str, str] = REMEDIES, through: Collection[str] = ()
-) -> None:
+def warn_of_scales(network: MLP, samples: Samples, remedies: tuple[str, str] = REMEDIES) -> None:
     """Warn if some rows of inputs or targets show scales with which training is slow or fails.
 
     The inputs are those that the first layer sees, after `shift` and `scale`. Small inputs beside others, such as the
     pixels at a border of images or columns that are rarely 1, do no harm if none is large.
 
-    `remedies` say what to do about the inputs, and about the targets. `through` is that of `fastbp.base.warn.warn`.
+    `remedies` say what to do about the inputs, and about the targets.
     """
     X, y, n_in, n_out = samples.X.array, samples.y, network.sizes[0], network.sizes[-1]
     n = len(X)
@@ -161,7 +159,7 @@ def warn_of_scales(
             seen = (X[rows].astype(np.float64) - network.shift) * network.scale
         message = _about_inputs(seen, samples.X.columns or range(n_in))
         if message:
-            warn(f"{message}; {remedies[0]}", through=through)
+            warn(f"{message}; {remedies[0]}")
     low, high = network.architecture.activations[-1].bounds or (0.0, 0.0)
     if y.classes or y.sparse or low > -math.inf or high < math.inf:
         return
@@ -175,8 +173,7 @@ def warn_of_scales(
         k = int(far.argmax())
         warn(
             f"the targets have a mean of {mean[k]:.3g} and a standard deviation of {deviation[k]:.3g}, which are far "
-            f"from 0 and 1: training is slow or fails with such targets; {remedies[1]}",
-            through=through,
+            f"from 0 and 1: training is slow or fails with such targets; {remedies[1]}"
         )
 
 
@@ -196,8 +193,3 @@ def _about_inputs(seen: np.ndarray, columns: Sequence[object]) -> str:
         f"the inputs have standard deviations from {least:.3g}, in column {columns[small]!r}, to {most:.3g}, in column "
         f"{columns[large]!r}: training is slow or fails with such inputs"
     )
-
-
-def _is_ours(module: str) -> bool:
-    """Return whether a module belongs to this package."""
-    return module.partition(".")[0] == OURS
