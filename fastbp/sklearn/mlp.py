@@ -64,8 +64,10 @@ class MLPClassifier(Probable, BaseMLP):
 
     Notes
     -----
-    With the same parameters and the same `random_state`, the weights are those of scikit-learn up to rounding. The only
-    difference is the loss in a minibatch with `sample_weight`: `loss_curve_` has the weighted mean over an epoch.
+    With the same parameters and the same `random_state`, the weights are those of scikit-learn up to rounding. These
+    are the differences: with `sample_weight`, `loss_curve_` has the weighted mean over an epoch; with a single class,
+    `predict_proba` has a single column; each `fit` with `warm_start` begins its own search for the best loss or score;
+    and a parameter that changes between two calls of `partial_fit` counts from the next call on.
 
     Examples
     --------
@@ -273,8 +275,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     -----
     With the same parameters and the same `random_state`, the weights are those of scikit-learn up to rounding. These
     are the differences: with `sample_weight`, which must not be negative, `loss_curve_` has the weighted mean over an
-    epoch; `momentum` must be below 1; after an error in `fit`, the estimator is what it was before; and with several
-    targets, "lbfgs" minimises the sum over the targets, whose gradient scikit-learn uses with another loss.
+    epoch; `momentum` must be below 1; after an error in `fit`, the estimator is what it was before; if the targets of
+    the validation are all equal, `early_stopping` looks at the loss; each `fit` with `warm_start` begins its own search
+    for the best loss or score; a parameter that changes between two calls of `partial_fit` counts from the next call on;
+    and with several targets, "lbfgs" minimises the sum over the targets, whose gradient scikit-learn uses with another
+    loss.
 
     Examples
     --------

@@ -220,6 +220,7 @@ class Unit(Classifying, Fitted):
 
     @coef_.setter
     def coef_(self, coef: ArrayLike) -> None:
+        self._of_fitted("coef_")  # there are no first weights: they are 0
         self._assign("coef_", weights=[np.asarray(coef).T])
 
     @property
@@ -230,6 +231,7 @@ class Unit(Classifying, Fitted):
 
     @intercept_.setter
     def intercept_(self, intercept: ArrayLike) -> None:
+        self._of_fitted("intercept_")
         self._assign("intercept_", biases=[np.asarray(intercept)])
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:

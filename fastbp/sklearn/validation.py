@@ -90,7 +90,7 @@ class Validating(Fitted):
     def _warn_if_worse(self, trainer: EpochTrainer, samples: Samples, before: float) -> None:
         """Warn if training has made the mean loss much larger than it was before."""
         after = trainer.loss_of_some(samples)
-        if not after <= EXPLODED * before < np.inf:
+        if not after <= (EXPLODED * before if np.isfinite(before) else np.finfo(float).max):
             warn(
                 f"Training has diverged: the mean loss of samples was {before:.3g} before it, and is {after:.3g} now. "
                 f"Try a smaller learning_rate_init, or scale X and y.",

@@ -460,6 +460,12 @@ def test_weights_that_are_set_before_the_first_call():
         model.partial_fit(X, Y, classes=[0, 1, 2])
 
 
+def test_units_begin_with_weights_that_are_0():
+    for name in ("coef_", "intercept_"):
+        with pytest.raises(AttributeError, match=f"this Perceptron has no {name} before it is fitted"):
+            setattr(Perceptron(), name, np.ones((1, 4)))
+
+
 THREADS = """
     import threading, warnings
     import numpy as np
