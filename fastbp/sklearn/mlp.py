@@ -277,7 +277,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     are the differences: with `sample_weight`, which must not be negative, `loss_curve_` has the weighted mean over an
     epoch; `momentum` must be below 1; after an error in `fit`, the estimator is what it was before; if the targets of
     the validation are all equal, `early_stopping` looks at the loss; each `fit` with `warm_start` begins its own search
-    for the best loss or score; a parameter that changes between two calls of `partial_fit` counts from the next call on;
+    for the best loss or score; a parameter that changes between two calls of `partial_fit` counts from the next call;
     and with several targets, "lbfgs" minimises the sum over the targets, whose gradient scikit-learn uses with another
     loss.
 
