@@ -49,7 +49,7 @@ def check_some(weights: np.ndarray | None, name: str) -> np.ndarray | None:
 
 def class_weight(value: Any, label: object) -> float:
     """Return the weight of a class, which has the range of the weights of samples, or raise ValueError or TypeError."""
-    name = f"class_weight[{label!r}]"
+    name = f"class_weight[{repr(label) if isinstance(label, str) else label}]"
     weight = checks.real(value, name, 0)
     if weight and not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
         raise ValueError(f"{name} must be 0 or between {LEAST_WEIGHT:g} and {MOST_WEIGHT:g}, got {weight:g}")
