@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 import warnings
 
-OURS = __name__.partition(".")[0], "sklearn"
-"""The packages whose lines are not those of the user: scikit-learn wraps what it does around methods of estimators."""
+OURS = __name__.partition(".")[0], "sklearn", "joblib"
+"""The packages whose lines are not those of the user: scikit-learn calls methods of estimators, also through joblib."""
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn. The place of the warning is the first line outside of fastbp and scikit-learn."""
+    """Warn. The place of the warning is the first line outside of these packages."""
     frame, level = sys._getframe(), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in OURS:
         frame, level = frame.f_back, level + 1

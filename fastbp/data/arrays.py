@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ..kernels.structs import FLOAT32, FLOAT64, UINT8
+from .usable import unmasked
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -49,12 +50,13 @@ def numeric(values: Any, name: str, advice: str = "") -> np.ndarray:
     Raises
     ------
     TypeError
-        If the values are a masked array, are a tensor of PyTorch that requires a gradient, or are not real numbers.
+        If one of the values is masked, if they are a tensor of PyTorch that requires a gradient, or if they are not
+        real numbers.
     ValueError
         If the values do not form an array.
     """
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(f"{name} must be an array without a mask, got a masked array; fill or drop what is masked")
+    if type(values) is not np.ndarray:
+        values = unmasked(values, name)
     try:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:

@@ -18,6 +18,13 @@ SIGNED = "; Trainer.partial_fit takes negative ones with signed_weights=True, fo
 """The end of a message about a negative weight."""
 
 
+SEVERAL_LABELS = (
+    "class_weight must be None for targets with several labels: a weight belongs to a whole sample, and each label of "
+    "it would need its own; weigh the samples with sample_weight, or train one network for each label"
+)
+"""The message about weights of classes for rows of 0 and 1, of which several can be 1."""
+
+
 def sample_weights(values: Any, n: int, name: str = "sample_weight", signed: bool = False) -> np.ndarray | None:
     """Return the weights of n samples as a float64 array of shape (n,), or None for None.
 
@@ -48,6 +55,15 @@ def check_some(weights: np.ndarray | None, name: str) -> np.ndarray | None:
     return weights
 
 
+def class_weight(value: Any, label: object) -> float:
+    """Return the weight of a class, which has the range of the weights of samples, or raise ValueError or TypeError."""
+    name = f"class_weight[{repr(label) if isinstance(label, str) else label}]"
+    weight = checks.real(value, name, 0)
+    if weight and not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
+        raise ValueError(f"{name} must be 0 or between {LEAST_WEIGHT:g} and {MOST_WEIGHT:g}, got {weight:g}")
+    return weight
+
+
 def class_weights(values: Any, y: Targets, n_out: int, rows: np.ndarray | None = None) -> np.ndarray | None:
     """Return the weight of each sample according to its class, as a float64 array of shape (n,), or None for None.
 
@@ -58,8 +74,10 @@ def class_weights(values: Any, y: Targets, n_out: int, rows: np.ndarray | None =
     """
     if values is None:
         return None
-    if not y.classes or (y.by_output and n_out > 1):
+    if not y.classes:
         raise ValueError("class_weight needs targets that are classes, and these are not")
+    if y.by_output and n_out > 1:
+        raise ValueError(SEVERAL_LABELS)
     classes = max(n_out, 2)
     labels = y.dense if y.labels or n_out > 1 else (y.dense.reshape(-1) > 0.5).astype(np.int64)
     if isinstance(values, str):
@@ -73,7 +91,7 @@ def class_weights(values: Any, y: Targets, n_out: int, rows: np.ndarray | None =
         for label, weight in values.items():
             if checks.integer(label, "class_weight's keys", 0) >= classes:
                 raise ValueError(f"class_weight's keys must be below {classes}, the number of classes; got {label}")
-            table[label] = checks.real(weight, f"class_weight[{label}]", 0)
+            table[label] = class_weight(weight, label)
     else:
         raise TypeError(f"class_weight must be a dict or 'balanced', got {values!r}")
     return np.asarray(table[labels] if labels.ndim == 1 else labels @ table)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import operator
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -16,18 +15,26 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.optimize import _check_optimize_result
-from sklearn.utils.validation import _check_sample_weight
 
 from ..activations import ACTIVATIONS, Activation
 from ..base.user_warnings import warn
+from ..data.weights import sample_weights
 from ..losses import LOSSES, Loss
 from ..network.architecture import Architecture
 from ..rules.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from ..schedules import Schedule
-from .border import COUNT, DTYPE, SHARE, Constraints, checks_parameters
+from .border import (
+    COUNT,
+    DTYPE,
+    SHARE,
+    Constraints,
+    by_name,
+    checks_parameters,
+    hidden_sizes,
+    iterations,
+)
 from .callbacks import CallbackSupportMixin, Watch, tells_callbacks
-from .epochs import AdamOfScikitLearn, DivergedError, EpochTrainer, Samples, Snapshot, network
+from .epochs import DivergedError, EpochTrainer, Samples, Snapshot, network, optimizer
 from .validation import NOT_GIVEN, Validating, Validation
 
 
@@ -67,12 +74,14 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         int, each call of `fit` gives the same result.
     tol: The smallest improvement that counts. Training ends after `n_iter_no_change` epochs without one.
     verbose: Whether to print the loss of each epoch.
-    warm_start: Whether `fit` continues from the weights of the last call.
+    warm_start: Whether `fit` continues from the weights of the last call. Each call begins its own search for the best
+        loss or score.
     momentum: The momentum of "sgd", at least 0 and below 1.
     nesterovs_momentum: Whether the momentum is that of Nesterov.
     early_stopping: Whether training ends when the score of validation samples stops improving, instead of the loss. The
         network then gets the weights that had the best score.
-    validation_fraction: The share of the samples that `early_stopping` holds out, if `fit` gets no `X_val`.
+    validation_fraction: The share of the samples that `early_stopping` holds out, if `fit` gets no `X_val`. Samples of
+        weight 0 do not count.
     beta_1: The share of the running mean of the gradient that each step of "adam" and "adamw" keeps.
     beta_2: The share of the running mean of the squares of the gradient that each step of "adam" and "adamw" keeps.
     epsilon: A small number that prevents a division by 0 in "adam" and "adamw".
@@ -81,7 +90,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     dropout: The probability with which training sets a hidden unit to 0. A sequence has the one for the inputs, and
         then one for each hidden layer.
     scoring: The score that `early_stopping` looks at: the name of a scorer of scikit-learn, a function (estimator, X,
-        y), or "loss" for the negative loss. None means what the method `score` computes.
+        y), or "loss" for the negative loss. None means what the method `score` computes. A score of a diverged network
+        is NaN, and does not count.
     dtype: The dtype of the weights and of the arithmetic: float32, with which training takes about half of the time, or
         float64. None means that of X if X has one of these, and else float64.
     n_threads: The number of threads, which never changes a result. With None, there are as many as a minibatch is
@@ -90,13 +100,15 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
     Attributes
     ----------
     coefs_, intercepts_: lists of arrays. The weights of each layer, of shape (n_in, n_out), and the biases, of shape
-        (n_out,). You may assign or change them.
+        (n_out,). You may assign or change them. Before the first call, you may assign those with which `partial_fit`,
+        and `fit` with `warm_start`, begin.
     loss_: float. The loss of the last epoch, with the term of `alpha`.
     loss_curve_: list of float. The loss of each epoch. With "lbfgs", this attribute and the next four do not exist.
-    best_loss_: float or None. The smallest loss. It is None with `early_stopping`.
+    best_loss_: float or None. The smallest loss of the last call of `fit`, and of `partial_fit` after it. It is None
+        with `early_stopping`.
     validation_scores_: list of float or None. The scores of the validation samples of each epoch, with
         `early_stopping`.
-    best_validation_score_: float or None. The best of these scores.
+    best_validation_score_: float or None. The best of the scores of the last call of `fit`.
     validation_loss_curve_: list of float or None. The loss of the validation samples after each epoch, without the term
         of `alpha`, if there are such samples.
     n_iter_: int. The number of epochs of the last call of `fit`.
@@ -109,7 +121,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     Notes
     -----
-    With scikit-learn 1.9 and newer, ``est.set_callbacks(...)`` takes its callbacks, such as its progress bar.
+    With scikit-learn 1.9 and newer, ``est.set_callbacks(...)`` takes its callbacks, such as its progress bar. Threads
+    that train the same estimator take turns.
 
     Sources: 000 and 004 (backpropagation), Pedregosa et al. (2011) (the interface).
     """
@@ -146,9 +159,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     _parameter_constraints: ClassVar[Constraints] = {
         **neural_network.MLPRegressor._parameter_constraints,
-        "loss": [StrOptions({*LOSSES}), Loss],
-        "activation": [StrOptions({"logistic", *ACTIVATIONS}), Activation, "array-like"],
-        "solver": [StrOptions({*OPTIMIZERS}), Optimizer],
+        "hidden_layer_sizes": [object],  # `hidden_sizes` checks it: "array-like" lets everything pass
+        "loss": [by_name(LOSSES), Loss],
+        "activation": [by_name(ACTIVATIONS), Activation, "array-like"],
+        "solver": [by_name(OPTIMIZERS), Optimizer],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
         "momentum": [SHARE],
         "dropout": [SHARE, "array-like"],
@@ -164,7 +178,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     @coefs_.setter
     def coefs_(self, coefs: Sequence[np.ndarray]) -> None:
-        self._arrays = [*coefs], self._shown("coefs_")[1]
+        self._assign("coefs_", weights=[*coefs])
 
     @property
     def intercepts_(self) -> list[np.ndarray | None]:
@@ -173,7 +187,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     @intercepts_.setter
     def intercepts_(self, intercepts: Sequence[np.ndarray]) -> None:
-        self._arrays = self._shown("intercepts_")[0], [*intercepts]
+        self._assign("intercepts_", biases=[*intercepts])
 
     @abstractmethod
     def _plan(self) -> tuple[int, Loss, str | Activation, str]:
@@ -218,9 +232,22 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         Raises
         ------
         ValueError
-            If an argument does not fit, or if training has diverged.
+            If an argument does not fit, or if training has diverged. The estimator is then what it was before.
+        TypeError
+            If a value of an argument is masked, or if X or the targets of a regressor are dates or times.
+        RuntimeError
+            If a scorer or a callback trains the estimator that is calling it.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` ends the training, or if the network is much worse than before.
+        UserWarning
+            If inputs, or the targets of a regressor, have a scale with which training is slow or fails. If
+            `early_stopping` looks at a score that says little about the samples for validation.
         """
-        with self._all_or_nothing(self.warm_start):
+        self._turn.check("fit was called")
+        with self._turn.lock, self._all_or_nothing(self.warm_start), self._turn:
             self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
         return self
 
@@ -228,19 +255,19 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """Carry out `fit`, with samples for validation, or `partial_fit` if `incremental`."""
         first = "_network" not in self.__dict__ or (not self.warm_start and not incremental)
         X, y = self._validate_input(X, y, first, "partial_fit" if incremental else "fit")
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        sample_weight = self._weights(sample_weight, X)
         rng, searches = check_random_state(self.random_state), self._searches()
         if searches and given[0] is not None:
             raise ValueError("X_val must be None for L-BFGS, which has no epochs after which it could be evaluated")
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
-        self._begin(X, rng, first)
-        self._begin_history(first, searches)
+        self._begin(X, rng, first, incremental or self.warm_start)
+        self._begin_history(first, incremental, searches)
         trainer = self._trained_by(rng, incremental)
         weights = self._more_weights(y)
         if weights is None or sample_weight is not None:
             weights = sample_weight if weights is None else sample_weight * weights
+            sample_weights(weights, len(y), "sample_weight times class_weight")
         rows = validation = None
         if not searches:  # the samples for validation do not have the weights of classes
             rows, validation = self._hold_out(trainer, X, y, sample_weight, given, rng)
@@ -248,12 +275,14 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         used = slice(None) if rows is None else rows
         constant = self._constant(y[used], None if weights is None else weights[used])
         job = Job(trainer, samples, validation, constant, watch)
+        before = None if incremental else self._loss_before(trainer, samples, first, not searches)
         context = watch.begin(epoch=False)
+        diverged = False
         try:
             if searches:
                 self._search(job)
             else:
-                self._descend(job, rng if self.shuffle else None, incremental)
+                diverged = self._descend(job, rng if self.shuffle else None, incremental)
             finite = trainer.is_finite()
         except DivergedError:
             finite = False
@@ -263,15 +292,22 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 "preprocessed."
             )
         watch.end(context)
+        if before is not None and not diverged:
+            self._warn_if_worse(trainer, samples, before)
 
-    def _begin(self, X: Any, rng: np.random.RandomState, first: bool) -> None:
-        """Make the network if this is the `first` call, or give it the present activation functions and dropout."""
-        given = self.hidden_layer_sizes
-        hidden = [operator.index(n) for n in (given if isinstance(given, Iterable) else [given])]
-        if any(n <= 0 for n in hidden):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+    def _begin(self, X: Any, rng: np.random.RandomState, first: bool, continues: bool) -> None:
+        """Make the network if this is the `first` call, or give it the present activation functions and dropout.
+
+        If training `continues`, a new network takes over the weights that the user has assigned before.
+        """
+        hidden = hidden_sizes(self.hidden_layer_sizes)
         n_out, loss, output, self.out_activation_ = self._plan()
-        if not first and (*hidden, n_out) != self._network.sizes[1:]:
+        if not first and n_out != self._network.sizes[-1]:
+            raise ValueError(
+                f"the number of outputs must stay {self._network.sizes[-1]} while training continues, and "
+                f"loss={self.loss!r} needs {n_out}"
+            )
+        if not first and (*hidden,) != self._network.sizes[1:-1]:
             before = [*self._network.sizes[1:-1]]
             raise ValueError(f"hidden_layer_sizes must stay {before} while training continues, got {hidden}")
         activation, dropout = self.activation, self.dropout
@@ -285,29 +321,36 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             dtype = self.dtype or (np.float32 if X.dtype == np.float32 else np.float64)
             settings |= {"init": None, "input_noise": 0.0, "max_norm": None, "dtype": np.dtype(dtype)}
             made = Architecture((X.shape[1], *hidden, n_out), **settings)
-            self._network = network(made, rng, 2.0 if activation == "logistic" else 6.0)
+            given = self._arrays if continues and "_network" not in self.__dict__ else None
+            self._network = network(made, None if given else rng, 2.0 if activation == "logistic" else 6.0)
+            if given:  # the user has assigned them before the first call
+                self._network.set_weights(given[0] or self._network.weights, given[1] or self._network.biases)
             self.n_iter_, self.t_, self._no_improvement_count, self._trainer = 0, 0, 0, None
             self.n_layers_, self.n_outputs_ = len(made.sizes), n_out
-        else:
-            current = self._current()
+        elif (asked := [self._current(), self.dtype, settings]) != self._asked:
+            current = self._network
             made = dataclasses.replace(current.architecture, **settings, dtype=np.dtype(self.dtype or current.dtype))
             if made != current.architecture:  # the user has changed parameters between two calls
                 self._network, self._trainer = network(made), None
                 self._network.set_weights(current.weights, current.biases)
+            self._asked = [self._network, *asked[1:]]
         self._loss, self._arrays = loss, None
 
-    def _begin_history(self, first: bool, searches: bool) -> None:
-        """Set the attributes that tell the course of training, unless a call before this one has set them."""
+    def _begin_history(self, first: bool, incremental: bool, searches: bool) -> None:
+        """Set the attributes that tell the course of training.
+
+        Curves go on if a call before this one has begun them. The search for the best score begins in each `fit`, and
+        only `partial_fit` goes on with it.
+        """
         stops = self.early_stopping
-        fresh: dict[str, Any] = {
-            "loss_curve_": [],
-            "validation_loss_curve_": None,
-            "validation_scores_": [] if stops else None,
-            "best_validation_score_": -np.inf if stops else None,
-            "best_loss_": None if stops else np.inf,
-        }
-        for name, value in fresh.items():
-            if first:
+        curves: dict[str, Any] = {"loss_curve_": [], "validation_loss_curve_": None}
+        curves["validation_scores_"] = [] if stops else None
+        search: dict[str, Any] = {"best_validation_score_": -np.inf if stops else None}
+        search["best_loss_"] = None if stops else np.inf
+        if not incremental:
+            self._no_improvement_count = 0
+        for name, value in {**curves, **search}.items():
+            if first or (name in search and not incremental):
                 self.__dict__.pop(name, None)
             if not searches and self.__dict__.get(name) is None:
                 setattr(self, name, value)
@@ -316,24 +359,25 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """Return a new trainer, or the last one if a call of `partial_fit` continues with its state."""
         schedule = self.learning_rate if isinstance(self.learning_rate, Schedule) else None
         settings: dict[str, Any] = {"alpha": self.alpha, "schedule": schedule, "n_threads": self.n_threads}
+        settings |= {"loss": self._loss, "optimizer": self._optimizer()}
         if self._trainer is not None and incremental:
-            self._trainer.follow(**settings)
+            self._trainer.follow(**settings, threshold=self._threshold())
             return self._trainer
         random = any(self._network.architecture.dropout)
         seed = int(rng.randint(2**31 - 1)) if random else 0
-        settings |= {"optimizer": self._optimizer(), "seed": seed}
-        self._trainer = EpochTrainer(self._network, self._loss, self._threshold(), **settings)
+        self._trainer = EpochTrainer(self._network, threshold=self._threshold(), seed=seed, **settings)
         return self._trainer
 
     def _optimizer(self) -> Optimizer:
         """Return the optimizer that `solver` means, with the parameters of this estimator."""
         if isinstance(self.solver, Optimizer):
             return self.solver
-        betas: dict[str, Any] = {"betas": (self.beta_1, self.beta_2), "epsilon": self.epsilon}
-        nesterov = bool(self.nesterovs_momentum and self.momentum)
-        options = {"sgd": {"momentum": self.momentum, "nesterov": nesterov}, "adam": betas, "adamw": betas}
-        kind: Any = AdamOfScikitLearn if self.solver == "adam" else type(OPTIMIZERS[self.solver])
-        return kind(self.learning_rate_init, **options.get(self.solver, {}))
+        options: dict[str, Any] = {}
+        if self.solver == "sgd":
+            options = {"momentum": self.momentum, "nesterov": bool(self.nesterovs_momentum and self.momentum)}
+        elif self.solver in ("adam", "adamw"):
+            options = {"betas": (self.beta_1, self.beta_2), "epsilon": self.epsilon}
+        return optimizer(self.solver, self.learning_rate_init, **options)
 
     def _search(self, job: Job) -> None:
         """Minimise the loss over all samples with L-BFGS of scipy, as scikit-learn does."""
@@ -349,14 +393,17 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                     raise StopIteration
 
         found = job.trainer.minimise(job.samples, tell, maxfun=self.max_fun, maxiter=self.max_iter, gtol=self.tol)
-        self.n_iter_ = _check_optimize_result("lbfgs", found, self.max_iter)
+        self.n_iter_ = iterations(found, self.max_iter)
         self.loss_ = self._reported(float(found.fun) - found.penalty) + job.constant + found.penalty
 
-    def _descend(self, job: Job, rng: np.random.RandomState | None, incremental: bool) -> None:
-        """Train by minibatch gradient descent until the loss, or the score of the validation, stops improving."""
-        trainer, n = job.trainer, job.samples.n
-        trainer.follow(batch_size=self._batch(n))
-        epochs = trainer.epochs(job.samples, rng)
+    def _descend(self, job: Job, rng: np.random.RandomState | None, incremental: bool) -> bool:
+        """Train by minibatch gradient descent until the loss, or the score of the validation, stops improving.
+
+        Return whether training has diverged, and the network has the weights with the best score.
+        """
+        trainer, n, diverged = job.trainer, job.samples.n, False
+        trainer.follow(batch_size=self._batch(n, incremental))
+        epochs = trainer.epochs(job.samples, rng, few=incremental)
         self.n_iter_, self._best = 0, Snapshot(self._network) if self.early_stopping else None
         try:
             for _ in range(self.max_iter):
@@ -385,22 +432,29 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         except DivergedError:
             if not self.early_stopping or self.best_validation_score_ == -np.inf:
                 raise
+            diverged = True
             warn(
                 f"Training has diverged in epoch {self.n_iter_ + 1}. The network has the weights with the best score; "
                 f"try a smaller learning_rate_init.",
                 ConvergenceWarning,
             )
         if self._best is not None:
+            if self.best_validation_score_ == -np.inf and self.n_iter_:
+                warn(
+                    "No validation score is a number, so the network has the weights from before this call. Try a "
+                    "smaller learning_rate_init, or another scoring.",
+                    ConvergenceWarning,
+                )
             self._best.restore()
             self._best = None
+        return diverged
 
-    def _batch(self, n: int) -> int:
-        """Return the number of samples of a minibatch."""
-        if isinstance(self.batch_size, str):  # "auto"
-            return min(200, n)
-        if self.batch_size > n:
+    def _batch(self, n: int, incremental: bool) -> int:
+        """Return the number of samples of a minibatch. Calls of `partial_fit` with fewer of them do not change it."""
+        size = 200 if isinstance(self.batch_size, str) else self.batch_size
+        if size > n and size is self.batch_size:
             warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", UserWarning)
-        return min(self.batch_size, n)
+        return size if incremental else min(size, n)
 
     def _ends(self, trainer: EpochTrainer) -> bool:
         """Return whether training ends after epochs without an improvement. If not, divide the learning rate by 5."""

@@ -6,22 +6,35 @@ keeps the parameters of a network, and `network` makes one with the first weight
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
 
+from ..data.samples import taken
 from ..engine.runner import DivergedError, Samples
 from ..losses import Loss
 from ..network.architecture import Architecture
 from ..network.mlp import MLP
-from ..rules.optimizers import Adam
+from ..rules.optimizers import OPTIMIZERS, Adam, Optimizer
 from ..schedules import Schedule
+from ..training import compatibility
 from ..training.steps import SearchSteps
 from ..training.trainer import Trainer
+from ..training.turn import Turn
 
-__all__ = ["AdamOfScikitLearn", "DivergedError", "EpochTrainer", "Samples", "Snapshot", "network"]
+__all__ = ["DivergedError", "EpochTrainer", "Samples", "Snapshot", "Turn", "network", "optimizer"]
+
+SOME = 1000
+"""The number of samples whose loss shows whether training has made the network worse."""
+
+REMEDIES = (
+    "give the estimator scaled inputs, for example with make_pipeline(StandardScaler(), estimator)",
+    "scale them, for example with sklearn.compose.TransformedTargetRegressor(estimator, transformer=StandardScaler())",
+)
+"""What the warnings about the scales of inputs, and of targets, advise."""
 
 LINEAR = 5e-3
 """The largest penalty l2 / (2 n) sum w^2 that is taken from a line between the ends of an epoch. The loss of an epoch
@@ -37,6 +50,13 @@ class AdamOfScikitLearn(Adam):
     def hyper(self, t: np.ndarray, eta: float | np.ndarray) -> dict[str, Any]:
         named = super().hyper(t, eta)
         return {**named, "epsilon": self.epsilon * named["c"]}
+
+
+@functools.lru_cache
+def optimizer(solver: str, learning_rate: float, **options: Any) -> Optimizer:
+    """Return the optimizer with the name and the epsilon of scikit-learn. Making one takes longer than a small step."""
+    kind: Any = AdamOfScikitLearn if solver == "adam" else type(OPTIMIZERS[solver])
+    return kind(learning_rate, **options)
 
 
 class Slowdown(Schedule):
@@ -59,11 +79,22 @@ class EpochTrainer:
     Without a schedule, `slow_down` sets the factor of the learning rate.
     """
 
-    def __init__(self, network: MLP, loss: Loss, threshold: float | None, *, alpha: float = 0.0, **settings: Any):
+    def __init__(self, network: MLP, *, loss: Loss, threshold: float | None, alpha: float = 0.0, **settings: Any):
         self.network, self.alpha, self._slowdown = network, alpha, Slowdown()
         settings["schedule"] = settings["schedule"] or self._slowdown
         self._trainer, self._threshold = Trainer(network, loss=loss, l2=alpha, **settings), threshold
         self._decide()
+
+    def warn_of_scales(self, samples: Samples, names: Any = None) -> None:
+        """Warn of scales of checked samples, whose columns have names, with which training is slow or fails."""
+        columns = None if names is None else tuple(names)
+        named = samples._replace(X=samples.X._replace(columns=columns))
+        compatibility.warn_of_scales(self.network, named, REMEDIES)
+
+    def loss_of_some(self, samples: Samples) -> float:
+        """Return the mean loss of some of the checked samples, or NaN if it is not finite."""
+        n = len(samples.X.array)
+        return self.score(taken(samples, np.arange(0, n, -(-n // SOME))))[0]
 
     def _decide(self) -> None:
         """Give the network the threshold, because each assignment to a trainer gives it that of the loss."""
@@ -72,12 +103,14 @@ class EpochTrainer:
 
     def follow(self, **settings: Any) -> None:
         """Assign the settings that have changed. Assigning one that has not would make the operations anew."""
+        self._threshold = settings.pop("threshold", self._threshold)
         if "alpha" in settings:
             self.alpha = settings["l2"] = settings.pop("alpha")
         if "schedule" in settings:
             settings["schedule"] = settings["schedule"] or self._slowdown
         for name, value in settings.items():
-            if getattr(self._trainer, name) != value:
+            known = getattr(self._trainer, name)
+            if known is not value and known != value:
                 setattr(self._trainer, name, value)
         self._decide()
 
@@ -130,11 +163,14 @@ class EpochTrainer:
         weights = (theta[layout.place(block)] for block in layout.blocks if block.kind == "weight")
         return float(sum(np.vdot(W, W) for W in weights))
 
-    def epochs(self, samples: Samples, rng: np.random.RandomState | None) -> Iterator[tuple[float, float, float]]:
+    def epochs(
+        self, samples: Samples, rng: np.random.RandomState | None, *, few: bool = False
+    ) -> Iterator[tuple[float, float, float]]:
         """Train on checked samples for an epoch, each time that the caller asks for the next one.
 
         If the samples have an `order`, only those of the order are used. The random orders that `rng` gives are those
-        of scikit-learn. With None, the order stays the same. If the loss is not finite, there is a DivergedError.
+        of scikit-learn. With None, the order stays the same. If the loss is not finite, there is a DivergedError. With
+        `few`, there may be another number of samples soon, for which what is prepared now has room.
 
         Yields
         ------
@@ -151,20 +187,22 @@ class EpochTrainer:
                 moved = np.arange(order.size)
                 rng.shuffle(moved)
                 order[:] = order[moved]
-            scores, squares = self._epoch(samples)
+            scores, squares = self._epoch(samples, few)
             if self._trainer.schedule is not self._slowdown:
                 self._trainer.history.record(**scores)
             yield scores["loss"], 0.5 * self.alpha * squares / total, scores["accuracy"]
 
-    def _epoch(self, samples: Samples) -> tuple[dict[str, float], float]:
+    def _epoch(self, samples: Samples, few: bool) -> tuple[dict[str, float], float]:
         """Make all steps of an epoch. Return its scores, and the sum of the squares of the weights over the steps.
 
         To stop after each step and sum over all weights takes a fifth of a small step. If the penalty is small, the
         sums between two points come from a line. A last minibatch that is smaller is apart, because its alpha / n is
         larger, and the line would have a bend.
         """
-        state, n, batch = self._trainer.state, samples.n, self._trainer.batch_size
-        steps = self._trainer._steps_of(min(batch, n), l2_divided=True)  # the settings may have changed
+        trainer, state, n = self._trainer, self._trainer.state, samples.n
+        batch = min(trainer.batch_size, n)
+        make = trainer._steps.of_few if few and batch == n else trainer._steps.of_batches
+        steps = make(self.network, trainer.settings, state, batch, l2_divided=True)  # the settings may have changed
         squares, summed, done, steps.work.sums = self._squares(), 0.0, 0, (0.0, 0.0, 0.0)
         full, apart = n // batch, self.alpha * squares > 2 * LINEAR * batch
         with steps.reading(samples):

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
@@ -19,17 +20,20 @@ from sklearn.utils.validation import validate_data
 from .. import metrics
 from ..activations import Activation, Formula
 from ..base import checks
+from ..base.user_warnings import warn
+from ..data.usable import unmasked
+from ..data.weights import SEVERAL_LABELS, class_weight
 from ..formulas.nodes import apply
 from ..losses import LOSSES, CrossEntropy, Loss, MulticlassHinge, MulticlassPerceptron, Poisson, SquaredError
 from .base import BaseMLP
-from .border import Constraints, available_if, checks_parameters
+from .border import Constraints, available_if, checks_parameters, column
 from .docs import documented
 from .epochs import EpochTrainer
-from .fitted import Probable
+from .fitted import INPUTS, Probable
 from .validation import Validation
 
-INPUTS = (np.float64, np.float32, np.uint8)
-"""The dtypes of X that are read as they are. scikit-learn converts uint8 to float64, with 8 times the memory."""
+IMBALANCED = 0.9
+"""The largest share of a class in the samples for validation with which the accuracy says enough."""
 
 
 def _has_margins(loss: Loss) -> bool:
@@ -60,8 +64,10 @@ class MLPClassifier(Probable, BaseMLP):
 
     Notes
     -----
-    With the same parameters and the same `random_state`, the weights are those of scikit-learn up to rounding. The only
-    difference is the loss in a minibatch with `sample_weight`: `loss_curve_` has the weighted mean over an epoch.
+    With the same parameters and the same `random_state`, the weights are those of scikit-learn up to rounding. These
+    are the differences: with `sample_weight`, `loss_curve_` has the weighted mean over an epoch; with a single class,
+    `predict_proba` has a single column; each `fit` with `warm_start` begins its own search for the best loss or score;
+    and a parameter that changes between two calls of `partial_fit` counts from the next call on.
 
     Examples
     --------
@@ -78,14 +84,24 @@ class MLPClassifier(Probable, BaseMLP):
 
     _parameter_constraints: ClassVar[Constraints] = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({"log_loss", *LOSSES}), Loss],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
     def _validate_input(self, X: Any, y: Any, reset: bool, use: str) -> tuple[Any, Any]:
+        plain = not reset and use != "fit" and not self._multilabel() and self._is_plain(X)
+        codes = self._known_codes(X, y) if plain else None
+        if codes is not None:
+            return X, codes
+        X, y = self._usable(X), unmasked(y, "y")
+        self._check_labels(y)
         X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=INPUTS, reset=reset)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        if y.ndim == 2 and type_of_target(y) == "multiclass-multioutput":
+            raise ValueError(
+                f"y must have one class for each sample, or rows of 0 and 1 for several labels, got {y.shape[1]} "
+                f"columns with several classes (multiclass-multioutput): sklearn.multioutput.MultiOutputClassifier "
+                f"fits one estimator for each column"
+            )
+        y = column(y) if y.ndim == 2 and y.shape[1] == 1 else y
         if reset and use == "fit":
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
@@ -150,9 +166,9 @@ class MLPClassifier(Probable, BaseMLP):
         if self.class_weight is None:
             return None
         if self._multilabel():
-            raise ValueError("class_weight must be None for targets with several labels")
+            raise ValueError(SEVERAL_LABELS)
         for name, weight in self.class_weight.items() if isinstance(self.class_weight, dict) else ():
-            checks.real(weight, f"class_weight[{name!r}]", 0)
+            class_weight(weight, name)
         return compute_sample_weight(self.class_weight, self._labels(y))
 
     def _default_score(self, trainer: EpochTrainer, found: Validation, accuracy: float) -> float:
@@ -160,6 +176,20 @@ class MLPClassifier(Probable, BaseMLP):
             return accuracy
         right = self._decided(trainer.outputs(found.samples)) == found.y
         return float(np.average(right.all(axis=1) if right.ndim == 2 else right, weights=found.weights))
+
+    def _chosen_score(self, y: np.ndarray, weights: np.ndarray | None, trained: np.ndarray) -> Any:
+        if self.scoring is not None or self._multilabel() or len(self.classes_) < 2:
+            return self.scoring
+        shares = np.bincount(y, weights, len(self.classes_))
+        most = int(shares.argmax())
+        if shares[most] > IMBALANCED * shares.sum():
+            warn(
+                f"early_stopping looks at the accuracy, and {shares[most] / shares.sum():.0%} of the validation "
+                f"samples are of class {self.classes_[most]}: the accuracy hardly shows whether the network finds the "
+                f"others; use scoring='loss', or for example scoring='balanced_accuracy'",
+                UserWarning,
+            )
+        return None
 
     def _decided(self, a: np.ndarray) -> np.ndarray:
         if self._multilabel():
@@ -169,6 +199,8 @@ class MLPClassifier(Probable, BaseMLP):
         return super()._decided(a)
 
     def _probabilities(self, a: np.ndarray) -> np.ndarray:
+        if len(self.classes_) == 1 and not self._multilabel():
+            return np.ones_like(a)
         return a if a.shape[1] > 1 or self._multilabel() else np.hstack([1 - a, a])
 
     @available_if(lambda self: self._check_solver())
@@ -191,7 +223,9 @@ class MLPClassifier(Probable, BaseMLP):
         """
         if self.class_weight == "balanced":
             raise ValueError("class_weight must not be 'balanced' for partial_fit, which does not see all samples")
-        with self._all_or_nothing(True):
+        self._turn.check("partial_fit was called")
+        with self._turn.lock, self._all_or_nothing(True), self._turn:
+            self._check_labels([] if classes is None else classes, "classes")
             if _check_partial_fit_first_call(self, classes):
                 self._label_binarizer = LabelBinarizer()
                 self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
@@ -241,8 +275,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     -----
     With the same parameters and the same `random_state`, the weights are those of scikit-learn up to rounding. These
     are the differences: with `sample_weight`, which must not be negative, `loss_curve_` has the weighted mean over an
-    epoch; `momentum` must be below 1; after an error in `fit`, the estimator is what it was before; and with several
-    targets, "lbfgs" minimises the sum over the targets, whose gradient scikit-learn uses with another loss.
+    epoch; `momentum` must be below 1; after an error in `fit`, the estimator is what it was before; if the targets of
+    the validation are all equal, `early_stopping` looks at the loss; each `fit` with `warm_start` begins its own search
+    for the best loss or score; a parameter that changes between two calls of `partial_fit` counts from the next call;
+    and with several targets, "lbfgs" minimises the sum over the targets, whose gradient scikit-learn uses with another
+    loss.
 
     Examples
     --------
@@ -257,15 +294,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     loss: str | Loss = "squared_error"
 
     def _validate_input(self, X: Any, y: Any, reset: bool, use: str) -> tuple[Any, Any]:
+        plain = not reset and use != "fit" and self._is_plain(X) and type(y) is np.ndarray and y.dtype.kind in "fiu"
+        if plain and y.shape == (len(X),) and self._n_targets == 1 and np.isfinite(y).all():
+            return X, y
+        X, y = self._usable(X), self._usable(y, "y")
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True, dtype=INPUTS, reset=reset
         )
         if y.dtype.kind not in "fiub":
             raise ValueError(f"y must be numbers for {type(self).__name__}, got dtype {y.dtype}")
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if reset:
-            self._n_targets = 1 if y.ndim == 1 else y.shape[1]
+        y = column(y) if y.ndim == 2 and y.shape[1] == 1 else y
+        n = 1 if y.ndim == 1 else y.shape[1]
+        if not reset and n != self._n_targets:
+            raise ValueError(f"y must have {self._n_targets} targets for each sample, as in the first call, got {n}")
+        self._n_targets = n
         return X, y
 
     def _plan(self) -> tuple[int, Loss, str | Activation, str]:
@@ -292,6 +334,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         a = trainer.outputs(found.samples).astype(np.float64)
         return metrics.r2(np.asarray(found.y, np.float64).reshape(a.shape), a, found.weights)
 
+    def _chosen_score(self, y: np.ndarray, weights: np.ndarray | None, trained: np.ndarray) -> Any:
+        seen = y if weights is None else y[weights > 0]
+        if self.scoring not in (None, "r2") or (seen != seen[:1]).any() or (trained == seen[:1]).all():
+            return self.scoring  # if the targets of the training are the same, there is nothing to learn
+        warn(
+            f"R^2 is not defined for the validation samples, whose targets are all {seen[0]}: early_stopping looks at "
+            f"the loss instead, as with scoring='loss'",
+            UndefinedMetricWarning,
+        )
+        return "loss"
+
     @available_if(lambda self: self._check_solver())
     @checks_parameters
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -302,7 +355,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X, y, sample_weight : as for `fit`
             The samples.
         """
-        with self._all_or_nothing(True):
+        self._turn.check("partial_fit was called")
+        with self._turn.lock, self._all_or_nothing(True), self._turn:
             self._fit(X, y, sample_weight, incremental=True)
         return self
 

@@ -12,17 +12,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from ..base.user_warnings import warn
+from ..data.usable import unmasked
 from ..losses import LOSSES
 from ..network.architecture import Architecture
 from ..rules.optimizers import SGD
 from ..schedules import Schedule
-from .border import COUNT, DTYPE, POSITIVE, Constraints, checks_parameters
+from .border import COUNT, DTYPE, POSITIVE, Constraints, checks_parameters, column
 from .docs import documented
 from .epochs import DivergedError, EpochTrainer, Samples, network
 from .fitted import Classifying, Fitted, Probable
@@ -80,6 +81,8 @@ class Unit(Classifying, Fitted):
     }
     _losses: ClassVar[tuple[str, str]]
     """The names of the loss for two classes, and for more."""
+    _suffers: ClassVar[bool] = False
+    """Whether training fails in silence with inputs of some scales."""
     _output: ClassVar[str] = "identity"
     _threshold: ClassVar[float] = 0.0
     """The output from which on the second of two classes is predicted."""
@@ -99,9 +102,12 @@ class Unit(Classifying, Fitted):
         ------
         ValueError
             If an argument does not fit, or if training has diverged.
+        TypeError
+            If a value of X or y is masked, or if X has dates or times.
         """
         first = not (self.warm_start and "_network" in self.__dict__)
-        with self._all_or_nothing(not first):
+        self._turn.check("fit was called")
+        with self._turn.lock, self._all_or_nothing(not first), self._turn:
             if first:
                 self.__dict__.pop("classes_", None)
             self._fit(X, y, first, self.max_iter)
@@ -119,24 +125,19 @@ class Unit(Classifying, Fitted):
         classes : array of shape (n_classes,) or None, default None
             All classes. The first call needs them; later calls do not.
         """
-        with self._all_or_nothing(True):
+        self._turn.check("partial_fit was called")
+        with self._turn.lock, self._all_or_nothing(True), self._turn:
+            self._check_labels([] if classes is None else classes, "classes")
             self._fit(X, y, _check_partial_fit_first_call(self, classes), 1)
         return self
 
     def _fit(self, X: Any, y: Any, first: bool, epochs: int) -> None:
         """Train for a number of epochs, from weights that are 0 if this is the `first` call."""
-        X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=first)
-        check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
-        if "classes_" not in self.__dict__:
-            self.classes_ = np.unique(y)
-        if len(self.classes_) < 2:
-            raise ValueError(f"{type(self).__name__} needs samples of at least 2 classes, got 1 class: {self.classes_}")
-        unknown = np.setdiff1d(y, self.classes_)
-        if unknown.size:
-            raise ValueError(f"y has classes that are not in classes_: got {unknown}, and classes_ is {self.classes_}")
+        X, codes = self._validate_input(X, y, first)
         trainer, rng = self._trained_by(X, first), check_random_state(self.random_state)
-        samples = self._samples(trainer, X, np.searchsorted(self.classes_, y))
+        samples = self._samples(trainer, X, codes)
+        if first and epochs > 1 and self._suffers:
+            trainer.warn_of_scales(samples, self.__dict__.get("feature_names_in_"))
         each = trainer.epochs(samples, rng if self.shuffle else None)
         self.n_iter_ = 0
         try:
@@ -152,6 +153,27 @@ class Unit(Classifying, Fitted):
             ) from None
         if not trainer.is_finite():
             raise ValueError("training has diverged: a weight is not finite; try a smaller eta0, or scale X")
+
+    def _validate_input(self, X: Any, y: Any, first: bool) -> tuple[Any, np.ndarray]:
+        """Return checked inputs, and the numbers of the classes of the samples."""
+        dtypes = (np.float64, np.float32)
+        codes = None if first or not self._is_plain(X, dtypes) else self._known_codes(X, y)
+        if codes is not None:
+            return X, codes
+        X, y = self._usable(X), unmasked(y, "y")
+        self._check_labels(y)
+        array = np.asarray(y)
+        y = column(array) if array.shape[1:] == (1,) else y
+        X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], dtype=dtypes, reset=first)
+        check_classification_targets(y)
+        if "classes_" not in self.__dict__:
+            self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(f"{type(self).__name__} needs samples of at least 2 classes, got 1 class: {self.classes_}")
+        unknown = np.setdiff1d(y, self.classes_)
+        if unknown.size:
+            raise ValueError(f"y has classes that are not in classes_: got {unknown}, and classes_ is {self.classes_}")
+        return X, np.searchsorted(self.classes_, y)
 
     def _trained_by(self, X: Any, first: bool) -> EpochTrainer:
         """Return the trainer of a new network in the `first` call. Later, let it follow changed parameters."""
@@ -169,7 +191,7 @@ class Unit(Classifying, Fitted):
         wanted: dict[str, Any] = {"batch_size": self.batch_size, "schedule": self.schedule}
         if self._trainer is None:
             loss, wanted["optimizer"] = LOSSES[self._losses[net.sizes[1] > 1]], SGD(self._eta(X))
-            self._trainer = EpochTrainer(net, loss, self._threshold, seed=0, n_threads=1, **wanted)
+            self._trainer = EpochTrainer(net, loss=loss, threshold=self._threshold, seed=0, n_threads=1, **wanted)
         else:
             if not isinstance(self.eta0, str):  # the learning rate "auto" stays the same
                 wanted["optimizer"] = SGD(self.eta0)
@@ -198,7 +220,8 @@ class Unit(Classifying, Fitted):
 
     @coef_.setter
     def coef_(self, coef: ArrayLike) -> None:
-        self._arrays = [np.asarray(coef).T], self._shown("coef_")[1]
+        self._of_fitted("coef_")  # there are no first weights: they are 0
+        self._assign("coef_", weights=[np.asarray(coef).T])
 
     @property
     def intercept_(self) -> np.ndarray:
@@ -208,7 +231,8 @@ class Unit(Classifying, Fitted):
 
     @intercept_.setter
     def intercept_(self, intercept: ArrayLike) -> None:
-        self._arrays = self._shown("intercept_")[0], [np.asarray(intercept)]
+        self._of_fitted("intercept_")
+        self._assign("intercept_", biases=[np.asarray(intercept)])
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
         X = self._checked(X)
@@ -360,7 +384,7 @@ class LogisticUnit(Probable, Unit):
 
     eta0: float = 0.1
 
-    _losses = "binary_cross_entropy", "binary_cross_entropy"
+    _losses, _suffers = ("binary_cross_entropy", "binary_cross_entropy"), True
     _output, _threshold = "sigmoid", 0.5
 
     def _probabilities(self, a: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from ..engine.runner import Samples
 from ..losses import Loss
 from ..metrics import METRICS, OfClasses, balanced_accuracy
 from ..network.mlp import MLP
+from . import scores
 from .callback_list import CallbackList
 from .settings import Settings, names_of
 
@@ -31,6 +32,12 @@ LEAST_ROWS = 20
 
 SPAN = 100.0
 """The largest ratio of two deviations of inputs that needs no warning."""
+
+REMEDIES = (
+    "use fb.MLP(..., standardize=X), or network.standardize(X) before fit",
+    "use fb.MLP(..., standardize_targets=y), or network.standardize(y=y) before fit",
+)
+"""What to do about the scales of inputs, and of targets."""
 
 USUAL = 0.1, 10.0
 """Deviations, and means of targets, that suit the usual first weights and learning rates."""
@@ -96,14 +103,17 @@ def check_fit(
     """
     if validation is not None:
         check_metrics(network, settings, validation.y)
+        if METRICS["auc"] in settings.scorers.values():  # any outputs show whether it is defined
+            only = dataclasses.replace(settings, metrics=["auc"])
+            scores.metrics_of(network, only, validation, np.zeros((validation.n, network.sizes[-1])))
     # Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows the columns.
     if any(type(each) is Lambda or not type(each).__module__.startswith("fastbp.") for each in called.all):
         return
     columns = ["loss", *["accuracy"] * (samples is None or samples.y.classes), "learning_rate", "seconds"]
     columns += [name for name in settings.scorers if name == "objective"]
     if validation is not None:
-        scores = ["loss", *["accuracy"] * validation.y.classes, *(n for n in settings.scorers if n != "accuracy")]
-        columns += [f"validation_{name}" for name in scores]
+        names = ["loss", *["accuracy"] * validation.y.classes, *(n for n in settings.scorers if n != "accuracy")]
+        columns += [f"validation_{name}" for name in names]
     watched = [each.monitor for each in called.all if isinstance(each, EarlyStopping)]
     for monitor in (*watched, *(settings.schedule.monitors if settings.schedule else ())):
         if validation is None and monitor.startswith("validation_"):
@@ -131,11 +141,13 @@ def warn_of_pair(network: MLP, loss: Loss) -> None:
     )
 
 
-def warn_of_scales(network: MLP, samples: Samples) -> None:
+def warn_of_scales(network: MLP, samples: Samples, remedies: tuple[str, str] = REMEDIES) -> None:
     """Warn if some rows of inputs or targets show scales with which training is slow or fails.
 
     The inputs are those that the first layer sees, after `shift` and `scale`. Small inputs beside others, such as the
     pixels at a border of images or columns that are rarely 1, do no harm if none is large.
+
+    `remedies` say what to do about the inputs, and about the targets.
     """
     X, y, n_in, n_out = samples.X.array, samples.y, network.sizes[0], network.sizes[-1]
     n = len(X)
@@ -145,7 +157,9 @@ def warn_of_scales(network: MLP, samples: Samples) -> None:
     if not samples.X.sparse and X.dtype != np.uint8:
         with np.errstate(all="ignore"):
             seen = (X[rows].astype(np.float64) - network.shift) * network.scale
-        _warn_of_inputs(seen, samples.X.columns or range(n_in))
+        message = _about_inputs(seen, samples.X.columns or range(n_in))
+        if message:
+            warn(f"{message}; {remedies[0]}")
     low, high = network.architecture.activations[-1].bounds or (0.0, 0.0)
     if y.classes or y.sparse or low > -math.inf or high < math.inf:
         return
@@ -159,27 +173,24 @@ def warn_of_scales(network: MLP, samples: Samples) -> None:
         k = int(far.argmax())
         warn(
             f"the targets have a mean of {mean[k]:.3g} and a standard deviation of {deviation[k]:.3g}, which are far "
-            f"from 0 and 1: training is slow or fails with such targets; use fb.MLP(..., standardize_targets=y), or "
-            f"network.standardize(y=y) before fit"
+            f"from 0 and 1: training is slow or fails with such targets; {remedies[1]}"
         )
 
 
-def _warn_of_inputs(seen: np.ndarray, columns: Sequence[object]) -> None:
-    """Warn of the deviations of the inputs that the first layer sees, if training is slow or fails with them."""
+def _about_inputs(seen: np.ndarray, columns: Sequence[object]) -> str:
+    """Return the message about the deviations of the inputs that the first layer sees, or "" if they do no harm."""
     deviation = moments.of_array(seen, "X").deviation
     varies = np.flatnonzero(deviation > 0)
     if not varies.size:
-        return
+        return ""
     large, small = varies[deviation[varies].argmax()], varies[deviation[varies].argmin()]
     least, most = deviation[small], deviation[large]
     apart = most > SPAN * least and most > USUAL[1]
     tiny = most < USUAL[0] and np.abs(seen).max() < 0.5  # columns of 0 and rarely 1 have small deviations too
-    if apart or tiny or least > USUAL[1]:
-        found = f"a standard deviation of {most:.3g}, in column {columns[large]!r}"
-        if large != small:
-            found = f"standard deviations from {least:.3g}, in column {columns[small]!r}, to {most:.3g}, in "
-            found += f"column {columns[large]!r}"
-        warn(
-            f"the inputs have {found}: training is slow or fails with such inputs; use fb.MLP(..., standardize=X), or "
-            f"network.standardize(X) before fit"
-        )
+    if not (apart or tiny or least > USUAL[1]):
+        return ""
+    found = f"a standard deviation of {most:.3g}, in column {columns[large]!r}"
+    if large != small:
+        found = f"standard deviations from {least:.3g}, in column {columns[small]!r}, to {most:.3g}, in "
+        found += f"column {columns[large]!r}"
+    return f"the inputs have {found}: training is slow or fails with such inputs"

@@ -171,19 +171,28 @@ class StepMaker:
             return SearchSteps(work, state, settings)
         return Steps(work, state)
 
-    def of_few(self, network: MLP, settings: Settings, state: TrainingState, n: int, loss: Loss | None = None) -> Steps:
+    def of_few(
+        self,
+        network: MLP,
+        settings: Settings,
+        state: TrainingState,
+        n: int,
+        loss: Loss | None = None,
+        *,
+        l2_divided: bool = False,
+    ) -> Steps:
         """Return steps for one minibatch of n samples, or fewer.
 
         The work of an earlier step serves, if it has room for them. So steps with different numbers of samples need no
         new memory each, which took 0.3 ms a step.
         """
         if settings.lazy or settings.optimizer.searches:
-            return self.of_batches(network, settings, state, n, loss)
+            return self.of_batches(network, settings, state, n, loss, l2_divided=l2_divided)
         self._most = max(self._most, n)
         room = min(1 << (self._most - 1).bit_length(), max(settings.batch_size, n))
-        steps = self.of_batches(network, settings, state, room, loss)
+        steps = self.of_batches(network, settings, state, room, loss, l2_divided=l2_divided)
         if steps.work.parts > 1:  # with several parts, the gradient would be written to memory first
-            return self.of_batches(network, settings, state, n, loss)
+            return self.of_batches(network, settings, state, n, loss, l2_divided=l2_divided)
         return steps
 
     def of_gradient(self, network: MLP, settings: Settings, state: TrainingState) -> GradientSteps:

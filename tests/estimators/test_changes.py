@@ -19,6 +19,7 @@ X = (X - X.mean(axis=0)) / X.std(axis=0)
 def _few_epochs_may_not_converge():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "the (inputs|targets) have")
         yield
 
 
