@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from numbers import Number
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from ..kernels.structs import FLOAT32, FLOAT64, UINT8
+from .frames import holds_numbers
 from .usable import unmasked
 
 if TYPE_CHECKING:
@@ -33,12 +33,6 @@ def within_dtype(values: ArrayLike, name: str, dtype: np.dtype) -> None:
     """Raise ValueError if a value is larger than the largest finite number of the dtype."""
     if np.abs(values).max(initial=0) > LIMITS[dtype]:
         raise ValueError(f"{name} must be finite in {dtype}, got {values!r}")
-
-
-def holds_numbers(array: np.ndarray) -> bool:
-    """Return whether the first values of an array of objects are numbers, such as Decimals, or missing."""
-    some = [value for value in array.flat[:100] if value is not None]
-    return bool(some) and all(isinstance(value, Number) for value in some)
 
 
 def numeric(values: Any, name: str, advice: str = "") -> np.ndarray:

@@ -8,11 +8,10 @@ dtypes of all columns are asked for once, and numbers come in one call: a call f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
-
-from .arrays import holds_numbers
 
 LAZY = ("collect", "compute", "toPandas", "execute")
 """The methods by which frames that are not in memory yet become frames in memory, in polars, dask, Spark and Ibis."""
@@ -32,6 +31,20 @@ def _method_of_lazy(X: Any) -> str | None:
     """Return the name of the method that brings a frame into memory, or None if it is there or is not a frame."""
     methods = LAZY if hasattr(type(X), "columns") else ()
     return next((method for method in methods if hasattr(type(X), method)), None)
+
+
+def kinds(X: Any) -> set[Any]:
+    """Return the different dtypes of the columns of a frame of pandas, and of a frame of polars the classes of them."""
+    dtypes = X.dtypes
+    if hasattr(dtypes, "tolist"):
+        return {*dtypes.tolist()}
+    return {kind if isinstance(kind, type) else type(kind) for kind in dtypes}  # these dtypes hash slowly
+
+
+def holds_numbers(array: np.ndarray) -> bool:
+    """Return whether the first values of an array of objects are numbers, such as Decimals, or missing."""
+    some = [value for value in array.flat[:100] if value is not None]
+    return bool(some) and all(isinstance(value, Number) for value in some)
 
 
 def read(X: Any, columns: tuple[str, ...] | None, name: str = "X") -> tuple[Any, tuple[str, ...] | None]:
@@ -93,16 +106,15 @@ def _at_once(X: Any) -> np.ndarray | None:
     if not hasattr(type(X), "dtypes") or not hasattr(X, "to_numpy"):
         return None
     if hasattr(type(X), "iloc"):  # pandas
-        kinds = set(X.dtypes.tolist())
-        if not all(getattr(kind, "kind", "") in tuple("buif") for kind in kinds):
+        found = kinds(X)
+        if not all(getattr(kind, "kind", "") in tuple("buif") for kind in found):
             return None
-        if not all(isinstance(kind, np.dtype) for kind in kinds):  # nullable, with NaN for a missing value
+        if not all(isinstance(kind, np.dtype) for kind in found):  # nullable, with NaN for a missing value
             return np.asarray(X.to_numpy(dtype=np.float64, na_value=np.nan))
         # Of bools and other numbers, pandas makes objects.
-        numbers = (np.dtype(np.uint8) if kind.kind == "b" and len(kinds) > 1 else kind for kind in kinds)
-        return np.asarray(X.to_numpy(dtype=np.result_type(*numbers))) if kinds else None
-    kinds = {kind if isinstance(kind, type) else type(kind) for kind in X.dtypes}  # polars, whose dtypes hash slowly
-    if not all(kind.__name__ == "Boolean" or (kind.__name__ != "Decimal" and _is_numeric(kind)) for kind in kinds):
+        numbers = (np.dtype(np.uint8) if kind.kind == "b" and len(found) > 1 else kind for kind in found)
+        return np.asarray(X.to_numpy(dtype=np.result_type(*numbers))) if found else None
+    if not all(kind.__name__ == "Boolean" or (kind.__name__ != "Decimal" and _is_numeric(kind)) for kind in kinds(X)):
         return None
     array = np.asarray(X.to_numpy())
     return array if array.dtype.kind in "buif" else None
