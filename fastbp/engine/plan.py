@@ -26,7 +26,7 @@ from .layers.base import Layer, Place, follow
 from .memory import Model
 from .program import Program
 from .records import Record
-from .rule import Hyperparameters, Rule
+from .rule import Hyperparameters, Moving, Rule
 from .runner import Work
 
 SHARED_PARAMETERS = 1 << 18
@@ -209,7 +209,7 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
             _apply(program, rule)
         else:
             program.phase(*(made for layer, at in program.places for made in layer.update(at, rule)))
-        _after_update(program, rule.average, rule.rate)
+        _after_update(program, rule.moving)
 
     work.write = write
     return work
@@ -234,34 +234,32 @@ def apply(model: Model, rule: Rule, n_threads: int | None = None) -> Work:
 
     def write(program: Program, form: str | None) -> None:
         _apply(program, rule)
-        _after_update(program, rule.average, rule.rate)
+        _after_update(program, rule.moving)
 
     work.write = write
     return work
 
 
-def settle(model: Model, average: np.ndarray | None, rate: float) -> Work | None:
+def settle(model: Model, moving: Moving | None) -> Work | None:
     """Make the work that follows an update of theta that was not made by kernels. Run it with `Work.run_once`.
 
     Parameters
     ----------
     model : Model
         The network.
-    average : float array of shape (size,) or None
-        The average: a vector like theta that moves towards theta. With None, there is no average.
-    rate : float
-        The share of the way to theta that the average moves.
+    moving : Moving or None
+        The average that moves after the update, or None.
 
     Returns
     -------
     Work or None
         The work, or None if nothing follows.
     """
-    if not model.max_norm and average is None:
+    if not model.max_norm and moving is None:
         return None
     work = Work(model, 1, 1, 1, backward=True)
     _set_update(work, gradient=False)
-    work.write = lambda program, form: _after_update(program, average, rate)
+    work.write = lambda program, form: _after_update(program, moving)
     return work
 
 
@@ -389,13 +387,13 @@ def _apply(program: Program, rule: Rule) -> None:
     program.phase(*(each for layer, at in program.places for each in layer.apply(at, rule)), at_end=True)
 
 
-def _after_update(program: Program, average: np.ndarray | None, rate: float) -> None:
+def _after_update(program: Program, moving: Moving | None) -> None:
     """Add what follows the update of theta: the bound for the norms of the weights, and the step of the average."""
     made, most = program.update, program.model.max_norm
     assert made is not None
     if most:
         made.set(max_norm=most)
         program.phase(*(each for layer, at in program.places for each in layer.bound(at)), at_end=True)
-    if average is not None:
-        made.set(average=average, rate=rate)
+    if moving is not None:
+        made.set(**moving._asdict())
         program.phase((program.kernel(update.average), made), at_end=True)

@@ -105,6 +105,8 @@ def check_fit(
     if validation is not None:
         scores = ["loss", *["accuracy"] * validation.y.classes, *(n for n in settings.scorers if n != "accuracy")]
         columns += [f"validation_{name}" for name in scores]
+        if settings.average is not None and settings.average.evaluated:
+            columns += [f"validation_last_{name}" for name in scores]
     watched = [each.monitor for each in called.all if isinstance(each, EarlyStopping)]
     for monitor in (*watched, *(settings.schedule.monitors if settings.schedule else ())):
         if validation is None and monitor.startswith("validation_"):

@@ -97,6 +97,11 @@ class Ensemble:
     def __repr__(self) -> str:
         return call(self)
 
+    @property
+    def _networks(self) -> list[MLP]:
+        """The networks that predict: of a trainer with an average, the one with the average."""
+        return [trainer._evaluated for trainer in self.trainers]
+
     def fit(
         self,
         X: ArrayLike,
@@ -259,7 +264,8 @@ class Ensemble:
         compatibility.check_metrics(network, settings, samples.y)
         scores = scores_of_outputs(network, settings, samples, mean, "these samples")
         if "objective" in settings.scorers:
-            terms = [trainer.settings.penalty(trainer.network.weights) for trainer in self.trainers]
+            pairs = zip(self.trainers, self._networks, strict=True)
+            terms = [trainer.settings.penalty(network.weights) for trainer, network in pairs]
             scores["objective"] = scores["loss"] + float(np.mean(terms))
             order = dict.fromkeys(("loss", "accuracy", "objective", *scores))  # that of `Trainer.evaluate`
             scores = {name: scores[name] for name in order if name in scores}
@@ -297,12 +303,12 @@ class Ensemble:
         """
         members: list[dict[str, Any]] = []
         tensors: dict[str, np.ndarray] = {}
-        for k, trainer in enumerate(self.trainers):
+        for k, (trainer, network) in enumerate(zip(self.trainers, self._networks, strict=True)):
             settings = checkpoints.settings_of(trainer.settings)
             if None in settings["metrics"]:
                 raise ValueError(f"metrics must have no functions, which a file cannot store; got {trainer.metrics!r}")
-            members.append({"network": model_files.plain(trainer.network.architecture), "trainer": settings})
-            tensors |= {f"{k} {name}": tensor for name, tensor in files.tensors(trainer.network).items()}
+            members.append({"network": model_files.plain(network.architecture), "trainer": settings})
+            tensors |= {f"{k} {name}": tensor for name, tensor in files.tensors(network).items()}
         model_files.write(path, model_files.pack("ensemble", {"members": members}, tensors))
 
     @classmethod
@@ -353,7 +359,7 @@ class Ensemble:
 
     def _outputs(self, X: Any, n_threads: int | None) -> np.ndarray:
         """Return the mean outputs as rows."""
-        networks = [trainer.network for trainer in self.trainers]
+        networks = self._networks
         n, blocks = networks[0]._form.input_blocks(X)
         kinds = {(network.dtype, network.columns, network._targets is None) for network in networks}
         if n <= few_rows.ROWS and len(kinds) == 1 and networks[0]._targets is None:

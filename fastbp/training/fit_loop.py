@@ -15,7 +15,7 @@ from ..engine.blocks import Kept
 from ..engine.runner import DivergedError, Samples
 from . import callback_list
 from .settings import Settings
-from .state import TrainingState
+from .state import Snapshot, TrainingState
 from .steps import Steps
 
 
@@ -150,7 +150,7 @@ class FitLoop:
         training, source = self.trainer.state, self.source
         position = training.position
         before = training.snapshot(self._changing(), self._kept)
-        self._kept = before[0]
+        self._kept = before.parameters
         whose = "that the epoch began with" if not position.steps else "of the checkpoint"
         training.rng.bit_generator.state, self.steps.work.sums = position.rng, position.sums
         start, done = kernel_cache.clock() - position.seconds, 0
@@ -167,7 +167,7 @@ class FitLoop:
                 whole = position.steps == done and source.n is not None and done * source.batch >= source.n
                 if self.state.stop and not whole:
                     return None
-        if not before[0].are_finite():  # no loss is computed after the last update
+        if not before.parameters.are_finite():  # no loss is computed after the last update
             self._restore(before, done, whose)
         rate = self.settings.rate_at(training.step, training.history)
         seconds = kernel_cache.clock() - start
@@ -244,7 +244,7 @@ class FitLoop:
                         if self.trainer.settings is not self.settings and self.steps.work.parts == 1:
                             break
 
-    def _restore(self, before: tuple[Kept, np.ndarray | None], step: int, whose: str) -> NoReturn:
+    def _restore(self, before: Snapshot, step: int, whose: str) -> NoReturn:
         """Go back to the parameters from before an epoch that has diverged, and raise FloatingPointError."""
         training, optimizer = self.trainer.state, self.settings.optimizer
         training.restore(before, optimizer)

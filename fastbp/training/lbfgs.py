@@ -37,8 +37,7 @@ class Search:
         self._optimize = extras.package("lbfgs", "LBFGS", "optimize")
         self._are_weights = state.parameters.are("weight")
         self._random = model.random
-        rate = settings.average.rate if settings.average else 0.0
-        self._settle = plan.settle(model, state.average if rate else None, rate)
+        self._settle = plan.settle(model, state.moving(settings.average))
         self._seen: dict[bytes, tuple[float, np.ndarray, tuple[float, float, float]]] = {}
         """The results of `look` at the last two points. The line search asks for the cost and the gradient of a point
         in two calls, and the next search begins at the point where this one ended."""
@@ -129,6 +128,7 @@ class Search:
                 pairs[:, 1:] = pairs[:, :-1].copy()
                 pairs[0, 0], pairs[1, 0] = s, y
         if self._settle is not None:
+            self._settle.steps_done = self.state.step
             self._settle.run_once()
         self.work.sums = sums
 

@@ -106,7 +106,7 @@ def rule_of(settings: Settings, state: TrainingState, *, l2_divided: bool = Fals
 
     Weight decay of optimizers acts on weights only, and `Settings.rates` may give blocks other learning rates.
     """
-    optimizer, average = settings.optimizer, settings.average
+    optimizer = settings.optimizer
 
     def group(block: Block) -> Hashable:
         return Group(settings.rate_of(block), block.kind == "weight" or not optimizer.decays)
@@ -115,17 +115,17 @@ def rule_of(settings: Settings, state: TrainingState, *, l2_divided: bool = Fals
         values = optimizer.hyper(t, settings.learning_rate(t, state.history) * group.rate)
         return values if group.decays else {**values, **dict.fromkeys(optimizer.decays, 0.0)}
 
-    rate = average.rate if average else 0.0
     return Rule(
         optimizer, state.vectors, at, group, settings.l1, settings.l2, settings.clip_value, settings.clip_norm,
-        settings.gradient == "stored", settings.lazy, state.average if rate else None, rate, l2_divided,
+        settings.gradient == "stored", settings.lazy, state.moving(settings.average), l2_divided,
     )  # fmt: skip
 
 
 class StepMaker:
-    """`StepMaker` makes the steps of one trainer, and keeps what was prepared for them."""
+    """`StepMaker` makes the steps of one trainer and the network with its average, and keeps what it has prepared."""
 
     def __init__(self) -> None:
+        self._averaged = Works(1)
         self._works = Works(2)  # a learner may take steps with its loss, and with gradients from outside, in turns
         self._most = 0
         """The largest number of samples of a single step so far."""
@@ -185,6 +185,19 @@ class StepMaker:
         if steps.work.parts > 1:  # with several parts, the gradient would be written to memory first
             return self.of_batches(network, settings, state, n, loss)
         return steps
+
+    def evaluated(self, network: MLP, settings: Settings, state: TrainingState) -> MLP:
+        """Return the network that is evaluated: one with the present average, or else the network itself.
+
+        It is the same one until the network changes, because a validation must not prepare a new one each time.
+        """
+        average = state.average
+        if settings.average is None or not settings.average.evaluated or average is None:
+            return network
+        parts = network.architecture, network._computer.model, network._targets
+        found: MLP = self._averaged.get(lambda: network.astype(network.dtype), parts)
+        found.parameters.assign(average)
+        return found
 
     def of_gradient(self, network: MLP, settings: Settings, state: TrainingState) -> GradientSteps:
         """Return steps with gradients that are given."""

@@ -441,7 +441,7 @@ class Trainer(WithSettings):
             steps = self._steps.of_gradient(self.network, self.settings, state)
             state.resumed, before = False, state.snapshot()
             steps.step(gradient)
-            if not before[0].are_finite():
+            if not before.parameters.are_finite():
                 state.restore(before, self.settings.optimizer)
                 raise FloatingPointError(
                     "a parameter is not finite after this step: the parameters are again those from before the call; "
@@ -541,14 +541,19 @@ class Trainer(WithSettings):
         >>> fb.Trainer(net, loss="squared_error").evaluate([[0.0], [1.0]], [1.0, 5.0])
         {'loss': 1.0}
         """
-        network = self.network  # another thread may give the trainer another one
+        network = self._evaluated  # one, because another thread may give the trainer another network
         samples = SampleChecker(network._form, self.settings.resolved_loss).read(X, y, sample_weight)
         compatibility.check_metrics(network, self.settings, samples.y)
         return scores.scores_of(network, self.settings, samples, "these samples")
 
+    @property
+    def _evaluated(self) -> MLP:
+        """The network whose scores count: the one with the average, if there is one, or else that with the last."""
+        return self._steps.evaluated(self.network, self.settings, self.state)
+
     def _score(self, samples: Samples, name: str) -> dict[str, float]:
-        """Return the scores of checked samples, whose name is for messages."""
-        return scores.scores_of(self.network, self.settings, samples, name)
+        """Return the scores of checked samples, whose name is for messages, also those of the last parameters."""
+        return scores.scores_of_both(self._evaluated, self.network, self.settings, samples, name)
 
     def _checker(self, use: Use = "scores") -> SampleChecker:
         """Return the object that checks samples for the network and the loss."""
@@ -580,9 +585,9 @@ class Trainer(WithSettings):
         """
         if self.average is None:
             raise ValueError("averaged needs a Trainer(average=...), and this one has none")
-        twin = self.network.astype(self.network.dtype)
-        if self.state.average is not None:
-            twin.parameters.assign(self.state.average)
+        twin, average = self.network.astype(self.network.dtype), self.state.average
+        if average is not None:
+            twin.parameters.assign(average)
         return twin
 
     def __copy__(self) -> Trainer:
