@@ -7,7 +7,9 @@ them is by how much the average is worse, in the mean over the seeds, in standar
 
 from __future__ import annotations
 
+import argparse
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn import datasets
@@ -15,7 +17,7 @@ from sklearn.model_selection import train_test_split
 
 import fastbp as fb
 
-DECAYS, STEPS, SEEDS = (0.9, 0.99, 0.999, 0.9999), (10, 100, 1000, 10_000), range(6)
+DECAYS = (0.9, 0.99, 0.999, 0.9999)
 
 
 def samples() -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -29,7 +31,7 @@ def samples() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return found
 
 
-def losses(X: np.ndarray, y: np.ndarray, decay: float, seed: int) -> list[tuple[float, float]]:
+def losses(X: np.ndarray, y: np.ndarray, decay: float, steps: Sequence[int], seed: int) -> list[tuple[float, float]]:
     """Return the held-out losses with the average and with the last parameters, after each number of steps."""
     classes = y.dtype.kind == "i"
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, random_state=seed, stratify=y if classes else None)
@@ -40,23 +42,27 @@ def losses(X: np.ndarray, y: np.ndarray, decay: float, seed: int) -> list[tuple[
     found, plain = [], fb.Trainer(net, loss=loss)
 
     def look(state: fb.callbacks.State) -> None:
-        if state.step in STEPS:
+        if state.step in steps:
             pair = trainer.evaluate(X_test, y_test), plain.evaluate(X_test, y_test)
             found.append(tuple(scores["loss"] for scores in pair))
-            state.stop = state.step == STEPS[-1]
+            state.stop = state.step == steps[-1]
 
-    trainer.fit(X, y, epochs=STEPS[-1], callbacks=[fb.callbacks.Lambda(batch_end=look, every=STEPS[0])])
+    trainer.fit(X, y, epochs=steps[-1], callbacks=[fb.callbacks.Lambda(batch_end=look, every=steps[0])])
     return found
 
 
 def main() -> None:
     """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, nargs="+", default=[10, 100, 1000, 10_000])
+    parser.add_argument("--seeds", type=int, default=6)
+    given = parser.parse_args()
     warnings.simplefilter("ignore")
-    print(f"{'data':<14} {'decay':>7} " + " ".join(f"{f'{steps:,} steps':>20}" for steps in STEPS))
+    print(f"{'data':<14} {'decay':>7} " + " ".join(f"{f'{steps:,} steps':>20}" for steps in given.steps))
     worst = -np.inf
     for name, (X, y) in samples().items():
         for decay in DECAYS:
-            each = np.array([losses(X, y, decay, seed) for seed in SEEDS])
+            each = np.array([losses(X, y, decay, given.steps, seed) for seed in range(given.seeds)])
             logs, middle = np.log(each), np.median(each, axis=0)
             over = (logs[..., 0] - logs[..., 1]).mean(axis=0) / logs[..., 1].std(axis=0, ddof=1)
             cells = (f"{a:.4f} {b:.4f} {k:+5.2f}" for (a, b), k in zip(middle, over, strict=True))

@@ -94,6 +94,7 @@ SCRIPTS = {
     "phases.py": ["XS", "--rounds", "2"],
     "options.py": ["--case", "XS", "--rounds", "2"],
     "bits.py": ["{tmp}/bits.json", "--configurations", "1"],
+    "averages.py": ["--steps", "10", "20", "--seeds", "2"],
     "startup.py": ["--help"],
     "compare.py": ["--help"],
     "roofline.py": ["--help"],

@@ -52,7 +52,7 @@ class State:
     A callback may also use the trainer and the network:
 
     - It may call ``state.trainer.evaluate(X, y)`` and ``state.network.predict(X)`` in every hook. They use the
-      parameters after the last finished step.
+      parameters after the last finished step. If the trainer has an average, `evaluate` uses the average.
     - It may change the parameters with ``state.network.set_weights(...)``. The next step starts from the new ones.
     - It must not call `fit` or `partial_fit` of the same trainer, which raises RuntimeError.
 

@@ -55,7 +55,8 @@ class Ensemble:
 
     Notes
     -----
-    Each network is trained by one thread. It ends with exactly the same bits as if it were trained alone.
+    Each network is trained by one thread. It ends with exactly the same bits as if it were trained alone. Of a trainer
+    with an `average`, the ensemble uses and saves the network `averaged`.
 
     Source: Hansen and Salamon (1990).
 

@@ -139,7 +139,8 @@ class Settings(Value):
     )
     average: Average | None = field(
         "An `EMA` or `SWA` object: the trainer then also keeps an average of the parameters over steps or "
-        "epochs. The attribute `averaged` gives a network with it.",
+        "epochs. The attribute `averaged` gives a network with it. `evaluate`, the validation, `EarlyStopping` and "
+        "`Ensemble` use this network, and not `network`, which has the last parameters.",
         _average,
         default=None,
         kind="Average or None",

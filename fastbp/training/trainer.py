@@ -238,8 +238,9 @@ class Trainer(WithSettings):
             weight 1. With "balanced", the samples of each class have the same sum of weights. With None, all weights
             are 1.
         validation_data : tuple (X, y) or (X, y, sample_weight), or None, keyword-only, default None
-            Samples that are evaluated after each epoch. Their scores go into the columns "validation_loss",
-            "validation_accuracy" and so on of the history.
+            Samples that are evaluated after each epoch, as `evaluate` does. Their scores go into the columns
+            "validation_loss", "validation_accuracy" and so on of the history. With an `average`, the scores of the
+            last parameters go into "validation_last_loss" and so on.
         validation_split : float, keyword-only, default 0.0
             The share of the samples that is held out from training for validation, at least 0 and below 1. The samples
             are chosen at random; if the targets are classes, the same share of each class is chosen. Each call with the
@@ -506,6 +507,8 @@ class Trainer(WithSettings):
 
     def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
         """Compute the mean loss over the samples, the accuracy if the targets are classes, and the metrics.
+
+        If the trainer has an `average`, the scores are those of the network `averaged`.
 
         Parameters
         ----------
