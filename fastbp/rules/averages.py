@@ -71,8 +71,9 @@ class EMA(Average):
     """`EMA` is an exponential moving average of the parameters: recent steps count more than old ones.
 
     After each step, average <- d * average + (1 - d) * theta, where d is `decay`, but after step n = 1, 2, ... of the
-    average at most n / (n + 30). So the average covers the last n / 30 steps, or fewer: it forgets the first parameters,
-    with which it starts, and stays close to the last ones while the loss falls fast. Source: Polyak and Juditsky (1992).
+    average at most n / (n + 30). So the average covers the last n / 30 steps, or fewer: it forgets the first
+    parameters, with which it starts, and stays close to the last ones while the loss falls fast. Source: Polyak and
+    Juditsky (1992).
 
     Examples
     --------
@@ -91,7 +92,7 @@ class EMA(Average):
     >>> for network in (net, trainer.averaged):
     ...     print(round(fb.Trainer(network, **options).evaluate(X, 2 * X)["loss"], 3))
     0.023
-    0.002
+    0.005
     """
 
     decay: float = field(

@@ -128,7 +128,7 @@ def warn_of_pair(network: MLP, loss: Loss) -> None:
     instead = ""
     if "from_logits" in {field.name for field in dataclasses.fields(loss)}:
         instead = f", or output='identity' with loss=fastbp.losses.{type(loss).__name__}(from_logits=True)"
-    _warn(
+    warn(
         f"the loss {loss.name!r} is made for outputs that are {loss.made_for}, and the output {output.name!r} does not "
         f"give them: use output={loss.suited!r}{instead}"
     )
@@ -160,7 +160,7 @@ def warn_of_scales(network: MLP, samples: Samples) -> None:
     far = (deviation > 0) & ((deviation < USUAL[0]) | (np.maximum(deviation, np.abs(mean)) > USUAL[1]))
     if far.any():
         k = int(far.argmax())
-        _warn(
+        warn(
             f"the targets have a mean of {mean[k]:.3g} and a standard deviation of {deviation[k]:.3g}, which are far "
             f"from 0 and 1: training is slow or fails with such targets; use fb.MLP(..., standardize_targets=y), or "
             f"network.standardize(y=y) before fit"
@@ -178,14 +178,14 @@ def _warn_of_inputs(seen: np.ndarray, columns: Sequence[object]) -> None:
     apart = most > SPAN * least and most > USUAL[1]
     tiny = most < USUAL[0] and np.abs(seen).max() < 0.5  # columns of 0 and rarely 1 have small deviations too
     if apart or tiny or least > USUAL[1]:
-        _warn(
+        warn(
             f"the inputs have standard deviations from {least:.3g}, in column {columns[small]!r}, to {most:.3g}, in "
             f"column {columns[large]!r}: training is slow or fails with such inputs; use fb.MLP(..., standardize=X), "
             f"or network.standardize(X) before fit"
         )
 
 
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
     """Warn. The place of the warning is the first line outside of this package."""
     frame, level = sys._getframe(), 1
     while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):

@@ -108,7 +108,7 @@ class FitLoop:
                 if scores is None:
                     break
                 self._close(scores, validation)
-                told.epoch = training.history.epochs
+                told.epoch, told.stop = training.history.epochs, told.stop or self.steps.ended
                 told.scores = {name: column[-1] for name, column in training.history.items()}
                 called("on_epoch_end", told)
         finally:

@@ -6,13 +6,14 @@ no more than this, whatever the optimizer is.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..engine import plan
 from ..engine.blocks import Block
+from ..engine.memory import Model
 from ..engine.rule import Rule
 from ..engine.runner import Samples, Work
 from ..engine.works import Works
@@ -35,6 +36,9 @@ class Steps:
     state : TrainingState
         The state of the training.
     """
+
+    ended = False
+    """Whether further steps would change nothing that matters."""
 
     def __init__(self, work: Work, state: TrainingState):
         self.work, self._state = work, state
@@ -64,15 +68,27 @@ class SearchSteps(Steps):
         The state of the training.
     settings : Settings
         The settings of the training. The optimizer is `LBFGS`.
+    widen : function
+        What makes a work like it that computes in float64.
     """
 
-    def __init__(self, work: Work, state: TrainingState, settings: Settings):
+    def __init__(self, work: Work, state: TrainingState, settings: Settings, widen: Callable[[], Work]):
         super().__init__(work, state)
-        self._settings, self.search = settings, Search(settings, state, work)
+        self._settings, self.search = settings, Search(settings, state, work, widen)
+
+    @property
+    def ended(self) -> bool:  # type: ignore[override]  # the search says it
+        """Whether the search has ended."""
+        return self.search.ended
 
     def count(self, n: int) -> int:
         """Return 1: the step uses all samples."""
         return 1
+
+    def reading(self, samples: Samples, first: int = 0) -> Work:
+        """Read these samples, inside a with statement."""
+        self.work = self.search.choose(samples.y)
+        return super().reading(samples, first)
 
     def run(self, first: int, last: int) -> Iterator[int]:
         """Make the step."""
@@ -160,15 +176,18 @@ class StepMaker:
         model, loss = network._computer.model, loss or settings.resolved_loss
         parts = model, settings, state.vectors, state.average
 
+        def search(model: Model = model) -> Work:
+            return plan.gradient(model, batch, settings.n_threads, loss, state.seed)
+
         def make() -> Work:
             if settings.optimizer.searches:
-                return plan.gradient(model, batch, settings.n_threads, loss, state.seed)
+                return search()
             rule = rule_of(settings, state, l2_divided=l2_divided)
             return plan.train(model, batch, settings.n_threads, loss, state.seed, rule)
 
         work = self._works.get(make, parts, batch, loss, loss is OUTPUT_GRADIENT, l2_divided)
         if settings.optimizer.searches:
-            return SearchSteps(work, state, settings)
+            return SearchSteps(work, state, settings, lambda: search(network.astype(np.float64)._computer.model))
         return Steps(work, state)
 
     def of_few(self, network: MLP, settings: Settings, state: TrainingState, n: int, loss: Loss | None = None) -> Steps:
