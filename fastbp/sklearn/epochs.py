@@ -197,7 +197,7 @@ class EpochTrainer:
         trainer.l2 = self.alpha / _sum_of_weights(samples)
         self._decide()
         steps, accepted = cast(SearchSteps, trainer._steps_of(samples.n)), parameters.theta.copy()
-        look, start = steps.search.look, parameters.theta.astype(np.float64)
+        look, start, last = steps.search.look, parameters.theta.astype(np.float64), 0.0
 
         def cost(x: np.ndarray) -> tuple[float, np.ndarray]:
             try:
@@ -207,7 +207,7 @@ class EpochTrainer:
 
         def told(x: np.ndarray) -> None:
             nonlocal last
-            accepted[:], last = x, look(x)[0]
+            accepted[:], last = x, cost(x)[0]
             tell(lambda: look(x)[0])
 
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ..data.targets import Targets
 from ..engine import plan
 from ..engine.runner import DivergedError, Work
 from ..kernels.update import shape
+from ..rules.optimizers import LBFGS
 from . import compatibility
 from .settings import Settings
 from .state import TrainingState
@@ -49,7 +51,7 @@ class Search:
 
     def __init__(self, settings: Settings, state: TrainingState, work: Work, widen: Callable[[], Work]):
         self.settings, self.state, self.work, model = settings, state, work, work.model
-        self._own, self._widen = work, widen
+        self._own, self._widen, self._rule = work, widen, cast(LBFGS, settings.optimizer)
         self._places: np.ndarray | None = None
         """Where the parameters of a work in float64 lie in theta, or a number below 0 for its padding."""
         self._optimize = extras.package("lbfgs", "LBFGS", "optimize")
@@ -67,7 +69,7 @@ class Search:
         """
         if self._places is not None or self._own.model.dtype == np.float64 or y.classes or y.sparse or y.gradient:
             return self.work
-        if max(y.array.max(initial=0), -float(y.array.min(initial=0))) >= LARGE:
+        if max(y.dense.max(initial=0), -float(y.dense.min(initial=0))) >= LARGE:
             self.work, narrow = self._widen(), self.state.parameters
             # The size of an integer decides how panels lie, as that of a float does.
             places = np.zeros(self.work.model.parameters.theta.size, np.int64)
@@ -167,7 +169,7 @@ class Search:
             new = new.astype(parameters.theta.dtype).astype(np.float64)
             new_cost, new_g, _ = self.look(new)
             s, y = new - start, new_g - g
-            self._end(cost - new_cost <= self.settings.optimizer.ftol * max(abs(cost), abs(new_cost), 1.0), new_g)
+            self._end(cost - new_cost <= self._rule.ftol * max(abs(cost), abs(new_cost), 1.0), new_g)
             if s @ y > 1e-10 * (y @ y):
                 pairs[:, 1:] = pairs[:, :-1].copy()
                 pairs[0, 0], pairs[1, 0] = s, y
@@ -178,7 +180,7 @@ class Search:
 
     def _end(self, still: bool, g: np.ndarray) -> None:
         """Decide whether the step is the last one, because the cost stands still or the gradient g is small."""
-        most, gtol = float(np.abs(g).max()), self.settings.optimizer.gtol
+        most, gtol = float(np.abs(g).max()), self._rule.gtol
         self.ended = not self._random and bool(still or most <= gtol)
         if self.ended and not self.state.step and most > gtol:
             compatibility.warn(
@@ -206,7 +208,8 @@ class Search:
         """
         if not g @ d < 0:
             return None
-        best, point = cost, None
+        best: float = cost
+        point: np.ndarray | None = None
 
         def cost_at(x: np.ndarray) -> float:
             nonlocal best, point
@@ -232,6 +235,7 @@ class Search:
                     break
                 d = d / 1024  # the search divides a length by about as much before it gives up
         # If the cost falls without end, scipy returns the last length that it tried, so the cost there must be checked.
-        if alpha is not None and cost_at(start + alpha * d) < cost:
-            return start + alpha * d
+        found: np.ndarray | None = None if alpha is None else start + alpha * d
+        if found is not None and cost_at(found) < cost:
+            return found
         return point if anyway else None

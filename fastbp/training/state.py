@@ -103,6 +103,8 @@ class TrainingState:
         self.step = self._average_first = 0
         self.resumed = False
         """Whether the next call of `fit` continues from `position`."""
+        self.training = secrets.token_hex(16)
+        """What tells the checkpoints of this training from those of others. Those of older versions have none."""
         self.judged = False
         """Whether the scales of samples have been looked at: a warning of them comes once."""
         self.position = Position(0, self.rng.bit_generator.state)
@@ -204,6 +206,7 @@ class TrainingState:
             tensors["average"] = self.average
         described = {
             "averaged": self.averaged,
+            "training": self.training,
             "history": self.history,
             "step": self.step,
             "seed": self.seed,
@@ -240,13 +243,13 @@ class TrainingState:
         if "average" in tensors:
             self.begin_average()[:] = tensors["average"]
         self.history, self.step, self.seed, self.position, self.resumed = history, step, seed % 2**63, position, True
-        self._average_first = step - averaged
+        self._average_first, self.training = step - averaged, str(described.get("training", ""))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TrainingState):
             return NotImplemented
         mine, yours = self.save(), other.save()
-        if mine[0] != yours[0] or mine[1].keys() != yours[1].keys():
+        if mine[0] | {"training": ""} != yours[0] | {"training": ""} or mine[1].keys() != yours[1].keys():
             return False
         return all(np.array_equal(vector, yours[1][name], equal_nan=True) for name, vector in mine[1].items())
 

@@ -179,7 +179,7 @@ class Trainer(WithSettings):
         from ..base import html
 
         settings = {name: getattr(self.settings, name) for name in NAMES}
-        return html.trainer(html.network(self.network), settings, self.history)
+        return html.trainer(html.network(self.network), settings, self.history.to_dict())
 
     @property
     def network(self) -> MLP:
