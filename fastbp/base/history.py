@@ -159,3 +159,33 @@ class History(dict[str, list[float]]):
             row = (f"{cell:>{width}}" for cell, width in zip(cells, widths.values(), strict=True))
             lines.append(f"{epoch:5} " + " ".join(row))
         return "\n".join(lines)
+
+
+class Histories(list[History]):
+    """`Histories` is the list of the histories of several trainers. It is shown as a table of their last epochs."""
+
+    def _last(self) -> tuple[list[str], list[list[str]]]:
+        """Return the names of the columns, and for each trainer its number, its epochs and the scores of the last."""
+        columns = [each.to_dict() for each in self]
+        names = list(dict.fromkeys(name for each in columns for name in each))
+        rows = [
+            [
+                str(k),
+                str(len(next(iter(each.values()), ()))),
+                *(f"{each[n][-1]:.4g}" if each.get(n) else "-" for n in names),
+            ]
+            for k, each in enumerate(columns)
+        ]
+        return ["trainer", "epochs", *names], rows
+
+    def __repr__(self) -> str:
+        head, rows = self._last()
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        lines = (" ".join(f"{cell:>{n}}" for cell, n in zip(row, widths, strict=True)) for row in (head, *rows))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from . import html
+
+        return html.table(*self._last())

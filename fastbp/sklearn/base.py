@@ -390,7 +390,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 ConvergenceWarning,
             )
         if self._best is not None:
-            self._best.restore()
+            if self.best_validation_score_ > -np.inf:  # otherwise, there was no score, and the best are the first ones
+                self._best.restore()
             self._best = None
 
     def _batch(self, n: int) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..base import checks, model_files
-from ..base.history import History
+from ..base.history import Histories, History
 from ..base.value_objects import call
 from ..callbacks import Callback, State
 from ..data import arrays
@@ -115,7 +115,7 @@ class Ensemble:
         validation_split: float = 0.0,
         callbacks: Callable[[int], Iterable[Callback]] | None = None,
         progress: Shown = None,
-    ) -> list[History]:
+    ) -> Histories:
         """Train all networks, as many at the same time as there are cores.
 
         Parameters
@@ -134,8 +134,8 @@ class Ensemble:
 
         Returns
         -------
-        list of History
-            The history of each trainer.
+        Histories
+            The list of the histories of the trainers.
 
         Raises
         ------
@@ -166,9 +166,9 @@ class Ensemble:
                 trainer.n_threads = n_threads
 
         count = len(self.trainers)
-        with ThreadPoolExecutor(min(count, threads.available())) as pool:
+        with threads.unmasked(), ThreadPoolExecutor(min(count, threads.available())) as pool:
             try:
-                return list(pool.map(train, range(count)))
+                return Histories(pool.map(train, range(count)))
             except BaseException:
                 ended.append(True)
                 raise

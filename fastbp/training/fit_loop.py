@@ -81,6 +81,7 @@ class FitLoop:
         )
         self.settings = trainer.settings
         self._kept: Kept | None = None
+        self._seconds = 0.0
         self._prepare()
 
     def _prepare(self) -> None:
@@ -121,6 +122,8 @@ class FitLoop:
     def _close(self, scores: dict[str, float], validation: Samples | None) -> None:
         """Finish an epoch: move the average, validate, and add the row to the history."""
         training, average = self.trainer.state, self.trainer.settings.average
+        scores["learning_rate"] = self.settings.rate_at(training.step, training.history)
+        scores["seconds"] = self._seconds
         if average is not None and training.average is not None:  # a callback may have set another one just now
             with np.errstate(all="ignore"):
                 average.move(training.average, training.parameters.theta, training.history.epochs)
@@ -169,9 +172,8 @@ class FitLoop:
                     return None
         if not before.parameters.are_finite():  # no loss is computed after the last update
             self._restore(before, done, whose)
-        rate = self.settings.rate_at(training.step, training.history)
-        seconds = kernel_cache.clock() - start
-        return {**self.steps.work.scores(samples.y.classes), "learning_rate": rate, "seconds": seconds}
+        self._seconds = kernel_cache.clock() - start
+        return self.steps.work.scores(samples.y.classes)
 
     def _changing(self) -> np.ndarray | None:
         """Return the numbers of the inputs whose weights can change in an epoch, or None if all weights can.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY
@@ -211,7 +212,7 @@ class Settings(Value):
         """Whether a step leaves the weights of inputs that do not occur in its minibatch as they are."""
         return self.gradient == "lazy"
 
-    @property
+    @functools.cached_property  # each step of `partial_fit` asks for it several times
     def resolved_loss(self) -> Loss:
         """The loss as an object."""
         found: Loss = checks.resolved(self.loss, "loss", LOSSES)

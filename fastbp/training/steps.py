@@ -167,7 +167,7 @@ class StepMaker:
         batch : int
             The number of samples of a minibatch.
         loss : Loss or None, default None
-            The loss. With None, it is that of the settings.
+            With `OUTPUT_GRADIENT`, the targets are gradients. With None, the loss is that of the settings.
         l2_divided : bool, keyword-only, default False
             Whether l2 is divided by the weights of the samples of each minibatch.
         """
@@ -185,7 +185,7 @@ class StepMaker:
             rule = rule_of(settings, state, l2_divided=l2_divided)
             return plan.train(model, batch, settings.n_threads, loss, state.seed, rule)
 
-        work = self._works.get(make, parts, batch, loss, loss is OUTPUT_GRADIENT, l2_divided)
+        work = self._works.get(make, parts, batch, loss is OUTPUT_GRADIENT, l2_divided)
         if settings.optimizer.searches:
             return SearchSteps(work, state, settings, lambda: search(network.astype(np.float64)._computer.model))
         return Steps(work, state)

@@ -63,8 +63,6 @@ class Trainer(WithSettings):
         0. The same seed gives the same training. With None, each trainer has another seed.
     Attributes
     ----------
-    network : MLP
-        The network that is trained.
     history : History
         The scores of each finished epoch.
     averaged : MLP
@@ -97,10 +95,7 @@ class Trainer(WithSettings):
     >>> history = trainer.fit(X, y, epochs=200)
     >>> net.predict_classes(X)
     array([0, 1, 1, 0])
-
-    Training continues with another learning rate:
-
-    >>> trainer.optimizer = fb.SGD(0.05, momentum=0.9)
+    >>> trainer.optimizer = fb.SGD(0.05, momentum=0.9)  # training continues with another learning rate
     >>> trainer.fit(X, y, epochs=10).epochs
     210
     """
@@ -239,8 +234,8 @@ class Trainer(WithSettings):
             are 1.
         validation_data : tuple (X, y) or (X, y, sample_weight), or None, keyword-only, default None
             Samples that are evaluated after each epoch, as `evaluate` does. Their scores go into the columns
-            "validation_loss", "validation_accuracy" and so on of the history. With an `average`, the scores of the
-            last parameters go into "validation_last_loss" and so on.
+            "validation_loss", "validation_accuracy" and so on of the history. With an `average`, "validation_last_loss"
+            and so on are the scores of the last parameters.
         validation_split : float, keyword-only, default 0.0
             The share of the samples that is held out from training for validation, at least 0 and below 1. The samples
             are chosen at random; if the targets are classes, the same share of each class is chosen. Each call with the
@@ -384,8 +379,7 @@ class Trainer(WithSettings):
         True
         """
         self._turn.check("partial_fit was called")
-        outside, settings = output_gradient is not None, self.settings
-        compatibility.check_step(settings, outside=outside)
+        compatibility.check_step(settings := self.settings, outside=(outside := output_gradient is not None))
         with self._turn.lock, self._turn:
             samples = self._checker("training").read_step(
                 X, y, sample_weight=sample_weight, signed_weights=signed_weights, output_gradient=output_gradient
@@ -506,9 +500,7 @@ class Trainer(WithSettings):
         return trainer
 
     def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
-        """Compute the mean loss over the samples, the accuracy if the targets are classes, and the metrics.
-
-        If the trainer has an `average`, the scores are those of the network `averaged`.
+        """Compute the loss, the accuracy if the targets are classes, and the metrics, with an `average` of `averaged`.
 
         Parameters
         ----------
