@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -85,4 +86,4 @@ class Trace:
         head, *rows = self._rows(0)
         left = len(rows) - html.MOST_ROWS
         note = f"<p>There are {left} more rows: print(trace) shows all.</p>" if left > 0 else ""
-        return f"<p>{html.escape(repr(self))}</p>{html.table(head, rows[: html.MOST_ROWS])}{note}"
+        return f"<p>{escape(repr(self))}</p>{html.table(head, rows[: html.MOST_ROWS])}{note}"
