@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from ..base import checks
+from ..base.user_warnings import warn
 from ..callbacks import EarlyStopping, Lambda
 from ..data import arrays, moments
 from ..data.targets import Targets
@@ -98,7 +97,7 @@ def check_fit(
     if validation is not None:
         check_metrics(network, settings, validation.y)
     # Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows the columns.
-    if any(type(each) is Lambda or not _is_ours(type(each).__module__) for each in called.all):
+    if any(type(each) is Lambda or not type(each).__module__.startswith("fastbp.") for each in called.all):
         return
     columns = ["loss", *["accuracy"] * (samples is None or samples.y.classes), "learning_rate", "seconds"]
     columns += [name for name in settings.scorers if name == "objective"]
@@ -183,16 +182,3 @@ def _warn_of_inputs(seen: np.ndarray, columns: Sequence[object]) -> None:
             f"column {columns[large]!r}: training is slow or fails with such inputs; use fb.MLP(..., standardize=X), "
             f"or network.standardize(X) before fit"
         )
-
-
-def warn(message: str) -> None:
-    """Warn. The place of the warning is the first line outside of this package."""
-    frame, level = sys._getframe(), 1
-    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
-
-
-def _is_ours(module: str) -> bool:
-    """Return whether a module belongs to this package."""
-    return module.partition(".")[0] == __name__.partition(".")[0]

@@ -10,12 +10,11 @@ from typing import cast
 import numpy as np
 
 from ..base import extras
+from ..base.user_warnings import warn
 from ..data.targets import Targets
-from ..engine import plan
+from ..engine import compiled, plan
 from ..engine.runner import DivergedError, Work
-from ..kernels.update import shape
 from ..rules.optimizers import LBFGS
-from . import compatibility
 from .settings import Settings
 from .state import TrainingState
 
@@ -129,7 +128,8 @@ class Search:
             shrink = min(1.0, settings.clip_norm / (float(np.linalg.norm(g)) + 1e-6))
         W = np.where(self._are_weights, x, 0).astype(np.float64)
         cost += settings.l1 * np.abs(W).sum() + 0.5 * settings.l2 * (W @ W)
-        return cost, shape(g, W, shrink, settings.clip_value or math.inf, settings.l1, settings.l2)
+        bound = settings.clip_value or math.inf
+        return cost, compiled.update.shape(g, W, shrink, bound, settings.l1, settings.l2)
 
     def step(self, eta: float) -> None:
         """Make one step: theta <- theta + alpha d, with d = -H g.
@@ -183,7 +183,7 @@ class Search:
         most, gtol = float(np.abs(g).max()), self._rule.gtol
         self.ended = not self._random and bool(still or most <= gtol)
         if self.ended and not self.state.step and most > gtol:
-            compatibility.warn(
+            warn(
                 f"LBFGS ends with its first step: no trial along the gradient makes the loss much smaller in "
                 f"{self.state.parameters.theta.dtype}, although a derivative is {most:.3g}; scale the inputs and the "
                 f"targets, for example with network.standardize(X, y), or use dtype='float64'"
