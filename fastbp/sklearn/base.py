@@ -391,8 +391,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 ConvergenceWarning,
             )
         if self._best is not None:
-            if self.best_validation_score_ > -np.inf:  # otherwise, there was no score, and the best are the first ones
+            if self.best_validation_score_ > -np.inf:
                 self._best.restore()
+            elif self.n_iter_:
+                warn("Early stopping: no epoch had a score, so the network keeps its last weights.", ConvergenceWarning)
             self._best = None
 
     def _batch(self, n: int) -> int:
