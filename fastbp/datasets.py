@@ -98,7 +98,7 @@ def read_idx(path: str | os.PathLike[str], *, limit: int | None = 1 << 30) -> np
     ...     fb.datasets.read_idx(path)
     array([5, 0, 4], dtype=uint8)
     """
-    path, limit = Path(path), None if limit is None else checks.integer(limit, "limit", 0)
+    path, limit = checks.path(path, "path"), None if limit is None else checks.integer(limit, "limit", 0)
     try:
         with path.open("rb") as file:
             stream = gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
@@ -166,7 +166,8 @@ def load_mnist(
     ((2, 784), array([7, 2]))
     """
     name = SPLITS[checks.choice(split, "split", SPLITS)]
-    images_path, labels_path = (_find(Path(root), f"{name}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    root = checks.path(root, "root")
+    images_path, labels_path = (_find(root, f"{name}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
     images, labels = read_idx(images_path, limit=LIMIT), read_idx(labels_path, limit=LIMIT)
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
         raise ValueError(f"{images_path} must hold uint8 (n, 28, 28), got {images.dtype} {images.shape}")
@@ -220,7 +221,7 @@ def download_mnist(root: str | os.PathLike[str], *, mirrors: Iterable[str] = MIR
     Traceback (most recent call last):
     ValueError: mirrors must be http:// or https:// addresses, got 'mnist.example/files'
     """
-    root, mirrors = Path(root), tuple(mirrors)
+    root, mirrors = checks.path(root, "root"), tuple(mirrors)
     for mirror in mirrors:
         if not mirror.startswith(("http://", "https://")):
             raise ValueError(f"mirrors must be http:// or https:// addresses, got {mirror!r}")

@@ -66,7 +66,7 @@ EVERYTHING = Case(
     },
     fit={"validation_split": 0.2, **WEIGHTS},
     epochs=10,
-    patience=2,
+    patience=3,
 )
 RPROP = {"optimizer": fb.Rprop(), "batch_size": 90, "average": fb.SWA(start=3)}
 CASES = {

@@ -19,13 +19,13 @@ def classes(n=60, dtype=np.float64):
 
 
 def make(sizes=(3, 8, 2), loss="squared_error", n_threads=None, **options):
-    """A trainer; what an MLP takes goes to its network."""
+    """A trainer without tolerances, so that it makes all steps; what an MLP takes goes to its network."""
     names = "activation", "output", "dropout", "input_noise", "max_norm", "dtype"
     of_network = {name: options.pop(name) for name in names if name in options}
     if loss == "cross_entropy":
         sizes, of_network = (*sizes[:-1], 3), {"output": "softmax"} | of_network
     net = fb.MLP(sizes, **({"activation": "tanh", "dtype": np.float64, "seed": 0} | of_network))
-    options = {"optimizer": fb.LBFGS(), "seed": 0} | options
+    options = {"optimizer": fb.LBFGS(ftol=0, gtol=0), "seed": 0} | options
     return fb.Trainer(net, loss=loss, n_threads=n_threads, **options)
 
 

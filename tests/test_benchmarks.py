@@ -97,6 +97,7 @@ SCRIPTS = {
     "phases.py": ["XS", "--rounds", "2"],
     "options.py": ["dropout", "--case", "XS", "--rounds", "2"],
     "bits.py": ["{tmp}/bits.json", "--configurations", "1", "--part", *PARTS.split()],
+    "averages.py": ["--steps", "10", "20", "--seeds", "2"],
     "startup.py": ["--help"],
     "compare.py": ["--help"],
     "roofline.py": ["--help"],

@@ -239,10 +239,13 @@ def flag(value: object, name: str) -> bool:
 
 
 def path(value: object, name: str) -> Path:
-    """Return a string or a path-like object as a path."""
+    """Return a string or a path-like object as a path. A "~" at its beginning means the home directory."""
     if not isinstance(value, str | os.PathLike):
         raise TypeError(f"{name} must be a path, got {value!r}")
-    return Path(value)
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:  # there is no such user, so it is an ordinary name
+        return Path(value)
 
 
 def column(value: object, name: str) -> str:

@@ -72,8 +72,10 @@ class History(dict[str, list[float]]):
         deque(map(list.append, self.values(), row), maxlen=0)
 
     def to_dict(self) -> dict[str, list[float]]:
-        """Return the columns as a plain dict of lists. Both are copies."""
-        return {name: list(column) for name, column in self.items()}
+        """Return the columns as a plain dict of lists. Both are copies. Another thread may train meanwhile."""
+        columns = {name: list(column) for name, column in list(self.items())}
+        epochs = min(map(len, columns.values()), default=0)
+        return {name: column[:epochs] for name, column in columns.items()}
 
     def to_frame(self) -> pandas.DataFrame:
         """Return the history as a pandas DataFrame with a row for each epoch. The first epoch has the index 1.
@@ -95,7 +97,9 @@ class History(dict[str, list[float]]):
         0.25
         """
         pandas = extras.package("pandas", "to_frame")
-        return pandas.DataFrame(self.to_dict(), index=pandas.RangeIndex(1, self.epochs + 1, name="epoch"))
+        columns = self.to_dict()
+        epochs = len(next(iter(columns.values()), ()))
+        return pandas.DataFrame(columns, index=pandas.RangeIndex(1, epochs + 1, name="epoch"))
 
     def plot(self, *columns: str, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
         """Draw columns of the history as curves over the epochs, with matplotlib.
@@ -131,8 +135,10 @@ class History(dict[str, list[float]]):
             checks.choice(name, "columns", self)
         pyplot = extras.package("plot", "History.plot", "pyplot")
         ax = pyplot.subplots()[1] if ax is None else ax
-        for name in columns or [name for name in ("loss", "validation_loss") if name in self]:
-            ax.plot(range(1, self.epochs + 1), self[name], label=name, marker="." if self.epochs < 50 else None)
+        kept = self.to_dict()
+        for name in columns or [name for name in ("loss", "validation_loss") if name in kept]:
+            values = kept[name]
+            ax.plot(range(1, len(values) + 1), values, label=name, marker="." if len(values) < 50 else None)
         ax.set_xlabel("epoch")
         if len(ax.lines):
             ax.legend()
@@ -142,13 +148,44 @@ class History(dict[str, list[float]]):
         """Return what a notebook shows: the curves, and a table of the last epochs."""
         from . import html
 
-        return html.history(self)
+        return html.history(self.to_dict())
 
     def __str__(self) -> str:
-        widths = {name: max(len(name), 9) for name in self}
+        columns = self.to_dict()
+        widths = {name: max(len(name), 9) for name in columns}
         lines = ["epoch " + " ".join(f"{name:>{width}}" for name, width in widths.items())]
-        for epoch, values in enumerate(zip(*self.values(), strict=True), 1):
+        for epoch, values in enumerate(zip(*columns.values(), strict=True), 1):
             cells = ("-" if math.isnan(value) else f"{value:.4f}" for value in values)
             row = (f"{cell:>{width}}" for cell, width in zip(cells, widths.values(), strict=True))
             lines.append(f"{epoch:5} " + " ".join(row))
         return "\n".join(lines)
+
+
+class Histories(list[History]):
+    """`Histories` is the list of the histories of several trainers. It is shown as a table of their last epochs."""
+
+    def _last(self) -> tuple[list[str], list[list[str]]]:
+        """Return the names of the columns, and for each trainer its number, its epochs and the scores of the last."""
+        columns = [each.to_dict() for each in self]
+        names = list(dict.fromkeys(name for each in columns for name in each))
+        rows = [
+            [
+                str(k),
+                str(len(next(iter(each.values()), ()))),
+                *(f"{each[n][-1]:.4g}" if each.get(n) else "-" for n in names),
+            ]
+            for k, each in enumerate(columns)
+        ]
+        return ["trainer", "epochs", *names], rows
+
+    def __repr__(self) -> str:
+        head, rows = self._last()
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        lines = (" ".join(f"{cell:>{n}}" for cell, n in zip(row, widths, strict=True)) for row in (head, *rows))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from . import html
+
+        return html.table(*self._last())

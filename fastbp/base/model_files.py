@@ -37,6 +37,13 @@ PARTIAL_NAME = 32
 MOST_HEADER = 100_000_000
 """The largest number of bytes of a header, as in the library safetensors."""
 
+READERS = {
+    "network": "fastbp.load(path)",
+    "ensemble": "fastbp.Ensemble.load(path)",
+    "checkpoint": "fastbp.Trainer.resume(directory)",
+}
+"""What reads a file of each kind, for messages."""
+
 TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1"}
 TYPES |= {"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?"}
 """The NumPy dtype for each type of the format safetensors that NumPy has."""
@@ -77,13 +84,14 @@ def write(path: str | os.PathLike[str], content: bytes | bytearray) -> None:
     the permissions and the owner of the old one. If the path is a link, the file that it leads to is replaced. A device
     or a pipe is not replaced: the content goes into it.
     """
+    path = checks.path(path, "path")
     with naming(path):
         try:
-            old = Path(path).stat()
+            old = path.stat()
         except FileNotFoundError:
             old = None
         if old is not None and not stat.S_ISREG(old.st_mode):
-            Path(path).write_bytes(content)
+            path.write_bytes(content)
             return
         if old is not None and not os.access(path, os.W_OK):  # the system would let us replace it
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
@@ -208,8 +216,11 @@ class Contents:
         if not isinstance(header, dict) or not isinstance(header.get("__metadata__"), dict):
             raise ValueError("it has no metadata")
         self._file, self._metadata, self._start, self._end = file, header.pop("__metadata__"), 8 + length, end
-        if self._metadata.get("format") != f"fastbp {kind}":
-            raise ValueError(f"its format is {self._metadata.get('format')!r}, not 'fastbp {kind}'")
+        found = self._metadata.get("format")
+        if found != f"fastbp {kind}":
+            reader = READERS.get(str(found).removeprefix("fastbp "))
+            way_out = f"; {reader} reads it" if reader else ""
+            raise ValueError(f"its format is {found!r}, not 'fastbp {kind}'{way_out}")
         if self._metadata.get("version") != str(VERSION):
             raise ValueError(f"its version is {self._metadata.get('version')!r}, and this fastbp reads {VERSION}")
         self.description = json.loads(self._metadata["description"])
@@ -278,7 +289,7 @@ def opened(path: str | os.PathLike[str], kind: str) -> Iterator[Contents]:
 
     Inside the with statement, an error that damaged contents can cause becomes a ModelFileError.
     """
-    with Path(path).open("rb") as file:
+    with checks.path(path, "path").open("rb") as file:
         try:
             yield Contents(file, kind)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:

@@ -10,6 +10,7 @@ from ..base import checks
 from ..base.history import History
 from ..base.value_objects import call
 from ..network.mlp import MLP
+from ..schedules.base import UNITS
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -52,7 +53,7 @@ class State:
     A callback may also use the trainer and the network:
 
     - It may call ``state.trainer.evaluate(X, y)`` and ``state.network.predict(X)`` in every hook. They use the
-      parameters after the last finished step.
+      parameters after the last finished step. If the trainer has an average, `evaluate` uses the average.
     - It may change the parameters with ``state.network.set_weights(...)``. The next step starts from the new ones.
     - It must not call `fit` or `partial_fit` of the same trainer, which raises RuntimeError.
 
@@ -130,6 +131,8 @@ class Callback:
     hook raises an error, training ends, `fit` calls `on_train_end` of all callbacks, and the error reaches the caller
     of `fit`. The class `State` says what a callback may change.
 
+    A class with a method whose name begins with "on_" and is not that of a hook is refused with a TypeError.
+
     Attributes
     ----------
     every : int or None, default 1
@@ -172,6 +175,16 @@ class Callback:
 
     every: int | None = 1
     late = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        hooks = [name for name in vars(Callback) if name.startswith("on_")]
+        for name in dir(cls):
+            if name.startswith("on_") and name not in hooks:
+                raise TypeError(
+                    f"{cls.__name__}.{name} is not one of the hooks {', '.join(hooks)}, so nothing would call it"
+                    f"{checks.meant(name, hooks)}"
+                )
 
     def __repr__(self) -> str:
         return call(self)
@@ -263,6 +276,25 @@ class Callback:
         kept : dict of str to value
             The values that `save` returned. A tuple has become a list, because JSON has no tuples.
         """
+
+
+class Periodic(Callback):
+    """`Periodic` is the base class of callbacks that do something every so many epochs or steps: `_act`."""
+
+    every = checks.Checked(lambda value, name: checks.integer(value, name, 1))
+    per = checks.Checked(lambda value, name: checks.choice(value, name, UNITS))
+
+    def _act(self, state: State) -> None:
+        """Do it."""
+
+    def _is_due(self, state: State) -> bool:
+        """Return whether it is time at the end of an epoch."""
+        return self.per == "epoch" and state.epoch % self.every == 0
+
+    @property
+    def on_batch_end(self) -> Hook:  # a hook that the base class defines costs no time
+        """What `fit` calls after a minibatch."""
+        return self._act if self.per == "step" else super().on_batch_end
 
 
 Hook = Callable[[State], None]

@@ -28,8 +28,9 @@ class EarlyStopping(Callback):
         With "min" a lower score is better, with "max" a higher score is better. "auto" means "min" for a column whose
         name ends in "loss", "error", "mae" or "objective", and "max" for all others.
     restore_best : bool, keyword-only, default True
-        With True, the network gets the parameters of the best epoch back when training ends for any reason. Averages
-        and the state of the optimizer, for example its momentum, stay as they are after the last step.
+        With True, the network gets the parameters of the best epoch back when training ends for any reason, and so does
+        the average, if the trainer has one. The state of the optimizer, for example its momentum, stays as it is after
+        the last step.
 
     Attributes
     ----------
@@ -110,7 +111,7 @@ class EarlyStopping(Callback):
         if first or sign * (score - self.best_score) > self.min_delta:
             self.best_score, self.best_epoch = score, state.epoch
             if self.restore_best:
-                self._best = state.network.parameters.theta.copy()
+                self._best = np.concatenate(_moved(state))
         if state.epoch - self.best_epoch >= self.patience:
             if math.isnan(score):
                 raise FloatingPointError(
@@ -121,7 +122,10 @@ class EarlyStopping(Callback):
     def on_train_end(self, state: State) -> None:
         """Give the network the best parameters back, if `restore_best` is True and there was a score."""
         if self._best.size:
-            state.network.parameters.assign(self._best)
+            theta, *average = self._best.reshape(-1, state.network.parameters.theta.size)
+            state.network.parameters.assign(theta)
+            for vector, best in zip(_moved(state)[1:], average, strict=False):  # a callback may have ended the average
+                vector[:] = best
             self._best = np.empty(0)
 
     def save(self) -> dict[str, Any]:
@@ -134,11 +138,18 @@ class EarlyStopping(Callback):
         epoch = checks.integer(kept["best_epoch"], "best_epoch", 0, self.best_epoch + 1)
         if not isinstance(score, float):
             raise TypeError(f"best_score must be a float, got {score!r}")
-        if best.size and (best.dtype, best.shape) != self._kind:
-            raise ValueError(f"best must be {self._kind[0]} of shape {self._kind[1]}, got {best.dtype} {best.shape}")
+        dtype, (n,) = self._kind
+        if best.size and (best.dtype != dtype or best.shape not in ((n,), (2 * n,))):
+            raise ValueError(f"best must be {dtype} of shape ({n},) or ({2 * n},), got {best.dtype} {best.shape}")
         if not np.isfinite(best).all():
             raise ValueError("best must be finite")
         self.best_score, self.best_epoch, self._best = score, epoch, best
+
+
+def _moved(state: State) -> list[np.ndarray]:
+    """Return the vectors that training moves: the parameters and, if there is one, their average."""
+    average = state.trainer.state.average
+    return [state.network.parameters.theta, *([] if average is None else [average])]
 
 
 class Converged(Callback):

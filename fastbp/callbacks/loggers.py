@@ -10,7 +10,7 @@ from typing import Any
 
 from ..base import checks, extras
 from ..base.history import History
-from ..base.model_files import write
+from ..base.model_files import naming, write
 from .base import Callback, State
 
 
@@ -76,7 +76,7 @@ class CSVLogger(Callback):
         if list(history) != self._columns:
             self._rewrite(history)
             return
-        with self.path.open("a", encoding="utf-8", newline="") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8", newline="") as file:
             file.write(self._lines(history, history.epochs - 1))
 
 

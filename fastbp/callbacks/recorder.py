@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..base import checks
-from ..schedules.base import UNITS, Unit
-from .base import Callback, State, Trains
+from ..schedules.base import Unit
+from .base import Periodic, State, Trains
 
 
-class Recorder(Callback):
+class Recorder(Periodic):
     """`Recorder` keeps the parameters, or some of them, as they change during training.
 
     Parameters
@@ -49,23 +49,19 @@ class Recorder(Callback):
     ([0, 1, 2, 3], (4, 1))
     """
 
-    every: int
-
     def __init__(self, places: Sequence[int] | None = None, *, every: int = 1, per: Unit = "epoch"):
         self.places = None if places is None else [checks.integer(i, f"places[{k}]", 0) for k, i in enumerate(places)]
-        self.per, self.every = checks.choice(per, "per", UNITS), checks.integer(every, "every", 1)
+        self.per, self.every = per, every
         self.steps: list[int] = []
         self._rows: list[np.ndarray] = []
         self._trainer: weakref.ref[Trains] | None = None
-        if per == "step":
-            self.on_batch_end = self._keep  # type: ignore[method-assign]
 
     @property
     def values(self) -> np.ndarray:
         """The parameters, a row for each time."""
         return np.array(self._rows)
 
-    def _keep(self, state: State) -> None:
+    def _act(self, state: State) -> None:
         """Keep the parameters."""
         theta = state.network.theta
         self._rows.append(theta if self.places is None else theta[self.places])
@@ -78,12 +74,12 @@ class Recorder(Callback):
             raise ValueError(f"places must be below {n}, the number of parameters; got {max(self.places)}")
         if self._trainer is None or self._trainer() is not state.trainer:
             self.steps, self._rows, self._trainer = [], [], weakref.ref(state.trainer)
-            self._keep(state)
+            self._act(state)
 
     def on_epoch_end(self, state: State) -> None:
         """Keep the parameters if it is time."""
-        if self.per == "epoch" and state.epoch % self.every == 0:
-            self._keep(state)
+        if self._is_due(state):
+            self._act(state)
 
     def save(self) -> dict[str, Any]:
         """Return the rows for a checkpoint."""
@@ -91,4 +87,9 @@ class Recorder(Callback):
 
     def load(self, kept: dict[str, Any]) -> None:
         """Continue with the rows of a checkpoint."""
-        self.steps, self._rows = list(kept["steps"]), list(np.asarray(kept["values"]))
+        steps, values = kept["steps"], np.asarray(kept["values"])
+        shape = len(steps), self._rows[0].size
+        if values.shape != shape or values.dtype != self._rows[0].dtype or not np.isfinite(values).all():
+            raise ValueError(f"values must be finite {self._rows[0].dtype} of shape {shape}, got {values.shape}")
+        self.steps = [checks.integer(step, f"steps[{k}]", 0) for k, step in enumerate(steps)]
+        self._rows = list(values)

@@ -26,7 +26,7 @@ from .layers.base import Layer, Place, follow
 from .memory import Model
 from .program import Program
 from .records import Record
-from .rule import Hyperparameters, Rule
+from .rule import Hyperparameters, Moving, Rule
 from .runner import Work
 
 SHARED_PARAMETERS = 1 << 18
@@ -153,7 +153,7 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
     if stored and rule.lazy:
         raise ValueError(f"batch_size must be at most {work.part} with gradient='lazy', got {batch}")
     _set_loss(work, loss)
-    _set_update(work, rule, rule.average, rule.rate, gradient=stored)
+    _set_update(work, rule, rule.moving, gradient=stored)
 
     def write(program: Program, form: str | None) -> None:
         _loss(program, loss, form)
@@ -162,7 +162,7 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
             _apply(program, rule)
         else:
             program.phase(*(made for layer, at in program.places for made in layer.update(at, rule)))
-        _after_update(program, rule.average)
+        _after_update(program, rule.moving)
 
     work.write = write
     return work
@@ -173,26 +173,26 @@ def apply(model: Model, rule: Rule, n_threads: int | None = None) -> Work:
     if n_threads is None:
         n_threads = max(1, min(threads.available(), model.parameters.theta.size // SHARED_PARAMETERS))
     work = Work(model, 1, 1, n_threads, backward=True)
-    _set_update(work, rule, rule.average, rule.rate)
+    _set_update(work, rule, rule.moving)
 
     def write(program: Program, form: str | None) -> None:
         _apply(program, rule)
-        _after_update(program, rule.average)
+        _after_update(program, rule.moving)
 
     work.write = write
     return work
 
 
-def settle(model: Model, average: np.ndarray | None, rate: float) -> Work | None:
+def settle(model: Model, moving: Moving | None) -> Work | None:
     """Make the work that follows an update of theta that was not made by kernels, or return None if nothing follows.
 
-    A vector `average` like theta moves the share `rate` of its way to theta.
+    `moving` is the average that moves after the update, or None.
     """
-    if not model.max_norm and average is None:
+    if not model.max_norm and moving is None:
         return None
     work = Work(model, 1, 1, 1, backward=True)
-    _set_update(work, None, average, rate, gradient=False)
-    work.write = lambda program, form: _after_update(program, average)
+    _set_update(work, None, moving, gradient=False)
+    work.write = lambda program, form: _after_update(program, moving)
     return work
 
 
@@ -212,9 +212,7 @@ def _set_loss(work: Work, loss: Any, a: Buffer | None = None, delta: Buffer | No
     )  # fmt: skip
 
 
-def _set_update(
-    work: Work, rule: Rule | None = None, average: np.ndarray | None = None, rate: float = 0.0, *, gradient: bool = True
-) -> None:
+def _set_update(work: Work, rule: Rule | None = None, moving: Moving | None = None, *, gradient: bool = True) -> None:
     """Give a work the UPDATE record and, where it is wanted, a vector for the gradient."""
     parameters = work.model.parameters
     theta = parameters.fitting(parameters.theta, "theta")
@@ -231,8 +229,9 @@ def _set_update(
         if rule.clip_norm:
             count = -(-theta.size // compiled.update.NORM_CHUNK)
             made.set(clip_norm=rule.clip_norm, norms=aligned(count, np.float64), norm_count=count)
-    if average is not None:
-        made.set(average=parameters.fitting(average, "the average"), rate=rate)
+    if moving is not None:
+        parameters.fitting(moving.average, "the average")
+        made.set(**moving._asdict())
     work.update = made
 
 
@@ -313,9 +312,9 @@ def _apply(program: Program, rule: Rule) -> None:
     program.phase(*(each for layer, at in program.places for each in layer.apply(at, rule)), at_end=True)
 
 
-def _after_update(program: Program, average: np.ndarray | None) -> None:
+def _after_update(program: Program, moving: Moving | None) -> None:
     """Add what follows the update of theta: the bound for the norms of the weights, and the step of the average."""
     if program.model.max_norm:
         program.phase(*(each for layer, at in program.places for each in layer.bound(at)), at_end=True)
-    if average is not None:
+    if moving is not None:
         program.phase(program.of_update(compiled.update.average), at_end=True)

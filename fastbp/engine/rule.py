@@ -15,6 +15,19 @@ MOST_STEPS = 1 << 15
 """The largest number of steps of a call. Their hyperparameters are written to memory before the call."""
 
 
+class Moving(NamedTuple):
+    """`Moving` says how an average of the parameters moves after each step, see `fastbp.rules.averages`."""
+
+    average: np.ndarray
+    """The average: a vector like theta."""
+    rate: float
+    """The share of the way to theta that it moves."""
+    warm_up: float
+    """The number that makes the first steps longer."""
+    average_first: int
+    """The number of its first step."""
+
+
 class Rule(NamedTuple):
     """`Rule` says how parameters are updated."""
 
@@ -35,10 +48,8 @@ class Rule(NamedTuple):
     """Whether the gradient is written to memory first, and the parameters are updated afterwards."""
     lazy: bool = False
     """Whether a step leaves the weights of inputs that do not occur in its minibatch as they are."""
-    average: np.ndarray | None = None
-    """The average: a vector like theta that moves towards theta after each step. With None, there is no average."""
-    rate: float = 0.0
-    """The share of the way to theta that the average moves."""
+    moving: Moving | None = None
+    """The average that moves after each step, or None."""
     l2_divided: bool = False
     """Whether l2 is divided by the sum of the weights of the samples of a minibatch."""
 

@@ -157,15 +157,21 @@ def helper(function: Callable[[], None]) -> None:
 
 
 def _start(thread: threading.Thread) -> None:
-    """Start a thread.
+    """Start a thread."""
+    with unmasked():
+        thread.start()
 
-    If a signal handler raises an exception just then, such as KeyboardInterrupt, Python may replace it by a
-    RuntimeError about a lock. This function raises the exception of the handler.
+
+@contextlib.contextmanager
+def unmasked() -> Iterator[None]:
+    """Raise the exception of a signal handler, such as KeyboardInterrupt, inside a with statement.
+
+    While threads start or are awaited, Python may replace it by a RuntimeError about a lock.
     """
     try:
-        thread.start()
+        yield
     except RuntimeError as error:
-        if error.__context__ is not None:
+        if error.__context__ is not None and "lock" in str(error):
             raise error.__context__ from None
         raise
 

@@ -127,15 +127,16 @@ output by itself is right or wrong; an output then means "yes" from `threshold` 
 `costs` and `hits` are the loss and the right predictions of each row."""
 
 UPDATE = _record(
-    "theta vectors gradient transposed size hyper_first hyper_width norms norm_count average l2_divided",
-    "shrink clip_value clip_norm max_norm rate",
+    "theta vectors gradient transposed size hyper_first hyper_width norms norm_count average average_first l2_divided",
+    "shrink clip_value clip_norm max_norm rate warm_up",
 )
 """The update of all parameters.
 
 `theta`, `gradient`, `average` and each of the `vectors` of state have `size` values; `transposed` is the copy of the
 weights for the backward pass. A row of hyperparameters has `hyper_width` numbers; the first row belongs to step
 `hyper_first`. If `l2_divided` is 1, l2 is divided by the weights of the minibatch. The real numbers, and the
-`norm_count` sums at `norms`, belong to clipping, the bound for weights, and the average."""
+`norm_count` sums at `norms`, belong to clipping, the bound for weights, and the average, whose first step has the
+number `average_first`."""
 
 BLOCK = _record("at hyper", "l1 l2")
 """A block of parameters, which begins at position `at` of theta. `hyper` is the address of its hyperparameters of the

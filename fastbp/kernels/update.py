@@ -314,10 +314,11 @@ def average(dtype):
 
     @njit(**OPTIONS)
     def average(address, record, t, first, last):
-        """E <- E + rate (theta - E) for the share of thread t."""
+        """E <- E + rate (theta - E) for the share of thread t. The first steps go further, see `Average.warm_up`."""
         step, u = record_at(address, STEP), record_at(record, UPDATE)
         P, E = vector_at(u.theta, dtype), vector_at(u.average, dtype)
-        L, rate = lanes(P), splat(P, u.rate)
+        n = step.number - u.average_first + 1
+        L, rate = lanes(P), splat(P, max(u.rate, u.warm_up / (u.warm_up + n)))
         first, last = divide(u.size // L, t, step.threads)
         for i in range(first * L, last * L, L):
             store(E, i, load(E, i) + rate * (load(P, i) - load(E, i)))

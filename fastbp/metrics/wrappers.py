@@ -79,7 +79,10 @@ class OfOutputs(Value):
         given = [part.view() for part in self.arguments(y, a, decision)]
         for part in given:
             part.flags.writeable = False  # the kernels read the targets again, and check nothing
-        return float(self.function(*given, **({"sample_weight": weights} if self.weights else {})))
+        found: Any = self.function(*given, **({"sample_weight": weights} if self.weights else {}))
+        if np.ndim(found) or not isinstance(np.asarray(found).item(), int | float):
+            raise TypeError(f"metrics must return a number, and {self.__name__!r} returned {found!r}")
+        return float(found)
 
 
 class OfClasses(OfOutputs):

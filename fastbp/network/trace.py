@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from ..base import checks
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no ==
+@dataclass(frozen=True, eq=False, repr=False)  # arrays have no ==
 class Trace:
     """`Trace` has the values of a forward pass and, if there were targets, of a backward pass. `MLP.trace` makes it.
 
@@ -52,6 +53,14 @@ class Trace:
         IndexError, ValueError, TypeError
             If there is no such sample, or if r is not an integer.
         """
+        rows = self._rows(r)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+
+    def _rows(self, r: int) -> list[tuple[str, ...]]:
+        """Return the rows of the table of a sample, as text."""
         if not -len(self.x) <= checks.integer(r, "r", -len(self.x)) < len(self.x):
             raise IndexError(f"r must be a sample from 0 to {len(self.x) - 1}, got {r}")
         rows = [("layer", "unit", "z", "a", *(["delta"] if self.delta else []))]
@@ -60,10 +69,21 @@ class Trace:
             for i in range(z.shape[1]):
                 numbers = [z[r, i], a[r, i], *([self.delta[l][r, i]] if self.delta else [])]
                 rows.append((str(l + 1), str(i + 1), *(f"{number:.6g}" for number in numbers)))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
-        )
+        return rows
 
     def __str__(self) -> str:
         return self.table()
+
+    def __repr__(self) -> str:
+        sizes = "-".join(str(values.shape[1]) for values in (self.x, *self.a))
+        way = "forward and backward" if self.delta else "forward"
+        return f"<Trace of {len(self.x)} samples through {sizes}, {way}; print(trace) shows the first one>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the first rows of the table of the first sample."""
+        from ..base import html
+
+        head, *rows = self._rows(0)
+        left = len(rows) - html.MOST_ROWS
+        note = f"<p>There are {left} more rows: print(trace) shows all.</p>" if left > 0 else ""
+        return f"<p>{escape(repr(self))}</p>{html.table(head, rows[: html.MOST_ROWS])}{note}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import KW_ONLY
 from typing import dataclass_transform
 
 import numpy as np
@@ -17,12 +18,27 @@ class Average(WithFields, ABC):
 
     `Trainer` keeps the average in a vector beside theta, the vector of all weights and biases. The average starts as a
     copy of theta. It can move towards theta after each step, at the end of each epoch, or both.
+
+    Attributes
+    ----------
+    evaluated : bool
+        Whether the trainer evaluates the network with the average, and not the one with the last parameters.
     """
+
+    evaluated: bool = True
 
     @property
     @abstractmethod
     def rate(self) -> float:
         """The share of the way to theta, from 0 to 1, that the average moves after each step. With 0 it stays."""
+
+    @property
+    def warm_up(self) -> float:
+        """A number k, at least 0: step n of the average moves at least the share k / (k + n); the first n is 1.
+
+        The average then forgets its start. With 0, which this class has, all steps move the same share.
+        """
+        return 0.0
 
     @abstractmethod
     def move(self, average: np.ndarray, theta: np.ndarray, epoch: int) -> None:
@@ -39,11 +55,25 @@ class Average(WithFields, ABC):
         """
 
 
+def _evaluated() -> bool:
+    """Return the field `evaluated`."""
+    return field(
+        "Whether `Trainer.evaluate`, the validation, early stopping and `Ensemble` use the network with the average. "
+        "The history then also has the scores of the last parameters, for example in the column "
+        '"validation_last_loss". With False, they use the last parameters.',
+        checks.flag,
+        default=True,
+        kind="bool",
+    )
+
+
 class EMA(Average):
     """`EMA` is an exponential moving average of the parameters: recent steps count more than old ones.
 
-    After each step, average <- decay * average + (1 - decay) * theta. The average starts with the parameters that the
-    network has when training begins. Source: Polyak and Juditsky (1992).
+    After each step, average <- d * average + (1 - d) * theta, where d is `decay`, but after step n = 1, 2, ... of the
+    average at most n / (n + 30). So the average covers the last n / 30 steps, or fewer: it forgets the first
+    parameters, with which it starts, and stays close to the last ones while the loss falls fast. Source: Polyak and
+    Juditsky (1992).
 
     Examples
     --------
@@ -62,7 +92,7 @@ class EMA(Average):
     >>> for network in (net, trainer.averaged):
     ...     print(round(fb.Trainer(network, **options).evaluate(X, 2 * X)["loss"], 3))
     0.023
-    0.002
+    0.005
     """
 
     decay: float = field(
@@ -70,11 +100,18 @@ class EMA(Average):
         checks.Real(0, 1),
         default=0.999,
     )
+    _: KW_ONLY
+    evaluated: bool = _evaluated()
 
     @property
     def rate(self) -> float:
         """The share of the way to theta that the average moves after each step: 1 - decay."""
         return 1.0 - self.decay
+
+    @property
+    def warm_up(self) -> float:
+        """The number 30, which bounds the decay of step n by n / (n + 30)."""
+        return 30.0
 
     def move(self, average: np.ndarray, theta: np.ndarray, epoch: int) -> None:
         """Do nothing, because this average has moved at each step of the epoch."""
@@ -105,6 +142,8 @@ class SWA(Average):
         checks.Integer(0),
         default=0,
     )
+    _: KW_ONLY
+    evaluated: bool = _evaluated()
 
     @property
     def rate(self) -> float:

@@ -392,6 +392,9 @@ class LBFGS(Optimizer, name="lbfgs"):
     whatever the batch size, and each epoch is one step. The samples must come in arrays, not in blocks. Training needs
     scipy: ``pip install "fastbp[lbfgs]"``.
 
+    `Trainer.fit` ends before its last epoch when a tolerance is met, or when no step lowers the objective: further
+    steps would not matter. With dropout or input noise, it does not end, because the objective changes with each step.
+
     During a step, dropout and input noise stay the same. The method is made for smooth functions. With `l1` of
     `Trainer`, weights come close to 0, but do not become exactly 0. Sources: Liu and Nocedal (1989), Nocedal and Wright
     (2006).
@@ -403,6 +406,14 @@ class LBFGS(Optimizer, name="lbfgs"):
     )
     _: KW_ONLY
     memory: int = field("The number of last steps that determine the direction.", checks.Integer(1), default=10)
+    ftol: float = field(
+        "Training ends after a step that lowers the objective f to f' with f - f' <= ftol max(f, f', 1).",
+        checks.Real(0),
+        default=2.220446049250313e-09,
+    )
+    gtol: float = field(
+        "Training ends after a step if no derivative of the objective is larger.", checks.Real(0), default=1e-5
+    )
 
     @property
     def state_count(self) -> int:

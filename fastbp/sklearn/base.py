@@ -439,13 +439,14 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 ConvergenceWarning,
             )
         if self._best is not None:
-            if self.best_validation_score_ == -np.inf and self.n_iter_:
+            if self.best_validation_score_ > -np.inf:
+                self._best.restore()
+            elif self.n_iter_:
                 warn(
-                    "No validation score is a number, so the network has the weights from before this call. Try a "
-                    "smaller learning_rate_init, or another scoring.",
+                    "No validation score is a number, so the network keeps its last weights. Try a smaller "
+                    "learning_rate_init, or another scoring.",
                     ConvergenceWarning,
                 )
-            self._best.restore()
             self._best = None
         return diverged
 

@@ -221,13 +221,14 @@ class EpochTrainer:
         """Minimise the loss of checked samples by the L-BFGS of scipy, as scikit-learn does.
 
         After each iteration, there is a call of `tell` with a function that gives the network the parameters of this
-        iteration, and returns the loss. To stop, `tell` raises StopIteration. If the loss is not finite, there is a
-        DivergedError; then, and after Ctrl-C, the network has the parameters of the last iteration.
+        iteration, and returns the loss. To stop, `tell` raises StopIteration. If the first loss is not finite, there is
+        a DivergedError; then, and after Ctrl-C, the network has the parameters of the last iteration.
 
         Returns
         -------
         scipy.optimize.OptimizeResult
-            The result, with one more attribute: the `penalty`, which is the term of alpha in the loss `fun`.
+            The result, with one more attribute: the `penalty`, which is the term of alpha in the loss `fun`. If the
+            first step was the last one although a longer one lowers the loss more, it is no success.
         """
         from scipy.optimize import minimize
 
@@ -235,18 +236,28 @@ class EpochTrainer:
         trainer.l2 = self.alpha / _sum_of_weights(samples)
         self._decide()
         steps, accepted = cast(SearchSteps, trainer._steps_of(samples.n)), parameters.theta.copy()
-        look = steps.search.look
+        look, start, last = steps.search.look, parameters.theta.astype(np.float64), 0.0
+
+        def cost(x: np.ndarray) -> tuple[float, np.ndarray]:
+            try:
+                return look(x)[:2]
+            except DivergedError:  # the trial is too long; an infinite cost would end the search
+                return last + 10 * max(abs(last), 1.0), np.zeros(x.size)
 
         def told(x: np.ndarray) -> None:
-            accepted[:] = x
+            nonlocal last
+            accepted[:], last = x, cost(x)[0]
             tell(lambda: look(x)[0])
 
         try:
             with steps.reading(samples), np.errstate(all="ignore"):
-                found = minimize(
-                    lambda x: look(x)[:2], parameters.theta.astype(np.float64), jac=True, method="L-BFGS-B",
-                    callback=told, options=options,
-                )  # fmt: skip
+                first = last = look(start)[0]
+                found = minimize(cost, start, jac=True, method="L-BFGS-B", callback=told, options=options)
+                if found.success and found.nit <= 1 and np.abs(found.jac).max() > options["gtol"]:
+                    further = cost(start + 1000 * (found.x - start))[0]
+                    if found.fun >= first or further < found.fun:
+                        found.success, found.status = False, 2
+                        found.message = "The first step hardly lowers the loss; scale the inputs and the targets."
         except BaseException:  # Ctrl-C must not leave the network at a point that the search has only tried
             parameters.assign(accepted)
             raise

@@ -209,7 +209,7 @@ class Validating(Fitted):
         self.validation_scores_.append(score)
         if self.verbose:
             print(f"Validation score: {score:f}")
-        self._count(not score >= self.best_validation_score_ + self.tol)
+        self._count(not score >= self.best_validation_score_ + self.tol)  # a score that is NaN is no improvement
         if score > self.best_validation_score_ and self._best is not None:
             self.best_validation_score_ = score
             self._best.retake()

@@ -93,7 +93,10 @@ def load(callbacks: list[Callback], saved: list[tuple[str, int, dict[str, Any]]]
     for name, which, values in saved:
         alike = [callback for callback in callbacks if type(callback).__name__ == name]
         if len(alike) <= which:
-            raise ValueError(f"callbacks must have the {name} that the interrupted call of fit had")
+            raise ValueError(
+                f"callbacks must have the {name} that the interrupted call of fit had; to train on without it, make a "
+                f"new trainer, fastbp.Trainer(trainer.network, ...), whose optimizer starts anew"
+            )
         pairs.append((alike[which], values))
     for callback, values in pairs:
         try:

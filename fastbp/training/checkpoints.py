@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -16,12 +17,13 @@ import numpy as np
 from .. import losses, metrics, schedules
 from ..base import checks, model_files
 from ..base.user_warnings import warn
-from ..callbacks import Callback, State
+from ..callbacks import State
+from ..callbacks.base import Periodic
 from ..engine.blocks import Layout
 from ..network import files
 from ..network.mlp import MLP
 from ..rules import averages, optimizers
-from ..schedules.base import UNITS, Unit
+from ..schedules.base import Unit
 from . import callback_list
 from .settings import NAMES, Settings
 from .state import TrainingState
@@ -41,7 +43,7 @@ def classes() -> dict[str, type]:
 Trained = TypeVar("Trained")
 
 
-class Checkpoint(Callback):
+class Checkpoint(Periodic):
     """`Checkpoint` is a callback that writes checkpoints during training. `Trainer.resume` continues from them.
 
     Training that resumes ends with exactly the same bits as training without an interruption. A new checkpoint is safe
@@ -60,12 +62,16 @@ class Checkpoint(Callback):
         The unit in which `every` counts. A step is one update of the parameters, after one minibatch.
     keep : int, keyword-only, default 3
         The number of checkpoints to keep, at least 1. Older ones are removed.
+    overwrite : bool, keyword-only, default False
+        Whether the first checkpoint replaces all checkpoints of another training that the directory holds. With False,
+        such a directory is refused.
 
     Raises
     ------
     ValueError
         If a parameter is outside its range. In `fit`, if the loss, the optimizer, the schedule or the average has a
-        class of your own, which a file cannot store.
+        class of your own, which a file cannot store. In `fit`, if the directory holds checkpoints of another training:
+        this training would remove them.
     TypeError
         If a parameter has the wrong type. In `fit`, if a file cannot store a setting.
     OSError
@@ -86,14 +92,23 @@ class Checkpoint(Callback):
     """
 
     late = True  # the file must hold what the other callbacks have computed at the end of the same epoch
-    every: int
+    directory = checks.Checked(checks.path)
+    keep = checks.Checked(lambda value, name: checks.integer(value, name, 1))
+    overwrite = checks.Checked(checks.flag)
 
-    def __init__(self, directory: str | os.PathLike[str], *, every: int = 1, per: Unit = "epoch", keep: int = 3):
-        self.directory, self.keep = Path(directory), checks.integer(keep, "keep", 1)
-        self.every, self.per = checks.integer(every, "every", 1), checks.choice(per, "per", UNITS)
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        every: int = 1,
+        per: Unit = "epoch",
+        keep: int = 3,
+        overwrite: bool = False,
+    ):
+        self.directory, self.every, self.per, self.keep = directory, every, per, keep
+        self.overwrite = overwrite
         self._claim: model_files.Claim | None = None
-        if per == "step":
-            self.on_batch_end = self._write  # type: ignore[method-assign]  # a hook that is not set costs no time
+        self._others: list[Path] = []
 
     def on_train_begin(self, state: State) -> None:
         """Check that the settings can be stored and that the directory can be written, before the first epoch."""
@@ -103,13 +118,20 @@ class Checkpoint(Callback):
             self._claim = model_files.Claim(self.directory)
             with tempfile.TemporaryFile(dir=self.directory):  # an error is better now than after the first epoch
                 pass
+        self._others = [] if _is_of(self.directory, state.trainer.state.training) else _paths(self.directory)
+        if self._others and not self.overwrite:
+            raise ValueError(
+                f"directory must not hold the checkpoints of another training, and {os.fspath(self.directory)!r} does: "
+                f"fastbp.Trainer.resume({os.fspath(self.directory)!r}) continues that training, and "
+                f"Checkpoint(..., overwrite=True) removes it"
+            )
         for partial in self.directory.glob(f".checkpoint-*{SUFFIX}.*"):  # a process that was killed has left them
             partial.unlink(missing_ok=True)
 
     def on_epoch_end(self, state: State) -> None:
         """Write a checkpoint if it is due after this epoch, or if this epoch is the last one."""
-        if state.stop or state.epoch == state.epochs or (self.per == "epoch" and state.epoch % self.every == 0):
-            self._write(state)
+        if state.stop or state.epoch == state.epochs or self._is_due(state):
+            self._act(state)
 
     def on_train_end(self, state: State) -> None:
         """Let other trainings use the directory."""
@@ -117,15 +139,16 @@ class Checkpoint(Callback):
         if claim is not None:
             claim.release()
 
-    def _write(self, state: State) -> None:
+    def _act(self, state: State) -> None:
         """Write a checkpoint with the next number, and then remove those that are too old."""
         if self._claim is not None:
             self._claim.check()
         before = _paths(self.directory)
         number = _number(before[-1]) + 1 if before else 1
         model_files.write(self.directory / f"checkpoint-{number:08d}{SUFFIX}", _content(state))
-        for old in before[: max(0, len(before) - self.keep + 1)]:
+        for old in [*self._others, *before[: max(0, len(before) - self.keep + 1)]]:
             old.unlink(missing_ok=True)
+        self._others = []
 
 
 def _number(path: Path) -> int:
@@ -137,6 +160,15 @@ def _paths(directory: Path) -> list[Path]:
     """Return the paths of the checkpoints in a directory, the oldest first."""
     paths = directory.glob(f"checkpoint-*{SUFFIX}")
     return sorted((path for path in paths if re.fullmatch("[0-9]+", path.stem[11:])), key=_number)
+
+
+def _is_of(directory: Path, training: str) -> bool:
+    """Return whether the newest checkpoint that can be read belongs to a training, or there is no checkpoint."""
+    paths = _paths(directory)
+    for path in reversed(paths):
+        with contextlib.suppress(model_files.ModelFileError), model_files.opened(path, KIND) as contents:
+            return bool(contents.description.get("training", "") == training)
+    return not paths
 
 
 def settings_of(settings: Settings) -> dict[str, Any]:
@@ -236,7 +268,7 @@ def newest(directory: str | os.PathLike[str], read: Callable[[Path], Trained]) -
     If `read` raises ModelFileError for a path, there is a warning, and the checkpoint before it is tried. The error of
     the oldest one is raised. If the directory has no checkpoint, FileNotFoundError is raised.
     """
-    paths = _paths(Path(directory))
+    paths = _paths(checks.path(directory, "directory"))
     if not paths:
         raise FileNotFoundError(f"there is no checkpoint in {directory}")
     for path in reversed(paths[1:]):

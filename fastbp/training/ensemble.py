@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..base import checks, model_files
-from ..base.history import History
+from ..base.history import Histories, History
 from ..base.value_objects import call
 from ..callbacks import Callback, State
 from ..data import arrays
@@ -55,7 +55,8 @@ class Ensemble:
 
     Notes
     -----
-    Each network is trained by one thread. It ends with exactly the same bits as if it were trained alone.
+    Each network is trained by one thread. It ends with exactly the same bits as if it were trained alone. Of a trainer
+    with an `average`, the ensemble uses and saves the network `averaged`.
 
     Source: Hansen and Salamon (1990).
 
@@ -87,22 +88,29 @@ class Ensemble:
         return self._trainers
 
     def _networks(self) -> list[MLP]:
-        """Return the networks of the trainers, or raise ValueError if they do not fit together."""
+        """Return the networks that predict, of a trainer with an average the one with the average.
+
+        If the networks do not fit together, ValueError is raised.
+        """
         networks = [trainer.network for trainer in self._trainers]
         made = [network.architecture for network in networks]
-        if self._checked == [*networks, *made]:
-            return networks
-        ends = {(each.sizes[0], each.sizes[-1]) for each in made}
+        if self._checked != [*networks, *made]:
+            self._check(networks)
+            self._checked = [*networks, *made]
+        return [trainer._evaluated for trainer in self._trainers]
+
+    @staticmethod
+    def _check(networks: Sequence[MLP]) -> None:
+        """Raise ValueError if networks do not fit together."""
+        ends = {(each.sizes[0], each.sizes[-1]) for each in networks}
         if len(ends) > 1:
             raise ValueError(
                 f"trainers must have networks with equal numbers of inputs and outputs, got {sorted(ends)}"
             )
-        if len({each.threshold for each in made}) > 1:
+        if len({each.threshold for each in networks}) > 1:
             raise ValueError("trainers must have losses that decide alike: hinge losses decide at 0, the others at 1/2")
         if len({*map(id, networks)}) < len(networks):
             raise ValueError("trainers must each have a network of their own, got two with the same network")
-        self._checked = [*networks, *made]
-        return networks
 
     def __repr__(self) -> str:
         return call(self, trainers=[*self.trainers])
@@ -119,7 +127,7 @@ class Ensemble:
         validation_split: float = 0.0,
         callbacks: Callable[[int], Iterable[Callback]] | None = None,
         progress: Shown = None,
-    ) -> list[History]:
+    ) -> Histories:
         """Train all networks, as many at the same time as there are cores.
 
         Parameters
@@ -138,8 +146,8 @@ class Ensemble:
 
         Returns
         -------
-        list of History
-            The history of each trainer.
+        Histories
+            The list of the histories of the trainers.
 
         Raises
         ------
@@ -170,9 +178,9 @@ class Ensemble:
                 trainer.n_threads = n_threads
 
         count = len(self.trainers)
-        with ThreadPoolExecutor(min(count, threads.available())) as pool:
+        with threads.unmasked(), ThreadPoolExecutor(min(count, threads.available())) as pool:
             try:
-                return list(pool.map(train, range(count)))
+                return Histories(pool.map(train, range(count)))
             except BaseException:
                 ended.append(True)
                 raise
@@ -269,7 +277,8 @@ class Ensemble:
         compatibility.check_metrics(network, settings, samples.y)
         scores = scores_of_outputs(network, settings, samples, mean, "these samples")
         if "objective" in settings.scorers:
-            terms = [trainer.settings.penalty(trainer.network.weights) for trainer in self.trainers]
+            pairs = zip(self.trainers, self._networks(), strict=True)
+            terms = [trainer.settings.penalty(network.weights) for trainer, network in pairs]
             scores["objective"] = scores["loss"] + float(np.mean(terms))
             order = dict.fromkeys(("loss", "accuracy", "objective", *scores))  # that of `Trainer.evaluate`
             scores = {name: scores[name] for name in order if name in scores}

@@ -16,7 +16,7 @@ from ..engine.runner import DivergedError, Samples
 from ..losses import Formula
 from . import callback_list
 from .settings import Settings
-from .state import TrainingState
+from .state import Snapshot, TrainingState
 from .steps import Steps
 
 
@@ -82,6 +82,7 @@ class FitLoop:
         )
         self.settings = trainer.settings
         self._kept: Kept | None = None
+        self._seconds = 0.0
         self._prepare()
 
     def _prepare(self) -> None:
@@ -109,7 +110,7 @@ class FitLoop:
                 if scores is None:
                     break
                 self._close(scores, validation)
-                told.epoch = training.history.epochs
+                told.epoch, told.stop = training.history.epochs, told.stop or self.steps.ended
                 told.scores = {name: column[-1] for name, column in training.history.items()}
                 called("on_epoch_end", told)
         finally:
@@ -122,6 +123,8 @@ class FitLoop:
     def _close(self, scores: dict[str, float], validation: Samples | None) -> None:
         """Finish an epoch: move the average, validate, and add the row to the history."""
         training, average = self.trainer.state, self.trainer.settings.average
+        scores["learning_rate"] = self.settings.rate_at(training.step, training.history)
+        scores["seconds"] = self._seconds
         if average is not None and training.average is not None:  # a callback may have set another one just now
             with np.errstate(all="ignore"):
                 average.move(training.average, training.parameters.theta, training.history.epochs)
@@ -151,7 +154,7 @@ class FitLoop:
         training, source = self.trainer.state, self.source
         position = training.position
         before = training.snapshot(self._changing(), self._kept)
-        self._kept = before[0]
+        self._kept = before.parameters
         whose = "that the epoch began with" if not position.steps else "of the checkpoint"
         training.rng.bit_generator.state, self.steps.work.sums = position.rng, position.sums
         start, done = kernel_cache.clock() - position.seconds, 0
@@ -168,11 +171,10 @@ class FitLoop:
                 whole = position.steps == done and source.n is not None and done * source.batch >= source.n
                 if self.state.stop and not whole:
                     return None
-        if not before[0].are_finite():  # no loss is computed after the last update
+        if not before.parameters.are_finite():  # no loss is computed after the last update
             self._restore(before, done, whose)
-        rate = self.settings.rate_at(training.step, training.history)
-        seconds = kernel_cache.clock() - start
-        return {**self.steps.work.scores(samples.y.classes), "learning_rate": rate, "seconds": seconds}
+        self._seconds = kernel_cache.clock() - start
+        return self.steps.work.scores(samples.y.classes)
 
     def _changing(self) -> np.ndarray | None:
         """Return the numbers of the inputs whose weights can change in an epoch, or None if all weights can.
@@ -245,7 +247,7 @@ class FitLoop:
                         if self.trainer.settings is not self.settings and self.steps.work.parts == 1:
                             break
 
-    def _restore(self, before: tuple[Kept, np.ndarray | None], step: int, whose: str) -> NoReturn:
+    def _restore(self, before: Snapshot, step: int, whose: str) -> NoReturn:
         """Go back to the parameters from before an epoch that has diverged, and raise FloatingPointError."""
         training, optimizer, loss = self.trainer.state, self.settings.optimizer, self.settings.resolved_loss
         advice = f"try a learning rate below {optimizer.learning_rate:g} or scaled inputs"

@@ -50,6 +50,17 @@ def scores_of(network: MLP, settings: Settings, samples: Samples, name: str) -> 
     return scores
 
 
+def scores_of_both(network: MLP, last: MLP, settings: Settings, samples: Samples, name: str) -> dict[str, float]:
+    """Return the scores as `scores_of` does, and with "last_" before their names those of the last parameters.
+
+    If both networks are the same one, there is nothing to add.
+    """
+    found = scores_of(network, settings, samples, name)
+    if last is network:
+        return found
+    return found | {f"last_{each}": value for each, value in scores_of(last, settings, samples, name).items()}
+
+
 def scores_of_outputs(network: MLP, settings: Settings, samples: Samples, a: np.ndarray, name: str) -> dict[str, float]:
     """Return the scores of outputs that are known already, for example the mean of several networks.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY
@@ -144,7 +145,8 @@ class Settings(Value):
     )
     average: Average | None = field(
         "An `EMA` or `SWA` object: the trainer then also keeps an average of the parameters over steps or "
-        "epochs. The attribute `averaged` gives a network with it.",
+        "epochs. The attribute `averaged` gives a network with it. `evaluate`, the validation, `EarlyStopping` and "
+        "`Ensemble` use this network, and not `network`, which has the last parameters.",
         _average,
         default=None,
         kind="Average or None",
@@ -215,7 +217,7 @@ class Settings(Value):
         """Whether a step leaves the weights of inputs that do not occur in its minibatch as they are."""
         return self.gradient == "lazy"
 
-    @property
+    @functools.cached_property  # each step of `partial_fit` asks for it several times
     def resolved_loss(self) -> Loss:
         """The loss as an object."""
         found: Loss = checks.resolved(self.loss, "loss", LOSSES)

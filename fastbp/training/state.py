@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base import checks
 from ..base.history import History
 from ..engine.blocks import Kept, Parameters
+from ..engine.rule import Moving
 from ..rules.averages import Average
 from ..rules.optimizers import Optimizer
 
@@ -56,6 +57,15 @@ class Position:
         self.sums = cost, hit, seen
 
 
+class Snapshot(NamedTuple):
+    """`Snapshot` holds what an epoch changes and `TrainingState.restore` brings back."""
+
+    parameters: Kept
+    average: np.ndarray | None
+    averaged: int
+    """The number of steps that the average has made."""
+
+
 class TrainingState:
     """`TrainingState` holds everything that training changes.
 
@@ -81,6 +91,8 @@ class TrainingState:
         The average of the parameters, or None if there is none yet. Its values can be changed in place.
     step : int
         The number of finished steps.
+    averaged : int
+        The number of steps that the average has made.
     """
 
     _parameters: Parameters
@@ -92,8 +104,11 @@ class TrainingState:
         self.seed = secrets.randbits(63) if seed is None else int(seed) % 2**63
         self.history = History()
         self._average: np.ndarray | None = None
+        self.step = self._average_first = 0
         self.resumed = False
         """Whether the next call of `fit` continues from `position`."""
+        self.training = secrets.token_hex(16)
+        """What tells the checkpoints of this training from those of others. Those of older versions have none."""
         self.judged = False
         """Whether the scales of samples have been looked at: a warning of them comes once."""
         self.position = Position(0, self.rng.bit_generator.state)
@@ -123,7 +138,7 @@ class TrainingState:
         parameters : Parameters or None, default None
             The parameters of another network, whose average starts anew too. With None, the parameters stay the same.
         """
-        average = self.average if parameters is None else None
+        average, averaged = (self.average, self.averaged) if parameters is None else (None, 0)
         parameters = parameters or self.parameters
         size, vectors = parameters.theta.size, parameters.like_theta(optimizer.state_count)
         for k, value in enumerate(optimizer.initial):
@@ -131,6 +146,7 @@ class TrainingState:
         kind, variant, initial = _kind(optimizer), optimizer.variant, optimizer.initial
         # There is no call here, so Ctrl-C cannot come in between: vectors of another size let kernels write anywhere.
         self._parameters, self._vectors, self._average, self.step = parameters, vectors, average, 0
+        self._average_first = -averaged
         self._kind, self.variant, self.initial = kind, variant, initial
 
     def suit(self, parameters: Parameters, optimizer: Optimizer, average: Average | None) -> None:
@@ -155,8 +171,20 @@ class TrainingState:
         if self._average is None:
             average = self.parameters.like_theta()
             average[:] = self.parameters.theta
-            self._average = average
+            self._average, self._average_first = average, self.step
         return self._average
+
+    @property
+    def averaged(self) -> int:
+        """The number of steps that the average has made."""
+        return 0 if self.average is None else self.step - self._average_first
+
+    def moving(self, average: Average | None) -> Moving | None:
+        """Return how this average moves after each step, or None if it does not. It begins if there is none yet."""
+        if average is None:
+            return None
+        vector = self.begin_average()
+        return Moving(vector, average.rate, average.warm_up, self._average_first) if average.rate else None
 
     def begin_call(self) -> None:
         """Set the position to the beginning of a call of `fit`, unless the call continues from a checkpoint."""
@@ -167,21 +195,21 @@ class TrainingState:
         """Set the position to the beginning of the next epoch."""
         self.position = Position(self.position.first, self.rng.bit_generator.state, n=self.position.n)
 
-    def snapshot(self, inputs: np.ndarray | None = None, before: Kept | None = None) -> tuple[Kept, np.ndarray | None]:
+    def snapshot(self, inputs: np.ndarray | None = None, before: Kept | None = None) -> Snapshot:
         """Return copies of the parameters and of the average, for `restore`.
 
         The arguments are those of `Parameters.keep`. The weights of inputs that are not among `inputs` must stay as
         they are.
         """
-        return self.parameters.keep(inputs, before), None if self.average is None else self.average.copy()
+        average = None if self.average is None else self.average.copy()
+        return Snapshot(self.parameters.keep(inputs, before), average, self.averaged)
 
-    def restore(self, snapshot: tuple[Kept, np.ndarray | None], optimizer: Optimizer) -> None:
+    def restore(self, snapshot: Snapshot, optimizer: Optimizer) -> None:
         """Set the parameters and the average to those of a snapshot. The state of the optimizer starts anew."""
-        kept, average = snapshot
-        kept.restore()
-        if average is not None and self.average is not None:
-            self.average[:] = average
+        snapshot.parameters.restore()
         self.begin(optimizer)
+        if snapshot.average is not None and self.average is not None:
+            self.average[:], self._average_first = snapshot.average, -snapshot.averaged
 
     def save(self, **position: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return a description that JSON can store, and the vectors by their names.
@@ -195,6 +223,8 @@ class TrainingState:
         if self.average is not None:
             tensors["average"] = self.average
         described = {
+            "averaged": self.averaged,
+            "training": self.training,
             "history": self.history,
             "step": self.step,
             "seed": self.seed,
@@ -221,6 +251,7 @@ class TrainingState:
         position = Position(**described["position"])
         position.check()
         step = checks.integer(described["step"], "step", position.steps)
+        averaged = checks.integer(described.get("averaged", step), "averaged", 0)  # older files do not have it
         seed = checks.integer(described["seed"], "seed", 0)
         history = History.checked(described["history"])
         for state in (position.rng, described["rng"]):  # each assignment also checks that this is a state
@@ -230,23 +261,25 @@ class TrainingState:
         if "average" in tensors:
             self.begin_average()[:] = tensors["average"]
         self.history, self.step, self.seed, self.position, self.resumed = history, step, seed % 2**63, position, True
+        self._average_first, self.training = step - averaged, str(described.get("training", ""))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TrainingState):
             return NotImplemented
         mine, yours = self.save(), other.save()
-        if mine[0] != yours[0] or mine[1].keys() != yours[1].keys():
+        if mine[0] | {"training": ""} != yours[0] | {"training": ""} or mine[1].keys() != yours[1].keys():
             return False
         return all(np.array_equal(vector, yours[1][name], equal_nan=True) for name, vector in mine[1].items())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        vectors, average = self.vectors, self.average  # copied arrays may not begin at a cache line
+        # Copied arrays may not begin at a cache line.
+        vectors, average, first = self.vectors, self.average, self._average_first
         self._vectors = self.parameters.like_theta(vectors.size // self.parameters.theta.size)
         self._vectors[:] = vectors
         if average is not None:
             self._average = None
-            self.begin_average()[:] = average
+            self.begin_average()[:], self._average_first = average, first
 
 
 def _kind(optimizer: Optimizer) -> tuple[object, ...]:

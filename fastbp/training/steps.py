@@ -6,13 +6,14 @@ no more than this, whatever the optimizer is.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..engine import plan
 from ..engine.blocks import Block
+from ..engine.memory import Model
 from ..engine.rule import Rule
 from ..engine.runner import Samples, Work
 from ..engine.works import Works
@@ -35,6 +36,9 @@ class Steps:
     state : TrainingState
         The state of the training.
     """
+
+    ended = False
+    """Whether further steps would change nothing that matters."""
 
     def __init__(self, work: Work, state: TrainingState):
         self.work, self._state = work, state
@@ -64,15 +68,27 @@ class SearchSteps(Steps):
         The state of the training.
     settings : Settings
         The settings of the training. The optimizer is `LBFGS`.
+    widen : function
+        What makes a work like it that computes in float64.
     """
 
-    def __init__(self, work: Work, state: TrainingState, settings: Settings):
+    def __init__(self, work: Work, state: TrainingState, settings: Settings, widen: Callable[[], Work]):
         super().__init__(work, state)
-        self._settings, self.search = settings, Search(settings, state, work)
+        self._settings, self.search = settings, Search(settings, state, work, widen)
+
+    @property
+    def ended(self) -> bool:  # type: ignore[override]  # the search says it
+        """Whether the search has ended."""
+        return self.search.ended
 
     def count(self, n: int) -> int:
         """Return 1: the step uses all samples."""
         return 1
+
+    def reading(self, samples: Samples, first: int = 0) -> Work:
+        """Read these samples, inside a with statement."""
+        self.work = self.search.choose(samples.y)
+        return super().reading(samples, first)
 
     def run(self, first: int, last: int) -> Iterator[int]:
         """Make the step."""
@@ -106,7 +122,7 @@ def rule_of(settings: Settings, state: TrainingState, *, l2_divided: bool = Fals
 
     Weight decay of optimizers acts on weights only, and `Settings.rates` may give blocks other learning rates.
     """
-    optimizer, average = settings.optimizer, settings.average
+    optimizer = settings.optimizer
 
     def group(block: Block) -> Hashable:
         return Group(settings.rate_of(block), block.kind == "weight" or not optimizer.decays)
@@ -115,17 +131,17 @@ def rule_of(settings: Settings, state: TrainingState, *, l2_divided: bool = Fals
         values = optimizer.hyper(t, settings.learning_rate(t, state.history) * group.rate)
         return values if group.decays else {**values, **dict.fromkeys(optimizer.decays, 0.0)}
 
-    rate = average.rate if average else 0.0
     return Rule(
         optimizer, state.vectors, at, group, settings.l1, settings.l2, settings.clip_value, settings.clip_norm,
-        settings.gradient == "stored", settings.lazy, state.average if rate else None, rate, l2_divided,
+        settings.gradient == "stored", settings.lazy, state.moving(settings.average), l2_divided,
     )  # fmt: skip
 
 
 class StepMaker:
-    """`StepMaker` makes the steps of one trainer, and keeps what was prepared for them."""
+    """`StepMaker` makes the steps of one trainer and the network with its average, and keeps what it has prepared."""
 
     def __init__(self) -> None:
+        self._averaged = Works(1)
         self._works = Works(2)  # a learner may take steps with its loss, and with gradients from outside, in turns
         self._most = 0
         """The largest number of samples of a single step so far."""
@@ -151,7 +167,7 @@ class StepMaker:
         batch : int
             The number of samples of a minibatch.
         loss : Loss or None, default None
-            The loss. With None, it is that of the settings.
+            With `OUTPUT_GRADIENT`, the targets are gradients. With None, the loss is that of the settings.
         l2_divided : bool, keyword-only, default False
             Whether l2 is divided by the weights of the samples of each minibatch.
         """
@@ -160,15 +176,18 @@ class StepMaker:
         model, loss = network._computer.model, loss or settings.resolved_loss
         parts = model, settings, state.vectors, state.average
 
+        def search(model: Model = model) -> Work:
+            return plan.gradient(model, batch, settings.n_threads, loss, state.seed)
+
         def make() -> Work:
             if settings.optimizer.searches:
-                return plan.gradient(model, batch, settings.n_threads, loss, state.seed)
+                return search()
             rule = rule_of(settings, state, l2_divided=l2_divided)
             return plan.train(model, batch, settings.n_threads, loss, state.seed, rule)
 
-        work = self._works.get(make, parts, batch, loss, loss is OUTPUT_GRADIENT, l2_divided)
+        work = self._works.get(make, parts, batch, loss is OUTPUT_GRADIENT, l2_divided)
         if settings.optimizer.searches:
-            return SearchSteps(work, state, settings)
+            return SearchSteps(work, state, settings, lambda: search(network.astype(np.float64)._computer.model))
         return Steps(work, state)
 
     def of_few(
@@ -194,6 +213,19 @@ class StepMaker:
         if steps.work.parts > 1:  # with several parts, the gradient would be written to memory first
             return self.of_batches(network, settings, state, n, loss, l2_divided=l2_divided)
         return steps
+
+    def evaluated(self, network: MLP, settings: Settings, state: TrainingState) -> MLP:
+        """Return the network that is evaluated: one with the present average, or else the network itself.
+
+        It is the same one until the network changes, because a validation must not prepare a new one each time.
+        """
+        average = state.average
+        if settings.average is None or not settings.average.evaluated or average is None:
+            return network
+        parts = network.architecture, network._computer.model, network._targets
+        found: MLP = self._averaged.get(lambda: network.astype(network.dtype), parts)
+        found.parameters.assign(average)
+        return found
 
     def of_gradient(self, network: MLP, settings: Settings, state: TrainingState) -> GradientSteps:
         """Return steps with gradients that are given."""

@@ -63,8 +63,6 @@ class Trainer(WithSettings):
         0. The same seed gives the same training. With None, each trainer has another seed.
     Attributes
     ----------
-    network : MLP
-        The network that is trained.
     history : History
         The scores of each finished epoch.
     averaged : MLP
@@ -97,10 +95,7 @@ class Trainer(WithSettings):
     >>> history = trainer.fit(X, y, epochs=200)
     >>> net.predict_classes(X)
     array([0, 1, 1, 0])
-
-    Training continues with another learning rate:
-
-    >>> trainer.optimizer = fb.SGD(0.05, momentum=0.9)
+    >>> trainer.optimizer = fb.SGD(0.05, momentum=0.9)  # training continues with another learning rate
     >>> trainer.fit(X, y, epochs=10).epochs
     210
     """
@@ -179,7 +174,7 @@ class Trainer(WithSettings):
         from ..base import html
 
         settings = {name: getattr(self.settings, name) for name in NAMES}
-        return html.trainer(html.network(self.network), settings, self.history)
+        return html.trainer(html.network(self.network), settings, self.history.to_dict())
 
     @property
     def network(self) -> MLP:
@@ -238,8 +233,9 @@ class Trainer(WithSettings):
             weight 1. With "balanced", the samples of each class have the same sum of weights. With None, all weights
             are 1.
         validation_data : tuple (X, y) or (X, y, sample_weight), or None, keyword-only, default None
-            Samples that are evaluated after each epoch. Their scores go into the columns "validation_loss",
-            "validation_accuracy" and so on of the history.
+            Samples that are evaluated after each epoch, as `evaluate` does. Their scores go into the columns
+            "validation_loss", "validation_accuracy" and so on of the history. With an `average`, "validation_last_loss"
+            and so on are the scores of the last parameters.
         validation_split : float, keyword-only, default 0.0
             The share of the samples that is held out from training for validation, at least 0 and below 1. The samples
             are chosen at random; if the targets are classes, the same share of each class is chosen. Each call with the
@@ -383,8 +379,7 @@ class Trainer(WithSettings):
         True
         """
         self._turn.check("partial_fit was called")
-        outside, settings = output_gradient is not None, self.settings
-        compatibility.check_step(settings, outside=outside)
+        compatibility.check_step(settings := self.settings, outside=(outside := output_gradient is not None))
         with self._turn.lock, self._turn:
             samples = self._checker("training").read_step(
                 X, y, sample_weight=sample_weight, signed_weights=signed_weights, output_gradient=output_gradient
@@ -441,7 +436,7 @@ class Trainer(WithSettings):
             steps = self._steps.of_gradient(self.network, self.settings, state)
             state.resumed, before = False, state.snapshot()
             steps.step(gradient)
-            if not before[0].are_finite():
+            if not before.parameters.are_finite():
                 state.restore(before, self.settings.optimizer)
                 raise FloatingPointError(
                     "a parameter is not finite after this step: the parameters are again those from before the call; "
@@ -505,7 +500,7 @@ class Trainer(WithSettings):
         return trainer
 
     def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
-        """Compute the mean loss over the samples, the accuracy if the targets are classes, and the metrics.
+        """Compute the loss, the accuracy if the targets are classes, and the metrics, with an `average` of `averaged`.
 
         Parameters
         ----------
@@ -541,14 +536,19 @@ class Trainer(WithSettings):
         >>> fb.Trainer(net, loss="squared_error").evaluate([[0.0], [1.0]], [1.0, 5.0])
         {'loss': 1.0}
         """
-        network = self.network  # another thread may give the trainer another one
+        network = self._evaluated  # one, because another thread may give the trainer another network
         samples = SampleChecker(network._form, self.settings.resolved_loss).read(X, y, sample_weight)
         compatibility.check_metrics(network, self.settings, samples.y)
         return scores.scores_of(network, self.settings, samples, "these samples")
 
+    @property
+    def _evaluated(self) -> MLP:
+        """The network whose scores count: the one with the average, if there is one, or else that with the last."""
+        return self._steps.evaluated(self.network, self.settings, self.state)
+
     def _score(self, samples: Samples, name: str) -> dict[str, float]:
-        """Return the scores of checked samples, whose name is for messages."""
-        return scores.scores_of(self.network, self.settings, samples, name)
+        """Return the scores of checked samples, whose name is for messages, also those of the last parameters."""
+        return scores.scores_of_both(self._evaluated, self.network, self.settings, samples, name)
 
     def _checker(self, use: Use = "scores") -> SampleChecker:
         """Return the object that checks samples for the network and the loss."""
@@ -580,9 +580,9 @@ class Trainer(WithSettings):
         """
         if self.average is None:
             raise ValueError("averaged needs a Trainer(average=...), and this one has none")
-        twin = self.network.astype(self.network.dtype)
-        if self.state.average is not None:
-            twin.parameters.assign(self.state.average)
+        twin, average = self.network.astype(self.network.dtype), self.state.average
+        if average is not None:
+            twin.parameters.assign(average)
         return twin
 
     def __copy__(self) -> Trainer:

@@ -67,15 +67,15 @@ def test_bad_options(tmp_path, options, error, message):
 
 
 def test_numbers_go_on(tmp_path):
-    """Where there are checkpoints of another training, and beyond eight digits."""
+    """Where those of another training are replaced, and beyond eight digits."""
     case = MOMENTUM
     case.train(case.made(), fb.Checkpoint(tmp_path))
     assert names(tmp_path) == checkpoints(1, 2, 3)
-    case.train(case.made(seed=1), fb.Checkpoint(tmp_path), epochs=2)
-    assert names(tmp_path) == checkpoints(3, 4, 5)
+    case.train(case.made(seed=1), fb.Checkpoint(tmp_path, overwrite=True), epochs=2)
+    assert names(tmp_path) == checkpoints(4, 5)
     assert outcome(fb.Trainer.resume(tmp_path)) == outcome(case.train(case.made(seed=1), epochs=2))
     (tmp_path / checkpoints(5)[0]).rename(tmp_path / checkpoints(99_999_999)[0])
-    trainer = case.train(case.made(seed=2), fb.Checkpoint(tmp_path), epochs=1)
+    trainer = case.train(fb.Trainer.resume(tmp_path), fb.Checkpoint(tmp_path), epochs=3)
     assert names(tmp_path) == sorted(checkpoints(4, 99_999_999, 100_000_000))
     assert outcome(fb.Trainer.resume(tmp_path)) == outcome(trainer)
 
@@ -166,8 +166,10 @@ def test_other_files_are_no_checkpoints(tmp_path):
     MOMENTUM.made().network.save(tmp_path / checkpoints(1)[0])
     with pytest.raises(fb.ModelFileError, match="its format is 'fastbp network', not 'fastbp checkpoint'"):
         fb.Trainer.resume(tmp_path)
-    MOMENTUM.train(MOMENTUM.made(), fb.Checkpoint(tmp_path))
-    with pytest.raises(fb.ModelFileError, match="its format is 'fastbp checkpoint', not 'fastbp network'"):
+    with pytest.raises(ValueError, match="directory must not hold the checkpoints of another training"):
+        MOMENTUM.train(MOMENTUM.made(), fb.Checkpoint(tmp_path))
+    MOMENTUM.train(MOMENTUM.made(), fb.Checkpoint(tmp_path, overwrite=True))
+    with pytest.raises(fb.ModelFileError, match=r"'fastbp checkpoint', not 'fastbp network'; fastbp.Trainer.resume\("):
         fb.load(tmp_path / checkpoints(4)[0])
 
 
@@ -351,7 +353,13 @@ def test_full_disk(tmp_path, monkeypatch, every, per):
     fill(monkeypatch, stat.S_ISREG)
     X, y = case.samples()
     with pytest.raises(OSError, match="No space left"):
-        trainer.fit(X, y, epochs=3, callbacks=[after, last, fb.Checkpoint(tmp_path, every=every, per=per)], **case.fit)
+        trainer.fit(
+            X,
+            y,
+            epochs=3,
+            callbacks=[after, last, fb.Checkpoint(tmp_path, every=every, per=per, overwrite=True)],
+            **case.fit,
+        )
     assert contents(tmp_path) == before
     assert last.numbers[-1] == 5
     assert (trainer.network.predict(X) == seen[-1]).all()
@@ -381,7 +389,7 @@ def test_directory_that_cannot_be_synchronised(tmp_path, monkeypatch):
     before = contents(tmp_path)
     fill(monkeypatch, stat.S_ISDIR)
     with pytest.raises(OSError, match="No space left"):
-        case.train(case.made(), fb.Checkpoint(tmp_path, keep=1))
+        case.train(case.made(), fb.Checkpoint(tmp_path, keep=1, overwrite=True))
     assert names(tmp_path) == checkpoints(2, 3)
     assert before.items() <= contents(tmp_path).items()
     monkeypatch.undo()

@@ -20,7 +20,11 @@ from fastbp.schedules import Cosine, ReduceOnPlateau
 KILLS = 40
 KILLED = Case(
     EVERYTHING.network,
-    {**EVERYTHING.trainer, "schedule": Cosine(2000, least=0.1, per="step") * ReduceOnPlateau(gamma=0.5, patience=1)},
+    {
+        **EVERYTHING.trainer,
+        "average": fb.EMA(0.9, evaluated=False),
+        "schedule": Cosine(2000, least=0.1, per="step") * ReduceOnPlateau(gamma=0.5, patience=1),
+    },
     {"validation_split": 0.2},
     epochs=40,
     patience=4,
@@ -46,8 +50,8 @@ def kills(place: str, every: int, per: str, n: int, durable: bool) -> None:
         return case.train(trainer, watch, fb.Checkpoint(directory, every=every, per=per))
 
     durations = []
-    for _ in range(3):
-        start, whole = time.perf_counter(), train(case.made(), Path(place) / "whole")
+    for k in range(3):
+        start, whole = time.perf_counter(), train(case.made(), Path(place) / f"whole {k}")
         durations.append(time.perf_counter() - start)
     epochs, steps, wanted = whole.history.epochs, int(shared[1]), outcome(whole)
     epoch = steps // epochs

@@ -37,7 +37,7 @@ def test_two_trainings_in_one_directory(tmp_path):
     assert len(errors) == 2
     assert str(tmp_path) in errors[0]
     assert not second.history
-    fit(second, fb.Checkpoint(tmp_path))  # the first one has ended
+    fit(second, fb.Checkpoint(tmp_path, overwrite=True))  # the first one has ended
     assert fb.Trainer.resume(tmp_path).history.epochs == 2
 
 
@@ -139,5 +139,67 @@ def test_no_open_file_is_left(tmp_path):
         pytest.skip("this platform does not list open files")
     before = len(list(files.iterdir()))
     for _ in range(3):
-        fit(trainer(), fb.Checkpoint(tmp_path))
+        fit(trainer(), fb.Checkpoint(tmp_path, overwrite=True))
     assert len(list(files.iterdir())) == before
+
+
+def test_another_training_is_not_removed(tmp_path):
+    """A script that is started again must not remove what its last run has kept."""
+    first, path = trainer(), tmp_path / "run"
+    fit(first, fb.Checkpoint(path), epochs=5)
+    before = {file.name: file.read_bytes() for file in path.iterdir()}
+    again = trainer()
+    with pytest.raises(ValueError, match=r"directory must not hold .* another training") as caught:
+        fit(again, fb.Checkpoint(path), epochs=5)
+    assert f"fastbp.Trainer.resume({str(path)!r})" in str(caught.value)
+    assert "overwrite=True" in str(caught.value)
+    assert not again.history
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+    fit(first, fb.Checkpoint(path), epochs=1)  # the same training goes on
+    fit(fb.Trainer.resume(path), fb.Checkpoint(path), epochs=2)
+    fit(again, fb.Checkpoint(path, overwrite=True), epochs=1)
+    assert len([*path.iterdir()]) == 1
+    assert fb.Trainer.resume(path).history.epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "message"),
+    [
+        ("keep", 0, ValueError, "keep must be at least 1"),
+        ("keep", 1.5, TypeError, "keep must be an integer"),
+        ("every", 0, ValueError, "every must be at least 1"),
+        ("per", "batch", ValueError, "per must be one of 'epoch', 'step', got 'batch'"),
+        ("overwrite", 1, TypeError, "overwrite must be True or False"),
+        ("directory", 3, TypeError, "directory must be a path"),
+    ],
+)
+def test_attributes_are_checked(tmp_path, name, value, error, message):
+    """When they are given, and when they are assigned."""
+    checkpoint = fb.Checkpoint(tmp_path)
+    with pytest.raises(error, match=message):
+        setattr(checkpoint, name, value)
+    with pytest.raises(error, match=message):
+        fb.Checkpoint(**{"directory": tmp_path, name: value})
+
+
+def test_per_counts_when_it_is_assigned(tmp_path):
+    checkpoint = fb.Checkpoint(tmp_path, every=2, keep=100)
+    checkpoint.per, checkpoint.every = "step", 1
+    own = trainer()
+    own.batch_size = 1
+    fit(own, checkpoint, epochs=2)
+    assert len([*tmp_path.iterdir()]) == 5  # one after each step, and one after the last epoch
+
+
+def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    own = trainer()
+    fit(own, fb.Checkpoint("~/run"), fb.callbacks.CSVLogger("~/history.csv"))
+    assert {file.name for file in tmp_path.iterdir()} == {"run", "history.csv"}
+    assert fb.Trainer.resume("~/run").history.epochs == 2
+    own.network.save("~/m.safetensors")
+    assert (fb.load("~/m.safetensors").theta == own.network.theta).all()
+    assert (tmp_path / "m.safetensors").exists()
+    fb.Ensemble([own]).save("~/e")
+    assert len(fb.Ensemble.load("~/e").trainers) == 1

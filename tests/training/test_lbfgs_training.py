@@ -40,7 +40,7 @@ def test_schedules(per):
     trainer, halves = make(schedule=fb.schedules.MultiStep([3], 0.5, per=per)), make()
     trainer.fit(X, Y, epochs=8)
     halves.fit(X, Y, epochs=3)
-    halves.optimizer = fb.LBFGS(0.5)
+    halves.optimizer = fb.LBFGS(0.5, ftol=0, gtol=0)
     halves.fit(X, Y, epochs=5)
     assert_same(trainer, halves)
     plain = make()
@@ -122,7 +122,10 @@ def test_partial_fit_is_a_step():
 def test_optimizers_take_over(memory):
     """None finds what another one left, though Adam's vectors are as many as those of one pair."""
     X, Y = curves()
-    for first, second in ((fb.Adam(0.01), fb.LBFGS(memory=memory)), (fb.LBFGS(memory=memory), fb.Adam(0.01))):
+    for first, second in (
+        (fb.Adam(0.01), fb.LBFGS(memory=memory, ftol=0, gtol=0)),
+        (fb.LBFGS(memory=memory, ftol=0, gtol=0), fb.Adam(0.01)),
+    ):
         trainer = make(optimizer=first, batch_size=60)
         trainer.fit(X, Y, epochs=4)
         twin = make(optimizer=second, batch_size=60)
@@ -227,3 +230,35 @@ def test_without_scipy(monkeypatch):
 def test_bad_options(options, error, message):
     with pytest.raises(error, match=message):
         fb.LBFGS(**options)
+
+
+# --- its end ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_training_ends_when_further_steps_would_not_matter(dtype, tmp_path):
+    """After a step that meets a tolerance; a checkpoint knows it too."""
+    X, Y = curves(dtype=dtype)
+    trainer, twin = make(dtype=dtype, optimizer=fb.LBFGS(gtol=0.005)), make(dtype=dtype)
+    epochs = trainer.fit(X, Y, epochs=500, callbacks=[fb.Checkpoint(tmp_path)]).epochs
+    assert epochs < 500
+    twin.fit(X, Y, epochs=epochs)
+    assert_same(trainer, twin)
+    assert fb.Trainer.resume(tmp_path).fit(X, Y, epochs=500).epochs == epochs
+    assert make(dtype=dtype, optimizer=fb.LBFGS(ftol=0.01)).fit(X, Y, epochs=500).epochs < epochs
+
+
+def test_training_ends_where_no_step_lowers_the_loss():
+    trainer = make((1, 1), optimizer=fb.LBFGS(ftol=0, gtol=0))
+    assert trainer.fit([[1.0], [2.0]], [[1.0], [2.0]], epochs=3000).epochs < 100
+
+
+def test_noise_has_no_end():
+    X, Y = curves()
+    assert make(dropout=0.5, optimizer=fb.LBFGS(ftol=0.9)).fit(X, Y, epochs=20).epochs == 20
+
+
+def test_a_first_step_that_cannot_move_warns():
+    """Residuals of 1e20 in float64 do not show that an output of 1 has changed."""
+    with pytest.warns(UserWarning, match="LBFGS ends with its first step"):
+        assert make((1, 1)).fit([[0.0]], [[1e20]], epochs=9).epochs == 1
