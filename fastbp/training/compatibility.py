@@ -112,10 +112,10 @@ def check_fit(
     columns = ["loss", *["accuracy"] * (samples is None or samples.y.classes), "learning_rate", "seconds"]
     columns += [name for name in settings.scorers if name == "objective"]
     if validation is not None:
-        scores = ["loss", *["accuracy"] * validation.y.classes, *(n for n in settings.scorers if n != "accuracy")]
-        columns += [f"validation_{name}" for name in scores]
+        found = ["loss", *["accuracy"] * validation.y.classes, *(n for n in settings.scorers if n != "accuracy")]
+        columns += [f"validation_{name}" for name in found]
         if settings.average is not None and settings.average.evaluated:
-            columns += [f"validation_last_{name}" for name in scores]
+            columns += [f"validation_last_{name}" for name in found]
     watched = [each.monitor for each in called.all if isinstance(each, EarlyStopping)]
     for monitor in (*watched, *(settings.schedule.monitors if settings.schedule else ())):
         if validation is None and monitor.startswith("validation_"):
