@@ -17,13 +17,13 @@ estimators. ``python -m fastbp`` shows what fastbp has found on this machine.
 """
 
 import gc
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 _collects = gc.isenabled()
 gc.disable()  # looking for garbage in all that Numba has made took 0.026 s, a third of this import
 try:
     from . import activations, callbacks, losses, metrics
+    from .base import hints
     from .base.history import History
     from .base.model_files import ModelFileError
     from .callbacks import EarlyStopping
@@ -39,6 +39,7 @@ finally:
 
 if TYPE_CHECKING:
     from . import datasets, graph, interop, schedules
+    from . import sklearn as sklearn
     from .network.gradient_check import check_gradients, numerical_gradients
     from .training.ensemble import Ensemble
 
@@ -79,20 +80,8 @@ _LATER = {
     "numerical_gradients": "network.gradient_check",
     "Ensemble": "training.ensemble",
 }
-_LATER |= {name: name for name in ("datasets", "graph", "interop", "schedules")}
+_LATER |= {name: name for name in ("datasets", "graph", "interop", "schedules", "sklearn")}
 """The modules that are imported when a program first uses one of these names. They take a fifth of the time."""
 
-
 if not TYPE_CHECKING:  # a checker would believe that every name exists
-
-    def __getattr__(name: str) -> Any:
-        if name not in _LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = import_module(f"{__name__}.{_LATER[name]}")
-        found = module if name == _LATER[name] else getattr(module, name)
-        globals()[name] = found
-        return found
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    __getattr__, __dir__ = hints.of_module(__name__, [*__all__, "__version__"], _LATER)

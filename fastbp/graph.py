@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .activations import relu, sigmoid, softmax, softplus, tanh
-from .base import checks
+from .base import checks, hints
 from .base.docstrings import documented
 from .base.value_objects import Value, field
 from .formulas.gates import right_places
@@ -44,9 +44,8 @@ __all__ = [
     "tanh", "variable", "where",
 ]  # fmt: skip
 
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:  # a checker would believe that every name exists
+    __getattr__, __dir__ = hints.of_module(__name__, __all__)
 
 
 def _function(name: str, formula: str, example: str, *more: str) -> Callable[..., Node]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .activations import Activation
 from .activations import Formula as ActivationFormula
-from .base import extras
+from .base import extras, hints
 from .formulas.nodes import apply
 from .network.mlp import MLP, check_network
 
@@ -24,9 +24,8 @@ OF_SCIKIT_LEARN = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh"
 
 __all__ = ["from_sklearn", "from_torch", "to_sklearn", "to_torch"]
 
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:  # a checker would believe that every name exists
+    __getattr__, __dir__ = hints.of_module(__name__, __all__)
 
 
 def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..base import checks
+from ..base import checks, hints
 from ..base.docstrings import filled, listed
 from ..base.value_objects import field
 from ..formulas.gates import GATES, Operand
@@ -37,9 +37,8 @@ __all__ = [
     "tanh", "threshold",
 ]  # fmt: skip
 
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:  # a checker would believe that every name exists
+    __getattr__, __dir__ = hints.of_module(__name__, __all__)
 
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805

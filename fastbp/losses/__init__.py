@@ -15,9 +15,9 @@ compiles them when a trainer first uses them.
 from __future__ import annotations
 
 from dataclasses import KW_ONLY
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..base import checks
+from ..base import checks, hints
 from ..base.docstrings import filled, listed
 from ..base.value_objects import field
 from ..formulas.gates import Operand
@@ -33,9 +33,8 @@ __all__ = [
     "SquaredError", "SquaredHinge", "SumSquaredError",
 ]  # fmt: skip
 
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:  # a checker would believe that every name exists
+    __getattr__, __dir__ = hints.of_module(__name__, __all__)
 
 
 class CrossEntropy(

@@ -13,10 +13,11 @@ The names are {names}. "accuracy" is the share of right classes, "objective" is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base import checks
+from ..base import checks, hints
 from ..base.docstrings import filled, listed
 from .decisions import PROBABILITIES, probabilities
 from .decisions import Decision as Decision
@@ -30,9 +31,8 @@ __all__ = [
 
 __doc__ = filled(__doc__, names=listed(METRICS))
 
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:  # a checker would believe that every name exists
+    __getattr__, __dir__ = hints.of_module(__name__, __all__)
 
 
 Metric = str | Scorer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
@@ -154,6 +154,7 @@ class MLP(Network):
     0.5
     """
 
+    @hints.arguments
     def __init__(
         self,
         sizes: Sequence[int],
@@ -181,7 +182,7 @@ class MLP(Network):
         for l, W in enumerate(made.draw(checks.generator(seed)), 1):
             self.parameters.set({f"W{l}": W})
 
-    def predict(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
+    def predict(self, X: ArrayLike, *, n_threads: int | None = None, **unknown: Never) -> np.ndarray:
         """Compute the outputs a^L of the network for each sample.
 
         Parameters
@@ -216,6 +217,8 @@ class MLP(Network):
         >>> a.shape, a.dtype, bool(abs(a.sum(axis=1) - 1).max() < 1e-6)
         ((2, 3), dtype('float32'), True)
         """
+        if unknown:
+            hints.refuse_call(self.predict, (X,), unknown)
         a = self.outputs(X, n_threads=n_threads)
         return a[:, 0] if self.architecture.flat else a
 
@@ -566,7 +569,7 @@ class MLP(Network):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name[0] != "_":
-            hints.check_own(self, MLP, name, hints.ASSIGNED, ())
+            hints.check_own(self, MLP, name)
         object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import losses, metrics, schedules
-from ..base import checks, model_files
+from ..base import checks, hints, model_files
 from ..callbacks import Callback, State
 from ..engine.blocks import Layout
 from ..network import files
@@ -88,6 +88,7 @@ class Checkpoint(Callback):
     late = True  # the file must hold what the other callbacks have computed at the end of the same epoch
     every: int
 
+    @hints.arguments
     def __init__(self, directory: str | os.PathLike[str], *, every: int = 1, per: Unit = "epoch", keep: int = 3):
         self.directory, self.keep = Path(directory), checks.integer(keep, "keep", 1)
         self.every, self.per = checks.integer(every, "every", 1), checks.choice(per, "per", UNITS)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
-from typing import Any, Literal, Never, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..base import checks, docstrings
+from ..base import checks, docstrings, hints
 from ..base.history import History
 from ..base.value_objects import Value, field, fields_of
 from ..engine.blocks import Block
@@ -284,13 +284,6 @@ NAMES = tuple(fields_of(Settings))
 SETTINGS = docstrings.filled(docstrings.parameters(fields_of(Settings).values()), losses=docstrings.listed(LOSSES))
 """What the section Parameters of a docstring says of all settings."""
 
-
-def refuse_argument(name: str, known: Collection[str]) -> Never:
-    """Raise TypeError because `fit` does not have an argument of this name, and say what to write instead."""
-    if name in NAMES:
-        hint = f"; it is a setting of the trainer: Trainer(..., {name}=...) or trainer.{name} = ..."
-    elif name == "verbose":
-        hint = "; progress=True shows a bar, progress='lines' writes lines, and progress=False shows nothing"
-    else:
-        hint = checks.meant(name, known)
-    raise TypeError(f"fit has no argument {name!r}{hint}")
+hints.ARGUMENTS["fit"] |= {
+    name: f"it is a setting of the trainer: Trainer(..., {name}=...) or trainer.{name} = ..." for name in NAMES
+}

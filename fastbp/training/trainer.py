@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Never
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..base import checks, hints, model_files
 from ..base.docstrings import documented
@@ -28,7 +27,7 @@ from ..schedules import Schedule
 from . import checkpoints, compatibility, scores
 from .callback_list import CallbackList, Shown
 from .fit_loop import FitLoop
-from .settings import NAMES, SETTINGS, Gradient, Settings, WithSettings, named_optimizer, refuse_argument
+from .settings import NAMES, SETTINGS, Gradient, Settings, WithSettings, named_optimizer
 from .state import TrainingState
 from .steps import StepMaker, Steps
 from .turn import Turn
@@ -105,6 +104,7 @@ class Trainer(WithSettings):
     210
     """
 
+    @hints.arguments
     def __init__(
         self,
         network: MLP,
@@ -151,7 +151,7 @@ class Trainer(WithSettings):
 
         def __getattr__(self, name: str) -> Any:
             if name not in NAMES or "_settings" not in self.__dict__:  # a copy begins without settings
-                hints.refuse(type(self), name, hints.TRAINER, NAMES)
+                hints.refuse(type(self), name, NAMES)
             return getattr(self.__dict__["_settings"], name)
 
     def __dir__(self) -> list[str]:
@@ -160,7 +160,7 @@ class Trainer(WithSettings):
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in NAMES:
             if name[0] != "_":
-                hints.check_own(self, Trainer, name, hints.TRAINER, NAMES)
+                hints.check_own(self, Trainer, name, NAMES)
             object.__setattr__(self, name, value)
             return
         settings = dataclasses.replace(self.settings, **{name: value})
@@ -207,6 +207,7 @@ class Trainer(WithSettings):
         return self.state.history
 
     @documented(samples=SAMPLES)
+    @hints.arguments
     def fit(
         self,
         X: ArrayLike | Iterable[Any],
@@ -220,7 +221,6 @@ class Trainer(WithSettings):
         shuffle_buffer: int | None = None,
         callbacks: Iterable[Callback] = (),
         progress: Shown = None,
-        **unknown: Never,
     ) -> History:
         """Train the network for a number of epochs. A further call continues where the last call ended.
 
@@ -297,8 +297,6 @@ class Trainer(WithSettings):
         >>> trainer.fit([(X[:40], X[:40] ** 2), (X[40:], X[40:] ** 2)], epochs=2).epochs
         102
         """
-        if unknown:
-            refuse_argument(next(iter(unknown)), inspect.signature(self.fit).parameters)
         epochs, called = checks.integer(epochs, "epochs", 0), CallbackList(callbacks, progress)
         split = checks.real(validation_split, "validation_split", 0, 1)
         if shuffle_buffer is not None:
@@ -504,6 +502,7 @@ class Trainer(WithSettings):
         trainer.metrics = found.metrics(metrics)
         return trainer
 
+    @hints.arguments
     def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
         """Compute the mean loss over the samples, the accuracy if the targets are classes, and the metrics.
 
