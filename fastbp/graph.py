@@ -99,7 +99,7 @@ log = _function("log", "ln x. In a compiled formula, ln 0 is that of the smalles
 sqrt = _function("sqrt", "the square root of x", "sqrt(x) = 2.0")
 sin = _function("sin", "sin x", "sin(x) = 0.0")
 cos = _function("cos", "cos x", "cos(x - 4) = 1.0")
-absolute = _function("absolute", "|x|", "absolute(-x) = 4.0")
+absolute = _function("absolute", "the absolute value of x", "absolute(-x) = 4.0")
 reciprocal = _function("reciprocal", "1 / x", "reciprocal(x) = 0.25")
 maximum = _function("maximum", "the larger one of x and y", "maximum(x, 5.0) = 5.0", "x", "y")
 minimum = _function("minimum", "the smaller one of x and y", "minimum(x, 5.0) = 4.0", "x", "y")
@@ -408,8 +408,8 @@ class SigmoidCrossEntropyLoss:
     """`SigmoidCrossEntropyLoss` is the mean over the rows of -sum_i (y_i ln p_i + (1 - y_i) ln(1 - p_i)), p =
     sigmoid(x).
 
-    It is computed as the sum of softplus(x_i) - x_i y_i, which stays exact for large |x|. The targets y must have the
-    shape of x.
+    It is computed as the sum of softplus(x_i) - x_i y_i, which stays exact for large ``|x|``. The targets y must have
+    the shape of x.
     """
 
     def __call__(self, x: Node, y: Node | ArrayLike) -> Node:

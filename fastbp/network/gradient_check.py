@@ -83,8 +83,8 @@ def check_gradients(
 
     Notes
     -----
-    Some activations have a kink, for example relu at z = 0. If a sample has |z| below about 1e-3 there, the difference
-    reaches over the kink and is not a derivative. The error is then large although the gradient is right.
+    Some activations have a kink, for example relu at z = 0. If a sample has ``|z|`` below about 1e-3 there, the
+    difference reaches over the kink and is not a derivative. The error is then large although the gradient is right.
 
     The function computes the loss four times for each weight or bias that it checks, so give it few samples.
 

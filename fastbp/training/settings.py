@@ -106,7 +106,7 @@ class Settings(Value):
         kind="Schedule or None",
     )
     l1: float = field(
-        "The strength of L1 regularization, at least 0. Training minimises the mean loss plus l1 sum |w| over "
+        "The strength of L1 regularization, at least 0. Training minimises the mean loss plus ``l1 sum |w|`` over "
         "all weights, without the biases. The reported loss does not include this term.",
         _strength,
         default=0.0,

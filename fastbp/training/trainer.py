@@ -60,6 +60,7 @@ class Trainer(WithSettings):
     seed : int or None, keyword-only, default None
         The seed of the random orders, of the split for validation, of dropout and of input noise. It must be at least
         0. The same seed gives the same training. With None, each trainer has another seed.
+
     Attributes
     ----------
     network : MLP
