@@ -283,7 +283,7 @@ def check_own(of: object, base: type, name: str, known: Iterable[str] = ()) -> N
 
     Objects of derived classes, which users write, may have attributes of their own.
     """
-    if type(of) is base and not hasattr(base, name) and name not in known:
+    if name[0] != "_" and type(of) is base and not hasattr(base, name) and name not in known:
         fixed = f"this argument of {base.__name__} cannot be changed later; make a new one"
         table = dict.fromkeys(inspect.signature(base).parameters, fixed) | ATTRIBUTES[base.__name__]
         refuse(base, name, [*known, *(each for each in dir(base) if each[0] != "_")], table)

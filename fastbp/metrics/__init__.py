@@ -19,6 +19,7 @@ import numpy as np
 
 from ..base import checks, hints
 from ..base.docstrings import filled, listed
+from ..base.names import MetricName
 from .decisions import PROBABILITIES, probabilities
 from .decisions import Decision as Decision
 from .decisions import classes as classes
@@ -35,7 +36,7 @@ if not TYPE_CHECKING:  # a checker would believe that every name exists
     __getattr__, __dir__ = hints.of_module(__name__, __all__)
 
 
-Metric = str | Scorer
+Metric = MetricName | Scorer
 """The type of a metric as the user gives it: a name or a function."""
 
 

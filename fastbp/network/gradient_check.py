@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..base import checks
+from ..base.names import LossName
 from ..formulas import differences
 from ..losses import Loss
 from .mlp import MLP, check_network
@@ -35,7 +36,7 @@ def check_gradients(
     network: MLP,
     X: ArrayLike,
     y: ArrayLike,
-    loss: str | Loss,
+    loss: LossName | Loss,
     *,
     sample_weight: ArrayLike | None = None,
     seed: int | None = None,
@@ -132,7 +133,7 @@ def numerical_gradients(
     network: MLP,
     X: ArrayLike,
     y: ArrayLike,
-    loss: str | Loss,
+    loss: LossName | Loss,
     *,
     sample_weight: ArrayLike | None = None,
     seed: int | None = None,

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..base import checks, docstrings, hints
 from ..base.history import History
+from ..base.names import LossName
 from ..base.value_objects import Value, field, fields_of
 from ..engine.blocks import Block
 from ..losses import LOSSES, Loss
@@ -79,7 +80,7 @@ class Settings(Value):
     """`Settings` holds the arguments of `Trainer` that may change between two calls of `fit`."""
 
     _: KW_ONLY
-    loss: str | Loss = field(
+    loss: LossName | Loss = field(
         "The loss; training minimises its mean over the samples. The names are {losses}. Names of other "
         'libraries stand for them: "mse" is "mean_squared_error", "bce" is "binary_cross_entropy", "mae" is '
         '"absolute_error", which is a sum over the outputs here, and `fastbp.losses.ALIASES` has all. To set a '
@@ -262,7 +263,7 @@ class Settings(Value):
 class WithSettings:
     """`WithSettings` tells type checkers the settings that are attributes of a trainer."""
 
-    loss: str | Loss
+    loss: LossName | Loss
     optimizer: Optimizer
     schedule: Schedule | None
     l1: float

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..base import checks, hints, model_files
 from ..base.docstrings import documented
 from ..base.history import History
+from ..base.names import LossName, OptimizerName
 from ..base.value_objects import call
 from ..callbacks import Callback
 from ..data.fit_samples import SAMPLES, read_fit
@@ -110,8 +111,8 @@ class Trainer(WithSettings):
         self,
         network: MLP,
         *,
-        loss: str | Loss,
-        optimizer: str | Optimizer = "adam",
+        loss: LossName | Loss,
+        optimizer: OptimizerName | Optimizer = "adam",
         schedule: Schedule | None = None,
         l1: float = 0.0,
         l2: float = 0.0,
@@ -155,22 +156,21 @@ class Trainer(WithSettings):
                 hints.refuse(type(self), name, NAMES)
             return getattr(self.__dict__["_settings"], name)
 
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name not in NAMES:
+                hints.check_own(self, Trainer, name, NAMES)
+                object.__setattr__(self, name, value)
+                return
+            settings = dataclasses.replace(self.settings, **{name: value})
+            compatibility.check_pair(self.network, settings)
+            if name == "loss":
+                compatibility.warn_of_pair(self.network, settings.resolved_loss)
+            self.state.suit(self.network.parameters, settings.optimizer, settings.average)
+            self._settings = settings
+            self.network.threshold = settings.resolved_loss.threshold
+
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *NAMES})
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in NAMES:
-            if name[0] != "_":
-                hints.check_own(self, Trainer, name, NAMES)
-            object.__setattr__(self, name, value)
-            return
-        settings = dataclasses.replace(self.settings, **{name: value})
-        compatibility.check_pair(self.network, settings)
-        if name == "loss":
-            compatibility.warn_of_pair(self.network, settings.resolved_loss)
-        self.state.suit(self.network.parameters, settings.optimizer, settings.average)
-        self._settings = settings
-        self.network.threshold = settings.resolved_loss.threshold
 
     def __repr__(self) -> str:
         return call(self, seed=None)  # the seed says how the training began, and not where it is
