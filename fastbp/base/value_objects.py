@@ -158,9 +158,9 @@ class WithFields:
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-    __dataclass_params__ = _Frozen.__dataclass_params__  # type: ignore[attr-defined]
+    __dataclass_params__: ClassVar[Any] = _Frozen.__dataclass_params__  # type: ignore[attr-defined]
     __match_args__: ClassVar[tuple[str, ...]] = ()
-    __signature__ = _Signature()
+    __signature__: ClassVar[Any] = _Signature()
     registries: tuple[Registry[Any], ...] = ()
     """The registries that a class with a name enters."""
 
