@@ -248,13 +248,13 @@ def meant(name: object, among: Iterable[str], table: Mapping[str, str] = VALUES)
     hint = table.get(str(name)) or table.get(text)
     if hint:
         return f"; {hint}"
-    names = list(among)
+    names = {each.lower(): each for each in among}
     if not names:
         return ""
     import difflib  # it takes milliseconds, and only mistakes need it
 
     found = difflib.get_close_matches(text, names, 1)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    return f"; did you mean {names[found[0]]!r}?" if found else ""
 
 
 def refuse(of: type, name: str, known: Iterable[str] = (), table: Mapping[str, str] | None = None) -> NoReturn:

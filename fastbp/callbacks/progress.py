@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import sys
 import time
+from importlib import import_module
 from typing import Any, Literal
 
 from ..base import checks
@@ -121,9 +122,7 @@ class _Cell:
             return
         data = {"text/plain": text.strip("\r\n")}
         if self._shown is None:
-            from IPython.display import display
-
-            self._shown = display(data, raw=True, display_id=True)
+            self._shown = import_module("IPython.display").display(data, raw=True, display_id=True)
         else:
             self._shown.update(data, raw=True)
 
