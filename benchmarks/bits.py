@@ -16,6 +16,7 @@ results of -0.0. Each has a twin, in whose name "without signs of zeros" follows
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -111,6 +112,10 @@ def main() -> int:
     if options.compare:
         return int(compare(*options.compare) > 0)
     warnings.simplefilter("ignore")  # some pairs, some scales and some short trainings are here for their bits alone
+    with contextlib.suppress(ImportError):  # earlier versions compile nothing in the background
+        from fastbp.engine import companions
+
+        companions.MOST = 0  # the first training with zeros must leave them out already
     start = time.perf_counter()
     items = compute(options.configurations, options.part)
     options.out.write_text(json.dumps(items, indent=0), encoding="utf-8")

@@ -7,6 +7,7 @@ speed: rows are gathered by index from one array, gradients and parameters are u
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -26,6 +27,9 @@ class Peer:
 
     def build(self, parameters: Parameters) -> None:
         """Make the network."""
+
+    def settle(self) -> None:
+        """Wait for what goes on in the background after the first training."""
 
     def epoch(self, order: np.ndarray) -> None:
         """Train for one epoch; a row of `order` is a minibatch."""
@@ -50,6 +54,12 @@ class Fastbp(Peer):
 
     def fit(self):
         self.trainer.fit(self.X, self.y, epochs=self.case.epochs)
+
+    def settle(self):
+        with contextlib.suppress(ImportError):  # versions before 0.1 compile nothing in the background
+            from fastbp.engine.companions import background
+
+            background.wait()
 
     def weights(self):
         return list(zip(self.network.weights, self.network.biases, strict=True))
@@ -322,6 +332,7 @@ def serve(connection, name: str, case: Case, threads: int) -> None:
         X, y = case.data()
         peer = PEERS[name](case, X, y, case.parameters(), threads)
         peer.fit()
+        peer.settle()
         connection.send(None)
     except (ImportError, NotImplementedError) as error:
         connection.send(str(error))

@@ -21,10 +21,10 @@ from numba.extending import intrinsic
 
 from fastbp.engine import kernel_cache, threads
 from fastbp.engine.runner import Work
-from fastbp.kernels.loop import begin, team
+from fastbp.kernels.loop import begin, divide, team
 from fastbp.kernels.simd.memory import array_at, call, record_at
 from fastbp.kernels.simd.target import TILE_ROWS
-from fastbp.kernels.structs import OPERATION, PHASE, STEP, divide
+from fastbp.kernels.structs import OPERATION, PHASE, STEP
 
 
 @intrinsic
@@ -106,13 +106,13 @@ def profile(case: Case, n_threads: int | None = None, rounds: int = 15) -> tuple
             count = work.threads
             table = np.median([measure(work, steps, count) for _ in range(rounds)][1:], axis=0)
         found = [kernel_cache.names()[kernel].split("-")[0] for kernel, _ in work.operations]
-        learns = [i for i, name in enumerate(found) if name.startswith(("learn", "gradient", "apply"))]
+        learns = [i for i, name in enumerate(found) if name.startswith(("learn", "apply"))]
         tables.append(table[:, learns].sum(axis=1) if number else np.delete(table, learns, axis=1))
         names = names or [name for i, name in enumerate(found) if i not in learns]
         if not number:
             whole = table[:, learns].sum(axis=1)
         elif number == 2:
-            sums = table[:, [i for i, name in enumerate(found) if name.startswith("gradient")]].sum(axis=1)
+            sums = table[:, [i for i, name in enumerate(found) if name == "learn"]].sum(axis=1)
     split = [sums, tables[1] - sums, whole - tables[1]]
     names = [*names, "waiting", "step", "gradient", "update", "transpose"]
     return np.column_stack([tables[0], *split]), names

@@ -16,12 +16,11 @@ own, `datasets` reads MNIST, and `interop` exchanges networks with PyTorch and s
 estimators. ``python -m fastbp`` shows what fastbp has found on this machine.
 """
 
-import gc
 from typing import TYPE_CHECKING
 
-_collects = gc.isenabled()
-gc.disable()  # looking for garbage in all that Numba has made took 0.026 s, a third of this import
-try:
+from .base import garbage as _garbage
+
+with _garbage.kept():
     from . import activations, callbacks, losses, metrics
     from .base import hints
     from .base.history import History
@@ -33,9 +32,6 @@ try:
     from .rules.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop, Rprop
     from .training.checkpoints import Checkpoint
     from .training.trainer import Trainer
-finally:
-    if _collects:
-        gc.enable()
 
 if TYPE_CHECKING:
     from . import datasets, graph, interop, schedules

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from helpers import run
+from helpers import PACKAGE, run
 
 import fastbp as fb
 from fastbp.activations import OUTPUTS
@@ -101,6 +101,22 @@ def test_the_import_leaves_out_what_few_programs_need():
         print(graph.__name__, Ensemble.__name__, fb.schedules.Cosine(3), "Ensemble" in vars(fb), gc.isenabled())
     """
     assert run(code).stdout.splitlines() == ["[] False", "[]", "fastbp.graph Ensemble Cosine(3) True True"]
+
+
+def test_the_import_compiles_nothing():
+    """Numba takes 25 ms to prepare the modules that compile: a program that only loads fastbp does without them."""
+    folder = PACKAGE / "kernels"
+    compiling = [path.stem for path in folder.rglob("*.py") if "njit" in path.read_text(encoding="utf-8")]
+    assert "loop" in compiling
+    code = f"""
+        import sys, fastbp as fb
+        fb.Trainer(fb.MLP([2, 3, 1], output="sigmoid"), loss="binary_cross_entropy", optimizer="adam")
+        print([name for name in {compiling!r} if "fastbp.kernels." + name in sys.modules])
+        print("multiprocessing.spawn" in sys.modules)
+        fb.MLP([2, 1]).predict([[1.0, 2.0]])
+        print([name for name in {compiling!r} if "fastbp.kernels." + name not in sys.modules])
+    """
+    assert run(code).stdout.splitlines() == ["[]", "False", "[]"]
 
 
 def test_the_import_leaves_the_collector_of_garbage_on():

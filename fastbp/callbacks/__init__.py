@@ -5,10 +5,10 @@ This module has the base class `Callback`, the class `State` that every callback
 callback too.
 """
 
-import warnings
 from typing import TYPE_CHECKING
 
 from ..base import hints
+from ..base.user_warnings import warn
 from .base import Callback, Lambda, State
 from .base import Trains as Trains
 from .early_stopping import Converged, EarlyStopping
@@ -26,5 +26,5 @@ if not TYPE_CHECKING:  # a checker would believe that every name exists
     def __getattr__(name: str) -> type[Callback]:
         if name != "Settled":
             return _missing(name)
-        warnings.warn("fastbp.callbacks.Settled has a new name: Converged", FutureWarning, stacklevel=2)
+        warn("fastbp.callbacks.Settled has a new name: Converged", FutureWarning)
         return Converged

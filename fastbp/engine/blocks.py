@@ -13,18 +13,12 @@ from ..kernels.simd.target import TILE_PANELS
 
 
 class Block(NamedTuple):
-    """`Block` is a matrix or a vector of parameters.
-
-    Attributes
-    ----------
-    name : str
-        The name of its array in a file: "W1" and "b1" are the weights and the biases of layer 1.
-    shape : tuple of int
-        The shape of its array.
-    """
+    """`Block` is a matrix or a vector of parameters."""
 
     name: str
+    """The name of its array in a file: "W1" and "b1" are the weights and the biases of layer 1."""
     shape: tuple[int, ...]
+    """The shape of its array."""
     layer: int
     """The number l of its layer, from 1 on."""
     kind: str
@@ -45,19 +39,8 @@ class Block(NamedTuple):
 class Layout:
     """`Layout` says where the blocks of parameters lie in theta, and where the transposed ones lie in their copy.
 
-    Parameters
-    ----------
-    blocks : sequence of Block
-        The blocks, in their order.
-    dtype : dtype
-        float32 or float64.
-
-    Attributes
-    ----------
-    size, transposed_size : int
-        The number of values in theta, and in the copy, with padding.
-    at, T : dict of str to int
-        The positions of the blocks in theta, and of the transposed ones in the copy, by their names.
+    `at` and `T` have these positions, by the names of the blocks. `size` and `transposed_size` are the numbers of
+    values in theta and in the copy, with padding.
     """
 
     def __init__(self, blocks: Iterable[Block], dtype: np.dtype):
@@ -93,19 +76,8 @@ class Layout:
 class Parameters:
     """`Parameters` holds all parameters of a network, and a transposed copy of the weights for the backward pass.
 
-    Parameters
-    ----------
-    blocks : sequence of Block
-        The blocks of the layers, in their order.
-    dtype : dtype
-        float32 or float64.
-
-    Attributes
-    ----------
-    theta : float array of shape (layout.size,)
-        All parameters, with padding. After a change from outside, the transposed copy must be refreshed.
-    layout : Layout
-        The places of the blocks in theta.
+    `theta` is a vector of all parameters, with padding, in which `layout` gives the places of the blocks. After a
+    change from outside, the transposed copy must be refreshed.
     """
 
     def __init__(self, blocks: Iterable[Block], dtype: np.dtype):
@@ -130,10 +102,7 @@ class Parameters:
     def like_theta(self, count: int = 1) -> np.ndarray:
         """Return a vector of zeros with room for `count` vectors like theta, one after another.
 
-        Raises
-        ------
-        MemoryError
-            If there is no memory for it.
+        If there is no memory for it, MemoryError is raised.
         """
         try:
             return aligned(count * self.layout.size, self.layout.dtype)
@@ -244,15 +213,7 @@ class Parameters:
 
 
 class Kept:
-    """`Kept` is a copy of parameters that are about to change.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        The parameters.
-    inputs : int array or None
-        The numbers of the inputs whose weights can change. With None, all can.
-    """
+    """`Kept` is a copy of parameters that are about to change: all, or of W^1 only the weights of some inputs."""
 
     def __init__(self, parameters: Parameters, inputs: np.ndarray | None):
         self.parameters, self.inputs = parameters, inputs

@@ -21,22 +21,15 @@ All forms give the same bits."""
 
 
 class Buffer(NamedTuple):
-    """`Buffer` is a matrix for the rows of a part.
-
-    Attributes
-    ----------
-    panels : vector
-        The memory of the matrix.
-    columns : int
-        The number of its columns.
-    row, panel : int
-        The number of values from one row to the next, and from one panel to the next.
-    """
+    """`Buffer` is a matrix for the rows of a part."""
 
     panels: np.ndarray
+    """The memory of the matrix."""
     columns: int
     row: int
+    """The number of values from one row to the next."""
     panel: int
+    """The number of values from one panel to the next."""
     zeros: Record | None = None
     """The ZEROS record, if kernels leave zeros out."""
     form: Form = "dense"
@@ -46,16 +39,9 @@ class Buffer(NamedTuple):
 
 
 def pays(share: float, n_out: int, lanes: int) -> bool:
-    """Return whether leaving zeros out is faster for a matrix with this share of numbers that are not 0.
+    """Return whether leaving zeros out is faster for a product with n_out columns.
 
-    Parameters
-    ----------
-    share : float
-        The share.
-    n_out : int
-        The number of columns of the matrix that it is multiplied with.
-    lanes : int
-        The number of columns of a panel.
+    `share` is the share of the numbers of the left matrix that are not 0. A panel has `lanes` columns.
     """
     return share <= (FEW if n_out > lanes else FEW_OF_ONE_PANEL)
 

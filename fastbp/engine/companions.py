@@ -3,10 +3,14 @@
 A process that needs several kernels starts companions. All of them go through the same list. Whoever claims a kernel
 first compiles it, and the companions write theirs to the cache, where the process finds them. A forked process would
 start sooner, but a fork can take a lock that another thread holds, and notebooks have many threads.
+
+Kernels that only make a training faster are compiled in the background, by one companion, while the training goes on
+without them.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import pickle
@@ -14,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,9 @@ WORTH = 5
 
 MOST = 7
 """The largest number of companions."""
+
+PATIENCE = 5
+"""What a companion in the background adds to its niceness: those who train come first."""
 
 CODE = """
 import pickle, sys, types
@@ -40,10 +46,7 @@ companions.serve(kernel_cache.addresses)
 class Claims:
     """`Claims` says which process compiles which kernel.
 
-    Parameters
-    ----------
-    directory : str
-        A directory of these processes, with a file for each kernel that somebody has claimed.
+    The directory has a file for each kernel that one of the processes has claimed.
     """
 
     def __init__(self, directory: str):
@@ -64,31 +67,18 @@ class Claims:
 def helping(kernels: Sequence[Any]) -> Iterator[Claims | None]:
     """Let companions compile some of the kernels, inside a with statement. At its end, they have finished.
 
-    Parameters
-    ----------
-    kernels : sequence of Kernel
-        The kernels that are not in the cache.
-
-    Yields
-    ------
-    Claims or None
-        What says which kernels this process must compile itself. With None, it must compile all of them.
+    The value says which kernels this process must compile itself. With None, it must compile all of them. The kernels
+    are those that are not in the cache.
     """
     count = min(threads.available() - 1, len(kernels) // WORTH, MOST)
-    executable = spawn.get_executable()
-    # In a program that has Python inside, the executable is not Python.
-    python = executable is not None and Path(os.fsdecode(executable)).name.lower().startswith("python")
-    if count < 1 or not python or getattr(sys, "frozen", False):
+    if count < 1 or not possible():
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="fastbp") as directory:
         companions: list[subprocess.Popen[bytes]] = []
         try:
-            message = pickle.dumps((sys.path, [str(Path(__file__).parents[1])])) + pickle.dumps(
-                (directory, list(filter(None, map(_pickled, kernels))))
-            )
             for _ in range(count):
-                companions.append(_start(os.fsdecode(executable), message))
+                companions.append(_start(directory, kernels))
             yield Claims(directory)
             for companion in companions:
                 companion.wait()
@@ -100,6 +90,64 @@ def helping(kernels: Sequence[Any]) -> Iterator[Claims | None]:
                 companion.wait()
 
 
+class _Background:
+    """`_Background` is the companion that compiles in the background, of which a process has at most one at a time."""
+
+    def __init__(self) -> None:
+        self._companion: subprocess.Popen[bytes] | None = None
+        self._given: set[str] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the companion is at work."""
+        return self._companion is not None and self._companion.poll() is None
+
+    def takes(self, kernels: Sequence[Any]) -> bool:
+        """Return whether a companion compiles these kernels from now on.
+
+        If it has had all of them before, and could not compile them, nobody can do it in the background.
+        """
+        names = {kernel.name for kernel in kernels}
+        if names <= self._given:
+            return False
+        self._given |= names
+        if self._companion is None:
+            atexit.register(self.end)
+        try:
+            self._companion = _start(None, kernels)
+        except OSError:
+            return False
+        return True
+
+    def wait(self) -> None:
+        """Wait until the companion has finished."""
+        if self._companion is not None:
+            self._companion.wait()
+
+    def end(self) -> None:
+        """End the companion. The kernels that it has compiled so far are in the cache."""
+        if self.busy and self._companion is not None:
+            self._companion.kill()
+        self.wait()
+
+
+background = _Background()
+
+
+def possible() -> bool:
+    """Return whether this process can start a companion, and has a core for one."""
+    return min(threads.available() - 1, MOST) > 0 and _python() is not None
+
+
+def _python() -> str | None:
+    """Return the path of Python, or None in a program that has Python inside, whose executable is another one."""
+    from multiprocessing import spawn  # it takes 3 ms, and most processes find all kernels in the cache
+
+    executable = os.fsdecode(spawn.get_executable() or "")
+    python = Path(executable).name.lower().startswith("python") and not getattr(sys, "frozen", False)
+    return executable if python else None
+
+
 def _pickled(kernel: Any) -> bytes | None:
     """Return a kernel as bytes, or None if a companion could not read it, as that of a class in a script."""
     try:
@@ -108,8 +156,12 @@ def _pickled(kernel: Any) -> bytes | None:
         return None
 
 
-def _start(executable: str, message: bytes) -> subprocess.Popen[bytes]:
-    """Start a companion."""
+def _start(directory: str | None, kernels: Sequence[Any]) -> subprocess.Popen[bytes]:
+    """Start a companion. With a directory for `Claims`, it shares the kernels with others, else it has time."""
+    executable = _python()
+    assert executable is not None  # the caller has asked whether it is possible
+    message = pickle.dumps((sys.path, [str(Path(__file__).parents[1])]))
+    message += pickle.dumps((directory, list(filter(None, map(_pickled, kernels)))))
     quiet = subprocess.DEVNULL
     flags: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
@@ -125,7 +177,9 @@ def _start(executable: str, message: bytes) -> subprocess.Popen[bytes]:
 def serve(make: Callable[[list[Any]], object]) -> None:
     """Be a companion: let a function compile the kernels that nobody has claimed, which writes them to the cache."""
     directory, kernels = pickle.load(sys.stdin.buffer)
-    claims = Claims(directory)
+    claims = Claims(directory) if directory is not None else lambda name: True
+    if directory is None and hasattr(os, "nice"):
+        os.nice(PATIENCE)
     for each in kernels:
         with contextlib.suppress(Exception):  # who has started this process compiles it then, and sees the error
             kernel = pickle.loads(each)

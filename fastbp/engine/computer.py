@@ -29,18 +29,7 @@ class Gradients(NamedTuple):
 
 
 class Computer:
-    """`Computer` computes with a network. One thread at a time uses it.
-
-    Parameters
-    ----------
-    model : Model
-        The network. You may assign another model when the network has changed.
-
-    Attributes
-    ----------
-    lock : RLock
-        Whoever changes the network holds this lock.
-    """
+    """`Computer` computes with a network. One thread at a time uses it. Whoever changes the network holds its lock."""
 
     def __init__(self, model: Model):
         self._model, self._works, self.lock = model, Works(WORKS), threads.lock()
@@ -63,26 +52,10 @@ class Computer:
         n_threads: int | None,
         refuse: Callable[[Any, int], None],
     ) -> np.ndarray:
-        """Compute the activations a^l of a layer for n samples.
+        """Compute the activations a^l of a layer for n samples, as an array of shape (n, n_l).
 
-        Parameters
-        ----------
-        n : int
-            The number of samples.
-        blocks : iterable of (int, Inputs)
-            The inputs in blocks, each with the number of its first sample.
-        layer : int
-            The layer l, from 1 to L.
-        n_threads : int or None
-            The number of threads. With None, as many as the work is worth.
-        refuse : function
-            What is called with a dense block, and the number of its first sample, if the block seems to have a number
-            that is not finite. It raises an error if that is so.
-
-        Returns
-        -------
-        array of shape (n, n_l)
-            The activations.
+        The inputs come in blocks, each with the number of its first sample. If a dense block seems to have a number
+        that is not finite, `refuse` is called with the block and this number. It raises an error if that is so.
         """
         threads.check_entry(self.lock)
         model = self._model
@@ -102,10 +75,7 @@ class Computer:
     def scores(self, samples: Samples, loss: Any, n_threads: int | None) -> dict[str, float]:
         """Compute the mean loss over samples, and the accuracy if the targets are classes.
 
-        Raises
-        ------
-        DivergedError
-            If the loss is not finite.
+        If the loss is not finite, DivergedError is raised.
         """
         threads.check_entry(self.lock)
         with self.lock:
@@ -126,10 +96,7 @@ class Computer:
     ) -> Gradients:
         """Compute the mean loss over samples and the gradients that are wanted.
 
-        Raises
-        ------
-        FloatingPointError
-            If the loss is not finite.
+        If the loss is not finite, FloatingPointError is raised.
         """
         threads.check_entry(self.lock)
         with self.lock:

@@ -23,14 +23,8 @@ class FewRows:
     """`FewRows` is one list of the operations of several networks, with memory for their inputs and their outputs.
 
     A call for each network took 20 microseconds, and the kernels only one of them: 32 networks took 440 microseconds
-    for a row. The kernels are the same, so the bits are the same too.
-
-    Parameters
-    ----------
-    models : sequence of Model
-        The networks. They must have the same dtype, and the same numbers of inputs and of outputs.
-    inputs : Inputs
-        Dense inputs, whose dtype all later inputs must have.
+    for a row. The kernels are the same, so the bits are the same too. The networks have the same dtype, and the same
+    numbers of inputs and of outputs. `inputs` are dense inputs, whose dtype all later inputs must have.
     """
 
     def __init__(self, models: Sequence[Model], inputs: Any):
@@ -54,19 +48,10 @@ class FewRows:
         self._loop = kernel_cache.loop(False)
 
     def outputs(self, X: np.ndarray) -> tuple[np.ndarray, bool]:
-        """Compute the outputs of all networks.
+        """Compute the outputs of all networks for at most `ROWS` samples, in the dtype that the constructor was given.
 
-        Parameters
-        ----------
-        X : array of shape (n, n_in)
-            The inputs, with n at most `ROWS`, in the dtype that the constructor was given.
-
-        Returns
-        -------
-        outputs : array of shape (networks, n, n_out)
-            The outputs, until the next call.
-        finite : bool
-            Whether all inputs are finite in the dtype of the networks.
+        The outputs have shape (networks, n, n_out), and stay until the next call. The second result says whether all
+        inputs are finite in the dtype of the networks.
         """
         self._X[: len(X)] = X
         self._step.set(n=len(X), odd=0)

@@ -6,10 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..kernels import csr, inputs
-from ..kernels.csr import AHEAD, NONE, OWNED
 from ..kernels.panels import aligned, round_up
-from ..kernels.structs import INPUT_NOISE, LISTS, MATRIX
+from ..kernels.structs import AHEAD, INPUT_NOISE, LISTS, MATRIX, NONE, OWNED
+from . import compiled
 from .buffers import Buffer, pays, zeros_of
 from .kernel_cache import Operation
 from .layers.base import Writer
@@ -34,21 +33,8 @@ MOST_ENTRIES = 2**31 - AHEAD
 class InputPaths:
     """`InputPaths` chooses the input path for samples, and has the memory of the inputs.
 
-    All paths lead to the same bits, so a work can take another path for other samples.
-
-    Parameters
-    ----------
-    model : Model
-        The network.
-    memory : Memory
-        The memory for the rows of a part.
-    backward : bool, keyword-only
-        Whether there is a backward pass.
-
-    Attributes
-    ----------
-    inputs : int
-        About how many inputs of a row are multiplied on the path that was chosen last.
+    All paths lead to the same bits, so a work can take another path for other samples. `inputs` says about how many
+    inputs of a row are multiplied on the path that was chosen last.
     """
 
     def __init__(self, model: Model, memory: Memory, *, backward: bool):
@@ -70,19 +56,7 @@ class InputPaths:
         self._lists: Record | None = None
 
     def choose(self, X: Any, order: np.ndarray | None, n: int, *, trains: bool) -> Path:
-        """Return the input path for samples.
-
-        Parameters
-        ----------
-        X : Inputs
-            The inputs.
-        order : int array or None
-            The numbers of the samples to use. With None, all are used.
-        n : int
-            The number of samples to use.
-        trains : bool
-            Whether these samples train the network.
-        """
+        """Return the input path for n samples, which are those of `order`, or all. They may train the network."""
         if X.sparse:
             self.inputs = -(-int(X.array.starts[-1] - X.array.starts[0]) // (X.array.starts.size - 1))
             return "entries"
@@ -136,9 +110,10 @@ class InputPaths:
         fields: dict[str, Field] = {**_places(a), "shift": model.shift, "scale": model.scale, "scaled": self._scaled}
         if a.zeros:
             fields["zeros"] = a.zeros
-        factory = {"dense": inputs.gather, "zeros": inputs.gather_with_masks, "entries": csr.gather_entries}[a.form]
+        inputs = compiled.inputs
+        factory = {"dense": inputs.gather, "zeros": inputs.gather_with_masks, "entries": compiled.csr.gather_entries}
         program.source = Record(MATRIX, **fields)
-        operations = [(program.kernel(factory), program.source)]
+        operations = [(program.kernel(factory[a.form]), program.source)]
         if a.form == "entries":  # `gather_entries` has dropped entries already
             return operations
         return operations + self.drop(program, a, model.noise)
@@ -148,7 +123,7 @@ class InputPaths:
         if not self._model.dropout and not noise:
             return []
         made = Record(INPUT_NOISE, **_places(a), deviation=noise, dropout=self._model.dropout)
-        return [(program.kernel(inputs.noise), made)]
+        return [(program.kernel(compiled.inputs.noise), made)]
 
     def read(self, program: Writer, X: Any, order: np.ndarray | None) -> None:
         """Let a program read the samples of a call."""

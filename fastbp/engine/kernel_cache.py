@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import hashlib
 import os
 import pickle
@@ -20,7 +19,6 @@ import sys
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,8 +34,9 @@ from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
 
-from ..kernels import loop as loops
-from . import companions, threads
+from ..base import garbage
+from ..base.user_warnings import warn
+from . import companions, compiled, threads
 from .records import Record
 
 I = types.int64
@@ -52,9 +51,15 @@ when both came from the cache, the linker took one for the other: AdamW was trai
 differ in forked children, and in threads that compile at the same time.
 """
 
-_FILES = sorted(Path(loops.__file__).parent.rglob("*.py"))
-SOURCES = [(path.name, path.read_text(encoding="utf-8")) for path in _FILES]
-"""The names and texts of the kernel files at the time of the import. Later, the files may be of another version."""
+
+def _sources() -> list[tuple[str, str]]:
+    """Return the names and texts of the kernel files."""
+    files = sorted((Path(__file__).parents[1] / "kernels").rglob("*.py"))
+    return [(path.name, path.read_text(encoding="utf-8")) for path in files]
+
+
+SOURCES = _sources()
+"""The names and texts of the kernel files at the time of the import."""
 
 
 def _digest() -> str:
@@ -88,9 +93,11 @@ def cache_directory() -> Path | None:
 
     With None, every process compiles its own kernels.
     """
-    if not SOURCES or not hasattr(FunctionIdentity, "_unique_ids"):
-        # In a zip file there are no sources to compute a digest of. A Numba without `_unique_ids` names functions in
-        # another way, so that `NUMBERS` could not distinguish them.
+    compiled.load()  # what `_sources` reads next is what has been imported, or newer
+    if not SOURCES or _sources() != SOURCES or not hasattr(FunctionIdentity, "_unique_ids"):
+        # In a zip file there are no sources to compute a digest of. If another version was installed after the import
+        # of fastbp, some modules are of that one. A Numba without `_unique_ids` names functions in another way, so that
+        # `NUMBERS` could not distinguish them.
         return None
     # Each user has a directory, also where several users share a home or NUMBA_CACHE_DIR.
     name = f"{_digest()}-{os.geteuid()}" if hasattr(os, "geteuid") else _digest()
@@ -108,10 +115,9 @@ def cache_directory() -> Path | None:
         except OSError:
             continue
     if refused:
-        warnings.warn(
+        warn(
             f"each process compiles its own kernels, because the directory {refused[0]} for compiled kernels must "
-            "belong to you, and nobody else may write to it: remove it, or set NUMBA_CACHE_DIR to another directory",
-            stacklevel=2,
+            "belong to you, and nobody else may write to it: remove it, or set NUMBA_CACHE_DIR to another directory"
         )
     return None
 
@@ -154,12 +160,8 @@ def cached() -> dict[Path, int]:
 def clear_cache() -> dict[Path, int]:
     """Remove the files of all compiled kernels of this user, and return them with their sizes in bytes.
 
-    The directories stay, because other processes may be about to write there.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be removed.
+    The directories stay, because other processes may be about to write there. If a file cannot be removed, OSError is
+    raised.
     """
     removed = {}
     for path, size in cached().items():
@@ -273,14 +275,10 @@ def _compile(dispatcher: Any, signature: tuple[Any, ...]) -> CompileResult:
         if signature in dispatcher.overloads:
             return dispatcher.overloads[signature]
         _notice.before()
-        start, collects = time.perf_counter(), gc.isenabled()
+        start = time.perf_counter()
         FunctionIdentity._unique_ids = NUMBERS
-        gc.disable()  # looking for garbage in all that Numba makes took 7 % of the time
-        try:
+        with garbage.kept():
             dispatcher.compile(signature)
-        finally:
-            if collects:
-                gc.enable()
         _notice.seconds += time.perf_counter() - start
     return dispatcher.overloads[signature]
 
@@ -312,14 +310,8 @@ _notice = _Notice()
 class Kernel(NamedTuple):
     """`Kernel` is a kernel that a program needs.
 
-    Attributes
-    ----------
-    factory : function
-        A function that makes the kernel from a dtype and the options; or without a dtype, the kernel itself.
-    dtype : dtype or None
-        float32 or float64. With None, the kernel is the same for both.
-    options : tuple of str, bool, int or object
-        Further arguments of the factory. An object must have the method `digest`.
+    A factory makes it from a dtype, float32 or float64, and from the options: texts, numbers, and objects with a method
+    `digest`. Without a dtype, the kernel is the same for both, and the factory is the kernel itself.
     """
 
     factory: Callable[..., Any]
@@ -349,29 +341,22 @@ def _tag(option: Any, dtype: np.dtype) -> str:
     return str(option) if isinstance(option, str | int | None) else option.digest(dtype)
 
 
-SERIAL = Kernel(loops.serial, None)
-"""The loop over parts for one thread."""
-
 _addresses: dict[str, int] = {}
 
 
 def addresses(kernels: Sequence[Kernel], parallel: bool = False) -> list[int]:
     """Return the addresses of the machine code of kernels. A process compiles a kernel once, when it first needs it.
 
-    Parameters
-    ----------
-    kernels : sequence of Kernel
-        The kernels.
-    parallel : bool, default False
-        Whether several threads will run them. The loop over parts is compiled with them.
+    With `parallel`, several threads will run them, and the loop over parts is compiled with them.
     """
     names = [kernel.name for kernel in kernels]
     wanted = {name: kernel for name, kernel in zip(names, kernels, strict=True) if name not in _addresses}
     missing = [name for name in wanted if not _is_cached(name)]
     if cache_directory() is not None and len(missing) > 1:
-        if SERIAL.name not in _addresses:  # a network that is worth one thread may come next
-            wanted[SERIAL.name] = SERIAL
-            missing += [SERIAL.name] * (not _is_cached(SERIAL.name))
+        serial = Kernel(compiled.loop.serial, None)  # a network that is worth one thread may come next
+        if serial.name not in _addresses:
+            wanted[serial.name] = serial
+            missing += [serial.name] * (not _is_cached(serial.name))
         with companions.helping([wanted[name] for name in missing]) as mine:
             if mine is not None:
                 if parallel:
@@ -382,6 +367,14 @@ def addresses(kernels: Sequence[Kernel], parallel: bool = False) -> list[int]:
     for name, kernel in wanted.items():
         _compiled_address(name, kernel)
     return [_addresses[name] for name in names]
+
+
+def missing(kernels: Sequence[Kernel]) -> list[Kernel]:
+    """Return the kernels that other processes could write to the cache, and that neither it nor this process has."""
+    if threads.opening(cache_directory) is None:
+        return []
+    named = {kernel.name: kernel for kernel in kernels}
+    return [kernel for name, kernel in named.items() if name not in _addresses and not _is_cached(name)]
 
 
 def _compiled_address(name: str, kernel: Kernel) -> None:
@@ -408,11 +401,11 @@ def loop(parallel: bool) -> Callable[[int, int, int], int]:
     """Return the compiled loop over parts, for one thread or for many."""
     if parallel:
         threads.start()  # compiling or loading the loop would start them with the default of spins
-        dispatcher = loops.loop(True)
+        dispatcher = compiled.loop.loop(True)
         _compiled("parallel", dispatcher, (I,) * 3)
     else:
-        _compiled_address(SERIAL.name, SERIAL)
-        dispatcher = loops.serial
+        dispatcher = compiled.loop.serial
+        _compiled_address(dispatcher.py_func.__name__, Kernel(dispatcher, None))
     dispatcher.disable_compile()
     made: Callable[[int, int, int], int] = dispatcher
     return made

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.panels import aligned, lanes_of, round_up
-from ..kernels.row_losses import room
 from ..kernels.structs import MATRIX, STEP
+from . import compiled
 from .blocks import Parameters
 from .buffers import Buffer, pays, zeros_of
 from .layers.base import Layer
@@ -21,24 +21,16 @@ class Model(NamedTuple):
 
     What was prepared for a model stays right as long as the model exists. A change of the values of its parameters
     keeps the model; every other change of the network makes a new model.
-
-    Attributes
-    ----------
-    parameters : Parameters
-        The parameters.
-    layers : tuple of Layer
-        The layers 1 .. L.
-    sizes : tuple of int
-        The numbers of columns of a^0 .. a^L.
-    shift, scale : arrays
-        The numbers that transform the inputs: x' = (x - shift) * scale. They are padded with zeros to whole lines.
     """
 
     parameters: Parameters
     layers: tuple[Layer, ...]
+    """The layers 1 .. L."""
     sizes: tuple[int, ...]
+    """The numbers of columns of a^0 .. a^L."""
     shift: np.ndarray
     scale: np.ndarray
+    """The numbers that transform the inputs: x' = (x - shift) * scale. They are padded with zeros to whole lines."""
     dropout: float = 0.0
     """The probability of dropout for the inputs in training."""
     noise: float = 0.0
@@ -67,18 +59,7 @@ class Model(NamedTuple):
 class Memory:
     """`Memory` is the memory for the rows of a part.
 
-    Parameters
-    ----------
-    model : Model
-        The network.
-    rows : int
-        The largest number of rows of a part.
-    n_threads : int
-        The largest number of threads that work on a part.
-    targets : int, keyword-only
-        The number of targets of a sample. With 0, there are none.
-    backward : bool, keyword-only
-        Whether there is a backward pass.
+    There are at most `rows` rows and `n_threads` threads. A sample has `targets` targets, or none with 0.
 
     Attributes
     ----------
@@ -118,7 +99,7 @@ class Memory:
         )
         self.costs, self.hits = (aligned(rows * (targets > 0), np.float64) for _ in range(2))
         copies = (layer.row_copies * self.panels(layer.n_out) * self.lanes**2 + self.lanes for layer in model.layers)
-        size = max(room(self.lanes, self.sizes[-1], targets), *copies, 0)
+        size = max(compiled.row_losses.room(self.lanes, self.sizes[-1], targets), *copies, 0)
         self.scratch = aligned(n_threads * size, self.dtype)
         self.step = Record(STEP, stride=self.stride, scratch=self.scratch, room=size)
         shift, scale = (aligned(round_up(targets, self.lanes), self.dtype) for _ in range(2))

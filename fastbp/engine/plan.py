@@ -1,8 +1,11 @@
 """This module makes works: each says which operations are done with a minibatch.
 
 `predict`, `trace`, `evaluate`, `gradient` and `train` each make the work of one job. `apply` and `settle` make works
-that need no samples. To do something else with a minibatch, write another list of operations. It reads like the
-formulas of `fastbp.kernels`: a list is made by a loop over the layers.
+that need no samples, and run with `Work.run_once`. To do something else with a minibatch, write another list of
+operations. It reads like the formulas of `fastbp.kernels`: a list is made by a loop over the layers.
+
+In all of them, `batch` is the number of samples in a minibatch, and `n_threads` is the number of threads: with None,
+there are as many as the work is worth. A loss is an object of `fastbp.losses`.
 """
 
 from __future__ import annotations
@@ -13,12 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import csr, inputs, update
-from ..kernels import loss as losses
 from ..kernels.panels import aligned, lanes_of, round_up
-from ..kernels.product import check_finite, scatter
 from ..kernels.structs import LOSS, OUTPUTS, UPDATE
-from . import threads
+from . import compiled, threads
 from .blocks import Parameters
 from .buffers import Buffer
 from .kernel_cache import Operation
@@ -42,33 +42,17 @@ def batch_for(n: int) -> int:
 
 
 def predict(model: Model, batch: int, n_threads: int | None, layer: int) -> tuple[Work, Record]:
-    """Make the work that computes the activations a^l of a layer, for example the outputs a^L.
+    """Make the work that computes the activations a^l of a layer 1 <= l <= L, for example the outputs a^L.
 
-    Parameters
-    ----------
-    model : Model
-        The network.
-    batch : int
-        The number of samples in a minibatch.
-    n_threads : int or None
-        The number of threads. With None, as many as the work is worth.
-    layer : int
-        The layer l, from 1 to L.
-
-    Returns
-    -------
-    work : Work
-        The work.
-    out : Record
-        The OUTPUTS record. Set its field `out` to the array for the activations before each run.
+    With it comes the OUTPUTS record. Set its field `out` to the array for the activations before each run.
     """
     work = Work(model, batch, ROWS, n_threads)
     out = _outputs(work.memory.a[layer])
 
     def write(program: Program, form: str | None) -> None:
-        program.checker = program.kernel(check_finite)
-        rows = [*_inputs(program), *_forward(program.places[:layer])]
-        program.phase(*rows, (program.kernel(scatter), out))
+        program.checker = program.kernel(compiled.product.check_finite)
+        rows = [*program.paths.operations(program), *_forward(program.places[:layer])]
+        program.phase(*rows, (program.kernel(compiled.product.scatter), out))
 
     work.write = write
     return work, out
@@ -79,19 +63,8 @@ def trace(
 ) -> tuple[Work, list[Record], list[Record], list[Record]]:
     """Make the work of a forward and, with a loss, a backward pass in which everything is written to arrays.
 
-    Parameters
-    ----------
-    model, batch, n_threads : as for `predict`
-    loss : Loss or None
-        The loss, as an object. With None, there is no backward pass.
-
-    Returns
-    -------
-    work : Work
-        The work.
-    z, a, delta : lists of Record
-        The OUTPUTS records of z^1 .. z^L, of a^1 .. a^L, and with a loss of delta^1 .. delta^L. The deltas are those of
-        each sample, not of the mean.
+    With it come the OUTPUTS records of z^1 .. z^L, of a^1 .. a^L, and with a loss of delta^1 .. delta^L. The deltas are
+    those of each sample, not of the mean.
     """
     targets = loss.target_count(model.sizes[-1]) if loss else 0
     work = Work(model, batch, ROWS, n_threads, targets=targets, backward=loss is not None)
@@ -99,11 +72,11 @@ def trace(
     delta = [_outputs(each) for each in work.memory.delta[1:]] if loss else []
     if loss:
         _set_loss(work, loss)
-    fused = loss is not None and model.layers[-1].activation.name in loss.fused
 
     def write(program: Program, form: str | None) -> None:
-        copy, places = program.kernel(scatter), program.places
-        rows = [*_inputs(program), *([_targets(program, form)] if loss else [])]
+        copy, places = program.kernel(compiled.product.scatter), program.places
+        fused = _fused(program, loss) if loss else ""
+        rows = [*program.paths.operations(program), *([_targets(program, form)] if loss else [])]
         for l, (layer, at) in enumerate(places):
             rows += [*layer.forward(at, None), (copy, z[l])]
             if not fused or l + 1 < len(places):
@@ -111,7 +84,7 @@ def trace(
         if loss is None:
             program.phase(*rows)
             return
-        rows += [_of_loss(program, loss, fused), *([(copy, a[-1])] if fused else [])]
+        rows += [program.of_loss(compiled.loss.loss, loss, fused), *([(copy, a[-1])] if fused else [])]
         rows += [*_to_delta(program, fused, mean=False), (copy, delta[-1])]
         for l in range(len(places) - 1, 0, -1):
             rows += [*_backward(places[l - 1 : l + 1]), (copy, delta[l - 1])]
@@ -151,17 +124,8 @@ def gradient(
 ) -> Work:
     """Make the work that computes the loss of samples and its gradient, which is written to `Work.gradient`.
 
-    Parameters
-    ----------
-    model, batch, n_threads : as for `predict`
-    loss : Loss
-        The loss, as an object.
-    seed : int or None
-        The seed of dropout and input noise. With None, there is neither.
-    to_inputs : bool, default False
-        Whether the gradient dC/dx' of each sample is computed too, see `Work.to_inputs`.
-    to_weights : bool, default True
-        Whether the gradient with respect to the parameters is computed.
+    With a seed, there are dropout and input noise. With `to_inputs`, the gradient dC/dx' of each sample is computed
+    too, see `Work.to_inputs`. Without `to_weights`, the gradient with respect to the parameters is left out.
     """
     targets = loss.target_count(model.sizes[-1])
     work = Work(model, batch, TRAINING_ROWS, n_threads, targets=targets, backward=True, seed=seed)
@@ -182,25 +146,14 @@ def gradient(
 
 
 def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int, rule: Rule) -> Work:
-    """Make the work of training steps: the loss, its gradient, and the update of theta.
-
-    Parameters
-    ----------
-    model, batch, n_threads : as for `predict`
-    loss : Loss
-        The loss, as an object.
-    seed : int
-        The seed of dropout and input noise.
-    rule : Rule
-        The rule that updates the parameters.
-    """
+    """Make the work of training steps: the loss, its gradient, and the update of theta. They have dropout and noise."""
     targets = loss.target_count(model.sizes[-1])
     work = Work(model, batch, TRAINING_ROWS, n_threads, targets=targets, backward=True, seed=seed)
     stored = work.parts > 1 or rule.stored or bool(rule.clip_norm)
     if stored and rule.lazy:
         raise ValueError(f"batch_size must be at most {work.part} with gradient='lazy', got {batch}")
     _set_loss(work, loss)
-    _set_update(work, rule, gradient=stored)
+    _set_update(work, rule, rule.average, rule.rate, gradient=stored)
 
     def write(program: Program, form: str | None) -> None:
         _loss(program, loss, form)
@@ -209,59 +162,37 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
             _apply(program, rule)
         else:
             program.phase(*(made for layer, at in program.places for made in layer.update(at, rule)))
-        _after_update(program, rule.average, rule.rate)
+        _after_update(program, rule.average)
 
     work.write = write
     return work
 
 
 def apply(model: Model, rule: Rule, n_threads: int | None = None) -> Work:
-    """Make the work of one step of training with the gradient in `Work.gradient`. Run it with `Work.run_once`.
-
-    Parameters
-    ----------
-    model : Model
-        The network.
-    rule : Rule
-        The rule that updates the parameters.
-    n_threads : int or None, default None
-        The number of threads. With None, as many as the work is worth.
-    """
+    """Make the work of one step of training with the gradient in `Work.gradient`."""
     if n_threads is None:
         n_threads = max(1, min(threads.available(), model.parameters.theta.size // SHARED_PARAMETERS))
     work = Work(model, 1, 1, n_threads, backward=True)
-    _set_update(work, rule)
+    _set_update(work, rule, rule.average, rule.rate)
 
     def write(program: Program, form: str | None) -> None:
         _apply(program, rule)
-        _after_update(program, rule.average, rule.rate)
+        _after_update(program, rule.average)
 
     work.write = write
     return work
 
 
 def settle(model: Model, average: np.ndarray | None, rate: float) -> Work | None:
-    """Make the work that follows an update of theta that was not made by kernels. Run it with `Work.run_once`.
+    """Make the work that follows an update of theta that was not made by kernels, or return None if nothing follows.
 
-    Parameters
-    ----------
-    model : Model
-        The network.
-    average : float array of shape (size,) or None
-        The average: a vector like theta that moves towards theta. With None, there is no average.
-    rate : float
-        The share of the way to theta that the average moves.
-
-    Returns
-    -------
-    Work or None
-        The work, or None if nothing follows.
+    A vector `average` like theta moves the share `rate` of its way to theta.
     """
     if not model.max_norm and average is None:
         return None
     work = Work(model, 1, 1, 1, backward=True)
-    _set_update(work, gradient=False)
-    work.write = lambda program, form: _after_update(program, average, rate)
+    _set_update(work, None, average, rate, gradient=False)
+    work.write = lambda program, form: _after_update(program, average)
     return work
 
 
@@ -281,29 +212,33 @@ def _set_loss(work: Work, loss: Any, a: Buffer | None = None, delta: Buffer | No
     )  # fmt: skip
 
 
-def _set_update(work: Work, rule: Rule | None = None, gradient: bool = True) -> None:
+def _set_update(
+    work: Work, rule: Rule | None = None, average: np.ndarray | None = None, rate: float = 0.0, *, gradient: bool = True
+) -> None:
     """Give a work the UPDATE record and, where it is wanted, a vector for the gradient."""
     parameters = work.model.parameters
     theta = parameters.theta
-    work.update = Record(UPDATE, shrink=1.0, clip_value=math.inf, theta=theta, size=theta.size)
-    work.update.set(transposed=parameters.transposed)
+    made = Record(UPDATE, shrink=1.0, clip_value=math.inf, max_norm=work.model.max_norm or 0.0)
+    made.set(theta=theta, size=theta.size, transposed=parameters.transposed)
     if gradient:
         work.gradient = parameters.like_theta()
-        work.update.set(gradient=work.gradient)
+        made.set(gradient=work.gradient)
     if rule is not None:
         hyper = work.hyperparameters = Hyperparameters(rule, parameters.layout.blocks, work.model.dtype)
-        work.update.set(vectors=rule.vectors, hyper_width=hyper.width, l2_divided=rule.l2_divided)
-        work.update.set(clip_value=rule.clip_value or math.inf)
-
-
-def _inputs(program: Program) -> list[Operation]:
-    """Return the operations that write x' to a^0, and add noise and dropout in training."""
-    return program.paths.operations(program)
+        made.set(vectors=rule.vectors, hyper_width=hyper.width, l2_divided=rule.l2_divided)
+        made.set(clip_value=rule.clip_value or math.inf)
+        if rule.clip_norm:
+            count = -(-theta.size // compiled.update.NORM_CHUNK)
+            made.set(clip_norm=rule.clip_norm, norms=aligned(count, np.float64), norm_count=count)
+    if average is not None:
+        made.set(average=average, rate=rate)
+    work.update = made
 
 
 def _targets(program: Program, form: str | None) -> Operation:
     """Return the operation that copies the targets."""
-    factory = {"rows": inputs.gather, "labels": inputs.one_hot, "entries": csr.spread_entries}[form or "rows"]
+    inputs = compiled.inputs
+    factory = {"rows": inputs.gather, "labels": inputs.one_hot, "entries": compiled.csr.spread_entries}[form or "rows"]
     return program.kernel(factory), program.memory.targets
 
 
@@ -315,21 +250,14 @@ def _forward(places: Sequence[tuple[Layer, Place]], *, output: bool = True) -> l
     return operations
 
 
-def _to_delta(program: Program, fused: bool, *, mean: bool) -> list[Operation]:
-    """Return the operations that make delta^L of what the loss has written.
+def _to_delta(program: Program, fused: str, *, mean: bool) -> list[Operation]:
+    """Return the operations that make delta^L of what the loss has written: dC/da^L or, if `fused`, delta^L itself.
 
-    Parameters
-    ----------
-    program : Program
-        The program.
-    fused : bool
-        Whether the loss has written delta^L. If not, it has written dC/da^L.
-    mean : bool, keyword-only
-        Whether C is the mean over the minibatch. If not, it is the sum.
+    With `mean`, C is the mean over the minibatch, and else the sum.
     """
     layer, at = program.places[-1]
     operations = [] if fused else follow(program, layer.differentiate(at), layer.n_out)
-    return operations + [program.of_loss(losses.average_over_batch)] * mean
+    return operations + [program.of_loss(compiled.loss.average_over_batch)] * mean
 
 
 def _backward(places: Sequence[tuple[Layer, Place]]) -> list[Operation]:
@@ -345,21 +273,20 @@ def _to_inputs(program: Program, dX: Buffer, out: Record, T: np.ndarray) -> list
     """Return the operations that compute dC/dx' = (W^1)^T delta^1, with dropout, and copy it to an array."""
     layer, at = program.places[0]
     operations = layer.to_inputs(at._replace(delta_in=dX), T)
-    return [*operations, *program.paths.drop(program, dX), (program.kernel(scatter), out)]
+    return [*operations, *program.paths.drop(program, dX), (program.kernel(compiled.product.scatter), out)]
 
 
-def _of_loss(program: Program, loss: Any, fused: bool) -> Operation:
-    """Return the operation that computes the loss. If `fused`, it includes sigma of the output."""
-    name = program.model.layers[-1].activation.name if fused else ""
-    return program.of_loss(losses.loss, loss, name)
+def _fused(program: Program, loss: Any) -> str:
+    """Return the name of the activation function of the output, if the loss includes it, and else ""."""
+    name = program.places[-1][0].activation.name if program.places else ""
+    return name if name in loss.fused else ""
 
 
 def _loss(program: Program, loss: Any, form: str | None, *more: Sequence[Operation]) -> None:
     """Add the forward pass and the loss, and in a work with a gradient the backward pass, and `more` after it."""
-    places = program.places
-    fused = bool(places) and places[-1][0].activation.name in loss.fused
-    rows = [*_inputs(program), _targets(program, form), *_forward(places, output=not fused)]
-    rows.append(_of_loss(program, loss, fused))
+    places, fused = program.places, _fused(program, loss)
+    rows = [*program.paths.operations(program), _targets(program, form), *_forward(places, output=not fused)]
+    rows.append(program.of_loss(compiled.loss.loss, loss, fused))
     if program.update is not None:
         rows += [*_to_delta(program, fused, mean=not loss.summed), *_backward(places)]
     _around(program, [*rows, *(made for group in more for made in group)])
@@ -367,9 +294,9 @@ def _loss(program: Program, loss: Any, form: str | None, *more: Sequence[Operati
 
 def _around(program: Program, rows: Sequence[Operation]) -> None:
     """Add the phase of these operations on rows, which include a loss, and the phases before and after it."""
-    program.phase(program.of_loss(losses.weigh_batch), alone=True)
+    program.phase(program.of_loss(compiled.loss.weigh_batch), alone=True)
     program.phase(*rows)
-    program.phase(program.of_loss(losses.add_up), alone=True)
+    program.phase(program.of_loss(compiled.loss.add_up), alone=True)
 
 
 def _gradient(program: Program) -> None:
@@ -379,23 +306,15 @@ def _gradient(program: Program) -> None:
 
 def _apply(program: Program, rule: Rule) -> None:
     """Add the update of theta with the gradient in memory. With `clip_norm`, first bound the norm of the gradient."""
-    made = program.update
-    assert made is not None
     if rule.clip_norm:
-        count = -(-program.model.parameters.theta.size // update.NORM_CHUNK)
-        made.set(clip_norm=rule.clip_norm, norms=aligned(count, np.float64), norm_count=count)
-        program.phase((program.kernel(update.norms), made), at_end=True)
-        program.phase((program.kernel(update.shrink), made), alone=True, at_end=True)
+        program.phase(program.of_update(compiled.update.norms), at_end=True)
+        program.phase(program.of_update(compiled.update.shrink), alone=True, at_end=True)
     program.phase(*(each for layer, at in program.places for each in layer.apply(at, rule)), at_end=True)
 
 
-def _after_update(program: Program, average: np.ndarray | None, rate: float) -> None:
+def _after_update(program: Program, average: np.ndarray | None) -> None:
     """Add what follows the update of theta: the bound for the norms of the weights, and the step of the average."""
-    made, most = program.update, program.model.max_norm
-    assert made is not None
-    if most:
-        made.set(max_norm=most)
+    if program.model.max_norm:
         program.phase(*(each for layer, at in program.places for each in layer.bound(at)), at_end=True)
     if average is not None:
-        made.set(average=average, rate=rate)
-        program.phase((program.kernel(update.average), made), at_end=True)
+        program.phase(program.of_update(compiled.update.average), at_end=True)

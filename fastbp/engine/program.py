@@ -21,25 +21,12 @@ from .rule import Hyperparameters, Rule
 class Program:
     """`Program` is a list of operations on a network, for one way of reading inputs and one form of targets.
 
-    Parameters
-    ----------
-    model : Model
-        The network.
-    memory : Memory
-        The memory for the rows of a part.
-    paths : InputPaths
-        What has the memory of the inputs.
-    path : str
-        The input path.
-    loss, update : Record or None
-        The LOSS record and the UPDATE record.
-    hyperparameters : Hyperparameters or None
-        The hyperparameters of the update.
-
     Attributes
     ----------
     places : list of (Layer, Place)
         The layers 1 .. L, and where they work.
+    loss, update : Record or None
+        The LOSS record and the UPDATE record.
     direct : Record or None
         The record of the product that reads the array of the user, if there is one.
     source : Record or None
@@ -81,6 +68,11 @@ class Program:
         """Return the operation of a kernel that gets the LOSS record."""
         assert self.loss is not None
         return self.kernel(factory, *options), self.loss
+
+    def of_update(self, factory: Callable[..., Any]) -> Operation:
+        """Return the operation of a kernel that gets the UPDATE record."""
+        assert self.update is not None
+        return self.kernel(factory), self.update
 
     def record(self, kind: np.dtype, **fields: Any) -> Record:
         """Return a record. Its fields may be kernels, whose addresses are known when the program is complete."""
@@ -124,29 +116,27 @@ class Program:
         return {**fields, "total": int(totals[0]), "total_extra": int(totals[1])}
 
     def phase(self, *operations: Operation, alone: bool = False, at_end: bool = False) -> None:
-        """Add a phase of operations to the list.
+        """Add a phase of operations to the list. Each thread carries out all of them for its share, without waiting.
 
-        Parameters
-        ----------
-        *operations : Operation
-            The operations. Each thread carries out all of them for its share, without waiting for others.
-        alone : bool, keyword-only, default False
-            Whether one thread alone carries them out.
-        at_end : bool, keyword-only, default False
-            Whether they are only carried out after the last part of a minibatch.
+        With `alone`, one thread alone carries them out. With `at_end`, they are only carried out after the last part of
+        a minibatch.
         """
         first = len(self._operations)
         self._operations += operations
         self._phases.append((first, len(self._operations), alone, at_end))
+
+    @property
+    def kernels(self) -> list[Kernel]:
+        """The kernels of the operations, and then those that their records need, until the program is complete."""
+        return [kernel for kernel, _ in (*self._operations, *self._needed)]
 
     def close(self, parallel: bool) -> Program:
         """Write the complete list into memory, and return the program.
 
         All kernels are compiled together, with the loop for several threads if `parallel`, else with that for one.
         """
-        kernels = [kernel for kernel, _ in self._operations]
-        found = kernel_cache.addresses(kernels + [kernel for kernel, _ in self._needed], parallel)
-        for (_, write), place in zip(self._needed, found[len(kernels) :], strict=True):
+        found = kernel_cache.addresses(self.kernels, parallel)
+        for (_, write), place in zip(self._needed, found[len(self._operations) :], strict=True):
             write(place)
         self.records = [made for _, made in self._operations]  # which keep what they point to alive
         places = zip(found, self.records, strict=False)

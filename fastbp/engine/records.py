@@ -21,19 +21,9 @@ def _places(kind: np.dtype) -> dict[str, tuple[bool, int]]:
 
 
 class Record:
-    """`Record` is a record in memory that kernels can see (`fastbp.kernels.structs`).
+    """`Record` is a record in memory that kernels can see (`fastbp.kernels.structs`), at an address.
 
-    Parameters
-    ----------
-    kind : dtype
-        The dtype of the record.
-    **fields : int, float, array or Record
-        The first values of fields, as for `set`. All other fields start at 0.
-
-    Attributes
-    ----------
-    address : int
-        The address of the record.
+    The fields get their first values as by `set`. All other fields start at 0.
     """
 
     def __init__(self, kind: np.dtype, **fields: Field):

@@ -48,19 +48,15 @@ class Rule(NamedTuple):
         return bool(self.l1 or self.l2 or self.clip_value or self.clip_norm)
 
 
+def options_of(rule: Rule | None) -> tuple[Any, bool]:
+    """Return the options of a kernel that applies a rule or, with None, writes the gradient to memory."""
+    return (None, False) if rule is None else (rule.optimizer, rule.shaped)
+
+
 class Hyperparameters:
     """`Hyperparameters` writes the hyperparameters of an update rule to memory before a call, one row for each step.
 
     A row has the hyperparameters of each group of blocks, one group after another.
-
-    Parameters
-    ----------
-    rule : Rule
-        The rule.
-    blocks : sequence of Block
-        The blocks of parameters.
-    dtype : dtype
-        The dtype of the memory.
     """
 
     def __init__(self, rule: Rule, blocks: tuple[Block, ...], dtype: np.dtype):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..kernels.panels import lanes_of, round_up
 from ..kernels.simd.target import TILE_ROWS
-from . import kernel_cache, threads
+from . import companions, kernel_cache, threads
 from .input_paths import InputPaths, Path
 from .memory import Memory, Model
 from .program import Program
@@ -48,18 +48,12 @@ class DivergedError(ArithmeticError):
 
 
 class Samples(NamedTuple):
-    """`Samples` holds checked samples that the kernels can read, see `fastbp.data.samples`.
-
-    Attributes
-    ----------
-    X : Inputs
-        The inputs.
-    y : Targets or None
-        The targets. Predictions need none.
-    """
+    """`Samples` holds checked samples that the kernels can read, see `fastbp.data.samples`."""
 
     X: Any
+    """The `Inputs`."""
     y: Any = None
+    """The `Targets`. Predictions need none."""
     order: np.ndarray | None = None
     """The numbers of the samples to use, in their order. With None, all samples are used in the order of the array."""
     weights: np.ndarray | None = None
@@ -79,22 +73,9 @@ class Work:
     For each input path and each form of targets there is a program, which is written when it is first needed. All
     programs work in the same memory.
 
-    Parameters
-    ----------
-    model : Model
-        The network.
-    batch : int
-        The number of samples in a minibatch.
-    most_rows : int
-        The largest number of rows of a part.
-    n_threads : int or None
-        The number of threads. With None, as many as the work is worth.
-    targets : int, keyword-only, default 0
-        The number of targets of a sample. With 0, there are none.
-    backward : bool, keyword-only, default False
-        Whether there is a backward pass.
-    seed : int or None, keyword-only, default None
-        The seed of dropout and input noise. With None, there is neither.
+    A minibatch has `batch` samples, and a part has at most `most_rows` rows. With `n_threads` None, there are as many
+    threads as the work is worth. A sample has `targets` targets, or none with 0. With `backward`, there is a backward
+    pass. `seed` is that of dropout and input noise: with None, there is neither.
 
     Attributes
     ----------
@@ -151,11 +132,20 @@ class Work:
         self._n, self._parts_a_call = 0, 0.0
 
     def program(self, path: Path, form: str | None) -> Program:
-        """Return the program for an input path and a form of targets, and let the loop run it."""
+        """Return the program for an input path and a form of targets, and let the loop run it.
+
+        As long as the kernels that leave zeros out are compiled in the background, it is the program for dense inputs.
+        """
         key = path, form
         if key not in self._programs:
+            if path == "zeros" and companions.background.busy:
+                return self.program("dense", form)
             program = Program(self.model, self.memory, self.paths, path, self.loss, self.update, self.hyperparameters)
             self.write(program, form)
+            if path == "zeros" and companions.possible() and (missing := kernel_cache.missing(program.kernels)):
+                dense = self.program("dense", form)  # whose kernels come first
+                if companions.background.takes(missing):
+                    return dense
             self._programs[key] = program.close(self.threads > 1)
         found = self._programs[key]
         if found is not self._program:
@@ -244,27 +234,12 @@ class Work:
         return min(threads.available(), self.most_threads, worth) if worth > 1 else 1
 
     def run(self, first: int = 0, last: int | None = None) -> Iterator[int]:
-        """Work through the minibatches first <= k < last.
+        """Work through the minibatches first <= k < last, by default through all, and yield how many are finished.
 
-        Minibatch 0 belongs to step `steps_done` + 1. The `sums` continue.
+        Minibatch 0 belongs to step `steps_done` + 1. The `sums` continue. A number is yielded after each call into
+        compiled code. A large minibatch may need several calls, and the number stays the same until its end.
 
-        Parameters
-        ----------
-        first : int, default 0
-            The first minibatch.
-        last : int or None, default None
-            The minibatch at which to stop. With None, the work goes through all minibatches.
-
-        Yields
-        ------
-        int
-            The number of finished minibatches, after each call into compiled code. A large minibatch may need several
-            calls, and the number stays the same until its end.
-
-        Raises
-        ------
-        DivergedError
-            If the loss is not finite. The parameters have not changed for that minibatch.
+        If the loss is not finite, DivergedError is raised. The parameters have not changed for that minibatch.
         """
         if last is None:
             last = -(-self._n // self.batch)

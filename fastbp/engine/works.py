@@ -11,12 +11,8 @@ class Works:
 
     A work is found again only for the same objects, not for equal ones. So there is one rule for everything that a work
     depends on, such as a model, settings or vectors of state: it never changes what a work has read from it, and a
-    change replaces it by another object.
-
-    Parameters
-    ----------
-    most : int
-        The largest number of works. The one that was not used for the longest time goes first.
+    change replaces it by another object. Of more than `most` works, the one that was not used for the longest time
+    goes.
     """
 
     def __init__(self, most: int):
@@ -24,16 +20,9 @@ class Works:
         self._kept: dict[tuple[Any, ...], tuple[tuple[object, ...], Any]] = {}
 
     def get(self, make: Callable[[], Any], parts: tuple[object, ...], *options: Any) -> Any:
-        """Return the work for some objects and options, or make it.
+        """Return the work for some objects and options, or make it. The memory of old works is free by then.
 
-        Parameters
-        ----------
-        make : function
-            What makes the work. The memory of old works is free by then.
-        parts : tuple of object
-            The objects that the work depends on. They are compared by identity, and kept alive.
-        *options : object
-            What else the work depends on. These are compared by equality.
+        The parts are compared by identity, and kept alive. The options are compared by equality.
         """
         key = (*map(id, parts), *options)
         found = self._kept.pop(key, None)

@@ -18,7 +18,7 @@ wait for each other once. In the update, each thread works on some of the weight
 - `elementwise.py` has sigma and sigma', and `loss.py` and `row_losses.py` have the losses.
 - `inputs.py` copies the arrays of the user into panels.
 - `update.py` sums the gradient and updates theta.
-- `layer_norm.py`, `scale.py` and `gains.py` have layers with a gain for each unit.
+- `layer_norm.py` and `gains.py` have layers with a gain for each unit.
 - `loop.py` has the loop over minibatches, which uses the threads.
 - `structs.py` describes the records, and `panels.py` describes how matrices are stored.
 - `random.py` makes random numbers without a state, and `simd/` has vectors, and tiles of vectors.
@@ -36,4 +36,6 @@ All kernels follow these rules:
   the last bit.
 - The formulas of activation functions, losses and update rules come from the caller, as plain functions of vectors.
   This folder has no registry.
+- `fastbp.engine.compiled` imports the modules that compile when a program first needs them. The others, `structs.py`,
+  `panels.py` and most of `simd/`, come with fastbp.
 """

@@ -16,32 +16,24 @@ import numpy as np
 from numba import njit
 
 from .inputs import order_of, sample
+from .loop import divide
 from .product import operands
 from .random import row_key, scramble, survive, uniform
 from .simd import INLINE, OPTIONS
 from .simd.memory import FLOAT32, UINT8, fetch, fetch_to_change, lanes, record_at, splat, store, vector_at
 from .simd.target import TILES_WITHOUT_ZEROS
 from .simd.tiles import block, tile_fill, tile_finish, tile_fma, tile_load, tile_store, tile_update, tile_zero
-from .structs import BLOCK, LISTS, MATRIX, PRODUCT, STEP, UPDATE, WEIGHTS, divide
+from .structs import AHEAD, BLOCK, LISTS, MATRIX, NONE, OWNED, PRODUCT, STEP, UPDATE, WEIGHTS
 from .update import biases_of, memory_of, shape
 
 GROUPS = tuple(n for n, _, _ in TILES_WITHOUT_ZEROS)
 """The numbers of panels of the groups, from the largest to the smallest."""
-
-AHEAD = 16
-"""The number of entries, or of columns, whose weights are fetched into the cache before they are needed. With 1,000,000
-columns, this is as fast as the memory can bring single cache lines."""
 
 LINKED_AHEAD = 32
 """The number of entries whose columns are fetched before they are linked."""
 
 ROWS_AHEAD = 4
 """The number of rows whose entries are fetched before they are copied."""
-
-OWNED = 16
-"""A thread owns blocks of this many columns. Their places in `heads` are one cache line, which no other core writes."""
-
-NONE = -1
 
 
 class Lists(NamedTuple):
@@ -215,12 +207,7 @@ def of_entries(dtype, n: int):
 def _weights(sizes: tuple, rule):
     """Return the function that works on the weights of one input, for all panels from one on.
 
-    Parameters
-    ----------
-    sizes : tuple of int
-        The numbers of panels of the groups.
-    rule : Optimizer or None
-        The rule that the kernel applies. With None, it writes the gradient to memory.
+    The panels are taken in groups of these sizes. Without a rule, the function writes the gradient to memory.
     """
     n, applied = sizes[0], rule is not None
     others, apply_rule = _weights(sizes[1:], rule) if sizes[1:] else None, tile_update(rule, shape)
@@ -275,13 +262,16 @@ def link(lists, next, heads, rows, t, threads):
     return found
 
 
-def _over_columns(dtype, rule=None, shaped: bool = False, lazy: bool = False):
-    """Return the operation that works on the first layer. It has a WEIGHTS record."""
+def learn_entries(dtype, rule, shaped: bool, lazy: bool):
+    """Return the operation `learn` of the first layer for lists of entries. It has a WEIGHTS record.
+
+    With `lazy`, the weights of columns without entries stay as they are, whatever the rule does if a gradient is 0.
+    """
     weights, biases, find = _weights(GROUPS, rule), biases_of(True, rule), memory_of(dtype, shaped)
     lists_at, still = lists_of(dtype), lazy or (rule is not None and rule.still and not shaped)
 
     @njit(**OPTIONS)
-    def over_columns(address, record, t, first, last):
+    def learn_entries(address, record, t, first, last):
         """Sum the gradient, and apply the rule to it, for the columns of thread t.
 
         If a gradient of 0 changes nothing, only the columns with entries are visited.
@@ -318,23 +308,10 @@ def _over_columns(dtype, rule=None, shaped: bool = False, lazy: bool = False):
         for p in range(first_panel, last_panel if w.biased else first_panel):
             biases(D, p * stride, rows, of_biases, b.at + p * L, not fresh)
 
-    return over_columns
+    return learn_entries
 
 
 @njit(**INLINE)
 def last_of(next, e):
     """Return the last entry of the column that was found before the column whose last entry is e, or -1."""
     return -2 - next[e]
-
-
-def learn_entries(dtype, rule, shaped: bool, lazy: bool):
-    """Return the operation `learn` for lists of entries.
-
-    With `lazy`, the weights of columns without entries stay as they are, whatever the rule does if a gradient is 0.
-    """
-    return _over_columns(dtype, rule, shaped, lazy)
-
-
-def gradient_entries(dtype):
-    """Return the operation `gradient` for lists of entries."""
-    return _over_columns(dtype)

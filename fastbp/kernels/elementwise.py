@@ -24,19 +24,9 @@ from .zeros import mark, marks_of
 def activate(dtype, activation, kept: bool, dropped: bool, masked: bool):
     """Return the kernel a = sigma(z) of an activation function.
 
-    Parameters
-    ----------
-    dtype : type
-        float32 or float64.
-    activation : object
-        An object with the formulas `value(z, *parameters)` and `gradient(x, *parameters)`, and with `parameter_count`
-        and `of_z`. The argument x is z if `of_z` is True, else a.
-    kept : bool
-        Whether da/dz is stored for the backward pass. This is necessary if the derivative takes z, or with dropout.
-    dropped : bool
-        Whether the layer has dropout (Srivastava et al. 2014).
-    masked : bool
-        Whether the masks of a are written.
+    The function is an object with the formulas `value(z, *parameters)` and `gradient(x, *parameters)`, where x is z if
+    `of_z` is True, and else a. With `kept`, da/dz is stored for the backward pass, which is necessary if the derivative
+    takes z, and with dropout (`dropped`; Srivastava et al. 2014). With `masked`, the masks of a are written.
     """
     value, prime, of_z = elementwise(activation.value, 2), elementwise(activation.gradient, 2), activation.of_z
     count, find = activation.parameter_count, marks_of(dtype)
@@ -75,53 +65,33 @@ def activate(dtype, activation, kept: bool, dropped: bool, masked: bool):
 def differentiate(dtype, activation, masked: bool):
     """Return the kernel delta *= sigma'(z) of an activation function whose derivative takes a.
 
-    With `masked`, the kernel also writes the masks of delta.
+    Without an activation function, the layer has stored da/dz in the forward pass. With `masked`, the kernel also
+    writes the masks of delta.
     """
-    prime, count, find = elementwise(activation.gradient, 2), activation.parameter_count, marks_of(dtype)
+    kept, find = activation is None, marks_of(dtype)
+    prime, count = (None, 0) if kept else (elementwise(activation.gradient, 2), activation.parameter_count)
 
     @njit(**OPTIONS)
     def differentiate(address, record, t, first, last, i):
-        """delta *= da/dz in place, with da/dz from a."""
+        """delta *= da/dz in place, with da/dz from a, or as it is stored."""
         step, layer = record_at(address, STEP), record_at(record, ACTIVATION)
-        A, D = vector_at(layer.a, dtype), vector_at(layer.delta, dtype)
-        L, parameters = lanes(A), spread(count, vector_at(layer.parameters, dtype))
+        A, D, slopes = vector_at(layer.a, dtype), vector_at(layer.delta, dtype), vector_at(layer.slope, dtype)
+        L, parameters = lanes(D), spread(count, vector_at(layer.parameters, dtype))
         if masked:
             marks = find(layer.delta_zeros)
         for panel in range(i, min(i + TILE_PANELS, (layer.columns + L - 1) // L)):
             for r in range(first, last):
                 m = panel * step.stride + r * L
-                delta = load(D, m) * prime(load(A, m), parameters)
+                if kept:
+                    slope = load(slopes, m)
+                else:
+                    slope = prime(load(A, m), parameters)
+                delta = load(D, m) * slope
                 store(D, m, delta)
                 if masked:
                     mark(marks, panel, r, delta)
 
     return differentiate
-
-
-def differentiate_kept(dtype, masked: bool):
-    """Return the kernel delta *= da/dz for a layer that has stored da/dz in the forward pass.
-
-    With `masked`, the kernel also writes the masks of delta.
-    """
-    find = marks_of(dtype)
-
-    @njit(**OPTIONS)
-    def differentiate_kept(address, record, t, first, last, i):
-        """delta *= da/dz in place, with the stored da/dz."""
-        step, layer = record_at(address, STEP), record_at(record, ACTIVATION)
-        slopes, D = vector_at(layer.slope, dtype), vector_at(layer.delta, dtype)
-        L = lanes(D)
-        if masked:
-            marks = find(layer.delta_zeros)
-        for panel in range(i, min(i + TILE_PANELS, (layer.columns + L - 1) // L)):
-            for r in range(first, last):
-                m = panel * step.stride + r * L
-                delta = load(D, m) * load(slopes, m)
-                store(D, m, delta)
-                if masked:
-                    mark(marks, panel, r, delta)
-
-    return differentiate_kept
 
 
 def softmax_activate(dtype):

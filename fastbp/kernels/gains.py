@@ -1,4 +1,4 @@
-"""This module sums the gradient of gains and offsets, out_ri = gain_i x_ri + offset_i, and updates them with it.
+"""This module has gains and offsets, out_ri = gain_i x_ri + offset_i: it sums their gradient and updates them with it.
 
 The gradient is dC/dgain_i = sum_r delta_ri x_ri and dC/doffset_i = sum_r delta_ri, with delta = dC/dout.
 """
@@ -7,14 +7,32 @@ from __future__ import annotations
 
 from numba import njit
 
+from .loop import divide
 from .simd import OPTIONS
-from .simd.memory import lanes, record_at, vector_at
+from .simd.memory import lanes, load, record_at, store, vector_at
 from .simd.tiles import tile_finish, tile_load, tile_multiply_add, tile_store, tile_update, tile_zero
-from .structs import BLOCK, GAINS, STEP, UPDATE, divide
+from .structs import BLOCK, GAINS, STEP, UPDATE
 from .update import biases_of, memory_of, shape
 
 
-def _over_panels(dtype, summed: bool, rule=None, shaped: bool = False):
+def scale(dtype):
+    """Return the operation out = gain * a. It has a GAINS record."""
+
+    @njit(**OPTIONS)
+    def scale(address, record, t, first, last):
+        """out_ri = gain_i x_ri for the rows first <= r < last."""
+        step, w = record_at(address, STEP), record_at(record, GAINS)
+        theta, gain = vector_at(w.theta, dtype), record_at(w.gain, BLOCK).at
+        X, out = vector_at(w.x, dtype), vector_at(w.out, dtype)
+        L = lanes(X)
+        for i in range((w.columns + L - 1) // L):
+            for r in range(i * step.stride + first * L, i * step.stride + last * L, L):
+                store(out, r, load(X, r) * load(theta, gain + i * L))
+
+    return scale
+
+
+def _over_panels(dtype, summed: bool, rule, shaped: bool):
     """Return the operation that works on all panels of gains and offsets. It has a GAINS record."""
     applied, apply_rule = rule is not None, tile_update(rule, shape)
     offsets, find = biases_of(summed, rule), memory_of(dtype, shaped)
@@ -48,15 +66,10 @@ def _over_panels(dtype, summed: bool, rule=None, shaped: bool = False):
 
 
 def learn_gains(dtype, rule, shaped: bool):
-    """Return the operation that sums the gradient and applies a rule to it in registers."""
+    """Return the operation `learn` for gains, see `update.py`. It has a GAINS record."""
     return _over_panels(dtype, True, rule, shaped)
 
 
-def gradient_gains(dtype):
-    """Return the operation that sums the gradient and writes it to memory."""
-    return _over_panels(dtype, True)
-
-
 def apply_gains(dtype, rule, shaped: bool):
-    """Return the operation that applies a rule to the gradient in memory."""
+    """Return the operation `apply` for gains, see `update.py`. It has a GAINS record."""
     return _over_panels(dtype, False, rule, shaped)

@@ -10,10 +10,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from .simd import OPTIONS
+from .simd import INLINE, OPTIONS
 from .simd.memory import array_at, call, record_at
 from .simd.target import TILE_ROWS
-from .structs import OPERATION, PHASE, STEP, divide
+from .structs import OPERATION, PHASE, STEP
+
+
+@njit(**INLINE)
+def divide(n, t, threads):
+    """Return the range first <= u < last of n units that thread t works on."""
+    return n * t // threads, n * (t + 1) // threads
 
 
 @njit(**OPTIONS)
@@ -73,12 +79,7 @@ def loop(parallel: bool):
     """Return the loop `loop(address, first, last)` over the parts first <= k < last of the STEP at an address.
 
     The loop returns `last`. If the loss of a part is not finite, it returns the number of this part, and the parameters
-    have not changed for it.
-
-    Parameters
-    ----------
-    parallel : bool
-        Whether the loop uses `prange` over threads.
+    have not changed for it. With `parallel`, it uses `prange` over threads.
     """
     # Fusion would merge the loops of two phases, and the threads would not wait for each other between them.
     options = {"prange": True, "fusion": False, "reduction": False} if parallel else False

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from .inputs import order_of, sample
-from .row_losses import from_columns, hit, to_columns
+from .row_losses import columns_of, from_columns, hit, to_columns
 from .simd import OPTIONS
 from .simd.memory import lanes, load, record_at, splat, store, vector_at
 from .simd.tiles import spread
@@ -21,20 +21,11 @@ from .structs import LOSS, STEP
 
 
 def loss(dtype, loss, output: str):
-    """Return the operation of a loss for a dtype. It has a LOSS record.
+    """Return the operation of a loss, and of the activation function `output` if that is not "". It has a LOSS record.
 
-    Parameters
-    ----------
-    dtype : type
-        float32 or float64.
-    loss : object
-        An object with `parameter_count`, with a method `columns` that returns its function of columns (`columns.py`),
-        and with the dict `fused`: for some activation functions of the output, the function of columns for both
-        together.
-    output : str
-        The name of the activation function that the loss includes, or "" if it includes none.
+    The loss is an object with `parameter_count`, and with what `row_losses.columns_of` needs.
     """
-    evaluate, count = loss.fused[output] if output else loss.columns(), loss.parameter_count
+    evaluate, count = columns_of(loss, output), loss.parameter_count
 
     @njit(**OPTIONS)
     def loss_of_rows(address, record, t, first, last):

@@ -43,14 +43,7 @@ def aligned(n: int, dtype: DTypeLike) -> np.ndarray:
 def pack(matrix: np.ndarray, panels: np.ndarray, rows: int) -> None:
     """Write a matrix into the start of a flat vector, in panels of `rows` rows. The padding becomes 0.
 
-    Parameters
-    ----------
-    matrix : array of shape (n_rows, n_cols)
-        The matrix, with n_rows <= rows.
-    panels : array of shape (n,)
-        The vector, with at least ceil(n_cols / lanes) * rows * lanes values.
-    rows : int
-        The number of rows of each panel.
+    The vector has at least ceil(columns / lanes) * rows * lanes values.
     """
     lanes = lanes_of(panels.dtype)
     n_rows, n_cols = matrix.shape

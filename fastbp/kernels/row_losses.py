@@ -16,10 +16,10 @@ from numba import njit
 from .panels import round_up
 from .simd import OPTIONS
 from .simd.formulas import elementwise
-from .simd.functions import exp, log, log1p
+from .simd.functions import exp, log, log1p, smooth
 from .simd.memory import lanes, load, splat, store
 from .simd.tiles import tile_load, tile_store, transpose_lines
-from .simd.vector import absolute, fma, maximum, sqrt, where
+from .simd.vector import absolute, maximum, sqrt, where
 
 
 def room(L: int, n_out: int, n_targets: int) -> int:
@@ -40,10 +40,7 @@ def to_columns(A, a, stride, n_out, count, C, c):
 
 @njit(**OPTIONS)
 def from_columns(C, c, A, a, stride, n_out, count):
-    """A[r, i] = C[c + i lanes + r] for r < count. The padding of A becomes 0.
-
-    A is a matrix in panels that begins at position a, with `stride` values from one panel to the next.
-    """
+    """A[r, i] = C[c + i lanes + r] for r < count. The padding of A becomes 0. A is a matrix as for `to_columns`."""
     L = lanes(A)
     panels = (n_out + L - 1) // L
     for i in range(c + n_out * L, c + panels * L * L, L):
@@ -88,11 +85,6 @@ def softmax_back(C, a, d, n_out):
         store(C, d + i, load(C, a + i) * (load(C, d + i) - dots))
 
 
-def smooth(y, smoothing, uniform):
-    """Return (1 - smoothing) y + smoothing / n_out, with `uniform` = 1 / n_out. With smoothing 0, it is exactly y."""
-    return fma(y, 1.0 - smoothing, smoothing * uniform)
-
-
 def _logistic(z, y):
     """Return a = sigmoid(z) and C = max(z, 0) - z y + ln(1 + e^-|z|), which is exact even where a is 0."""
     u = exp(-absolute(z))
@@ -119,10 +111,7 @@ same_side = elementwise(
 def sum_over_outputs(formula):
     """Return the function of columns for a loss that is a sum over the outputs.
 
-    Parameters
-    ----------
-    formula : function
-        `formula(a, y, *parameters)` returns (C, dC/da) of one output, as vectors.
+    `formula(a, y, *parameters)` returns (C, dC/da) of one output, as vectors.
     """
     term = elementwise(formula, 3, results=2)
 
@@ -139,15 +128,17 @@ def sum_over_outputs(formula):
     return sum_over_outputs
 
 
-def rows_of_outputs(formula, outputs: int, targets: int):
-    """Return the function of columns for a loss of whole rows.
+def columns_of(loss, output: str):
+    """Return the function of columns of a loss that includes the activation function `output`, or with "" none."""
+    if output or loss.whole_row:
+        return globals()[loss.fused[output] if output else loss.whole_row]
+    return rows_of_outputs(loss.term, loss.n_out, loss.n_targets) if loss.rows else sum_over_outputs(loss.term)
 
-    Parameters
-    ----------
-    formula : function
-        `formula(*a, *y, *parameters)` returns C and then dC/da_i for each output, as vectors.
-    outputs, targets : int
-        The numbers of outputs and of targets.
+
+def rows_of_outputs(formula, outputs: int, targets: int):
+    """Return the function of columns for a loss of whole rows, with so many outputs and targets.
+
+    `formula(*a, *y, *parameters)` returns C and then dC/da_i for each output, as vectors.
     """
     row = elementwise(formula, 3, results=1 + outputs)
 

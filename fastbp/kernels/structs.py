@@ -9,9 +9,6 @@ A field for a kernel holds the address of its machine code.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
-
-from .simd import INLINE
 
 
 def _record(integers: str, reals: str = "") -> np.dtype:
@@ -75,7 +72,17 @@ LISTS = _record("first column value row next heads", "dropout")
 """The entries of the rows of a part, if the inputs are a sparse matrix. Row r has the entries first[r] <= e < first[r +
 1]. Entry e has the column `column[e]`, the input `value[e]` and the row `row[e]`. Training drops an entry with the
 probability `dropout`. The sum of the gradient links entries with `next`, and `heads` has the first entry of each
-column; between two parts, all of these are -1."""
+column; between two parts, all of these are `NONE`."""
+
+NONE = -1
+"""What stands in lists in the place of the number of an entry."""
+
+AHEAD = 16
+"""The number of entries, or of columns, whose weights are fetched into the cache before they are needed. With 1,000,000
+columns, this is as fast as the memory can bring single cache lines. Lists of entries have room for as many more."""
+
+OWNED = 16
+"""A thread owns blocks of this many columns. Their places in `heads` are one cache line, which no other core writes."""
 
 INPUT_NOISE = _record("panels row panel columns", "deviation dropout")
 """The panels of the inputs, to which training adds Gaussian noise with the standard deviation `deviation`, and dropout
@@ -152,9 +159,3 @@ GAINS = _record("theta a x inverse out delta delta_in columns update gain offset
 the panels of its inputs, of x, of its outputs, of dC/dout and of dC/da. `theta` are the parameters, `update` is the
 UPDATE record, and `gain` and `offset` are BLOCK records. If `offsets` is 0, there are no offsets. Layer normalization
 keeps 1 / s_r of each row at `inverse`, and adds `epsilon` to the variance."""
-
-
-@njit(**INLINE)
-def divide(n, t, threads):
-    """Return the range first <= u < last of n units that thread t works on."""
-    return n * t // threads, n * (t + 1) // threads

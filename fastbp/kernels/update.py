@@ -2,11 +2,11 @@
 
 The unit of work is a block of lanes x lanes weights. It consists of the rows j .. j + lanes - 1 of panel i of W. It is
 contiguous in W, and its transpose is contiguous in the copy for the backward pass. The gradient of a block is summed in
-registers. For each weight, this is one chain of multiply-adds in the order of the samples. There are three operations
-on the WEIGHTS record of a layer, and all of them give the same bits:
+registers. For each weight, this is one chain of multiply-adds in the order of the samples. There are two operations on
+the WEIGHTS record of a layer, and all ways to combine them give the same bits:
 
 - `learn` sums the gradient and applies the update rule to it in registers. The gradient is never written to memory.
-- `gradient` sums the gradient and writes it to memory. If a minibatch has several parts, it adds to what is there.
+  Without a rule, it is: if a minibatch has several parts, `learn` adds to what is there.
 - `apply` applies the rule to the gradient in memory.
 
 All layers are divided over the threads as one row of blocks. A block costs as much as the sum over its rows, and
@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .loop import divide
 from .simd import INLINE, OPTIONS
 from .simd.formulas import elementwise
 from .simd.memory import array_at, fence, fetch_to_change, lanes, load, record_at, splat, store, vector_at
@@ -40,7 +41,7 @@ from .simd.tiles import (
     tile_zero,
 )
 from .simd.vector import fma, maximum, minimum, sqrt, where
-from .structs import BLOCK, STEP, UPDATE, WEIGHTS, divide
+from .structs import BLOCK, STEP, UPDATE, WEIGHTS
 
 EXTRA, EXTRA_TRANSPOSED = 4, 12
 """What the update of a block costs, without and with a transposed copy, in units of the sum over one row."""
@@ -131,22 +132,22 @@ def _weights(summed: bool, rule):
         """
         P, S, T, L, new = memory.theta, memory.vectors, memory.transposed, lanes(A), block(A)
         height = block_rows(A)
-        mask = (height - 1) * L
         for j in range(0, L, height):
             if resume:
                 g = tile_load(block_rows(A), 1, memory.gradient, p + j * L, 0)
             else:
                 g = tile_zero(block_rows(A), 1, A)
             if summed:
-                for r in range(0, rows * L, L):
-                    if applied:
-                        # The lines that the update will change are fetched during the sum, a few at a time.
-                        # Fetching all of them at once slowed the sum down, and fetching none cost 5 % of a step at
-                        # 2048 x 2048. Fetching a line again, or an address without memory, costs nothing.
-                        line = j * L + (r & mask)
-                        fetch_to_change(P, p + line)
-                        fetch_to_change(S, p + line)
-                        fetch_to_change(T, t + line)
+                # The lines that the update will change are fetched during the sum, one after each row. Fetching all of
+                # them at once slowed the sum down, and fetching none cost 5 % of a step at 2048 x 2048. To fetch an
+                # address without memory does no harm.
+                fetching = min(rows, height) * L if applied else 0
+                for r in range(0, fetching, L):
+                    fetch_to_change(P, p + j * L + r)
+                    fetch_to_change(S, p + j * L + r)
+                    fetch_to_change(T, t + j * L + r)
+                    g = tile_fma(block_rows(A), 1, g, A, a + j + r, 1, D, d + r, 0)
+                for r in range(fetching, rows * L, L):
                     g = tile_fma(block_rows(A), 1, g, A, a + j + r, 1, D, d + r, 0)
                 g = tile_finish(g)
             if applied:
@@ -186,7 +187,7 @@ def biases_of(summed: bool, rule):
     return biases
 
 
-def _over_blocks(dtype, summed: bool, rule=None, shaped: bool = False):
+def _over_blocks(dtype, summed: bool, rule, shaped: bool):
     """Return the operation that works on the blocks of weights and the panels of biases of a layer."""
     weights, biases, find = _weights(summed, rule), biases_of(summed, rule), memory_of(dtype, shaped)
 
@@ -222,21 +223,13 @@ def _over_blocks(dtype, summed: bool, rule=None, shaped: bool = False):
 def learn(dtype, rule, shaped: bool):
     """Return the operation that sums the gradient and applies a rule to it in registers.
 
-    With `shaped`, the rule gets what `shape` makes of the gradient.
+    With `shaped`, the rule gets what `shape` makes of the gradient. Without a rule, the gradient is written to memory.
     """
     return _over_blocks(dtype, True, rule, shaped)
 
 
-def gradient(dtype):
-    """Return the operation that sums the gradient and writes it to memory."""
-    return _over_blocks(dtype, True)
-
-
 def apply(dtype, rule, shaped: bool):
-    """Return the operation that applies a rule to the gradient in memory.
-
-    With `shaped`, the rule gets what `shape` makes of the gradient.
-    """
+    """Return the operation that applies a rule to the gradient in memory. The parameters are those of `learn`."""
     return _over_blocks(dtype, False, rule, shaped)
 
 
@@ -276,18 +269,8 @@ def shrink(address, record, t, first, last):
 def _bound_panel(W, w, n_in, most, T, t, t_stride, stream):
     """W_:i *= min(1, most / ||W_:i||) for the columns of one panel. A column holds the weights that lead into one unit.
 
-    Parameters
-    ----------
-    W, w : vector and int
-        The panel is at position w of W.
-    n_in : int
-        The number of its rows.
-    most : float
-        The bound.
-    T, t, t_stride : vector and ints
-        The transposes of its blocks are at positions t, t + t_stride, ... of T. If t < 0, there are none.
-    stream : bool
-        Whether the weights are written past the caches, see `_weights`.
+    The panel is at position w of W, and has n_in rows. The transposes of its blocks are at positions t, t + t_stride,
+    ... of T; if t < 0, there are none. The argument `stream` is that of `_weights`.
     """
     L, b = lanes(W), block(W)
     norm = splat(W, 0.0)

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .loop import divide
 from .product import operands
 from .simd import INLINE, OPTIONS
 from .simd.bits import FEW_BITS, WORD, any_of, lowest
@@ -35,7 +36,7 @@ from .simd.tiles import (
     tile_update,
     tile_zero,
 )
-from .structs import BLOCK, GROUP, PRODUCT, STEP, UPDATE, WEIGHTS, ZEROS, divide
+from .structs import BLOCK, GROUP, PRODUCT, STEP, UPDATE, WEIGHTS, ZEROS
 from .update import biases_of, memory_of, shape
 from .zeros import marks_of
 
@@ -181,12 +182,12 @@ def group_at(groups, panels, number):
     return count, 0
 
 
-def _over_lines(dtype, rule=None, shaped: bool = False):
-    """Return the operation that works on a layer whose inputs have masks. It has a WEIGHTS record."""
+def learn_without_zeros(dtype, rule, shaped: bool):
+    """Return the operation `learn` for inputs of which many are 0. It has a WEIGHTS record with kernels of the rule."""
     biases, find = biases_of(True, rule), memory_of(dtype, shaped)
 
     @njit(**OPTIONS)
-    def over_lines(address, record, t, first, last):
+    def learn_without_zeros(address, record, t, first, last):
         """Sum the gradient, and apply the rule to it, for the share of thread t.
 
         Unit u of the layer is line u // count of the inputs, and group u % count of the panels of W.
@@ -205,14 +206,4 @@ def _over_lines(dtype, rule=None, shaped: bool = False):
                 for q in range(i, i + groups[g].panels):
                     biases(D, q * step.stride, step.rows, memory, b.at + q * L, resume)
 
-    return over_lines
-
-
-def learn_without_zeros(dtype, rule, shaped: bool):
-    """Return the operation `learn` for inputs of which many are 0. Its groups have the kernels of the same rule."""
-    return _over_lines(dtype, rule, shaped)
-
-
-def gradient_without_zeros(dtype):
-    """Return the operation `gradient` for inputs of which many are 0."""
-    return _over_lines(dtype)
+    return learn_without_zeros

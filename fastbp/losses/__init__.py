@@ -15,14 +15,13 @@ compiles them when a trainer first uses them.
 from __future__ import annotations
 
 from dataclasses import KW_ONLY
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..base import checks, hints
 from ..base.docstrings import filled, listed
 from ..base.value_objects import field
 from ..formulas.gates import Operand
-from ..kernels import row_losses
-from ..kernels.simd.functions import exp, expm1, log, log1p
+from ..kernels.simd.functions import exp, expm1, log, log1p, smooth
 from ..kernels.simd.vector import absolute, maximum, minimum, tiny, where, with_sign
 from .base import LOSSES, Loss
 from .formula import Formula
@@ -63,7 +62,7 @@ class CrossEntropy(
     """
 
     targets, made_for, suited, least_outputs = "distribution", "rows of probabilities with the sum 1", "softmax", 2
-    fused: ClassVar[dict[str, Any]] = {"softmax": row_losses.softmax_cross_entropy}
+    fused: ClassVar[dict[str, str]] = {"softmax": "softmax_cross_entropy"}
     label_smoothing: float = field("The strength of label smoothing.", checks.Real(0, 1), default=0.0)
     _: KW_ONLY
     from_logits: bool = field(
@@ -81,14 +80,14 @@ class CrossEntropy(
         return self.label_smoothing, 1.0 / n_out
 
     @property
-    def whole_row(self) -> Any:
+    def whole_row(self) -> str:  # type: ignore[override]  # it depends on `from_logits`
         # This function replaces the outputs by probabilities. No later operation reads the outputs, because the
         # derivative of the identity does not need them. The accuracy compares the probabilities, so logits count as
         # equal if their probabilities are equal after rounding.
-        return row_losses.softmax_cross_entropy if self.from_logits else None
+        return "softmax_cross_entropy" if self.from_logits else ""
 
     def term(self, a: Operand, y: Operand, smoothing: Operand, uniform: Operand) -> tuple[Operand, ...]:
-        p, y = maximum(a, tiny(a)), row_losses.smooth(y, smoothing, uniform)
+        p, y = maximum(a, tiny(a)), smooth(y, smoothing, uniform)
         return -y * log(p), -y / p
 
 
@@ -107,7 +106,7 @@ class BinaryCrossEntropy(Loss, name="binary_cross_entropy", aliases=("bce", "bin
     """
 
     targets, made_for, suited = "probabilities", "probabilities", "sigmoid"
-    fused: ClassVar[dict[str, Any]] = {"sigmoid": row_losses.sigmoid_binary_cross_entropy}
+    fused: ClassVar[dict[str, str]] = {"sigmoid": "sigmoid_binary_cross_entropy"}
     _: KW_ONLY
     from_logits: bool = field(
         'With True, the loss computes the sigmoid itself, and the network must have the output "identity". Training '
@@ -281,7 +280,7 @@ class SquaredHinge(Margin, name="squared_hinge"):
 class MulticlassHinge(Loss, name="multiclass_hinge"):
     """C = sum_(i != k) max(0, a_i - a_k + 1), with k the class of y   (001)."""
 
-    targets, least_outputs, whole_row = "distribution", 2, staticmethod(row_losses.multiclass_hinge)
+    targets, least_outputs, whole_row = "distribution", 2, "multiclass_hinge"
 
 
 class Perceptron(Margin, name="perceptron"):
@@ -304,13 +303,13 @@ class MulticlassPerceptron(Loss, name="multiclass_perceptron"):
     class, and subtracts them from those of the class with the largest output, if it is another one   (001).
     """
 
-    targets, least_outputs, whole_row = "distribution", 2, staticmethod(row_losses.multiclass_perceptron)
+    targets, least_outputs, whole_row = "distribution", 2, "multiclass_perceptron"
 
 
 class NormError(Loss, name="norm_error"):
     """``C = ||y - a||``, the Euclidean distance   (000). The gradient is 0 where a = y."""
 
-    whole_row = staticmethod(row_losses.norm_error)
+    whole_row = "norm_error"
 
 
 class OutputGradient(Loss):

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, dataclass_transform
 from ..base.checks import Registry
 from ..base.value_objects import WithFields, field
 from ..formulas.gates import Operand
-from ..kernels import row_losses
 from ..kernels.simd.formulas import digest
 
 LOSSES: Registry[Loss] = Registry()
@@ -33,8 +32,9 @@ class Loss(WithFields):
     threshold : float
         A single output of at least this value means class 1. `Trainer` gives the threshold to its network, so that
         `MLP.predict_classes` and the accuracy use the same value.
-    fused : dict of str to function
-        For some activation functions of the output, a function that computes output and loss in one step.
+    fused : dict of str to str
+        For some activation functions of the output, the name of the function of `fastbp.kernels.row_losses` that
+        computes output and loss in one step.
     made_for : str
         The outputs that the loss is made for, in words.
     suited : str
@@ -47,8 +47,11 @@ class Loss(WithFields):
         Whether integers of shape (n,) are class labels for a network with several outputs.
     summed : bool
         Whether C is summed over the samples of a minibatch. If not, their mean is minimised.
-    whole_row : function or None
-        The function that computes the loss of whole rows, if the loss is not a sum over the outputs.
+    whole_row : str
+        The name of the function of `fastbp.kernels.row_losses` that computes the loss of whole rows. With "", the loss
+        is a sum over the outputs, or `term` is the formula of whole rows.
+    rows : bool
+        Whether `term` takes all outputs and targets of a sample, and returns C and dC/da_i for each output.
 
     Examples
     --------
@@ -62,14 +65,15 @@ class Loss(WithFields):
     name: str
     targets: str = "values"
     threshold: float = 0.5
-    fused: ClassVar[dict[str, Any]] = {}
+    fused: ClassVar[dict[str, str]] = {}
     made_for: str = "numbers of any size"
     suited: str = "identity"
     least_outputs: int = 1
     from_logits: bool = False
     labels: bool = True
     summed: bool = False
-    whole_row: Any = None
+    whole_row: str = ""
+    rows: bool = False
 
     def term(self, a: Operand, y: Operand, *parameters: Operand) -> tuple[Operand, ...]:
         """Return (C, dC/da) for one output. The loss of a sample is the sum of C over its outputs.
@@ -100,12 +104,8 @@ class Loss(WithFields):
         """The number of parameters of `term`."""
         return len(self.parameters(1))
 
-    def columns(self) -> Any:
-        """Return the function that the kernels call to compute the loss, see `fastbp.kernels.row_losses`."""
-        return self.whole_row or row_losses.sum_over_outputs(self.term)
-
     def digest(self, dtype: Any) -> str:
         """Return a string that is different for losses with different formulas. It is part of the name of a kernel."""
         if self.whole_row:
-            return str(self.whole_row.py_func.__name__)
+            return self.whole_row
         return digest(dtype, (self.term, 2 + self.parameter_count, ()))

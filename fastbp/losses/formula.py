@@ -13,7 +13,6 @@ from ..base.value_objects import field
 from ..formulas.gates import Operand
 from ..formulas.nodes import variable
 from ..formulas.user_formulas import UserFormula, check_slopes, name_of_formula
-from ..kernels import row_losses
 from ..kernels.simd.formulas import digest
 from .base import LOSSES, Loss
 
@@ -149,11 +148,6 @@ class Formula(UserFormula, Loss):
     def term(self, *operands: Operand) -> tuple[Operand, ...]:
         """Return C and dC/da of one output. With `rows`, return C and all dC/da_i for all outputs and targets."""
         return tuple(self.program.compute(*operands))
-
-    def columns(self) -> Any:
-        if self.n_out is None or self.n_targets is None:
-            return super().columns()
-        return row_losses.rows_of_outputs(self.term, self.n_out, self.n_targets)
 
     def digest(self, dtype: Any) -> str:
         if not self.rows:

@@ -20,11 +20,12 @@ from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight
 
 from ..activations import ACTIVATIONS, Activation
+from ..base.user_warnings import warn
 from ..losses import LOSSES, Loss
 from ..network.architecture import Architecture
 from ..rules.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from ..schedules import Schedule
-from .border import COUNT, DTYPE, SHARE, Constraints, checks_parameters, warn
+from .border import COUNT, DTYPE, SHARE, Constraints, checks_parameters
 from .callbacks import CallbackSupportMixin, Watch, tells_callbacks
 from .epochs import AdamOfScikitLearn, DivergedError, EpochTrainer, Samples, Snapshot, network
 from .validation import NOT_GIVEN, Validating, Validation

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, TypeVar
@@ -32,11 +30,3 @@ def checks_parameters(method: Method) -> Method:
 def available_if(condition: Callable[[Any], bool]) -> Callable[[Method], Method]:
     """Hide the method from `hasattr` if the condition does not hold for the estimator."""
     return metaestimators.available_if(condition)
-
-
-def warn(message: str, category: type[Warning]) -> None:
-    """Warn about the line of the user, which is behind methods of fastbp and what scikit-learn wraps around them."""
-    level, ours = 1, (__name__.partition(".")[0], "sklearn")
-    while sys._getframe(level).f_globals.get("__name__", "").partition(".")[0] in ours:
-        level += 1
-    warnings.warn(message, category, stacklevel=level + 1)

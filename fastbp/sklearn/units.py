@@ -17,11 +17,12 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from ..base.user_warnings import warn
 from ..losses import LOSSES
 from ..network.architecture import Architecture
 from ..rules.optimizers import SGD
 from ..schedules import Schedule
-from .border import COUNT, DTYPE, POSITIVE, Constraints, checks_parameters, warn
+from .border import COUNT, DTYPE, POSITIVE, Constraints, checks_parameters
 from .docs import documented
 from .epochs import DivergedError, EpochTrainer, Samples, network
 from .fitted import Classifying, Fitted, Probable

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ import numpy as np
 
 from .. import losses, metrics, schedules
 from ..base import checks, hints, model_files
+from ..base.user_warnings import warn
 from ..callbacks import Callback, State
 from ..engine.blocks import Layout
 from ..network import files
@@ -244,5 +244,5 @@ def newest(directory: str | os.PathLike[str], read: Callable[[Path], Trained]) -
         try:
             return read(path)
         except model_files.ModelFileError as error:
-            warnings.warn(f"{error}; going back to the one before", stacklevel=3)
+            warn(f"{error}; going back to the one before")
     return read(paths[0])

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from ..base import checks
+from ..base.user_warnings import warn
 from ..callbacks import EarlyStopping, Lambda
 from ..data import arrays, moments
 from ..data.targets import Targets
@@ -98,7 +97,7 @@ def check_fit(
     if validation is not None:
         check_metrics(network, settings, validation.y)
     # Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows the columns.
-    if any(type(each) is Lambda or not _is_ours(type(each).__module__) for each in called.all):
+    if any(type(each) is Lambda or not type(each).__module__.startswith("fastbp.") for each in called.all):
         return
     columns = ["loss", *["accuracy"] * (samples is None or samples.y.classes), "learning_rate", "seconds"]
     columns += [name for name in settings.scorers if name == "objective"]
@@ -126,7 +125,7 @@ def warn_of_pair(network: MLP, loss: Loss) -> None:
     instead = ""
     if "from_logits" in {field.name for field in dataclasses.fields(loss)}:
         instead = f", or output='identity' with loss=fastbp.losses.{type(loss).__name__}(from_logits=True)"
-    _warn(
+    warn(
         f"the loss {loss.name!r} is made for outputs that are {loss.made_for}, and the output {output.name!r} does not "
         f"give them: use output={loss.suited!r}{instead}"
     )
@@ -158,7 +157,7 @@ def warn_of_scales(network: MLP, samples: Samples) -> None:
     far = (deviation > 0) & ((deviation < USUAL[0]) | (np.maximum(deviation, np.abs(mean)) > USUAL[1]))
     if far.any():
         k = int(far.argmax())
-        _warn(
+        warn(
             f"the targets have a mean of {mean[k]:.3g} and a standard deviation of {deviation[k]:.3g}, which are far "
             f"from 0 and 1: training is slow or fails with such targets; use fb.MLP(..., standardize_targets=y), or "
             f"network.standardize(y=y) before fit"
@@ -176,21 +175,8 @@ def _warn_of_inputs(seen: np.ndarray, columns: Sequence[object]) -> None:
     apart = most > SPAN * least and most > USUAL[1]
     tiny = most < USUAL[0] and np.abs(seen).max() < 0.5  # columns of 0 and rarely 1 have small deviations too
     if apart or tiny or least > USUAL[1]:
-        _warn(
+        warn(
             f"the inputs have standard deviations from {least:.3g}, in column {columns[small]!r}, to {most:.3g}, in "
             f"column {columns[large]!r}: training is slow or fails with such inputs; use fb.MLP(..., standardize=X), "
             f"or network.standardize(X) before fit"
         )
-
-
-def _warn(message: str) -> None:
-    """Warn. The place of the warning is the first line outside of this package."""
-    frame, level = sys._getframe(), 1
-    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
-
-
-def _is_ours(module: str) -> bool:
-    """Return whether a module belongs to this package."""
-    return module.partition(".")[0] == __name__.partition(".")[0]

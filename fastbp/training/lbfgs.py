@@ -8,9 +8,8 @@ import warnings
 import numpy as np
 
 from ..base import extras
-from ..engine import plan
+from ..engine import compiled, plan
 from ..engine.runner import DivergedError, Work
-from ..kernels.update import shape
 from .settings import Settings
 from .state import TrainingState
 
@@ -87,7 +86,8 @@ class Search:
             shrink = min(1.0, settings.clip_norm / (float(np.linalg.norm(g)) + 1e-6))
         W = np.where(self._are_weights, self.state.parameters.theta, 0).astype(np.float64)
         cost += settings.l1 * np.abs(W).sum() + 0.5 * settings.l2 * (W @ W)
-        return cost, shape(g, W, shrink, settings.clip_value or math.inf, settings.l1, settings.l2)
+        bound = settings.clip_value or math.inf
+        return cost, compiled.update.shape(g, W, shrink, bound, settings.l1, settings.l2)
 
     def step(self, eta: float) -> None:
         """Make one step: theta <- theta + alpha d, with d = -H g.

@@ -111,6 +111,19 @@ def test_cache_key(tmp_path):
     assert len(set(keys)) == 4
 
 
+def test_a_process_that_another_version_is_installed_under_writes_no_cache(tmp_path):
+    """It imports the modules that compile later than the others, and may get those of the other version."""
+    code = """
+        from pathlib import Path
+        import fastbp as fb
+        from fastbp.engine.kernel_cache import cache_directory
+        with Path(fb.__file__).with_name("kernels").joinpath("gains.py").open("a") as file:
+            file.write("changed = True\\n")
+        print(cache_directory())
+    """
+    assert run(code, {"NUMBA_CACHE_DIR": str(tmp_path), **copy_of_package(tmp_path)}).stdout.strip() == "None"
+
+
 def test_import_compiles_nothing_and_starts_no_thread():
     run("""
         import sys

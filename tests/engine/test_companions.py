@@ -81,3 +81,52 @@ def test_a_companion_compiles_what_it_can_read(tmp_path, monkeypatch):
     monkeypatch.setattr(companions.pickle, "load", lambda _: (str(tmp_path), [b"bad", b"", b"good"]))
     companions.serve(make)
     assert compiled == ["bad", "good"]
+
+
+ZEROS = """
+import numpy as np
+import fastbp as fb
+from fastbp.engine import companions, kernel_cache
+
+X, y = np.zeros((400, 50)), np.ones(400)
+X[::3, ::7] = 1.0
+
+def trained():
+    trainer = fb.Trainer(fb.MLP([50, 20, 1], seed=0), loss="squared_error", seed=0)
+    trainer.partial_fit(X, y)
+    return trainer.network.theta.tobytes()
+
+def skips():
+    return any("without_zeros" in name for name in kernel_cache.names().values())
+
+{before}
+first = trained()
+print(skips())
+companions.background.wait()
+print(trained() == first, skips())
+"""
+
+
+@pytest.mark.skipif(len(getattr(os, "sched_getaffinity", lambda _: "ab")(0)) < 2, reason="this machine has one core")
+@pytest.mark.parametrize(
+    ("before", "at_once"),
+    [
+        ("", "False"),
+        ("companions.CODE = 'raise SystemExit(1)'", "False"),  # it ends at once, and this process compiles them then
+        ("companions.MOST = 0", "True"),
+    ],
+)
+def test_a_training_does_not_wait_for_the_kernels_that_leave_zeros_out(tmp_path, before, at_once):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_NUM_THREADS": "2", "NUMBA_OPT": "0"}
+    command = [sys.executable, "-W", "error", "-c", ZEROS.replace("{before}", before)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [at_once, "True", "True"]
+
+
+def test_the_companion_in_the_background_ends_with_the_process(tmp_path):
+    """What it has compiled is there, and nothing goes on."""
+    before = "companions.CODE = 'import time; time.sleep(1e6)'; companions.possible = lambda: True"
+    script = ZEROS.replace("{before}", before).replace("companions.background.wait()", "raise SystemExit")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_NUM_THREADS": "1", "NUMBA_OPT": "0"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]

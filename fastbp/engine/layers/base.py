@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from ...kernels import elementwise
 from ...kernels.structs import ACTIVATION, FOLLOWER
+from .. import compiled
 from ..blocks import Block
 from ..buffers import Buffer
 from ..kernel_cache import Kernel, Operation
@@ -17,7 +17,7 @@ from ..rule import Rule
 
 
 class Writer(Protocol):
-    """`Writer` is what layers need of the `Program` that their operations belong to.
+    """`Writer` is what layers need of the `Program` that their operations belong to, which describes its methods.
 
     `model` and `memory` are a `Model` and a `Memory`, which this module cannot import, because they import it.
     """
@@ -30,20 +30,11 @@ class Writer(Protocol):
     source: Record | None
     checker: Kernel | None
 
-    def kernel(self, factory: Any, *options: object) -> Kernel:
-        """Return the kernel of a factory for the dtype of the network."""
-
-    def record(self, kind: np.dtype, **fields: Any) -> Record:
-        """Return a record, whose fields may be kernels."""
-
-    def groups(self, factory: Any, sizes: tuple[int, ...], *options: object) -> dict[str, Any]:
-        """Return the fields of a record for kernels of groups of so many panels."""
-
-    def block(self, block: Block, rule: Rule | None) -> Record:
-        """Return the BLOCK record of a block of parameters."""
-
-    def share(self, layer: Layer, everything: bool) -> dict[str, int]:
-        """Return the fields of a record that divide the update of all layers over the threads."""
+    def kernel(self, factory: Any, *options: object) -> Kernel: ...
+    def record(self, kind: np.dtype, **fields: Any) -> Record: ...
+    def groups(self, factory: Any, sizes: tuple[int, ...], *options: object) -> dict[str, Any]: ...
+    def block(self, block: Block, rule: Rule | None) -> Record: ...
+    def share(self, layer: Layer, everything: bool) -> dict[str, int]: ...
 
 
 class Place(NamedTuple):
@@ -76,18 +67,8 @@ class Layer:
 
     A subclass says which blocks of parameters it has, and lists its operations. `forward` computes z^l, `backward`
     computes dC/da^{l-1}, and `update` sums the gradient of the parameters and applies a rule to it. Each of the first
-    two takes a follower, which it applies to its result.
-
-    Parameters
-    ----------
-    number : int
-        The number l of the layer, from 1 on.
-    n_in, n_out : int
-        The numbers of columns of a^{l-1} and a^l.
-    activation : Activation
-        The activation function sigma.
-    dropout : float, default 0.0
-        The probability of dropout for a^l.
+    two takes a follower, which it applies to its result. The layer has the number l, from 1 on, and n_in and n_out
+    columns of a^{l-1} and a^l.
     """
 
     number: int
@@ -153,8 +134,9 @@ class Layer:
         if sigma.name == "identity" and not dropped:
             return None
         if sigma.whole_rows:
-            return self._follower(at, elementwise.softmax_activate)
-        return self._follower(at, elementwise.activate, sigma, at.slope.size > 0, dropped, at.out.zeros is not None)
+            return self._follower(at, compiled.elementwise.softmax_activate)
+        options = sigma, at.slope.size > 0, dropped, at.out.zeros is not None
+        return self._follower(at, compiled.elementwise.activate, *options)
 
     def differentiate(self, at: Place) -> Follower | None:
         """Return the follower that multiplies dC/da^l by da/dz, or None if da/dz = 1."""
@@ -162,10 +144,10 @@ class Layer:
         if sigma.name == "identity" and not self.dropout:
             return None
         if at.slope.size:
-            return self._follower(at, elementwise.differentiate_kept, masked)
+            return self._follower(at, compiled.elementwise.differentiate, None, masked)
         if sigma.whole_rows:
-            return self._follower(at, elementwise.softmax_differentiate)
-        return self._follower(at, elementwise.differentiate, sigma, masked)
+            return self._follower(at, compiled.elementwise.softmax_differentiate)
+        return self._follower(at, compiled.elementwise.differentiate, sigma, masked)
 
     def _follower(self, at: Place, factory: Any, *options: object) -> Follower:
         """Return the follower of a kernel of `fastbp.kernels.elementwise`."""
@@ -185,4 +167,4 @@ def follow(program: Writer, follower: Follower | None, columns: int) -> list[Ope
     made = program.record(
         FOLLOWER, follower=follower.kernel, layer=follower.record, panels=program.memory.panels(columns)
     )
-    return [(program.kernel(elementwise.follow), made)]
+    return [(program.kernel(compiled.elementwise.follow), made)]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...kernels import csr, dense, update, zero_skipping
-from ...kernels.product import product
 from ...kernels.structs import PRODUCT, WEIGHTS
+from .. import compiled
 from ..blocks import Block
-from ..buffers import Buffer
+from ..buffers import Buffer, Form
 from ..kernel_cache import Operation
 from ..records import Record
-from ..rule import Rule
+from ..rule import Rule, options_of
 from .base import Follower, Layer, Place
 
 
@@ -25,33 +25,27 @@ class Reading(NamedTuple):
     product: Callable[..., Any]
     groups: tuple[int, ...]
     learn: Callable[..., Any]
-    gradient: Callable[..., Any]
     line: Callable[..., Any] | None = None
-    """The kernels of groups that the last two call, if they call some."""
+    """The kernels of groups that `learn` calls, if it calls some."""
 
 
-READINGS = {
-    "dense": Reading(dense.dense, dense.GROUPS, update.learn, update.gradient),
-    "zeros": Reading(
-        zero_skipping.without_zeros, zero_skipping.GROUPS, zero_skipping.learn_without_zeros,
-        zero_skipping.gradient_without_zeros, zero_skipping.line_without_zeros,
-    ),
-    "entries": Reading(csr.of_entries, csr.GROUPS, csr.learn_entries, csr.gradient_entries),
-}  # fmt: skip
-"""form of a matrix: the kernels that read it. All of them give the same bits."""
+@functools.cache
+def reading(form: Form) -> Reading:
+    """Return the kernels that read a matrix of a form. All forms give the same bits."""
+    dense, zeros, csr = compiled.dense, compiled.zero_skipping, compiled.csr
+    if form == "zeros":
+        return Reading(zeros.without_zeros, zeros.GROUPS, zeros.learn_without_zeros, zeros.line_without_zeros)
+    if form == "entries":
+        return Reading(csr.of_entries, csr.GROUPS, csr.learn_entries)
+    return Reading(dense.dense, dense.GROUPS, compiled.update.learn)
 
 
 @dataclass(frozen=True)
 class Dense(Layer):
     """`Dense` is a layer with a weight matrix W^l and biases b^l: z^l = W^l a^{l-1} + b^l.
 
-    Parameters
-    ----------
-    number, n_in, n_out, activation, dropout : as for `Layer`
-    biased : bool, default True
-        Whether the layer has biases. In theta there is room for them anyway.
-    first : bool, default False
-        Whether no layer with parameters comes before, so that the backward pass ends here.
+    Without biases, there is room for them in theta anyway. If it is the `first` layer with parameters, the backward
+    pass ends here.
     """
 
     biased: bool = True
@@ -100,7 +94,7 @@ class Dense(Layer):
         at: Place, a: Buffer, right: dict[str, Any], out: Buffer, follower: Follower | None
     ) -> list[Operation]:
         """Return the operation out = a W + b."""
-        program, reading = at.program, READINGS[a.form]
+        program, kernels = at.program, reading(a.form)
         left = {"a": a.panels, "a_row": a.row, "a_panel": a.panel, "rows": a.columns}
         if a.zeros:
             left["zeros"] = a.zeros
@@ -108,45 +102,42 @@ class Dense(Layer):
             left |= {"follower": follower.kernel, "layer": follower.record}
         made = program.record(
             PRODUCT, **left, **right, out=out.panels, panels=program.memory.panels(out.columns),
-            **program.groups(reading.product, reading.groups),
+            **program.groups(kernels.product, kernels.groups),
         )  # fmt: skip
         if a.direct:
             made.set(a_sample=a.columns)
             program.direct = made
-        return [(program.kernel(product), made)]
+        return [(program.kernel(compiled.product.product), made)]
 
     def update(self, at: Place, rule: Rule | None) -> list[Operation]:
         """dC/dw_ij = delta_i a_j and dC/db_i = delta_i, summed over the minibatch, and the update of W^l and b^l."""
-        reading, options = READINGS[at.a.form], ()
-        if rule is not None:
-            options = rule.optimizer, rule.shaped, *((rule.lazy,) if at.a.form == "entries" else ())
-        made = self._weights(at, rule, reading)
-        factory = reading.gradient if rule is None else reading.learn
-        return [(at.program.kernel(factory, *options), made)]
+        kernels = reading(at.a.form)
+        lazy = (rule is not None and rule.lazy,) if at.a.form == "entries" else ()
+        return [(at.program.kernel(kernels.learn, *options_of(rule), *lazy), self._weights(at, rule, kernels))]
 
     def apply(self, at: Place, rule: Rule) -> list[Operation]:
-        return [(at.program.kernel(update.apply, rule.optimizer, rule.shaped), self._weights(at, rule))]
+        return [(at.program.kernel(compiled.update.apply, *options_of(rule)), self._weights(at, rule))]
 
     def bound(self, at: Place) -> list[Operation]:
-        return [(at.program.kernel(update.bound), self._weights(at, None))]
+        return [(at.program.kernel(compiled.update.bound), self._weights(at, None))]
 
-    def _weights(self, at: Place, rule: Rule | None, reading: Reading | None = None) -> Record:
-        """Return the WEIGHTS record. With a reading, it has what the gradient is summed from."""
+    def _weights(self, at: Place, rule: Rule | None, kernels: Reading | None = None) -> Record:
+        """Return the WEIGHTS record. With `kernels`, it has what the gradient is summed from."""
         program, a, blocks = at.program, at.a, self.blocks()
         W, b = (program.block(block, rule) for block in blocks)
         fields = {"n_in": self.n_in, "n_out": self.n_out, "W": W, "b": b, "biased": self.biased}
         layout = program.model.parameters.layout
         if blocks[0].transposed:
             fields |= {"transposed": True, "T": layout.T[blocks[0].name]}
-        if reading is not None:
+        if kernels is not None:
             fields |= {"a": a.panels, "a_row": a.row, "a_panel": a.panel, "delta": at.delta.panels}
-            if reading.line is not None:
-                options = (None, False) if rule is None else (rule.optimizer, rule.shaped)
-                fields |= program.groups(reading.line, reading.groups, *options)
+            if kernels.line is not None:
+                fields |= program.groups(kernels.line, kernels.groups, *options_of(rule))
             fields |= {"zeros": a.zeros} if a.zeros else {}
-        return program.record(WEIGHTS, update=program.update, **fields, **program.share(self, reading is None))
+        return program.record(WEIGHTS, update=program.update, **fields, **program.share(self, kernels is None))
 
     def effort(self, at: Place) -> tuple[int, int]:
         memory = at.program.memory
         blocks = memory.panels(self.n_in) * memory.panels(self.n_out)
+        update = compiled.update
         return blocks, blocks * (update.EXTRA_TRANSPOSED if self.blocks()[0].transposed else update.EXTRA)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ...kernels import gains, layer_norm, scale
 from ...kernels.panels import aligned
 from ...kernels.structs import GAINS
+from .. import compiled
 from ..blocks import Block
 from ..kernel_cache import Operation
 from ..records import Field, Record
-from ..rule import Rule
+from ..rule import Rule, options_of
 from .base import Follower, Layer, Place, follow
 
 
@@ -25,13 +25,10 @@ class Gains(Layer):
     """
 
     def update(self, at: Place, rule: Rule | None) -> list[Operation]:
-        if rule is None:
-            return [(at.program.kernel(gains.gradient_gains), self._record(at, None))]
-        kernel = at.program.kernel(gains.learn_gains, rule.optimizer, rule.shaped)
-        return [(kernel, self._record(at, rule))]
+        return [(at.program.kernel(compiled.gains.learn_gains, *options_of(rule)), self._record(at, rule))]
 
     def apply(self, at: Place, rule: Rule) -> list[Operation]:
-        return [(at.program.kernel(gains.apply_gains, rule.optimizer, rule.shaped), self._record(at, rule))]
+        return [(at.program.kernel(compiled.gains.apply_gains, *options_of(rule)), self._record(at, rule))]
 
     def _record(self, at: Place, rule: Rule | None, **fields: Any) -> Record:
         """Return the GAINS record."""
@@ -57,7 +54,7 @@ class InputScale(Gains):
     def forward(self, at: Place, follower: Follower | None) -> list[Operation]:
         if at.a.form == "entries":
             raise ValueError("X must not be sparse for a network with a trainable scale of inputs")
-        made = (at.program.kernel(scale.scale), self._record(at, None))
+        made = (at.program.kernel(compiled.gains.scale), self._record(at, None))
         return [made, *follow(at.program, follower, self.n_out)]
 
 
@@ -77,11 +74,11 @@ class LayerNorm(Gains):
         return Block(f"g{l}", shape, l, "gain", start=1.0), Block(f"o{l}", shape, l, "offset")
 
     def forward(self, at: Place, follower: Follower | None) -> list[Operation]:
-        made = (at.program.kernel(layer_norm.normalize), self._kept(at))
+        made = (at.program.kernel(compiled.layer_norm.normalize), self._kept(at))
         return [made, *follow(at.program, follower, self.n_out)]
 
     def backward(self, at: Place, follower: Follower | None) -> list[Operation]:
-        made = (at.program.kernel(layer_norm.denormalize), self._kept(at))
+        made = (at.program.kernel(compiled.layer_norm.denormalize), self._kept(at))
         return [made, *follow(at.program, follower, self.n_in)]
 
     def _kept(self, at: Place) -> Record:

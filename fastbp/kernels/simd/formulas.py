@@ -40,17 +40,10 @@ def _evaluate(context, builder, formula: Callable, kinds, values, out):
 
 
 def elementwise(formula: Callable, arity: int, results: int = 1):
-    """Return an intrinsic that computes a formula.
+    """Return an intrinsic that computes a formula, a function of `Vector` objects.
 
-    Parameters
-    ----------
-    formula : function
-        A function of `Vector` objects.
-    arity : int
-        The number of arguments of the intrinsic, from one to four. Each is a vector, or a tuple of vectors, which
-        become several arguments of the formula.
-    results : int, default 1
-        The number of results of the formula. With several, the intrinsic returns a tuple.
+    The intrinsic has `arity` arguments, from one to four. Each is a vector, or a tuple of vectors, which become several
+    arguments of the formula. If the formula has several results, the intrinsic returns a tuple.
     """
 
     def build(*kinds):
@@ -62,15 +55,10 @@ def elementwise(formula: Callable, arity: int, results: int = 1):
 
 
 def digest(dtype, *formulas: tuple[Callable, int, tuple[str, ...]]) -> str:
-    """Return a string that is different for formulas with different instructions.
+    """Return a string that is different for formulas with different instructions, in float32 or float64.
 
-    Parameters
-    ----------
-    dtype : type
-        float32 or float64.
-    *formulas : tuple (formula, arity, names)
-        The formula, the number of its vectors, and the names of the attributes of its last argument. Without names,
-        there is no such argument.
+    Each formula comes with the number of its vectors, and with the names of the attributes of its last argument.
+    Without names, there is no such argument.
     """
     state = hashlib.sha256()
     for formula, arity, names in formulas:

@@ -97,6 +97,11 @@ def log1p(u: Vector) -> Vector:
     return _atanh_twice(u / (u + 2.0), 7 if u.type.element == F32 else 16)
 
 
+def smooth(y: Vector, smoothing: Vector, uniform: Vector) -> Vector:
+    """Return (1 - smoothing) y + smoothing / n_out, with `uniform` = 1 / n_out. With smoothing 0, it is exactly y."""
+    return fma(y, 1.0 - smoothing, smoothing * uniform)
+
+
 def sine_of_half_turns(x: Vector) -> Vector:
     """Return sin(pi x) for |x| <= 1/2, as its Taylor sum. The error is at most 1e-9."""
     square = x * x

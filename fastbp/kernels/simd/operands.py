@@ -13,13 +13,7 @@ from typing import Any
 
 
 def operation(of_arrays: Callable) -> Callable:
-    """Return a decorator that lets a function of vectors also take arrays, numbers and nodes.
-
-    Parameters
-    ----------
-    of_arrays : function
-        The function for arrays and numbers.
-    """
+    """Return a decorator for a function of vectors, so that it takes nodes too, and arrays as `of_arrays` does."""
 
     def decorate(of_vectors: Callable) -> Callable:
         @functools.wraps(of_vectors)

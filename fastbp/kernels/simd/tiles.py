@@ -144,22 +144,16 @@ def tile_multiply_add(typingctx, c, X, x, Y, y):
 def tile_update(rule, shape: Callable):
     """Return the intrinsic that applies an update rule to a tile of the gradient, in registers.
 
-    The intrinsic is `tile_apply(panels, g, stride, H, h, shaping, P, p, S, s, size, Q, q)`. It has thirteen arguments
-    because it reads and writes five vectors, each with its place. Its arguments are:
+    The rule has `update(g, theta, *states, h)`, and the names of its `states` and of its `hyperparameters`, which are
+    the attributes of h. The function `shape` changes the gradient before the rule gets it. The intrinsic is
+    `tile_apply(panels, g, stride, H, h, shaping, P, p, S, s, size, Q, q)`. It has thirteen arguments because it reads
+    and writes five vectors, each with its place:
 
     - g is the tile of the gradient. Its line g[m, n] belongs to the parameters at i = m lanes + n stride.
     - The hyperparameters are at H[h], H[h + 1], ...
     - The parameters are P[p + i : + lanes]. State vector k is S[s + k size + i : + lanes], and gets its new values.
     - The new parameters are written to Q[q + i : + lanes].
     - `shaping` holds the last arguments of `shape`. If it is empty, the rule gets the gradient as it is.
-
-    Parameters
-    ----------
-    rule : object
-        The rule, with `update(g, theta, *states, h)`, and with the names of its `states` and of its `hyperparameters`,
-        which are the attributes of h.
-    shape : function
-        The function that changes the gradient before the rule gets it.
     """
 
     @intrinsic(prefer_literal=True)
