@@ -16,13 +16,13 @@ own, `datasets` reads MNIST, and `interop` exchanges networks with PyTorch and s
 estimators. ``python -m fastbp`` shows what fastbp has found on this machine.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .base import garbage as _garbage
 
 with _garbage.kept():
     from . import activations, callbacks, losses, metrics
+    from .base import hints
     from .base.history import History
     from .base.model_files import ModelFileError
     from .callbacks import EarlyStopping
@@ -35,6 +35,7 @@ with _garbage.kept():
 
 if TYPE_CHECKING:
     from . import datasets, graph, interop, schedules
+    from . import sklearn as sklearn
     from .network.gradient_check import check_gradients, numerical_gradients
     from .training.ensemble import Ensemble
 
@@ -75,20 +76,8 @@ _LATER = {
     "numerical_gradients": "network.gradient_check",
     "Ensemble": "training.ensemble",
 }
-_LATER |= {name: name for name in ("datasets", "graph", "interop", "schedules")}
+_LATER |= {name: name for name in ("datasets", "graph", "interop", "schedules", "sklearn")}
 """The modules that are imported when a program first uses one of these names. They take a fifth of the time."""
 
-
 if not TYPE_CHECKING:  # a checker would believe that every name exists
-
-    def __getattr__(name: str) -> Any:
-        if name not in _LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = import_module(f"{__name__}.{_LATER[name]}")
-        found = module if name == _LATER[name] else getattr(module, name)
-        globals()[name] = found
-        return found
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    __getattr__, __dir__ = hints.of_module(__name__, [*__all__, "__version__"], _LATER)

@@ -1,4 +1,4 @@
-"""This module is the command ``python -m fastbp``. It shows what fastbp has found on this machine."""
+"""This module is the command ``python -m fastbp``. It shows what fastbp has found on this machine, and compiles."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from . import __version__
 from .base import extras
 from .engine import kernel_cache, threads
 from .kernels.simd.target import registers
+from .training import ahead
 
 SETS = {(512, 32): "AVX-512", (256, 16): "AVX2", (128, 16): "SSE2"}
 """The names of instruction sets of x86 by the width and the number of their registers."""
@@ -77,7 +78,28 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--clear-cache", action="store_true", help="remove all compiled kernels; the next training compiles its own"
     )
-    if parser.parse_args(arguments).clear_cache:
+    parser.add_argument(
+        "--compile", action="store_true", help="compile kernels now, for example while a container is built"
+    )
+    parser.add_argument(
+        "--for",
+        dest="settings",
+        action="append",
+        nargs="+",
+        metavar="NAME=VALUE",
+        help="compile for these settings of MLP and Trainer, such as activation=tanh loss=huber 'optimizer=SGD(0.1, "
+        "momentum=0.9)'; the option can be given several times; without it, for the defaults with two losses",
+    )
+    given = parser.parse_args(arguments)
+    if given.settings and not given.compile:
+        parser.error("--for needs --compile")
+    if given.compile:
+        try:
+            count = ahead.compiled([dict(map(ahead.setting, each)) for each in given.settings or ()] or ahead.USUAL)
+        except (TypeError, ValueError) as error:
+            parser.error(str(error))
+        print(f"fastbp has compiled {count} kernels. The cache is {cache()}.")
+    elif given.clear_cache:
         sizes = kernel_cache.clear_cache()
         print(f"fastbp has removed {len(sizes)} compiled kernels, which took {size(sum(sizes.values()))}.")
     else:

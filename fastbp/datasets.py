@@ -10,18 +10,17 @@ import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from .base import checks
+from .base import checks, hints
 from .base.model_files import write
 
 __all__ = ["download_mnist", "load_mnist", "read_idx"]
 
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:  # a checker would believe that every name exists
+    __getattr__, __dir__ = hints.of_module(__name__, __all__)
 
 
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .activations import relu, sigmoid, softmax, softplus, tanh
-from .base import checks
+from .base import checks, hints
 from .base.docstrings import documented
 from .base.value_objects import Value, field
 from .formulas.gates import right_places
@@ -44,9 +44,8 @@ __all__ = [
     "tanh", "variable", "where",
 ]  # fmt: skip
 
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:  # a checker would believe that every name exists
+    __getattr__, __dir__ = hints.of_module(__name__, __all__)
 
 
 def _function(name: str, formula: str, example: str, *more: str) -> Callable[..., Node]:
@@ -100,7 +99,7 @@ log = _function("log", "ln x. In a compiled formula, ln 0 is that of the smalles
 sqrt = _function("sqrt", "the square root of x", "sqrt(x) = 2.0")
 sin = _function("sin", "sin x", "sin(x) = 0.0")
 cos = _function("cos", "cos x", "cos(x - 4) = 1.0")
-absolute = _function("absolute", "|x|", "absolute(-x) = 4.0")
+absolute = _function("absolute", "the absolute value of x", "absolute(-x) = 4.0")
 reciprocal = _function("reciprocal", "1 / x", "reciprocal(x) = 0.25")
 maximum = _function("maximum", "the larger one of x and y", "maximum(x, 5.0) = 5.0", "x", "y")
 minimum = _function("minimum", "the smaller one of x and y", "minimum(x, 5.0) = 4.0", "x", "y")
@@ -409,8 +408,8 @@ class SigmoidCrossEntropyLoss:
     """`SigmoidCrossEntropyLoss` is the mean over the rows of -sum_i (y_i ln p_i + (1 - y_i) ln(1 - p_i)), p =
     sigmoid(x).
 
-    It is computed as the sum of softplus(x_i) - x_i y_i, which stays exact for large |x|. The targets y must have the
-    shape of x.
+    It is computed as the sum of softplus(x_i) - x_i y_i, which stays exact for large ``|x|``. The targets y must have
+    the shape of x.
     """
 
     def __call__(self, x: Node, y: Node | ArrayLike) -> Node:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .activations import Activation
 from .activations import Formula as ActivationFormula
-from .base import extras
+from .base import extras, hints
 from .formulas.nodes import apply
 from .network.mlp import MLP, check_network
 
@@ -25,9 +24,8 @@ OF_SCIKIT_LEARN = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh"
 
 __all__ = ["from_sklearn", "from_torch", "to_sklearn", "to_torch"]
 
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:  # a checker would believe that every name exists
+    __getattr__, __dir__ = hints.of_module(__name__, __all__)
 
 
 def from_torch(network: MLP, state_dict: Mapping[str, Any]) -> None:
@@ -224,10 +222,10 @@ def from_sklearn(estimator: BaseEstimator) -> MLP:
     own = getattr(estimator, "network_", None)
     if isinstance(own, MLP):  # the estimator is one of fastbp.sklearn
         return own.astype(own.dtype)
-    outputs: dict[str, str | Activation] = {**OF_SCIKIT_LEARN}
+    outputs: dict[str, Any] = {**OF_SCIKIT_LEARN}
     outputs["exp"] = ActivationFormula(partial(apply, "exp"), name="exp")
     sizes = [estimator.coefs_[0].shape[0], *(W.shape[1] for W in estimator.coefs_)]
-    activation, output = OF_SCIKIT_LEARN[estimator.activation], outputs[estimator.out_activation_]
+    activation, output = outputs[estimator.activation], outputs[estimator.out_activation_]
     network = MLP(sizes, activation=activation, output=output, dtype=estimator.coefs_[0].dtype, seed=0)
     network.set_weights(estimator.coefs_, estimator.intercepts_)
     columns = tuple(getattr(estimator, "feature_names_in_", ()))

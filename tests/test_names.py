@@ -2,13 +2,14 @@
 
 import json
 import re
+from typing import get_args
 
 import pytest
 from helpers import same
 
 import fastbp as fb
 from fastbp.activations import ACTIVATIONS, OUTPUTS
-from fastbp.base import checks
+from fastbp.base import checks, names
 from fastbp.losses import LOSSES
 from fastbp.metrics import METRICS
 from fastbp.rules.optimizers import OPTIMIZERS
@@ -132,3 +133,17 @@ def test_messages_of_networks_and_schedules_propose_a_name():
 
 def test_columns_of_users_keep_their_names():
     assert fb.EarlyStopping("val_gain", mode="max").monitor == "val_gain"
+
+
+@pytest.mark.parametrize(
+    ("type_of_names", "registry"),
+    [
+        (names.ActivationName, ACTIVATIONS),
+        (names.OutputName, OUTPUTS),
+        (names.LossName, LOSSES),
+        (names.MetricName, METRICS),
+        (names.OptimizerName, OPTIMIZERS),
+    ],
+)
+def test_the_types_of_names_are_those_of_the_registries(type_of_names, registry):
+    assert {*get_args(type_of_names)} == {*registry, *registry.aliases}

@@ -104,12 +104,16 @@ from nbclient import NotebookClient
 cells = [nbformat.v4.new_code_cell(source) for source in open("cells.py").read().split("# %%")]
 notebook = nbformat.v4.new_notebook(cells=cells)
 NotebookClient(notebook, timeout=240, kernel_name="this").execute()
+bars = []
 for cell in notebook.cells:
     for output in cell.outputs:
-        if output.get("name") == "stderr":  # a bar of the progress, and the line that says that kernels are compiled
+        if output.get("name") == "stderr":  # the line that says that kernels are compiled
             assert "Warning" not in output.text, output.text
+        elif "%|" in output.get("data", {}).get("text/plain", ""):
+            bars.append(output.data["text/plain"])
         else:
             print(output.get("text", output.output_type))
+assert len(bars) == 1 and not bars[0].startswith("  0%|"), bars
 """
 
 

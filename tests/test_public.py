@@ -6,6 +6,8 @@ import importlib
 import importlib.util
 import inspect
 import pydoc
+import re
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -126,3 +128,40 @@ def test_annotations_can_be_read():
     assert "ArrayLike" in str(inspect.signature(fb.MLP.predict))
     assert "callbacks" in inspect.signature(fb.Trainer.fit).parameters
     assert np.dtype(fb.MLP([1, 1]).dtype) == np.float32
+
+
+def public() -> Iterator[tuple[str, str]]:
+    """The names and docstrings of all public modules, classes, functions, methods and properties."""
+    for module in [fb, *(importlib.import_module(f"fastbp.{name}") for name in (*MODULES, "sklearn"))]:
+        yield module.__name__, module.__doc__
+        for name in module.__all__:
+            found = getattr(module, name)
+            yield f"{module.__name__}.{name}", inspect.getdoc(found) or ""
+            for each in dir(found) if inspect.isclass(found) else ():
+                inside = getattr(found, each, None)
+                home = getattr(getattr(inside, "fget", inside), "__module__", None) or ""
+                if each[0] != "_" and home.startswith("fastbp") and not inspect.isclass(inside):
+                    yield f"{module.__name__}.{name}.{each}", inspect.getdoc(inside) or ""
+
+
+SECTIONS = {
+    "Attributes", "Examples", "Notes", "Parameters", "Raises", "Returns", "See Also", "References", "Warns", "Yields",
+}  # fmt: skip
+
+
+def test_docstrings_are_restructured_text():
+    """``|x|`` is a substitution there, ``x_`` a link, and a section begins after a blank line."""
+    found = dict(public())
+    assert len(found) > 300
+    for name, text in found.items():
+        lines = text.splitlines()
+        for k, line in enumerate(lines):
+            if k and re.fullmatch("---+", line):
+                assert lines[k - 1] in SECTIONS, name
+                assert len(lines[k - 1]) == len(line), name
+                assert lines[k - 2] == "", name
+        assert not re.search(r"\w -----", text), name
+        prose = re.sub(r"``.+?``|`[^`]+`", "", text, flags=re.DOTALL)
+        prose = re.sub(r"^ *(>>>|\.\.\.).*(\n.+)*|^[\w, ]+ :", "", prose, flags=re.MULTILINE)
+        assert not re.search(r"(?<!\|)\|[^\s|]([^|]*[^\s|])?\|(?!\|)", prose), name
+        assert not re.search(r"\w_(?![\w(+])", prose), name

@@ -70,7 +70,10 @@ def test_set_up_lines():
     """.ci/run takes them from here."""
     lines = re.findall(r"^```\n(python -m pip install .* && .*)\n```$", TEXT, re.MULTILINE)
     assert lines == re.findall(r"^python -m pip install .* && .*$", TEXT, re.MULTILINE)
-    assert [line.rpartition(" && ")[2] for line in lines] == ["python examples/mnist.py", "python -m pytest"]
+    assert [line.rpartition(" && ")[2] for line in lines] == [
+        "python examples/mnist.py",
+        "python -m pytest -n auto --dist worksteal",
+    ]
 
 
 PAGES = ["README.md", ".github/SECURITY.md", ".github/CHANGELOG.md", "benchmarks/RESULTS.md", "benchmarks/ROOFLINE.md"]

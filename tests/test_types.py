@@ -14,9 +14,20 @@ SCRIPT = TESTS / "typed_script.py"
 MISTAKES = """
 import fastbp as fb
 net = fb.MLP([2, 1], init="he")
+fb.MLP([2, 3, 1], activation="rellu")
+fb.MLP([2, 1], output="sofmax")
+net.seed = 3
+net.gradients([[1.0]], [1.0], loss="mse", inputs=True)[4]
+net.gradients([[1.0]], [1.0], loss="nll")
 net.fit
 trainer = fb.Trainer(net, loss="squared_error", gradient="lasy")
 trainer.batchsize
+trainer.learning_rate = 3
+trainer.loss = "crossentropi"
+fb.Trainer(net, loss="mse", optimizer="adm")
+fb.Trainer(net, loss="mse", metrics=["acuracy"])
+fb.Trainer(net)
+net.predict([[1.0]], batch_size=3)
 trainer.fit([[1.0]], [1.0], verbose=1)
 trainer.fit([[1.0]], [1.0], progress="line")
 trainer.fit([[1.0]], [1.0], class_weight="even")

@@ -23,7 +23,9 @@ def main() -> None:
     losses: list[float] = history["loss"]
     scores: dict[str, float] = trainer.evaluate(X.tolist(), y.tolist())
     loss, dW, db = net.gradients(X, y, loss="cross_entropy")
+    value, gradient = net.gradients(X, y, loss="mse", flat=True, sample_weight=np.ones(200))
     *_, dX = net.gradients(X, y, loss="cross_entropy", inputs=True)
+    both: tuple[float, np.ndarray, np.ndarray] = net.gradients(X, y, loss="mse", inputs=True, flat=True)
     net.set_weights(net.weights, net.biases)
     t = net.trace([[0.0] * 4], [1], "cross_entropy")
     print(
@@ -49,7 +51,18 @@ def main() -> None:
     trainer.gradient = "stored"
     trainer.fit(X, y, callbacks=[options, fb.callbacks.Progress("lines")], progress=False)
     print(len(members), mean, encoder, names, len(fb.MLP([2, 1], init="he_normal")), fb.graph.variable)
-    print(losses[-1], scores["accuracy"], loss, dW[0].shape, db[0].shape, classes.shape, twin.predict(X).mean())
+    print(
+        value,
+        gradient.shape,
+        both[0],
+        losses[-1],
+        scores["accuracy"],
+        loss,
+        dW[0].shape,
+        db[0].shape,
+        classes.shape,
+        twin.predict(X).mean(),
+    )
 
 
 main()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..base import checks
+from ..base import checks, hints
 from ..base.docstrings import filled, listed
 from ..base.value_objects import field
 from ..formulas.gates import GATES, Operand
@@ -37,9 +37,8 @@ __all__ = [
     "tanh", "threshold",
 ]  # fmt: skip
 
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:  # a checker would believe that every name exists
+    __getattr__, __dir__ = hints.of_module(__name__, __all__)
 
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
@@ -76,7 +75,7 @@ class Sigmoid(Activation, name="sigmoid", aliases=("logistic",)):
 class Tanh(Activation, name="tanh"):
     """sigma(z) = (e^z - e^-z) / (e^z + e^-z)   (002).
 
-    It is computed as u / (u + 2) with u = e^(2|z|) - 1 and the sign of z, which is precise around 0.
+    It is computed as u / (u + 2) with ``u = e^(2|z|) - 1`` and the sign of z, which is precise around 0.
     """
 
     init, bounds = "glorot", (-1.0, 1.0)
@@ -195,7 +194,7 @@ class SELU(Activation, name="selu"):
 class Softplus(Activation, name="softplus"):
     """sigma(z) = ln(1 + e^z)   (Dugas et al. 2001).
 
-    It is computed as max(z, 0) + ln(1 + e^-|z|), which cannot overflow.
+    It is computed as ``max(z, 0) + ln(1 + e^-|z|)``, which cannot overflow.
     """
 
     init, bounds = "he", (ABOVE_0, math.inf)
@@ -253,8 +252,8 @@ class HardSigmoid(Activation, name="hard_sigmoid", aliases=("hardsigmoid",)):
 class Mish(Activation, name="mish"):
     """sigma(z) = z tanh(ln(1 + e^z))   (Misra 2020).
 
-    With u = e^-|z|, the factor tanh(ln(1 + e^z)) is (1 + 2u) / (1 + 2u + 2u^2) for z >= 0, and (2u + u^2) / (2 + 2u +
-    u^2) for z < 0. In this form nothing overflows, and small values stay precise.
+    With ``u = e^-|z|``, the factor tanh(ln(1 + e^z)) is (1 + 2u) / (1 + 2u + 2u^2) for z >= 0, and (2u + u^2) / (2 +
+    2u + u^2) for z < 0. In this form nothing overflows, and small values stay precise.
     """
 
     init, of_z, bounds = "he", True, (-0.31, math.inf)

@@ -18,6 +18,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
+from . import hints
+
 Value = TypeVar("Value")
 Name = TypeVar("Name", bound=str)
 
@@ -167,20 +169,9 @@ def choice(value: object, name: str, among: Collection[str]) -> str:
     if isinstance(value, str) and value in aliases:
         return aliases[value]
     if not isinstance(value, str) or value not in among:
-        proposed = meant(value, [*among, *aliases])
+        proposed = hints.meant(value, [*among, *aliases])
         raise ValueError(f"{name} must be one of {', '.join(map(repr, among))}, got {value!r}{proposed}")
     return value
-
-
-def meant(name: object, among: Iterable[str]) -> str:
-    """Return what to add to a message about a wrong name: the name that is most like it, or nothing."""
-    names = list(among)
-    if not names:
-        return ""
-    import difflib  # it takes milliseconds, and only mistakes need it
-
-    found = difflib.get_close_matches(str(name).lower().replace("-", "_"), names, 1)
-    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def named(value: object, name: str, registry: Registry[Any]) -> Any:

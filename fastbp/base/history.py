@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from . import checks, extras
+from . import checks, extras, hints
 
 if TYPE_CHECKING:
     import matplotlib.axes
     import pandas
 
 
-class History(dict[str, list[float]]):
+class History(dict[str, list[float]], hints.Hinted):
     """`History` is a table of training: a dict of columns with one value for each finished epoch.
 
     The columns are lists of float with the same length. `Trainer.fit` fills in the columns "loss", "learning_rate" and

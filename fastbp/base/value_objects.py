@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 
-from . import docstrings
+from . import docstrings, hints
 
 if TYPE_CHECKING:
     from .checks import Registry
@@ -166,9 +166,9 @@ class WithFields:
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-    __dataclass_params__ = _Frozen.__dataclass_params__  # type: ignore[attr-defined]
+    __dataclass_params__: ClassVar[Any] = _Frozen.__dataclass_params__  # type: ignore[attr-defined]
     __match_args__: ClassVar[tuple[str, ...]] = ()
-    __signature__ = _Signature()
+    __signature__: ClassVar[Any] = _Signature()
     registries: tuple[Registry[Any], ...] = ()
     """The registries that a class with a name enters."""
 
@@ -212,16 +212,11 @@ class WithFields:
         def __init__(self, *args: Any, **options: Any):
             kind = type(self)
             fields, given = fields_of(kind), {**dict(zip(kind.__match_args__, args, strict=False)), **options}
-            try:
-                if len(given) < len(args) + len(options) or not given.keys() <= fields.keys():
-                    signature(kind).bind(*args, **options)  # it raises an error that says what is wrong
-                for name, each in fields.items():
-                    if name not in given and each.default is MISSING:
-                        signature(kind).bind(*args, **options)
-                    object.__setattr__(self, name, given.get(name, each.default))
-            except TypeError as error:
-                verb = "" if str(error).startswith(("got", "missing")) else "got "
-                raise TypeError(f"{kind.__name__}() {verb}{error}") from None
+            needed = {name for name, each in fields.items() if each.default is MISSING}
+            if len(given) < len(args) + len(options) or not needed <= given.keys() <= fields.keys():
+                hints.refuse_call(kind, args, options)
+            for name, each in fields.items():
+                object.__setattr__(self, name, given.get(name, each.default))
             self.__post_init__()
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ callback too.
 
 from typing import TYPE_CHECKING
 
+from ..base import hints
 from ..base.user_warnings import warn
 from .base import Callback, Lambda, State
 from .base import Trains as Trains
@@ -19,15 +20,11 @@ __all__ = [
     "CSVLogger", "Callback", "Converged", "EarlyStopping", "Lambda", "Progress", "Recorder", "State", "TensorBoard",
 ]  # fmt: skip
 
-
-def __dir__() -> list[str]:
-    return __all__
-
-
 if not TYPE_CHECKING:  # a checker would believe that every name exists
+    _missing, __dir__ = hints.of_module(__name__, __all__)
 
     def __getattr__(name: str) -> type[Callback]:
         if name != "Settled":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return _missing(name)
         warn("fastbp.callbacks.Settled has a new name: Converged", FutureWarning)
         return Converged

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..base import checks
+from ..base import hints
 from ..base.history import History
 from ..base.value_objects import call
 from ..network.mlp import MLP
@@ -183,7 +183,7 @@ class Callback:
             if name.startswith("on_") and name not in hooks:
                 raise TypeError(
                     f"{cls.__name__}.{name} is not one of the hooks {', '.join(hooks)}, so nothing would call it"
-                    f"{checks.meant(name, hooks)}"
+                    f"{hints.meant(name, hooks, {})}"
                 )
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import checks
+from ..base import checks, hints
 from .base import Callback, State
 
 
@@ -81,6 +81,7 @@ class EarlyStopping(Callback):
     mode = checks.Checked(lambda value, name: checks.choice(value, name, checks.MODES))
     restore_best = checks.Checked(checks.flag)
 
+    @hints.arguments
     def __init__(
         self,
         monitor: str = "validation_loss",

@@ -6,11 +6,14 @@ import contextlib
 import datetime
 import sys
 import time
-from importlib import util
+from importlib import import_module
 from typing import Any, Literal
 
 from ..base import checks
 from .base import Callback, State
+
+FORMAT = "{percentage:3.0f}%|{bar}| {desc} [{elapsed}<{remaining}{postfix}, {n_fmt}/{total_fmt}, {rate_fmt}]"
+"""What the bar shows. A terminal cuts its end off, so what users look at comes first."""
 
 
 class Progress(Callback):
@@ -21,9 +24,10 @@ class Progress(Callback):
     Parameters
     ----------
     kind : {"bar", "lines"}, default "bar"
-        "bar" shows a bar that moves, with the samples per second. In a notebook, the bar is a widget if ipywidgets is
-        installed. "lines" writes a line for the first and the last epoch, and for each epoch that ends at least a
-        second after the line before. Lines are for log files and pipes.
+        "bar" shows a bar that moves, with the loss, the other scores and the samples per second. In a notebook, the bar
+        is an output of the cell, and a saved notebook keeps its last state. "lines" writes a line for the first
+        and the last epoch, and for each epoch that ends at least a second after the line before. Lines are for log
+        files and pipes.
 
     Raises
     ------
@@ -52,12 +56,18 @@ class Progress(Callback):
         self._done, self._first, self._start, self._last = 0, state.epoch, time.monotonic(), 0.0
         if self.kind == "bar" and sys.stderr is not None:  # it is None in a program without a console
             n, epochs = state.epoch_samples, state.epochs - state.epoch
-            self._bar = _tqdm()(total=None if n is None else n * epochs, unit=" samples", unit_scale=True)
+            from tqdm.std import tqdm  # it takes 30 ms to import
+
+            file = _Cell() if "ipykernel.zmqshell" in sys.modules else None
+            total, form = (None, None) if n is None else (n * epochs, FORMAT)
+            self._bar = tqdm(total=total, bar_format=form, unit=" samples", unit_scale=True, file=file)
 
     def on_batch_end(self, state: State) -> None:
         """Show the samples and the scores so far."""
         if self._bar is not None:
-            self._bar.set_postfix({"epoch": f"{state.epoch}/{state.epochs}", **_as_text(state.scores)}, refresh=False)
+            texts = [f"{name}={value}" for name, value in _as_text(state.scores).items()]
+            self._bar.set_description_str(", ".join(texts[:2]), refresh=False)
+            self._bar.set_postfix_str(", ".join([f"epoch={state.epoch}/{state.epochs}", *texts[2:]]), refresh=False)
             self._bar.update(self._done + state.samples - self._bar.n)
 
     def on_epoch_end(self, state: State) -> None:
@@ -68,7 +78,7 @@ class Progress(Callback):
                 self._write(state, now)
             return
         if self._bar is not None and self._bar.total is None:
-            self._bar.total = state.samples * (1 + state.epochs - state.epoch)
+            self._bar.total, self._bar.bar_format = state.samples * (1 + state.epochs - state.epoch), FORMAT
         self.on_batch_end(state)
         self._done += state.samples
 
@@ -90,17 +100,31 @@ class Progress(Callback):
 
 
 def _as_text(scores: dict[str, float]) -> dict[str, str]:
-    """Return the scores as text, without the seconds: the time left says more."""
-    return {name: f"{value:.4g}" for name, value in scores.items() if name != "seconds"}
+    """Return the scores as text: the losses, then what else validation says, and then the others.
 
-
-def _tqdm() -> Any:
-    """Return the class of the bar. In a notebook, it is a widget if ipywidgets is installed.
-
-    tqdm takes 30 ms to import. The choice that tqdm makes itself warns in a notebook without ipywidgets.
+    The seconds are left out: the time left says more.
     """
-    if "ipykernel.zmqshell" in sys.modules and util.find_spec("ipywidgets") is not None:
-        from tqdm.auto import tqdm
-    else:
-        from tqdm.std import tqdm
-    return tqdm
+    order = sorted(scores, key=lambda name: (name != "loss", name != "validation_loss", name[:11] != "validation_"))
+    return {name: f"{scores[name]:.4g}" for name in order if name != "seconds"}
+
+
+class _Cell:
+    """`_Cell` is the file of a bar in a notebook. It replaces the output of the cell, which a saved notebook keeps."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self._shown: Any = None
+
+    def write(self, text: str) -> None:
+        """Show a text in place of the one before."""
+        if not text.strip():
+            return
+        data = {"text/plain": text.strip("\r\n")}
+        if self._shown is None:
+            self._shown = import_module("IPython.display").display(data, raw=True, display_id=True)
+        else:
+            self._shown.update(data, raw=True)
+
+    def flush(self) -> None:
+        """Do nothing: everything is shown at once."""

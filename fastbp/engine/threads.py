@@ -178,8 +178,10 @@ def unmasked() -> Iterator[None]:
 
 @functools.cache
 def _quota() -> float:
-    """Return the number of CPUs that the control group of the process may use, or infinity without a limit."""
+    """Return the number of CPUs that the control group of the process and OMP_NUM_THREADS allow, or infinity."""
     limits = []
+    with contextlib.suppress(ValueError):  # a list has a number for each level of nested loops
+        limits.append(float(max(1, int(os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]))))
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
@@ -202,7 +204,8 @@ def _quota() -> float:
 def available() -> int:
     """Return the number of cores that this process may use.
 
-    It is the smallest of the CPU affinity, the quota of the control group, and NUMBA_NUM_THREADS, and at least 1.
+    It is the smallest of the CPU affinity, the quota of the control group, NUMBA_NUM_THREADS, and OMP_NUM_THREADS as it
+    was at the first call, and at least 1.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(min(cores, _quota(), numba.config.NUMBA_NUM_THREADS)))

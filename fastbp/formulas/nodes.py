@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..base import checks, extras
+from ..base import checks, extras, hints
 from ..base.locked import locked
 from . import differences, tables
 from .gates import GATES, backward
@@ -72,7 +72,7 @@ def _refusing(message: str) -> Callable[..., NoReturn]:
     return method
 
 
-class Node:
+class Node(hints.Hinted):
     """`Node` is a variable or a gate of a graph. Operators and the functions of `fastbp.graph` make new nodes.
 
     `forward` computes the values of a node and of all nodes that it depends on. `backward` computes the gradients: each

@@ -15,9 +15,9 @@ compiles them when a trainer first uses them.
 from __future__ import annotations
 
 from dataclasses import KW_ONLY
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from ..base import checks
+from ..base import checks, hints
 from ..base.docstrings import filled, listed
 from ..base.value_objects import field
 from ..formulas.gates import Operand
@@ -32,9 +32,8 @@ __all__ = [
     "SquaredError", "SquaredHinge", "SumSquaredError",
 ]  # fmt: skip
 
-
-def __dir__() -> list[str]:
-    return __all__
+if not TYPE_CHECKING:  # a checker would believe that every name exists
+    __getattr__, __dir__ = hints.of_module(__name__, __all__)
 
 
 class CrossEntropy(
@@ -46,7 +45,7 @@ class CrossEntropy(
 
     With label smoothing, each y_i is replaced by (1 - label_smoothing) y_i + label_smoothing / n_out   (Szegedy et al.
     2016). If an output is below the smallest normal number of the dtype, this number is used instead, so the loss stays
-    finite. With a softmax output, C is computed from z and stays exact up to |z| = 1e4 and more.
+    finite. With a softmax output, C is computed from z and stays exact up to ``|z| = 1e4`` and more.
 
     Examples
     --------
@@ -95,7 +94,7 @@ class CrossEntropy(
 class BinaryCrossEntropy(Loss, name="binary_cross_entropy", aliases=("bce", "binary_crossentropy")):
     """C = -sum_i (y_i ln a_i + (1 - y_i) ln(1 - a_i))   (002).
 
-    With a sigmoid output, C is computed from z and stays exact up to |z| = 1e4 and more.
+    With a sigmoid output, C is computed from z and stays exact up to ``|z| = 1e4`` and more.
 
     Examples
     --------
@@ -163,7 +162,7 @@ class MeanSquaredError(Loss, name="mean_squared_error", aliases=("mse",)):
 
 
 class AbsoluteError(Loss, name="absolute_error", aliases=("mae", "mean_absolute_error", "l1")):
-    """C = sum_i |a_i - y_i|. The gradient is 0 where a_i = y_i."""
+    """``C = sum_i |a_i - y_i|``. The gradient is 0 where a_i = y_i."""
 
     def term(self, a: Operand, y: Operand) -> tuple[Operand, ...]:
         r = a - y
@@ -171,7 +170,7 @@ class AbsoluteError(Loss, name="absolute_error", aliases=("mae", "mean_absolute_
 
 
 class Huber(Loss, name="huber", aliases=("smooth_l1",)):
-    """C = sum_i r_i^2 / 2 where |r_i| <= delta, else delta (|r_i| - delta / 2)   (Huber 1964).
+    """``C = sum_i r_i^2 / 2`` where ``|r_i| <= delta``, else ``delta (|r_i| - delta / 2)``   (Huber 1964).
 
     In the formula, r_i = a_i - y_i is the error of output i.
 
@@ -185,7 +184,7 @@ class Huber(Loss, name="huber", aliases=("smooth_l1",)):
     """
 
     delta: float = field(
-        "The error |r_i| above which the parabola becomes a line.", checks.Real(0, open_low=True), default=1.0
+        "The error ``|r_i|`` above which the parabola becomes a line.", checks.Real(0, open_low=True), default=1.0
     )
 
     def term(self, a: Operand, y: Operand, delta: Operand) -> tuple[Operand, ...]:
@@ -220,9 +219,9 @@ class Quantile(Loss, name="quantile", aliases=("pinball",)):
 class LogCosh(Loss, name="log_cosh", aliases=("logcosh",)):
     """C = sum_i ln cosh r_i, with r_i = a_i - y_i.
 
-    It is about r^2 / 2 for small r, and about |r| - ln 2 for large r. To stay precise for small r, it is computed as
-    ln(1 + (e^|r| - 1)^2 / (2 e^|r|)) where |r| <= 1. To prevent overflow, it is computed as |r| + ln(1 + e^(-2|r|)) -
-    ln 2 elsewhere.
+    It is about r^2 / 2 for small r, and about ``|r| - ln 2`` for large r. To stay precise for small r, it is computed
+    as ``ln(1 + (e^|r| - 1)^2 / (2 e^|r|))`` where ``|r| <= 1``. To prevent overflow, it is computed as
+    ``|r| + ln(1 + e^(-2|r|)) - ln 2`` elsewhere.
     """
 
     def term(self, a: Operand, y: Operand) -> tuple[Operand, ...]:
@@ -308,7 +307,7 @@ class MulticlassPerceptron(Loss, name="multiclass_perceptron"):
 
 
 class NormError(Loss, name="norm_error"):
-    """C = ||y - a||, the Euclidean distance   (000). The gradient is 0 where a = y."""
+    """``C = ||y - a||``, the Euclidean distance   (000). The gradient is 0 where a = y."""
 
     whole_row = "norm_error"
 

@@ -13,11 +13,13 @@ The names are {names}. "accuracy" is the share of right classes, "objective" is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base import checks
+from ..base import checks, hints
 from ..base.docstrings import filled, listed
+from ..base.names import MetricName
 from .decisions import PROBABILITIES, probabilities
 from .decisions import Decision as Decision
 from .decisions import classes as classes
@@ -30,12 +32,11 @@ __all__ = [
 
 __doc__ = filled(__doc__, names=listed(METRICS))
 
+if not TYPE_CHECKING:  # a checker would believe that every name exists
+    __getattr__, __dir__ = hints.of_module(__name__, __all__)
 
-def __dir__() -> list[str]:
-    return __all__
 
-
-Metric = str | Scorer
+Metric = MetricName | Scorer
 """The type of a metric as the user gives it: a name or a function."""
 
 

@@ -130,7 +130,7 @@ def r2(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float
 
 @metric("mean_absolute_error")
 def mae(y: np.ndarray, a: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Compute the mean absolute error: the mean of |y - a| over all samples and outputs.
+    """Compute the mean absolute error: the mean of ``|y - a|`` over all samples and outputs.
 
     {arguments}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..base import checks
+from ..base.names import LossName
 from ..formulas import differences
 from ..losses import Loss
 from .mlp import MLP, check_network
@@ -69,7 +70,7 @@ def check_gradients(
     network: MLP,
     X: ArrayLike,
     y: ArrayLike,
-    loss: str | Loss,
+    loss: LossName | Loss,
     *,
     sample_weight: ArrayLike | None = None,
     seed: int | None = None,
@@ -118,9 +119,9 @@ def check_gradients(
 
     Notes
     -----
-    Some activations have a kink, for example relu at z = 0. If a sample has |z| below about 1e-3 there, the difference
-    reaches over the kink and is not a derivative. The function then looks at smaller steps, and at each side by itself.
-    A gradient that is right there does not count; the attribute `kinks` of the list has their number.
+    Some activations have a kink, for example relu at z = 0. If a sample has ``|z|`` below about 1e-3 there, the
+    difference reaches over the kink and is not a derivative. The function then looks at smaller steps, and at each side
+    by itself. A gradient that is right there does not count; the attribute `kinks` of the list has their number.
 
     The function computes the loss four times for each weight or bias that it checks, so give it few samples.
 
@@ -184,7 +185,7 @@ def numerical_gradients(
     network: MLP,
     X: ArrayLike,
     y: ArrayLike,
-    loss: str | Loss,
+    loss: LossName | Loss,
     *,
     sample_weight: ArrayLike | None = None,
     seed: int | None = None,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Never, Required, TypedDict, Unpack, overload
 
 import numpy as np
 
 from ..activations import ACTIVATIONS, Activation
 from ..base import checks, hints
 from ..base.docstrings import documented, listed
-from ..base.value_objects import call
+from ..base.names import ActivationName, LossName, OutputName
 from ..data import arrays
 from ..data.samples import SampleChecker
 from ..data.weights import sample_weights
@@ -18,12 +18,20 @@ from ..engine.runner import Samples
 from ..losses import LOSSES, OUTPUT_GRADIENT, Loss
 from ..metrics import classes
 from .architecture import Architecture, Init
-from .network import Network
+from .shown import Shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
     from .trace import Trace
+
+    class More(TypedDict, total=False):
+        """`More` holds the types of the arguments of `MLP.gradients` that do not change what it returns."""
+
+        loss: Required[LossName | Loss]
+        sample_weight: ArrayLike | None
+        seed: int | None
+        n_threads: int | None
 
 
 def check_network(network: object) -> None:
@@ -33,7 +41,7 @@ def check_network(network: object) -> None:
 
 
 @documented(activations=listed(ACTIVATIONS))
-class MLP(Network):
+class MLP(Shown):
     """`MLP` is a multi-layer perceptron, a fully connected feedforward network with L layers of weights.
 
     For a sample x, the network computes a^0 = x, and then z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L.
@@ -154,12 +162,13 @@ class MLP(Network):
     0.5
     """
 
+    @hints.arguments
     def __init__(
         self,
         sizes: Sequence[int],
         *,
-        activation: str | Activation | Sequence[str | Activation] = "relu",
-        output: str | Activation = "identity",
+        activation: ActivationName | Activation | Sequence[ActivationName | Activation] = "relu",
+        output: OutputName | Activation = "identity",
         init: Init | None = None,
         scale: ArrayLike = 1.0,
         shift: ArrayLike = 0.0,
@@ -181,7 +190,7 @@ class MLP(Network):
         for l, W in enumerate(made.draw(checks.generator(seed)), 1):
             self.parameters.set({f"W{l}": W})
 
-    def predict(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
+    def predict(self, X: ArrayLike, *, n_threads: int | None = None, **unknown: Never) -> np.ndarray:
         """Compute the outputs a^L of the network for each sample.
 
         Parameters
@@ -219,6 +228,8 @@ class MLP(Network):
         >>> net.predict([0.0, 1.0]).shape  # one sample
         (3,)
         """
+        if unknown:
+            hints.refuse_call(self.predict, (X,), unknown)
         a = self.outputs(X, n_threads=n_threads)
         return a.T[0] if self.architecture.flat else a
 
@@ -332,12 +343,28 @@ class MLP(Network):
         """
         return classes(self.outputs(X, n_threads=n_threads), self.threshold, self.multilabel)
 
+    @overload
+    def gradients(
+        self, X: ArrayLike, y: ArrayLike, *, inputs: Literal[False] = ..., flat: Literal[False] = ..., **_: Unpack[More]
+    ) -> tuple[float, list[np.ndarray], list[Any]]: ...
+    @overload
+    def gradients(
+        self, X: ArrayLike, y: ArrayLike, *, inputs: Literal[True], flat: Literal[False] = ..., **_: Unpack[More]
+    ) -> tuple[float, list[np.ndarray], list[Any], np.ndarray]: ...
+    @overload
+    def gradients(
+        self, X: ArrayLike, y: ArrayLike, *, inputs: Literal[False] = ..., flat: Literal[True], **_: Unpack[More]
+    ) -> tuple[float, np.ndarray]: ...
+    @overload
+    def gradients(
+        self, X: ArrayLike, y: ArrayLike, *, inputs: Literal[True], flat: Literal[True], **_: Unpack[More]
+    ) -> tuple[float, np.ndarray, np.ndarray]: ...
     def gradients(
         self,
         X: ArrayLike,
         y: ArrayLike,
         *,
-        loss: str | Loss,
+        loss: LossName | Loss,
         sample_weight: ArrayLike | None = None,
         seed: int | None = None,
         inputs: bool = False,
@@ -512,7 +539,7 @@ class MLP(Network):
             out[:, i] = made.inputs
         return out
 
-    def trace(self, X: ArrayLike, y: ArrayLike | None = None, loss: str | Loss | None = None) -> Trace:
+    def trace(self, X: ArrayLike, y: ArrayLike | None = None, loss: LossName | Loss | None = None) -> Trace:
         """Compute all z^l and a^l and, with targets, all delta^l, for each sample (000, 002, 004).
 
         Parameters
@@ -566,33 +593,8 @@ class MLP(Network):
         z, a, delta = self._computer.trace(samples, found)
         return Trace(samples.X.transformed(self.shift, self.scale), z, a, delta, *gradient)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name[0] != "_":
-            hints.check_own(self, MLP, name, hints.ASSIGNED, ())
-        object.__setattr__(self, name, value)
+    if not TYPE_CHECKING:  # a checker would believe that every name exists
 
-    def __repr__(self) -> str:
-        """Return the call that makes a network of this architecture."""
-        made, shift, scale = self.architecture, self.shift, self.scale
-        alike: dict[str, Sequence[Any]] = {"activation": made.activation or ("relu",), "bias": made.bias}
-        alike |= {"shift": shift.tolist(), "scale": scale.tolist()}
-        shown: dict[str, Any] = {name: each[0] if len({*each}) == 1 else each for name, each in alike.items()}
-        hidden = {*made.dropout[1:]} or {0.0}
-        shown["dropout"] = hidden.pop() if not made.dropout[0] and len(hidden) == 1 else made.dropout
-        options = {name: getattr(made, name) for name in ("output", "init", "input_noise", "max_norm")}
-        dtype = np.float32 if made.dtype == np.float32 else str(made.dtype)
-        given = {"seed": None, "standardize": None, "standardize_targets": None}  # `shift` and `scale` say the rest
-        return call(self, sizes=list(made.sizes), dtype=dtype, **given, **options, **shown)
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: a picture and a table of the layers."""
-        from ..base import html
-
-        return html.network(self)
-
-    def __str__(self) -> str:
-        activations, output = self.architecture.activation, self.architecture.output
-        each = f"{activations[0]!r}" if len(set(activations)) == 1 else f"{list(activations)}"
-        sizes = "-".join(map(str, self.sizes))
-        shown = f"activation={each}, " if activations else ""
-        return f"MLP({sizes}, {shown}output={output!r}, {self.n_parameters:,} parameters, {self.dtype})"
+        def __setattr__(self, name: str, value: Any) -> None:
+            hints.check_own(self, MLP, name)
+            object.__setattr__(self, name, value)

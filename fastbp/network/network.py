@@ -36,7 +36,7 @@ SCALES = (
 )
 
 
-class Network(metaclass=hints.Hinting):
+class Network(hints.Hinted, metaclass=hints.Hinting):
     """`Network` is the base class of `MLP`. It holds the architecture, the parameters, and the scales of a network.
 
     The first layer sees x' = (x - shift) * scale, and `predict` returns a^L * target_scale + target_shift. Attributes
@@ -570,8 +570,8 @@ class Network(metaclass=hints.Hinting):
 
     if not TYPE_CHECKING:  # a checker would believe that every name exists
 
-        def __getattr__(self, name: str) -> NoReturn:
-            hints.refuse(type(self), name, hints.NETWORK)
+        def __call__(self, X: object) -> NoReturn:
+            raise TypeError(f"{type(self).__name__} is not a function: predict(X) computes the outputs")
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)  # because two networks must never share parameters

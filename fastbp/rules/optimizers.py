@@ -332,10 +332,10 @@ class Adadelta(Optimizer, name="adadelta"):
 class Rprop(Optimizer, name="rprop"):
     """`Rprop` gives each parameter a step size s of its own, and uses only the sign of the gradient.
 
-    The rule is theta <- theta - s sign(g). Before, s is multiplied by eta_+ if g has the same sign as in the last step,
-    and by eta_- if it has the opposite sign. Signs are reliable only if the gradient has no noise: use the full batch,
-    ``Trainer(..., batch_size=n)`` with n the number of samples. Sources: 001 (a learning rate for each connection),
-    Riedmiller and Braun (1993), Igel and Huesken (2000) (iRprop-).
+    The rule is theta <- theta - s sign(g). Before, s is multiplied by ``eta_+`` if g has the same sign as in the last
+    step, and by ``eta_-`` if it has the opposite sign. Signs are reliable only if the gradient has no noise: use the
+    full batch, ``Trainer(..., batch_size=n)`` with n the number of samples. Sources: 001 (a learning rate for each
+    connection), Riedmiller and Braun (1993), Igel and Huesken (2000) (iRprop-).
     """
 
     hyperparameters = ("less", "more", "low", "high")
@@ -343,7 +343,7 @@ class Rprop(Optimizer, name="rprop"):
     learning_rate: float = _rate(0.01, "The first value of each s. A schedule does not change it.")
     _: KW_ONLY
     etas: tuple[float, float] = field(
-        "The factors eta_-, above 0 and below 1, and eta_+, above 1.",
+        "The factors ``eta_-``, above 0 and below 1, and ``eta_+``, above 1.",
         checks.Pair(checks.Real(0, 1, open_low=True), checks.Real(1, open_low=True)),
         default=(0.5, 1.2),
     )

@@ -6,9 +6,10 @@ A schedule keeps no state, so it works with every optimizer, and training that w
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING
 
+from ..base import hints
 from .base import Chain, Product, Schedule
 
 if TYPE_CHECKING:
@@ -31,23 +32,13 @@ __all__ = [
     "ReduceOnPlateau", "Schedule", "Step", "WarmRestarts", "Warmup",
 ]  # fmt: skip
 
-
 if not TYPE_CHECKING:  # a checker would believe that every name exists
-
-    def __getattr__(name: str) -> Any:
-        """Import a schedule when a program first uses it: all of them take a tenth of the time to import fastbp."""
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = getattr(import_module(".plateau" if name == "ReduceOnPlateau" else ".curves", __name__), name)
-        globals()[name] = found
-        return found
-
-
-def __dir__() -> list[str]:
-    return __all__
+    # A schedule is imported when a program first uses it: all of them take a tenth of the time to import fastbp.
+    _LATER = dict.fromkeys(__all__, "curves") | {"ReduceOnPlateau": "plateau"}
+    __getattr__, __dir__ = hints.of_module(__name__, __all__, _LATER)
 
 
 def by_name() -> dict[str, type[Schedule]]:
     """Return all schedules that a checkpoint can store, by the names of their classes."""
-    module = import_module(__name__)
+    module = sys.modules[__name__]
     return {name: getattr(module, name) for name in __all__ if name != "Schedule"}

@@ -64,8 +64,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         w^2, where n is the sum of the weights of its samples. The biases do not count.
     batch_size: The number of samples of a minibatch. "auto" means 200, or all samples if there are fewer.
     learning_rate: How the learning rate of "sgd" changes. With "constant", it stays the same. "invscaling" divides it
-        by (t_ + 1)^power_t. "adaptive" divides it by 5 when training would stop, until it is below 1e-6. An object of
-        `fastbp.schedules` works with each optimizer but "lbfgs".
+        by ``(t_ + 1)^power_t``. "adaptive" divides it by 5 when training would stop, until it is below 1e-6. An object
+        of `fastbp.schedules` works with each optimizer but "lbfgs".
     learning_rate_init: The first learning rate.
     power_t: The exponent of "invscaling".
     max_iter: The largest number of epochs, and for "lbfgs" of iterations.

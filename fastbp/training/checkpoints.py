@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import losses, metrics, schedules
-from ..base import checks, model_files
+from ..base import checks, hints, model_files
 from ..base.user_warnings import warn
 from ..callbacks import State
 from ..callbacks.base import Periodic
@@ -96,6 +96,7 @@ class Checkpoint(Periodic):
     keep = checks.Checked(lambda value, name: checks.integer(value, name, 1))
     overwrite = checks.Checked(checks.flag)
 
+    @hints.arguments
     def __init__(
         self,
         directory: str | os.PathLike[str],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..base import checks, model_files
+from ..base import checks, hints, model_files
 from ..base.history import Histories, History
 from ..base.value_objects import call
 from ..callbacks import Callback, State
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-class Ensemble:
+class Ensemble(hints.Hinted):
     """`Ensemble` trains several networks at the same time, one on each core, and averages their outputs.
 
     Parameters
@@ -115,6 +115,7 @@ class Ensemble:
     def __repr__(self) -> str:
         return call(self, trainers=[*self.trainers])
 
+    @hints.arguments
     def fit(
         self,
         X: ArrayLike,

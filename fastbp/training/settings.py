@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
-from typing import Any, Literal, Never, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..base import checks, docstrings
+from ..base import checks, docstrings, hints
 from ..base.history import History
+from ..base.names import LossName
 from ..base.value_objects import Value, field, fields_of
 from ..engine.blocks import Block
 from ..losses import LOSSES, Loss
@@ -85,7 +86,7 @@ class Settings(Value):
     """`Settings` holds the arguments of `Trainer` that may change between two calls of `fit`."""
 
     _: KW_ONLY
-    loss: str | Loss = field(
+    loss: LossName | Loss = field(
         "The loss; training minimises its mean over the samples. The names are {losses}. Names of other "
         'libraries stand for them: "mse" is "mean_squared_error", "bce" is "binary_cross_entropy", "mae" is '
         '"absolute_error", which is a sum over the outputs here, and `fastbp.losses.ALIASES` has all. To set a '
@@ -112,7 +113,7 @@ class Settings(Value):
         kind="Schedule or None",
     )
     l1: float = field(
-        "The strength of L1 regularization, at least 0. Training minimises the mean loss plus l1 sum |w| over "
+        "The strength of L1 regularization, at least 0. Training minimises the mean loss plus ``l1 sum |w|`` over "
         "all weights, without the biases. The reported loss does not include this term.",
         _strength,
         default=0.0,
@@ -269,7 +270,7 @@ class Settings(Value):
 class WithSettings:
     """`WithSettings` tells type checkers the settings that are attributes of a trainer."""
 
-    loss: str | Loss
+    loss: LossName | Loss
     optimizer: Optimizer
     schedule: Schedule | None
     l1: float
@@ -291,13 +292,6 @@ NAMES = tuple(fields_of(Settings))
 SETTINGS = docstrings.filled(docstrings.parameters(fields_of(Settings).values()), losses=docstrings.listed(LOSSES))
 """What the section Parameters of a docstring says of all settings."""
 
-
-def refuse_argument(name: str, known: Collection[str]) -> Never:
-    """Raise TypeError because `fit` does not have an argument of this name, and say what to write instead."""
-    if name in NAMES:
-        hint = f"; it is a setting of the trainer: Trainer(..., {name}=...) or trainer.{name} = ..."
-    elif name == "verbose":
-        hint = "; progress=True shows a bar, progress='lines' writes lines, and progress=False shows nothing"
-    else:
-        hint = checks.meant(name, known)
-    raise TypeError(f"fit has no argument {name!r}{hint}")
+hints.ARGUMENTS["fit"] |= {
+    name: f"it is a setting of the trainer: Trainer(..., {name}=...) or trainer.{name} = ..." for name in NAMES
+}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Never
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..base import checks, hints, model_files
 from ..base.docstrings import documented
 from ..base.history import History
+from ..base.names import LossName, OptimizerName
 from ..base.value_objects import call
 from ..callbacks import Callback
 from ..data.fit_samples import SAMPLES, read_fit
@@ -28,7 +28,7 @@ from ..schedules import Schedule
 from . import checkpoints, compatibility, scores
 from .callback_list import CallbackList, Shown
 from .fit_loop import FitLoop
-from .settings import NAMES, SETTINGS, Gradient, Settings, WithSettings, named_optimizer, refuse_argument
+from .settings import NAMES, SETTINGS, Gradient, Settings, WithSettings, named_optimizer
 from .state import TrainingState
 from .steps import StepMaker, Steps
 from .turn import Turn
@@ -61,6 +61,7 @@ class Trainer(WithSettings):
     seed : int or None, keyword-only, default None
         The seed of the random orders, of the split for validation, of dropout and of input noise. It must be at least
         0. The same seed gives the same training. With None, each trainer has another seed.
+
     Attributes
     ----------
     history : History
@@ -100,12 +101,13 @@ class Trainer(WithSettings):
     210
     """
 
+    @hints.arguments
     def __init__(
         self,
         network: MLP,
         *,
-        loss: str | Loss,
-        optimizer: str | Optimizer = "adam",
+        loss: LossName | Loss,
+        optimizer: OptimizerName | Optimizer = "adam",
         schedule: Schedule | None = None,
         l1: float = 0.0,
         l2: float = 0.0,
@@ -146,25 +148,24 @@ class Trainer(WithSettings):
 
         def __getattr__(self, name: str) -> Any:
             if name not in NAMES or "_settings" not in self.__dict__:  # a copy begins without settings
-                hints.refuse(type(self), name, hints.TRAINER, NAMES)
+                hints.refuse(type(self), name, NAMES)
             return getattr(self.__dict__["_settings"], name)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name not in NAMES:
+                hints.check_own(self, Trainer, name, NAMES)
+                object.__setattr__(self, name, value)
+                return
+            settings = dataclasses.replace(self.settings, **{name: value})
+            compatibility.check_pair(self.network, settings)
+            if name == "loss":
+                compatibility.warn_of_pair(self.network, settings.resolved_loss)
+            self.state.suit(self.network.parameters, settings.optimizer, settings.average)
+            self._settings = settings
+            self.network.threshold = settings.resolved_loss.threshold
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *NAMES})
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in NAMES:
-            if name[0] != "_":
-                hints.check_own(self, Trainer, name, hints.TRAINER, NAMES)
-            object.__setattr__(self, name, value)
-            return
-        settings = dataclasses.replace(self.settings, **{name: value})
-        compatibility.check_pair(self.network, settings)
-        if name == "loss":
-            compatibility.warn_of_pair(self.network, settings.resolved_loss)
-        self.state.suit(self.network.parameters, settings.optimizer, settings.average)
-        self._settings = settings
-        self.network.threshold = settings.resolved_loss.threshold
 
     def __repr__(self) -> str:
         return call(self, seed=None)  # the seed says how the training began, and not where it is
@@ -202,6 +203,7 @@ class Trainer(WithSettings):
         return self.state.history
 
     @documented(samples=SAMPLES)
+    @hints.arguments
     def fit(
         self,
         X: ArrayLike | Iterable[Any],
@@ -215,7 +217,6 @@ class Trainer(WithSettings):
         shuffle_buffer: int | None = None,
         callbacks: Iterable[Callback] = (),
         progress: Shown = None,
-        **unknown: Never,
     ) -> History:
         """Train the network for a number of epochs. A further call continues where the last call ended.
 
@@ -293,8 +294,6 @@ class Trainer(WithSettings):
         >>> trainer.fit([(X[:40], X[:40] ** 2), (X[40:], X[40:] ** 2)], epochs=2).epochs
         102
         """
-        if unknown:
-            refuse_argument(next(iter(unknown)), inspect.signature(self.fit).parameters)
         epochs, called = checks.integer(epochs, "epochs", 0), CallbackList(callbacks, progress)
         split = checks.real(validation_split, "validation_split", 0, 1)
         if shuffle_buffer is not None:
@@ -499,6 +498,7 @@ class Trainer(WithSettings):
         trainer.metrics = found.metrics(metrics)
         return trainer
 
+    @hints.arguments
     def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
         """Compute the loss, the accuracy if the targets are classes, and the metrics, with an `average` of `averaged`.
 

@@ -3,44 +3,173 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import operator
 import pickle
 import re
 
 import numpy as np
 import pytest
+from helpers import run
 
 import fastbp as fb
+from fastbp.activations import OUTPUTS
 from fastbp.base import hints
+from fastbp.losses import LOSSES
+from fastbp.metrics import METRICS
+from fastbp.rules.optimizers import OPTIMIZERS
 
 
 def trainer(**options) -> fb.Trainer:
     return fb.Trainer(fb.MLP([2, 1], seed=0), loss="squared_error", **options)
 
 
-@pytest.mark.parametrize("name", hints.NETWORK)
-def test_names_of_other_libraries(name):
-    net = fb.MLP([2, 1])
-    for of in (net, fb.MLP):
-        with pytest.raises(AttributeError, match=re.escape(f"MLP has no attribute {name!r}: {hints.NETWORK[name]}")):
-            getattr(of, name)
-        assert not hasattr(of, name)
-    assert name not in dir(net)
+OBJECTS = {
+    "MLP": lambda: fb.MLP([2, 1]),
+    "Trainer": trainer,
+    "History": fb.History,
+    "Node": lambda: fb.graph.variable("x") * 2,
+    "Ensemble": lambda: fb.Ensemble([trainer()]),
+}
+NAMES = [(of, name) for of in OBJECTS for name in hints.ATTRIBUTES[of]]
 
 
-@pytest.mark.parametrize("name", hints.TRAINER)
-def test_names_of_other_libraries_for_trainers(name):
-    own = trainer()
-    message = re.escape(f"Trainer has no attribute {name!r}: {hints.TRAINER[name]}")
+@pytest.mark.parametrize(("of", "name"), NAMES)
+def test_attributes_of_other_libraries(of, name):
+    own, message = OBJECTS[of](), re.escape(f"{of} has no attribute {name!r}: {hints.ATTRIBUTES[of][name]}")
     with pytest.raises(AttributeError, match=message):
         getattr(own, name)
-    with pytest.raises(AttributeError, match=message):
-        setattr(own, name, 1)
     assert not hasattr(own, name)
+    assert name not in dir(own)
+    if of in ("MLP", "Trainer"):
+        with pytest.raises(AttributeError, match=message):
+            setattr(own, name, 1)
+    if of == "MLP":
+        with pytest.raises(AttributeError, match=message):
+            getattr(fb.MLP, name)
 
 
-def test_the_hints_are_about_what_is_not_there():
-    assert not {*hints.NETWORK} & {*dir(fb.MLP([2, 1]))}
-    assert not {*hints.TRAINER} & {*dir(trainer())}
+def test_each_object_with_hints_is_tested():
+    assert {*OBJECTS, "module"} == {*hints.ATTRIBUTES}
+    assert {of.partition(" ")[0] for of in CALLS} == {*hints.ARGUMENTS}
+
+
+@pytest.mark.parametrize("name", hints.ATTRIBUTES["module"])
+def test_modules_of_other_libraries(name):
+    assert not hasattr(fb, name)
+    for module in (fb, *(getattr(fb, each) for each in hints.MODULES if each)):
+        if not hasattr(module, name):
+            message = f"{module.__name__!r} has no attribute {name!r}: {hints.ATTRIBUTES['module'][name]}"
+            with pytest.raises(AttributeError, match=re.escape(message)):
+                getattr(module, name)
+
+
+def test_every_public_name_is_found_in_each_module():
+    """The message names a module that has it."""
+    modules = {each: getattr(fb, each) if each else fb for each in hints.MODULES}
+    for home, module in modules.items():
+        for name in module.__all__:
+            assert not hasattr(module, "zzz")
+            for other, elsewhere in modules.items():
+                if not hasattr(elsewhere, name) and name not in hints.ATTRIBUTES["module"]:
+                    with pytest.raises(AttributeError) as caught:
+                        getattr(elsewhere, name)
+                    found = re.search(r": it is fastbp\.(?:(\w+)\.)?" + name + "$", str(caught.value))
+                    assert found, (home, other, name)
+                    assert hasattr(modules[found[1] or ""], name)
+
+
+X, Y = [[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0]
+CALLS = {
+    "MLP": lambda **options: fb.MLP(**({"sizes": [2, 1]} | options)),
+    "Trainer": lambda **options: fb.Trainer(fb.MLP([2, 1]), **({"loss": "mse"} | options)),
+    "fit": lambda **options: trainer().fit(X, Y, **options),
+    "fit of an ensemble": lambda **options: fb.Ensemble([trainer()]).fit(X, Y, **options),
+    "predict": lambda **options: fb.MLP([2, 1]).predict(X, **options),
+    "evaluate": lambda **options: trainer().evaluate(X, Y, **options),
+    "Optimizer": fb.LBFGS,
+    "EarlyStopping": fb.EarlyStopping,
+    "Checkpoint": lambda **options: fb.Checkpoint("x", **options),
+    "Schedule": fb.schedules.Cosine,
+}
+HAVE = {"MLP": {"sizes"}, "Trainer": {"loss"}}
+"""Arguments that exist, with a hint for the case that they are missing."""
+ARGUMENTS = [
+    (of, name) for of in CALLS for name in hints.ARGUMENTS[of.partition(" ")[0]] if name not in HAVE.get(of, ())
+]
+
+
+@pytest.mark.parametrize(("of", "name"), ARGUMENTS)
+def test_arguments_of_other_libraries(of, name):
+    hint = hints.ARGUMENTS[of.partition(" ")[0]][name]
+    with pytest.raises(TypeError, match=re.escape(f" has no argument {name!r}; {hint}")):
+        CALLS[of](**{name: 1})
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_arguments_of_optimizers(name):
+    """Each knows those of all others, except its own."""
+    kind = type(OPTIMIZERS[name])
+    for argument in {*hints.ARGUMENTS["Optimizer"]} - {*inspect.signature(kind).parameters}:
+        with pytest.raises(TypeError, match=f"{kind.__name__} has no argument '{argument}'; "):
+            kind(**{argument: 0.1})
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: fb.MLP(8, 32, 1), r"MLP takes only sizes without a name, and got 3; .*fastbp\.MLP\(\[8, 32, 1\]\)"),
+        (fb.MLP, r"MLP needs the argument 'sizes': sizes is one sequence"),
+        (
+            lambda: fb.Trainer(fb.MLP([2, 1])),
+            "Trainer needs the argument 'loss': loss='cross_entropy' is for output='soft",
+        ),
+        (lambda: trainer().fit(X, Y, 5), r"fit takes only X, y without a name, and got 3; .*fit\(X, y, epochs=5\)"),
+        (lambda: trainer().fit(X, X=Y), "fit got two values for the argument 'X'"),
+        (lambda: fb.SGD(0.1, 0.9), "SGD takes only learning_rate without a name, and got 2$"),
+        (lambda: fb.SGD(0.1, learning_rate=0.1), "SGD got two values for the argument 'learning_rate'"),
+        (lambda: fb.EarlyStopping(patiense=3), "EarlyStopping has no argument 'patiense'; did you mean 'patience'"),
+        (lambda: fb.Checkpoint(), "Checkpoint needs the argument 'directory'$"),
+        (lambda: fb.MLP([2, 1]).predict(x=X), "predict"),
+        (lambda: fb.MLP([2, 1])(X), r"MLP is not a function: predict\(X\) computes the outputs"),
+    ],
+)
+def test_calls_that_do_not_fit(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_an_error_inside_a_call_stays_as_it_is():
+    def metric(y, a):
+        return metric(1, 2, 3)
+
+    with pytest.raises(TypeError, match=r"metric\(\) takes 2 positional arguments but 3 were given"):
+        fb.Trainer(fb.MLP([2, 1]), loss="squared_error", metrics=[metric]).evaluate(X, Y)
+
+
+@pytest.mark.parametrize("value", hints.VALUES)
+def test_values_of_other_libraries(value):
+    for registry in (LOSSES, METRICS, OUTPUTS, OPTIMIZERS):
+        assert value not in registry
+        assert value not in registry.aliases
+    with pytest.raises(ValueError, match=re.escape(f"got {value!r}; {hints.VALUES[value]}")):
+        fb.Trainer(fb.MLP([2, 1]), loss=value)
+
+
+def test_what_the_hints_name_exists():
+    tables = [*hints.ATTRIBUTES.values(), *hints.ARGUMENTS.values(), hints.VALUES]
+    found = {each for table in tables for hint in table.values() for each in re.findall(r"fastbp((?:\.\w+)+)", hint)}
+    assert len(found) > 20
+    for each in found:
+        assert operator.attrgetter(each[1:])(fb) is not None
+
+
+def test_estimators_are_imported_when_they_are_first_used():
+    code = """
+        import sys, fastbp as fb
+        print("sklearn" in sys.modules, fb.sklearn.MLPClassifier.__name__, "sklearn" in sys.modules)
+    """
+    assert run(code).stdout.split() == ["False", "MLPClassifier", "True"]
 
 
 def test_other_names():

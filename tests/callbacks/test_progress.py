@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
 import io
 import re
 import sys
@@ -43,8 +42,10 @@ def test_bar(capsys):
 class AtOnce(tqdm.std.tqdm):
     """A bar that shows each change, however soon it comes."""
 
+    columns: int | None = None
+
     def __init__(self, **options: object):
-        super().__init__(mininterval=0, miniters=1, **options)
+        super().__init__(mininterval=0, miniters=1, ncols=self.columns, **options)
 
 
 def test_bar_of_blocks(capsys, monkeypatch):
@@ -59,6 +60,22 @@ def test_bar_of_blocks(capsys, monkeypatch):
     assert "66.0/66.0" in shown[-1]
     assert "epoch=3/3" in shown[-1]
     assert f"loss={own.history['loss'][-1]:.4g}" in shown[-1]
+
+
+@pytest.mark.parametrize(("columns", "shown"), [(45, 2), (100, 3), (150, 5)])
+def test_bar_in_a_narrow_terminal(capsys, monkeypatch, columns, shown):
+    """The losses come first, then the scores of validation; the terminal cuts off what comes last."""
+    monkeypatch.setattr("tqdm.std.tqdm", type("Narrow", (AtOnce,), {"columns": columns}))
+    history = trainer(metrics=["mae"]).fit(X, Y, epochs=2, validation_data=(X, Y), progress=True)
+    last = states(capsys)[-1]
+    assert len(last) <= columns
+    assert last.startswith("100%|")
+    places = [
+        last.find(f" {name}={history[name][-1]:.4g}"[:20])
+        for name in ("loss", "validation_loss", "validation_accuracy", "validation_mae", "accuracy")
+    ]
+    assert [place > 0 for place in places] == [k < shown for k in range(5)]
+    assert places[:shown] == sorted(places[:shown])
 
 
 def test_bar_of_what_is_stopped(capsys):
@@ -193,22 +210,24 @@ def test_bar_without_standard_error(monkeypatch):
 # --- notebooks --------------------------------------------------------------------------------------------------------
 
 
-def test_notebook_without_widgets(capsys, monkeypatch):
-    """The bar is one of text, and nothing warns."""
+def test_notebook(monkeypatch):
+    """The bar is one output, and each state replaces the one before: a saved notebook keeps the last one."""
+    outputs = []
+
+    class Handle:
+        def update(self, data, raw):
+            outputs[-1] = data["text/plain"]
+
+    def display(data, raw, display_id):
+        outputs.append(data["text/plain"])
+        return Handle()
+
     monkeypatch.setitem(sys.modules, "ipykernel.zmqshell", types.ModuleType("ipykernel.zmqshell"))
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.setattr("IPython.display.display", display)
     trainer().fit(X, Y, epochs=2)
-    assert "44.0/44.0" in states(capsys)[-1]
-
-
-def test_notebook_with_widgets(monkeypatch):
-    made, used, widgets = types.ModuleType("tqdm.auto"), [], types.ModuleType("ipywidgets")
-    made.tqdm = lambda **options: used.append(options) or tqdm.std.tqdm(**options)
-    widgets.__spec__ = importlib.machinery.ModuleSpec("ipywidgets", None)
-    for name, module in {"ipykernel.zmqshell": types.ModuleType("x"), "ipywidgets": widgets, "tqdm.auto": made}.items():
-        monkeypatch.setitem(sys.modules, name, module)
-    trainer().fit(X, Y, epochs=2)
-    assert [options["total"] for options in used] == [44]
+    (last,) = outputs
+    assert last.startswith("100%|")
+    assert "44.0/44.0" in last
 
 
 # --- arguments --------------------------------------------------------------------------------------------------------

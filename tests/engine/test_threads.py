@@ -31,6 +31,7 @@ def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable
     monkeypatch.setattr(threads, "Path", lambda path: tmp_path / path.lstrip("/"))
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
     monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     threads._quota.cache_clear()
     yield write
     threads._quota.cache_clear()
@@ -96,6 +97,13 @@ def test_no_control_groups(system, tmp_path):
 def test_numba_num_threads(system, monkeypatch):
     monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 5)
     assert threads.available() == 5
+
+
+@pytest.mark.parametrize(("given", "cores"), [("3", 3), ("4,2", 4), ("16", 8), ("0", 1), ("", 8), ("many", 8)])
+def test_omp_num_threads(system, monkeypatch, given, cores):
+    system("0::/\n", {})
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert threads.available() == cores
 
 
 # --- a fit ------------------------------------------------------------------------------------------------------------

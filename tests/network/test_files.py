@@ -131,7 +131,7 @@ LIES = {
         "change_network": lambda n: n["activation"].__setitem__(0, {"os.system": {"slope": 1}})
     },
     "slope must be": {"change_network": lambda n: n["activation"].__setitem__(1, {"LeakyReLU": {"slope": -1}})},
-    "unexpected keyword argument 'angle'": {
+    "LeakyReLU has no argument 'angle'": {
         "change_network": lambda n: n["activation"].__setitem__(1, {"LeakyReLU": {"angle": 1}})
     },
     "dropout[1] must be": {"change_network": lambda n: n["dropout"].__setitem__(1, 1.5)},
