@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..base import hints
+from ..base import checks, hints
 from ..base.history import History
 from ..base.value_objects import call
 from ..network.mlp import MLP
