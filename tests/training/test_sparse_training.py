@@ -196,6 +196,7 @@ def test_an_ensemble_has_the_bits_of_arrays(options):
     assert (own.predict_classes(X) == twin.predict_classes(DENSE)).all()
 
 
+@any_scale
 def test_a_diverged_epoch_is_undone():
     """And no entry of it is left over for the next one."""
     own, twin = (make(dtype="f8", loss="squared_error", optimizer=fb.SGD(0.1), dropout=0.0) for _ in range(2))
