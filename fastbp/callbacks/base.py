@@ -131,7 +131,7 @@ class Callback:
     hook raises an error, training ends, `fit` calls `on_train_end` of all callbacks, and the error reaches the caller
     of `fit`. The class `State` says what a callback may change.
 
-    A class with a method whose name begins with "on_" and is not that of a hook is refused with a TypeError.
+    A class with a method whose name begins with ``on_`` and is not that of a hook is refused with a TypeError.
 
     Attributes
     ----------

@@ -136,8 +136,18 @@ class SampleChecker:
         use = use or self.use
         return SampleChecker(self.form._replace(columns=columns), self.loss, use, lazy=self.lazy and use == "training")
 
+    def reads_like(self, other: SampleChecker) -> bool:
+        """Return whether another checker returns the same samples. Arrays of scales are not compared."""
+        mine, theirs = ((each.loss, each.use, each.lazy, each.form) for each in (self, other))
+        return self.form.targets is None and other.form.targets is None and mine == theirs
+
     def samples(self, X: Any, y: Any, X_name: str = "X", y_name: str = "y") -> Samples:
-        """Return checked inputs and targets, without weights. The names are for messages."""
+        """Return checked inputs and targets, without weights. The names are for messages.
+
+        An `Ensemble` reads the samples that its trainers share once, and then gives them as X.
+        """
+        if isinstance(X, Samples):
+            return X
         checked = self.form.inputs(X, X_name, noise=self.use == "training")
         if self.lazy and not checked.sparse:
             raise ValueError(f"{X_name} must be a sparse matrix with gradient='lazy', got an array")

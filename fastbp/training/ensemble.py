@@ -17,6 +17,7 @@ from ..callbacks import Callback, State
 from ..data import arrays
 from ..data.arrays import KINDS
 from ..data.inputs import Inputs
+from ..data.samples import SampleChecker
 from ..engine import few_rows, threads
 from ..engine.runner import Samples
 from ..engine.works import Works
@@ -189,11 +190,11 @@ class Ensemble(hints.Hinted):
     def _shared_out(self, X: Any, y: Any, sample_weight: Any) -> list[tuple[Any, Any, Any]]:
         """Return the inputs, the targets and the weights of each trainer, after all of them have been checked.
 
-        Each trainer then reads its samples again when its turn comes. If this method kept what it reads, the converted
-        copies of all trainers would be in memory at the same time.
+        Samples that trainers share are read once. Each trainer reads samples of its own again when its turn comes: if
+        this method kept them, the converted copies of all trainers would be in memory at the same time.
         """
         count = len(self._networks())
-        samples = [(X, y, sample_weight)] * count
+        samples, shared = [(X, y, sample_weight)] * count, True
         if isinstance(X, list | tuple) and X and all(map(_is_matrix, X)):
             weights = [None] * count if sample_weight is None else sample_weight
             for name, given in (("X", X), ("y", y), ("sample_weight", weights)):
@@ -201,8 +202,17 @@ class Ensemble(hints.Hinted):
                     found = len(given) if isinstance(given, list | tuple) else type(given).__name__
                     raise ValueError(f"{name} must be a list with one array for each of {count} trainers, got {found}")
             samples = list(zip(X, y, weights, strict=True))
-        for trainer, given in zip(self.trainers, samples, strict=True):
-            read = trainer._checker("training").read(*given)
+            shared = False
+        known: list[tuple[SampleChecker, Samples]] = []
+        for k, (trainer, (X, y, weights)) in enumerate(zip(self.trainers, samples, strict=True)):
+            checker = trainer._checker("training")
+            read = next((found for other, found in known if checker.reads_like(other)), None)
+            if read is None:
+                read = checker.samples(X, y)
+                checker.weighted(read, weights)
+            if shared:
+                known.append((checker, read))
+                samples[k] = read, y, weights
             if trainer is self.trainers[0] and not trainer.state.judged:  # one warning is enough
                 compatibility.warn_of_scales(trainer.network, read)
             trainer.state.judged = True

@@ -11,6 +11,7 @@ from helpers import labelled
 
 import fastbp as fb
 from fastbp.base.history import Histories
+from fastbp.data.samples import SampleFormat
 
 X, Y = labelled(60)
 
@@ -186,3 +187,34 @@ def test_an_interrupt_of_an_ensemble_is_one(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", start)
     with pytest.raises(KeyboardInterrupt, match="mine"):
         fb.Ensemble([trainer(), trainer()]).fit(X, Y)
+
+
+# --- samples of ensembles ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", [fb.Ensemble.fit, fb.Ensemble.partial_fit])
+def test_samples_that_members_share_are_read_once(call, monkeypatch):
+    """With the same bits; members of another dtype, or with samples of their own, read theirs."""
+    found, inputs = [], SampleFormat.inputs
+
+    def counted(self, *arguments, **options):
+        found.append(self)
+        return inputs(self, *arguments, **options)
+
+    monkeypatch.setattr(SampleFormat, "inputs", counted)
+    weights = np.linspace(1, 2, 60)
+    together, alone = fb.Ensemble([trainer(seed=k) for k in range(3)]), [trainer(seed=k) for k in range(3)]
+    call(together, X.tolist(), Y, sample_weight=weights)
+    assert len(found) == 1
+    for own, twin in zip(together.trainers, alone, strict=True):
+        (twin.fit if call is fb.Ensemble.fit else twin.partial_fit)(X, Y, sample_weight=weights)
+        assert (own.network.theta == twin.network.theta).all()
+    found.clear()
+    other = fb.Trainer(fb.MLP([6, 3], output="softmax", dtype="float64", seed=0), loss="cross_entropy")
+    call(fb.Ensemble([trainer(), other, trainer()]), X, Y)
+    assert len(found) == 2
+    found.clear()
+    call(fb.Ensemble([trainer(), trainer()]), [X, X[:30]], [Y, Y[:30]])
+    assert len(found) == 4
+    with pytest.raises(ValueError, match="sample_weight must"):
+        call(together, X, Y, sample_weight=weights[:3])
