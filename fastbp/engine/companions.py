@@ -96,6 +96,7 @@ class _Background:
     """`_Background` is the companion that compiles in the background, of which a process has at most one at a time."""
 
     def __init__(self) -> None:
+        self.allowed = True
         self._companion: subprocess.Popen[bytes] | None = None
         self._given: set[str] = set()
 
@@ -120,6 +121,15 @@ class _Background:
         except OSError:
             return False
         return True
+
+    @contextlib.contextmanager
+    def unused(self) -> Iterator[None]:
+        """Let nothing be compiled in the background, inside a with statement: everybody waits for their kernels."""
+        self.allowed = False
+        try:
+            yield
+        finally:
+            self.allowed = True
 
     def wait(self) -> None:
         """Wait until the companion has finished."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..base import checks, hints
-from ..engine import kernel_cache, threads
+from ..engine import companions, kernel_cache, threads
 from ..losses import LOSSES
 from ..network.mlp import MLP
 from . import checkpoints
@@ -55,6 +55,7 @@ def _class(called: str, name: str) -> Any:
     return kinds[called]
 
 
+@companions.background.unused()
 def compiled(wanted: Sequence[Mapping[str, Any]] = USUAL) -> int:
     """Compile the kernels for some settings of `MLP` and `Trainer`, and return how many were not in the cache.
 
