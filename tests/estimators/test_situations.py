@@ -144,13 +144,6 @@ def test_the_score_of_a_diverged_validation_is_nan():
         assert np.isfinite(model.best_validation_score_)
 
 
-def test_a_score_that_is_always_nan_says_so():
-    model = quick(early_stopping=True, scoring=lambda model, X, y: np.nan, max_iter=50)
-    with pytest.warns(ConvergenceWarning, match="No validation score is a number, so the network has the weights from"):
-        model.fit(X, Y)
-    assert model.n_iter_ == 11
-
-
 def test_accuracy_of_few_positives():
     y = np.arange(150) % 15 == 0
     with pytest.warns(UserWarning, match=r"93% of the validation samples are of class False.*use scoring='loss'"):
