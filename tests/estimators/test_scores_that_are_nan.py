@@ -14,7 +14,7 @@ X = rng.normal(size=(100, 3))
 def test_a_score_that_is_always_nan(kind):
     y = (X[:, 0] > 0).astype(int)
     options = {"hidden_layer_sizes": (5,), "max_iter": 100, "n_iter_no_change": 3, "random_state": 0}
-    with pytest.warns(ConvergenceWarning, match="No validation score is a number, so the network keeps its last weights"):
+    with pytest.warns(ConvergenceWarning, match="No validation score is a number, so the network keeps"):
         made = kind(early_stopping=True, scoring=lambda *_: np.nan, **options).fit(X, y)
     assert made.n_iter_ < 10
     with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
