@@ -276,8 +276,8 @@ def test_a_seed_in_a_checkpoint(tmp_path):
     nets = [fb.MLP([3, 5, 4], output="softmax", dropout=0.5, seed=0) for _ in range(2)]
     for net, epochs in zip(nets, (3, 1), strict=True):
         trainer = fb.Trainer(net, loss="cross_entropy", batch_size=2, seed=HUGE + 5)
-        trainer.fit(X, Y, epochs=epochs, callbacks=[fb.Checkpoint(tmp_path)])
-    resumed = fb.Trainer.resume(tmp_path)
+        trainer.fit(X, Y, epochs=epochs, callbacks=[fb.Checkpoint(tmp_path / str(epochs))])
+    resumed = fb.Trainer.resume(tmp_path / "1")
     resumed.fit(X, Y, epochs=3)
     assert same(*map(parameters, (nets[0], resumed)))
 

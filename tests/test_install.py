@@ -32,6 +32,9 @@ def test_an_editable_install_is_found_in_the_folder_above_the_clone(tmp_path):
     python(f"import sys; sys.argv.append({str(tmp_path)!r}); {build}", clone)
     (wheel,) = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(site)
-    show = f"import site; site.addsitedir({str(site)!r}); import fastbp; print(fastbp.__file__, fastbp.__version__)"
+    # The environment may have an editable install of this checkout, which would be found first.
+    hide = f"import sys; sys.path[:] = [path for path in sys.path if path != {str(ROOT)!r}]"
+    add = f"import site; site.addsitedir({str(site)!r})"
+    show = f"{hide}; {add}; import fastbp; print(fastbp.__file__, fastbp.__version__)"
     for directory in (tmp_path, clone, site):
         assert Path(python(show, directory).split()[0]) == clone / "fastbp" / "__init__.py"

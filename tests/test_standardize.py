@@ -164,7 +164,7 @@ def test_everything_keeps_them(tmp_path):
     own.average = fb.EMA(0.9)
     own.fit(X, y)
     assert abs(own.averaged.predict(X).mean() - 1000) < 100
-    assert (fb.Ensemble([own]).predict(X) == own.network.predict(X)).all()
+    assert (fb.Ensemble([own]).predict(X) == own.averaged.predict(X)).all()
 
 
 def test_a_resumed_training_has_the_same_bits(tmp_path):

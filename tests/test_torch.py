@@ -33,7 +33,7 @@ def test_optimizers(optimizer, make):
         layers += [torch.nn.Linear(*W.shape, dtype=torch.float64), torch.nn.Tanh()]
         with torch.no_grad():
             layers[-2].weight.copy_(torch.from_numpy(W.T.copy()))
-            layers[-2].bias.copy_(torch.from_numpy(b))
+            layers[-2].bias.copy_(torch.from_numpy(b.copy()))
     twin = torch.nn.Sequential(*layers[:-1])
     weights, biases = [layer.weight for layer in layers[::2]], [layer.bias for layer in layers[::2]]
     # Biases do not decay here.

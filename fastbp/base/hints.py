@@ -82,7 +82,6 @@ ATTRIBUTES = {
         "to cpu cuda double half": "astype('float64') makes a network of another dtype; fastbp runs on CPUs only",
         "state_dict": "fastbp.interop.to_torch(net) makes the dict that load_state_dict of PyTorch takes",
         "load_state_dict": "fastbp.interop.from_torch(net, state_dict) takes the weights of PyTorch",
-        "load": "fastbp.load(path) reads a network from a file",
         "copy clone": "copy.copy(net) makes a network with parameters of its own",
         "grad": "gradients(X, y, loss=...) returns the gradients",
         "add append": "the sizes are chosen once: fastbp.MLP([n_in, 32, n_out]) makes a network with all its layers",

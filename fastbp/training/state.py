@@ -146,8 +146,7 @@ class TrainingState:
         kind, variant, initial = _kind(optimizer), optimizer.variant, optimizer.initial
         # There is no call here, so Ctrl-C cannot come in between: vectors of another size let kernels write anywhere.
         self._parameters, self._vectors, self._average, self.step = parameters, vectors, average, 0
-        self._average_first = -averaged
-        self._kind, self.variant, self.initial = kind, variant, initial
+        self._kind, self.variant, self.initial, self._average_first = kind, variant, initial, -averaged
 
     def suit(self, parameters: Parameters, optimizer: Optimizer, average: Average | None) -> None:
         """Adapt the state to the network and to the settings, where they have changed.

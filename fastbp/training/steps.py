@@ -137,6 +137,13 @@ def rule_of(settings: Settings, state: TrainingState, *, l2_divided: bool = Fals
     )  # fmt: skip
 
 
+def _fit_together(network: MLP, settings: Settings, state: TrainingState) -> None:
+    """Adapt the state to the network and to the settings. Ctrl-C may have ended the assignment of one of them."""
+    state.suit(network.parameters, settings.optimizer, settings.average)
+    if settings.average:
+        state.begin_average()
+
+
 class StepMaker:
     """`StepMaker` makes the steps of one trainer and the network with its average, and keeps what it has prepared."""
 
@@ -171,8 +178,7 @@ class StepMaker:
         l2_divided : bool, keyword-only, default False
             Whether l2 is divided by the weights of the samples of each minibatch.
         """
-        if settings.average:
-            state.begin_average()
+        _fit_together(network, settings, state)
         model, loss = network._computer.model, loss or settings.resolved_loss
         parts = model, settings, state.vectors, state.average
 
@@ -229,8 +235,7 @@ class StepMaker:
 
     def of_gradient(self, network: MLP, settings: Settings, state: TrainingState) -> GradientSteps:
         """Return steps with gradients that are given."""
-        if settings.average:
-            state.begin_average()
+        _fit_together(network, settings, state)
         model = network._computer.model
         parts = model, settings, state.vectors, state.average
         make = lambda: plan.apply(model, rule_of(settings, state), settings.n_threads)  # noqa: E731

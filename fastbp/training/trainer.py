@@ -193,7 +193,7 @@ class Trainer(WithSettings):
             try:
                 state.suit(parameters, self.settings.optimizer, self.settings.average)
             finally:  # Ctrl-C must not leave a trainer whose state belongs to another network; no call is in between
-                if state.parameters is parameters:
+                if state._parameters is parameters:
                     self.__dict__["_network"] = network
             network.threshold = self.settings.resolved_loss.threshold
 

@@ -68,14 +68,18 @@ large.fit(X, y)
     )
 
 
-def test_vectors_of_another_size_are_refused_where_kernels_get_them():
-    """Whatever has come between, for example a state that was begun anew for another optimizer."""
+def test_vectors_of_another_size_never_reach_the_kernels():
+    """Whatever has come between: a state for another optimizer begins anew, and vectors of other sizes are refused."""
     run(
         SMALL_AND_LARGE
         + """
 large.state.begin(fb.SGD(0.1))  # without vectors, and the trainer still has Adam
-for call in (lambda: large.fit(X, y), lambda: large.partial_fit(X, y)):
-    refused(ValueError, call, "the state", "numbers of float32")
+large.fit(X, y)
+assert large.state.vectors.size == 2 * large.network.parameters.theta.size
+large.state.begin(fb.SGD(0.1))
+large.partial_fit(X, y)
+assert large.state.vectors.size == 2 * large.network.parameters.theta.size
+refused(ValueError, lambda: large.network.parameters.fitting(np.zeros(3, "f4"), "the state"), "numbers of float32")
 large.optimizer = fb.Adam(0.01)
 large.fit(X, y)
 """

@@ -122,7 +122,7 @@ def test_tiny_numbers_become_0():
     """Inputs, targets, weights of samples and classes, parameters, scale and shift."""
     own = trainer(output="identity", loss="squared_error")
     assert own.evaluate(TINY.astype(">f8"), TINY[:, :2].astype(">f8"))["loss"] == 0
-    options = {"sample_weight": np.full(8, 1e-30), "class_weight": {0: 1e-300}}
+    options = {"sample_weight": np.full(8, 1e-30), "class_weight": {0: 1e-30}}
     assert np.isfinite(trainer().fit(X, Y, **options)["loss"]).all()
     net = fb.MLP([3, 2], scale=1e-300, shift=1e-300)
     net.set_weights([TINY[:3, :2]], [TINY[0, :2]])
