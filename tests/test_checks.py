@@ -416,3 +416,15 @@ def test_conversion_is_done_in_blocks(monkeypatch):
     bad[150, 3] = np.nan
     with pytest.raises(ValueError, match=r"X\[150, 3\] is nan"):
         net.predict(bad)
+
+
+def test_the_product_of_weights_of_a_sample_and_of_its_class():
+    """It counts as 0 if it is too small for float32, and it must not be too large."""
+    nets = [fb.MLP([3, 5, 4], output="softmax", seed=0) for _ in range(2)]
+    small, zero = (fb.Trainer(net, loss="cross_entropy", seed=0) for net in nets)
+    weights = np.where(Y == 0, 1e-20, 1.0)
+    small.fit(X, Y, sample_weight=weights, class_weight={0: 1e-20})
+    zero.fit(X, Y, sample_weight=np.where(Y == 0, 0.0, 1.0))
+    assert same(parameters(small.network), parameters(zero.network))
+    with pytest.raises(ValueError, match=r"sample_weight times class_weight must be at most 1e\+30, got 1e\+40"):
+        small.fit(X, Y, sample_weight=np.full(6, 1e20), class_weight={0: 1e20})

@@ -105,4 +105,8 @@ def weights_of(
     if own is not None and by_class is not None:
         with np.errstate(all="ignore"):
             own *= by_class
+        sizes = np.abs(own)
+        if sizes.max() > MOST_WEIGHT:
+            raise ValueError(f"{name} times class_weight must be at most {MOST_WEIGHT:g}, got {sizes.max():g}")
+        own[sizes < LEAST_WEIGHT] = 0.0
     return by_class if own is None else own
