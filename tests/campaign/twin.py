@@ -63,6 +63,7 @@ class Twin:
         self.theta = self._unpacked(net.parameters.theta)
         self.vectors = [self._unpacked(state.vectors[k : k + size]) for k in range(0, state.vectors.size, size)]
         self.average = None if state.average is None else self._unpacked(state.average)
+        self.averaged = state.averaged
         self.rng = copy.deepcopy(state.rng)
         self.shift, self.scale = net.shift.astype(float), net.scale.astype(float)
 
@@ -87,7 +88,14 @@ class Twin:
     def begin(self) -> None:
         """Start the average, if there is to be one, before a step or a call of fit."""
         if self.settings.average is not None and self.average is None:
-            self.average = [array.copy() for array in self.theta]
+            self.average, self.averaged = [array.copy() for array in self.theta], 0
+
+    def evaluated(self) -> Twin:
+        """What is evaluated: with an average, a twin whose parameters are the average."""
+        twin, average = copy.copy(self), self.settings.average
+        if average is not None and average.evaluated and self.average is not None:
+            twin.theta = self.average
+        return twin
 
     # --- formulas -----------------------------------------------------------------------------------------------------
 
@@ -154,7 +162,10 @@ class Twin:
             if i < depth and self.network.architecture.max_norm:
                 norm = np.sqrt((theta**2).sum(axis=0))
                 theta *= np.minimum(1.0, self.network.architecture.max_norm / np.where(norm > 0, norm, 1.0))
-        self.move(settings.average.rate if settings.average else 0.0)
+        if settings.average:
+            self.averaged += 1
+            rate, k = settings.average.rate, settings.average.warm_up
+            self.move(max(rate, k / (k + self.averaged)) if rate else 0.0)
 
     def move(self, rate: float) -> None:
         """Move the average by a share of the way to the parameters."""
