@@ -62,9 +62,10 @@ class Computer:
         for first, block in blocks:
             with self.lock:
                 work, outputs = self._work(plan.predict, len(block.array), n_threads, layer)
+                columns = int(outputs["columns"])
                 if out is None:
-                    out = np.empty((n, int(outputs["columns"])), work.model.dtype)
-                if first + len(block.array) > n or out.shape[1] != outputs["columns"]:
+                    out = np.empty((n, columns), work.model.dtype)
+                if first + len(block.array) > n or out.shape[1] != columns:
                     raise ValueError(f"X must keep its shape while it is read, got more than its {n} rows")
                 with work.reading(Samples(block)):
                     outputs.set(out=address(out) + first * out.strides[0])

@@ -404,12 +404,19 @@ def addresses(kernels: Sequence[Kernel], parallel: bool = False) -> list[int]:
     return [_addresses[name] for name in names]
 
 
-def missing(kernels: Sequence[Kernel]) -> list[Kernel]:
-    """Return the kernels that other processes could write to the cache, and that neither it nor this process has."""
-    if threads.opening(cache_directory) is None:
+def for_later(kernels: Sequence[Kernel]) -> list[Kernel]:
+    """Return the kernels that could be compiled in the background, and that neither the cache nor this process has."""
+    possible = companions.background.allowed and companions.possible()
+    if not possible or threads.opening(cache_directory) is None:
         return []
     named = {kernel.name: kernel for kernel in kernels}
     return [kernel for name, kernel in named.items() if name not in _addresses and not _is_cached(name)]
+
+
+def compile_later(kernels: Sequence[Kernel]) -> bool:
+    """Return whether a companion compiles these kernels in the background from now on."""
+    directory = cache_directory()
+    return directory is not None and companions.background.takes(kernels, directory.parent)
 
 
 def _compiled_address(name: str, kernel: Kernel) -> None:

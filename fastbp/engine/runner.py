@@ -142,10 +142,9 @@ class Work:
                 return self.program("dense", form)
             program = Program(self.model, self.memory, self.paths, path, self.loss, self.update, self.hyperparameters)
             self.write(program, form)
-            if path == "zeros" and companions.background.allowed and companions.possible():
-                missing, directory = kernel_cache.missing(program.kernels), kernel_cache.cache_directory()
-                dense = self.program("dense", form) if missing else None  # whose kernels come first
-                if dense and directory is not None and companions.background.takes(missing, directory.parent):
+            if path == "zeros" and (missing := kernel_cache.for_later(program.kernels)):
+                dense = self.program("dense", form)  # whose kernels come first
+                if kernel_cache.compile_later(missing):
                     return dense
             self._programs[key] = program.close(self.threads > 1)
         found = self._programs[key]
