@@ -137,11 +137,15 @@ def rule_of(settings: Settings, state: TrainingState, *, l2_divided: bool = Fals
     )  # fmt: skip
 
 
-def _fit_together(network: MLP, settings: Settings, state: TrainingState) -> None:
-    """Adapt the state to the network and to the settings. Ctrl-C may have ended the assignment of one of them."""
+def _parts(network: MLP, settings: Settings, state: TrainingState) -> tuple[Any, ...]:
+    """Return the objects that a work belongs to: the model, the settings, the state of the optimizer, and the average.
+
+    Before, the state adapts to the network and to the settings: Ctrl-C may have ended the assignment of one of them.
+    """
     state.suit(network.parameters, settings.optimizer, settings.average)
     if settings.average:
         state.begin_average()
+    return network._computer.model, settings, state.vectors, state.average
 
 
 class StepMaker:
@@ -178,9 +182,8 @@ class StepMaker:
         l2_divided : bool, keyword-only, default False
             Whether l2 is divided by the weights of the samples of each minibatch.
         """
-        _fit_together(network, settings, state)
-        model, loss = network._computer.model, loss or settings.resolved_loss
-        parts = model, settings, state.vectors, state.average
+        parts, loss = _parts(network, settings, state), loss or settings.resolved_loss
+        model: Model = parts[0]
 
         def search(model: Model = model) -> Work:
             return plan.gradient(model, batch, settings.n_threads, loss, state.seed)
@@ -235,8 +238,7 @@ class StepMaker:
 
     def of_gradient(self, network: MLP, settings: Settings, state: TrainingState) -> GradientSteps:
         """Return steps with gradients that are given."""
-        _fit_together(network, settings, state)
-        model = network._computer.model
-        parts = model, settings, state.vectors, state.average
+        parts = _parts(network, settings, state)
+        model: Model = parts[0]
         make = lambda: plan.apply(model, rule_of(settings, state), settings.n_threads)  # noqa: E731
         return GradientSteps(self._works.get(make, parts, "gradient"), state)
