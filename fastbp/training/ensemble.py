@@ -82,27 +82,18 @@ class Ensemble(hints.Hinted):
             raise ValueError("trainers must be at least one, got none")
         self._trainers, self._lock, self._works = tuple(trainers), threads.lock(), Works(1)
         self._checked: list[object] = []
-        self._networks()
+        self._check()
 
     @property
     def trainers(self) -> tuple[Trainer, ...]:
         return self._trainers
 
-    def _networks(self) -> list[MLP]:
-        """Return the networks that predict, of a trainer with an average the one with the average.
-
-        If the networks do not fit together, ValueError is raised.
-        """
+    def _check(self) -> None:
+        """Raise ValueError if the networks of the trainers do not fit together."""
         networks = [trainer.network for trainer in self._trainers]
-        made = [network.architecture for network in networks]
-        if self._checked != [*networks, *made]:
-            self._check(networks)
-            self._checked = [*networks, *made]
-        return [trainer._evaluated for trainer in self._trainers]
-
-    @staticmethod
-    def _check(networks: Sequence[MLP]) -> None:
-        """Raise ValueError if networks do not fit together."""
+        present = [*networks, *(network.architecture for network in networks)]
+        if self._checked == present:
+            return
         ends = {(each.sizes[0], each.sizes[-1]) for each in networks}
         if len(ends) > 1:
             raise ValueError(
@@ -112,6 +103,12 @@ class Ensemble(hints.Hinted):
             raise ValueError("trainers must have losses that decide alike: hinge losses decide at 0, the others at 1/2")
         if len({*map(id, networks)}) < len(networks):
             raise ValueError("trainers must each have a network of their own, got two with the same network")
+        self._checked = present
+
+    def _networks(self) -> list[MLP]:
+        """Return the networks that predict, of a trainer with an average the one with the average, after a check."""
+        self._check()
+        return [trainer._evaluated for trainer in self._trainers]
 
     def __repr__(self) -> str:
         return call(self, trainers=[*self.trainers])
@@ -193,7 +190,8 @@ class Ensemble(hints.Hinted):
         Samples that trainers share are read once. Each trainer reads samples of its own again when its turn comes: if
         this method kept them, the converted copies of all trainers would be in memory at the same time.
         """
-        count = len(self._networks())
+        self._check()
+        count = len(self.trainers)
         samples, shared = [(X, y, sample_weight)] * count, True
         if isinstance(X, list | tuple) and X and all(map(_is_matrix, X)):
             weights = [None] * count if sample_weight is None else sample_weight
