@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from ..engine.records import address
 from ..kernels.structs import FLOAT64
 from ..losses import Loss
+from ..losses.of_arrays import RANGES, SUM_TOLERANCE
 from ..metrics import Decision
 from . import frames, sparse
 from .arrays import KINDS, blocks, numeric, readable, refuse, within
@@ -17,12 +17,6 @@ from .sparse import Rows
 
 ENCODE = "; for class labels, classes, y = np.unique(y, return_inverse=True) gives numbers"
 """The end of a message about targets that are not numbers."""
-
-SUM_TOLERANCE = 1e-3
-"""The largest difference from 1 that the sum of a row of probabilities may have."""
-
-RANGES = {"values": (-math.inf, math.inf), "counts": (0, math.inf), "signs": (-1, 1)}
-"""The smallest and the largest possible target, by the kind of targets of a loss. For all other kinds, it is 0 to 1."""
 
 
 class Targets(NamedTuple):

@@ -57,7 +57,7 @@ reciprocal = elementwise(lambda x: 1.0 / x, 1)
 
 @njit(**OPTIONS)
 def softmax(C, z, p, n_out):
-    """p_i = e^(z_i - top) / sum_k e^(z_k - top) with top = max_k z_k, in columns   (003).
+    """p_i = e^(z_i - top) / sum_k e^(z_k - top) with top = max_k z_k, in columns   (004).
 
     The positions p and z may be equal. The function returns top and ln sum_k e^(z_k - top), which are vectors. It does
     not return their sum: for large z, the sum would lose the digits of a small loss.
@@ -77,7 +77,7 @@ def softmax(C, z, p, n_out):
 
 @njit(**OPTIONS)
 def softmax_back(C, a, d, n_out):
-    """d_i <- a_i (d_i - sum_k d_k a_k), in columns. This is the product with the derivative of softmax   (003)."""
+    """d_i <- a_i (d_i - sum_k d_k a_k), in columns. This is the product with the derivative of softmax."""
     L, dots = lanes(C), splat(C, 0.0)
     for i in range(0, n_out * L, L):
         dots += load(C, d + i) * load(C, a + i)
@@ -155,7 +155,7 @@ def rows_of_outputs(formula, outputs: int, targets: int):
 
 @njit(**OPTIONS)
 def softmax_cross_entropy(C, a, y, d, n_out, parameters):
-    """a = softmax(z), C = sum_i y_i (ln sum_k e^z_k - z_i), d = dC/dz = a - y   (002, 003).
+    """a = softmax(z), C = sum_i y_i (ln sum_k e^z_k - z_i), d = dC/dz = a - y   (002, 004).
 
     At first, the columns at `a` hold z; then they hold a. Returns C.
     """

@@ -151,7 +151,7 @@ class SumSquaredError(Loss, name="sum_squared_error"):
 
 
 class MeanSquaredError(Loss, name="mean_squared_error", aliases=("mse",)):
-    """C = sum_i (a_i - y_i)^2 / n_out."""
+    """C = sum_i (a_i - y_i)^2 / n_out   (004)."""
 
     def parameters(self, n_out: int) -> tuple[float, ...]:
         return (1.0 / n_out,)

@@ -144,9 +144,9 @@ class MLP(Shown):
 
     Notes
     -----
-    Sources: 000, 001 and 004 (the network), 001 (binary threshold, sigmoid, relu), 002 (tanh), 004 and Srivastava et
-    al. (2014) (dropout), Srivastava et al. (2014) (max-norm). The classes of `fastbp.activations` name the sources of
-    the other activation functions.
+    Sources: 000, 001 and 004 (the network), 001 (binary threshold, sigmoid, relu), 002 (tanh), 004 (softmax), 001 and
+    Srivastava et al. (2014) (dropout), Srivastava et al. (2014) (max-norm). The classes of `fastbp.activations` name
+    the sources of the other activation functions.
 
     Examples
     --------
@@ -540,21 +540,22 @@ class MLP(Shown):
         return out
 
     def trace(self, X: ArrayLike, y: ArrayLike | None = None, loss: LossName | Loss | None = None) -> Trace:
-        """Compute all z^l and a^l and, with targets, all delta^l, for each sample (000, 002, 004).
+        """Compute all z^l and a^l and, with targets, all delta^l and dC/da^l, for each sample (000, 001, 002, 004).
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n, sizes[0])
-            The inputs, as for `predict`.
+        X : array or sparse matrix of shape (n, sizes[0]), or array of shape (sizes[0],)
+            The inputs, as for `predict`. What comes out for one sample has no first axis either.
         y : array of shape (n,) or (n, sizes[-1]), or None, default None
-            The targets, as for `Trainer.fit`. With None, there is no backward pass.
+            The targets, as for `Trainer.fit`. For one sample, it is a number or has shape (sizes[-1],). With None,
+            there is no backward pass.
         loss : str or object, or None, default None
             The loss, as for `Trainer`. It must be given if there are targets.
 
         Returns
         -------
         Trace
-            The values. ``print(trace)`` shows the first sample as a table.
+            The values. ``print(trace)`` shows the first sample as a table, and ``trace.layer(l)`` has those of a layer.
 
         Raises
         ------
@@ -570,28 +571,17 @@ class MLP(Shown):
         >>> import fastbp as fb
         >>> net = fb.MLP([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
         >>> net.set_weights([[[0.1, -0.2], [0.3, 0.4]], [[0.5], [-0.6]]], [[0, 0], [0]])
-        >>> print(net.trace([[1, 2]], [1], "binary_cross_entropy"))
-        layer  unit           z         a      delta
-            0     1                     1
-            0     2                     2
-            1     1         0.7  0.668188  -0.056905
-            1     2         0.6  0.645656   0.070464
-            2     1  -0.0532999  0.486678  -0.513322
+        >>> print(net.trace([1, 2], 1, "binary_cross_entropy"))
+        layer  unit           z         a         da      delta
+            0     1                     1  -0.019782
+            0     2                     2   0.011114
+            1     1         0.7  0.668188  -0.256661  -0.056905
+            1     2         0.6  0.645656   0.307993   0.070464
+            2     1  -0.0532999  0.486678   -2.05474  -0.513322
         """
-        if (y is None) != (loss is None):
-            raise ValueError("y and loss must be given together: a backward pass needs both")
-        from .trace import Trace  # only this method needs it
+        from .trace import traced  # only this method needs it
 
-        gradient: tuple[Any, ...] = ()
-        if loss is None:
-            found, samples = None, Samples(self._form.inputs(X))
-        else:
-            found = checks.resolved(loss, "loss", LOSSES)
-            samples = SampleChecker(self._form, found, "gradients").samples(X, y)
-            made = self._computer.differentiate(samples, found)
-            gradient = made.loss, *self._by_layer(made.blocks)
-        z, a, delta = self._computer.trace(samples, found)
-        return Trace(samples.X.transformed(self.shift, self.scale), z, a, delta, *gradient)
+        return traced(self, X, y, loss)
 
     if not TYPE_CHECKING:  # a checker would believe that every name exists
 

@@ -1,5 +1,7 @@
 """Schedules change the learning rate during training: each one computes a factor that multiplies the learning rate.
 
+Source: 001 (a learning rate that adapts).
+
 A schedule keeps no state, so it works with every optimizer, and training that was interrupted can continue exactly.
 `a * b` multiplies two schedules. `Chain` runs several schedules one after another.
 """

@@ -313,8 +313,8 @@ class Adaline(Unit):
 
     The targets t are 1 and -1: for two classes, t is 1 for the second one. With more classes, each has an output of its
     own, whose target is 1 for this class and -1 for the others. A step is w <- w + eta (t - z) x with z = w x + b. This
-    is gradient descent on 1/2 (t - z)^2; 001 has the error without the factor 1/2, and so an eta that is half as
-    large. The second class is predicted where z >= 0, and with more classes the one with the largest z.
+    is gradient descent on 1/2 (t - z)^2. The rule of 001 has the same eta; only its error lacks the factor 1/2. The
+    second class is predicted where z >= 0, and with more classes the one with the largest z.
 
     Parameters
     ----------

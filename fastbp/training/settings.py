@@ -120,11 +120,11 @@ class Settings(Value):
         kind="float",
     )
     l2: float = field(
-        "The strength of L2 regularization, at least 0. Training minimises the mean loss plus l2/2 sum w^2 over "
-        "all weights, without the biases. The reported loss does not include this term. Because the term is "
-        "added to the mean loss, l2 corresponds to the `alpha` of scikit-learn divided by the number of samples "
-        "of a minibatch: scikit-learn adds alpha / (2 n) sum w^2 to the mean loss, with n the number of samples "
-        "of the minibatch.",
+        "The strength of L2 regularization (001, weight decay), at least 0. Training minimises the mean loss plus "
+        "l2/2 sum w^2 over all weights, without the biases. The reported loss does not include this term. Because "
+        "the term is added to the mean loss, l2 corresponds to the `alpha` of scikit-learn divided by the number of "
+        "samples of a minibatch: scikit-learn adds alpha / (2 n) sum w^2 to the mean loss, with n the number of "
+        "samples of the minibatch.",
         _strength,
         default=0.0,
         kind="float",
@@ -164,7 +164,7 @@ class Settings(Value):
         kind="sequence of str or function",
     )
     batch_size: int = field(
-        "The number of samples in a minibatch, at least 1. With 1, training is online learning. With the number "
+        "The number of samples in a minibatch (001), at least 1. With 1, training is online learning. With the number "
         "of samples or more, each step uses the full batch. If the samples come in blocks, a minibatch may have "
         "at most 16 GiB.",
         _size,
