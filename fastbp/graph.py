@@ -136,8 +136,8 @@ def variables(names: str | Sequence[str]) -> tuple[Node, ...]:
     --------
     >>> import fastbp as fb
     >>> w0, x0, w1, x1, w2 = fb.graph.variables("w0 x0 w1 x1 w2")
-    >>> fb.graph.sigmoid(w0 * x0 + w1 * x1 + w2).forward(w0=2, x0=-1, w1=-3, x1=-2, w2=-3).round(6)
-    0.731059
+    >>> (w0 * x0 + w1 * x1 + w2).forward(w0=2, x0=-1, w1=-3, x1=-2, w2=-3)
+    1.0
     """
     each = names.replace(",", " ").split() if isinstance(names, str) else checks.sequence(names, "names", " of strings")
     if not each or len({*each}) != len(each):

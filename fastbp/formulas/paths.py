@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -117,6 +116,8 @@ class Paths:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
+        from html import escape  # it takes a millisecond, and only notebooks need it
+
         first, *rest = str(self).split("\n")
         return f"<p>{escape(first)}</p><pre>{escape(chr(10).join(rest))}</pre>"
 

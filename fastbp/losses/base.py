@@ -152,7 +152,8 @@ class Loss(WithFields):
         True
         """
         g = costs(self, a, y)[1]
-        return (g if self.summed else g / len(g)).reshape(np.shape(a))
+        with np.errstate(all="ignore"):
+            return (g if self.summed else g / len(g)).reshape(np.shape(a))
 
     def term(self, a: Operand, y: Operand, *parameters: Operand) -> tuple[Operand, ...]:
         """Return (C, dC/da) for one output. The loss of a sample is the sum of C over its outputs.

@@ -572,12 +572,12 @@ class MLP(Shown):
         >>> net = fb.MLP([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
         >>> net.set_weights([[[0.1, -0.2], [0.3, 0.4]], [[0.5], [-0.6]]], [[0, 0], [0]])
         >>> print(net.trace([1, 2], 1, "binary_cross_entropy"))
-        layer  unit           z         a         da      delta
-            0     1                     1  -0.019782
-            0     2                     2   0.011114
-            1     1         0.7  0.668188  -0.256661  -0.056905
-            1     2         0.6  0.645656   0.307993   0.070464
-            2     1  -0.0532999  0.486678   -2.05474  -0.513322
+        layer  unit           z         a          da      delta
+            0     1                     1  -0.0197833
+            0     2                     2   0.0111141
+            1     1         0.7  0.668188   -0.256661  -0.056905
+            1     2         0.6  0.645656    0.307993   0.070464
+            2     1  -0.0532999  0.486678    -2.05475  -0.513322
         """
         from .trace import traced  # only this method needs it
 

@@ -120,7 +120,7 @@ class Trace(hints.Hinted):
         if not 0 <= (l := checks.integer(l, "l", -(2**63))) <= L:
             raise ValueError(f"l must be a layer from 0 to {L}, got {l}")
         if l == 0:
-            return TraceLayer(None, self.x, da=self.delta[0] @ self.W[0].T if self.delta else None)
+            return TraceLayer(None, self.x, da=_below(self.delta[0], self.W[0]) if self.delta else None)
         ends = (each[l - 1] if len(each) else None for each in (self.delta, self.da, self.W, self.b, self.dW, self.db))
         return TraceLayer(self.z[l - 1], self.a[l - 1], *ends)
 
@@ -227,6 +227,13 @@ class Trace(hints.Hinted):
         return f"<p>{escape(repr(self))}</p>{html.table(head, rows[: html.MOST_ROWS])}{note}"
 
 
+def _below(delta: np.ndarray, W: np.ndarray) -> np.ndarray:
+    """Return dC/da^(l-1) = (W^l)^T delta^l for each sample, with W of shape (n_in, n_out)   (000)."""
+    with np.errstate(all="ignore"):
+        product: np.ndarray = delta @ W.T
+    return product
+
+
 def one_sample(form: SampleFormat, X: Any, y: Any) -> tuple[Any, Any, bool]:
     """Return samples as rows, and whether they were one sample of shape (n_in,), whose target has no first axis."""
     row = form.one_row(X) if getattr(X, "ndim", 0) != 2 else None
@@ -250,7 +257,7 @@ def traced(network: Any, X: Any, y: Any, loss: Any) -> Trace:
         of_loss = made.loss, *network._by_layer(made.blocks)
     z, a, delta = computer.trace(samples, found)
     weights, biases = network._copies()
-    da = [d @ W.T for d, W in zip(delta[1:], weights[1:], strict=True)] if found else []
+    da = list(map(_below, delta[1:], weights[1:])) if found else []
     da += [costs(found, a[-1], samples.y.dense)[1]] if found else []
     x = samples.X.transformed(network.shift, network.scale)
     if one:

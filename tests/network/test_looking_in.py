@@ -101,7 +101,7 @@ def test_the_table_of_a_trace():
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared_error", "norm_error", "logits"])
 @pytest.mark.parametrize("sizes", SHAPES)
 def test_the_layers_of_a_trace(sizes, loss):
-    """They count from 1 to L. 000: delta^l = sigma'(z^l) dC/da^l. 001: dC/da^(l-1) is the product of W^l and delta^l."""
+    """They count from 1 to L. 000: delta^l = sigma'(z^l) dC/da^l. 001: dC/da^(l-1) is W^l times delta^l."""
     loss = fb.losses.CrossEntropy(from_logits=True) if loss == "logits" else loss
     net = network(sizes, output="identity" if not isinstance(loss, str) else "softmax")
     X, y = samples(net)
@@ -132,7 +132,7 @@ def test_the_layers_of_a_trace(sizes, loss):
 
 
 def test_a_trace_as_002_counts():
-    """002: delta^(2) = y* - y, and delta_i^(1) = delta^(2) w_i1^(2) z_i (1 - z_i). One sample, and a number as target."""
+    """002: delta^(2) = y* - y, and delta_i^(1) = delta^(2) w_i1^(2) z_i (1 - z_i). One sample, and a number."""
     net = fb.MLP([2, 2, 1], activation="sigmoid", output="sigmoid", bias=False, dtype=np.float64)
     net.set_weights([[[0.1, -0.2], [0.3, 0.4]], [[0.5], [-0.6]]], [None, None])
     t = net.trace([1.0, 2.0], 1, "binary_cross_entropy")
