@@ -104,14 +104,14 @@ class Program:
     def share(self, layer: Layer, everything: bool) -> dict[str, int]:
         """Return the fields of a record that divide the update of all layers over the threads.
 
-        With `everything`, all layers share; else those that read all of their inputs.
+        With `everything`, all layers share; else those that read all of their inputs, or add up several uses.
         """
         totals = np.zeros(2, int)
         fields = {}
         for each, at in self.places:
             if each is layer:
                 fields = {"before": int(totals[0]), "before_extra": int(totals[1])}
-            if everything or at.a.form == "dense":
+            if everything or each.shares or at.a.form == "dense":
                 totals += each.effort(at)
         return {**fields, "total": int(totals[0]), "total_extra": int(totals[1])}
 

@@ -106,6 +106,7 @@ class Work:
     ):
         model = model if seed is not None else model.without_randomness()
         self.model, self.backward = model, backward
+        self._reads_copy = backward or any(layer.reads_copy for layer in model.layers)
         lanes = lanes_of(model.dtype)
         each = [round_up(layer.n_in, lanes) * layer.multiplications // layer.n_in for layer in model.layers]
         self._other_weights, self._outputs = sum(each[1:]), each[0] // round_up(model.sizes[0], lanes) if each else 0
@@ -286,6 +287,11 @@ class Work:
         for _ in self.run(0, 1):
             pass
 
+    def refresh(self) -> None:
+        """Bring the copy of the weights up to date, which may have been set from outside since the last call."""
+        if self._reads_copy:
+            self.model.parameters.refresh()
+
     def _set_off(self, count: int) -> None:
         """Prepare a run with a number of threads."""
         self._loop = kernel_cache.loop(count > 1)
@@ -293,8 +299,7 @@ class Work:
 
     def _call(self, first: int, last: int, count: int) -> None:
         """Let the compiled loop work through the parts first <= k < last, with `count` threads."""
-        if self.backward:
-            self.model.parameters.refresh()  # the weights may have been set from outside since the last call
+        self.refresh()
         if count == 1:
             done = self._loop(self.step.address, first, last)
         else:

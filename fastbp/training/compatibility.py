@@ -59,6 +59,8 @@ def check_pair(network: MLP, settings: Settings) -> None:
             f"output='sigmoid' for two classes, or output='identity' for other numbers"
         )
     arrays.within_dtype(settings.optimizer.learning_rate, "learning_rate", network.dtype)
+    if settings.lazy and any(layer.shares for layer in network.architecture.layers()):
+        raise ValueError("gradient must not be 'lazy' for a network with shared weights, which all inputs change")
     known = {name for block in network.parameters.blocks for name in names_of(block)}
     for name in settings.rates or ():
         if name not in known:

@@ -129,7 +129,7 @@ class FitLoop:
             with np.errstate(all="ignore"):
                 average.move(training.average, training.parameters.theta, training.history.epochs)
         if "objective" in self.trainer.settings.scorers:
-            scores["objective"] = scores["loss"] + self.trainer.settings.penalty(self.trainer.network.weights)
+            scores["objective"] = scores["loss"] + self.trainer.settings.penalty(self.trainer.network.parameters)
         try:
             if validation is not None:
                 found = self.trainer._score(validation, "validation_data")
@@ -181,8 +181,8 @@ class FitLoop:
 
         With few samples of a wide sparse matrix, copying all weights would take most of the time of `partial_fit`.
         """
-        settings = self.settings
-        moved = settings.average or self.steps.work.model.max_norm or self.callbacks.all
+        settings, model = self.settings, self.steps.work.model
+        moved = settings.average or model.max_norm or self.callbacks.all or model.layers[0].shares
         still = settings.lazy or (settings.optimizer.still and not settings.l1 and not settings.l2)
         if moved or not still or not isinstance(self.source, Arrays):
             return None

@@ -14,7 +14,7 @@ from ..base import checks, docstrings, hints
 from ..base.history import History
 from ..base.names import LossName
 from ..base.value_objects import Value, field, fields_of
-from ..engine.blocks import Block
+from ..engine.blocks import Block, Parameters
 from ..losses import LOSSES, Loss
 from ..metrics import Metric, by_name
 from ..metrics.scores import Scorer
@@ -229,11 +229,13 @@ class Settings(Value):
         """The metrics by their names. The value of "accuracy" is None, because the kernels compute it."""
         return by_name(self.metrics)
 
-    def penalty(self, weights: Sequence[np.ndarray]) -> float:
+    def penalty(self, parameters: Parameters) -> float:
         """Return l1 sum |w| + l2/2 sum w^2 over all weights (001), which training adds to the mean loss."""
-        total = 0.0
-        for W in weights:
-            W = W.astype(np.float64)
+        total, arrays = 0.0, parameters.unpack(parameters.theta)
+        for block in parameters.blocks:
+            if block.kind != "weight":
+                continue
+            W = arrays[block.name].astype(np.float64)
             total += self.l1 * float(np.abs(W).sum()) + 0.5 * self.l2 * float((W * W).sum())
         return total
 
