@@ -10,7 +10,6 @@ import numpy as np
 from ..base.value_objects import call
 from .network import Network
 
-
 FEW = 100
 """The largest number of weights of a layer whose `shared` numbers are shown."""
 

@@ -77,6 +77,12 @@ def _rates(given: object, name: str) -> dict[str, float] | None:
     return {each: checks.real(rate, f"rates[{each!r}]", 0) for each, rate in given.items()}
 
 
+def _frozen(given: Any, name: str) -> tuple[int, ...]:
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        raise TypeError(f"frozen must be numbers of layers such as (1,), got {given!r}")
+    return tuple(sorted({checks.integer(l, f"frozen[{k}]", 1) for k, l in enumerate(given)}))
+
+
 def names_of(block: Block) -> set[str]:
     """Return the names by which `rates` can mean a block of parameters."""
     return {block.kind, f"layer {block.layer}", block.name}
@@ -206,10 +212,20 @@ class Settings(Value):
         kind="dict of str to float, or None",
     )
 
+    frozen: Sequence[int] = field(
+        "The numbers of layers that training leaves as they are, from 1 on. No time is spent on their gradients: with "
+        "``(1,)``, the first layer computes fixed features. The backward pass ends at the first layer that is not "
+        "frozen.",
+        _frozen,
+        default=(),
+        kind="sequence of int",
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.rates and self.optimizer.searches:
-            raise ValueError("rates must be None with LBFGS, which moves all parameters along one line")
+        for name, without in {"rates": None, "frozen": ()}.items():
+            if getattr(self, name) and self.optimizer.searches:
+                raise ValueError(f"{name} must be {without} with LBFGS, which moves all parameters along one line")
         if self.lazy and (self.clip_norm is not None or self.optimizer.searches):
             raise ValueError("gradient must not be 'lazy' with clip_norm or LBFGS, which need the whole gradient")
 
@@ -286,6 +302,7 @@ class WithSettings:
     n_threads: int | None
     gradient: Gradient
     rates: Mapping[str, float] | None
+    frozen: Sequence[int]
 
 
 NAMES = tuple(fields_of(Settings))

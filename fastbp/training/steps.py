@@ -134,6 +134,7 @@ def rule_of(settings: Settings, state: TrainingState, *, l2_divided: bool = Fals
     return Rule(
         optimizer, state.vectors, at, group, settings.l1, settings.l2, settings.clip_value, settings.clip_norm,
         settings.gradient == "stored", settings.lazy, state.moving(settings.average), l2_divided,
+        frozenset(settings.frozen),
     )  # fmt: skip
 
 
