@@ -171,7 +171,7 @@ class Work:
         self.paths.read(program, X, order)
         self._samples = samples
         weighted = 0 if weights is None else 2 if samples.signed else 1
-        self.step.set(n=n, order_size=0 if order is None else n, weighted=weighted)
+        self.step.set(n=n, order_size=0 if order is None else n, weighted=weighted, batches=0)
         if order is not None:
             self.step.set(order=address(order))
         if weights is not None:
@@ -180,6 +180,15 @@ class Work:
             self.memory.targets.set(kind=y.kind, **y.places)
             self.loss.set(by_output=y.by_output, threshold=y.threshold)
         return self
+
+    def repeat(self, orders: np.ndarray | None, log: np.ndarray) -> None:
+        """Let the next `run` go through the samples that are read as often as `log` has rows.
+
+        Row e of `orders` is the order of epoch e, if the samples have an order. Row e of `log` gets the sums of epoch
+        e, but `sums` has those of the last one.
+        """
+        assert self._samples is not None
+        self.step.set(orders=0 if orders is None else orders, log=log, batches=-(-self._n // self.batch))
 
     @property
     def operations(self) -> np.ndarray:
@@ -247,6 +256,7 @@ class Work:
         part, end = first * self.parts, last * self.parts
         count = self.threads
         self._set_off(count)
+        self.step.set(number=self.steps_done + first - 1, ends=True)
         while part < end:
             if count > 1 and not threads.allowed():  # a callback has forked, and this is the child
                 count = 1
@@ -265,6 +275,14 @@ class Work:
             self._parts_a_call = min(max(8 * self._parts_a_call, 8), pace * CALL_SECONDS)
             part = stop
             yield part // self.parts
+
+    @property
+    def finished(self) -> int:
+        """The number of minibatches of `run` that are finished. It is right after an error too.
+
+        A call into compiled code ends before Python notices Ctrl-C, so all parts that have begun are finished.
+        """
+        return int(self.step["number"] + self.step["ends"]) - self.steps_done
 
     def finish(self) -> None:
         """Work through all minibatches, with `sums` that start at 0."""

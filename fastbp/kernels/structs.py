@@ -18,7 +18,7 @@ def _record(integers: str, reals: str = "") -> np.dtype:
 
 STEP = _record(
     "n order order_size weighted sample_weights "
-    "batch part parts threads seed steps_done "
+    "batch part parts batches orders log threads seed steps_done "
     "phases phase_count operations "
     "stride scratch room lists odd diverged "
     "start rows batch_rows offset number begins ends",
@@ -31,6 +31,8 @@ STEP = _record(
   minibatch is divided by the number of its samples, not by the sum of their weights.
 - Their division: a minibatch has `batch` samples and `parts` parts, a part has `part` rows, and `threads` threads work
   on it.
+- Several epochs in one run: if `batches` is not 0, an epoch has so many minibatches. If `orders` is not 0, it holds an
+  `order` for each epoch. `log` gets the sums of each epoch but the last, and an epoch begins with sums of 0.
 - Random numbers depend on `seed` and on the number of the step. `steps_done` steps come before this run.
 - The list of operations: `phases` holds `phase_count` PHASE records, which refer to the OPERATION records at
   `operations`.
