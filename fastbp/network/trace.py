@@ -258,7 +258,7 @@ def traced(network: Any, X: Any, y: Any, loss: Any) -> Trace:
     z, a, delta = computer.trace(samples, found)
     weights, biases = network._copies()
     da = list(map(_below, delta[1:], weights[1:])) if found else []
-    da += [costs(found, a[-1], samples.y.dense)[1]] if found else []
+    da += [costs(found, a[-1], samples.y.seen)[1]] if found else []
     x = samples.X.transformed(network.shift, network.scale)
     if one:
         x, z, a, delta, da = x[0], *([each[0] for each in arrays] for arrays in (z, a, delta, da))

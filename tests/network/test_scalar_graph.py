@@ -95,6 +95,36 @@ def test_units_above_nine_and_standardized_targets():
     assert {"w10,2^(1)", "w21^(2)"} <= C.variables.keys()
 
 
+def test_weights_that_are_one_number_are_one_variable():
+    """Its gradient is the sum over its uses: a tied matrix, and numbers that are equal inside a matrix."""
+    x = np.array([1.0, 0.5])
+    net = fb.MLP([2, 2, 2], activation="sigmoid", output="sigmoid", bias=False, tied=[("W2", "W1.T")], dtype="float64")
+    net.set_weights([[[0.1, -0.2], [0.3, 0.4]], [[0.1, 0.3], [-0.2, 0.4]]], [None, None])
+    C = net.graph(x, x, "squared_error")
+    assert float(C.value) == pytest.approx(0.134684, abs=5e-7)
+    assert {*C.variables} == {"x1", "x2", "y", "w11^(1)", "w12^(1)", "w21^(1)", "w22^(1)"}
+    found = [[float(C.variables[f"w{j}{i}^(1)"].gradient) for j in (1, 2)] for i in (1, 2)]
+    assert found == pytest.approx(np.array([[-0.073292, 0.011625], [-0.055251, 0.015306]]), abs=1e-6)
+    rings = fb.MLP([2, 2, 1], shared={1: np.array([[0, 1], [1, -1]])}, dtype="float64", seed=0)
+    C = rings.graph(x, 1.0, "squared_error")
+    assert {name for name in C.variables if name.endswith("(1)") and name[0] == "w"} == {"w11^(1)", "w12^(1)"}
+    cost, dW, _ = rings.gradients(x[None], [1.0], loss="squared_error")
+    assert float(C.value) == pytest.approx(cost, rel=1e-12)
+    assert C.variables["w12^(1)"].gradient == pytest.approx(dW[0][0, 1], rel=1e-12)
+
+
+def test_targets_in_another_unit():
+    """Bytes stay bytes in memory, and the loss sees them in the unit of the outputs."""
+    net = fb.MLP([2, 3, 2], target_scale=255.0, target_shift=2.0, dtype="float64", seed=0)
+    x, y = np.array([1.0, 2.0]), np.array([0, 255], np.uint8)
+    cost = net.gradients(x[None], y[None], loss="squared_error")[0]
+    assert float(net.graph(x, y, "squared_error").value) == pytest.approx(cost, rel=1e-12)
+    for given in (y, y.astype(float)):
+        t = net.trace(x, given, "squared_error")
+        assert t.layer(2).da == pytest.approx(t.layer(2).a - (y - 2.0) / 255, rel=1e-12)
+        assert t.layer(2).da == pytest.approx(t.layer(2).delta, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
