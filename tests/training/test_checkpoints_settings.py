@@ -57,6 +57,7 @@ SCHEDULES = [
     Chain([Warmup(2), Step(2)], [2]) * (Warmup(5, per="step") * Exponential(0.9)),
     Chain([Warmup(2), fb.schedules.InverseScaling()], [2]),
     Chain([Warmup(2), Chain([Cosine(3), Step(2)], [4])], [2]),
+    fb.schedules.BoldDriver("loss", up=1.2, down=0.3, mode="min"),
     Chain([Chain([Warmup(1), Cosine(3)], [1]), Step(2)], [2]),
     fb.schedules.Constant(0.5),
     Cosine(9, per="step"),
