@@ -74,6 +74,14 @@ WRONG = [
     (lambda: classifier(optimizer=0.1), TypeError, ["optimizer must be a name such as 'adam'", "SGD(0.1)", "got 0.1"]),
     (lambda: classifier(optimizer=fb.Adam(-1)), ValueError, ["learning_rate must be", "above 0", "got -1"]),
     (lambda: classifier(batch_size=0), ValueError, ["batch_size must be at least 1", "got 0"]),
+    (lambda: classifier(batch_size="full"), ValueError, ["batch_size must be an integer or 'all'", "got 'full'"]),
+    (
+        lambda: classifier(batch_size="all").fit(blocks()),
+        ValueError,
+        ["X must be an array", "batch_size='all'", "got blocks"],
+    ),
+    (lambda: classifier(reduction="sum"), TypeError, ["no argument 'reduction'", "the learning rate n * eta"]),
+    (lambda: fb.losses.Huber(reduction="sum"), TypeError, ["no argument 'reduction'", "the learning rate n * eta"]),
     (
         lambda: classifier(schedule=0.9),
         TypeError,

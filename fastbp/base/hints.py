@@ -126,6 +126,10 @@ ATTRIBUTES = {
 _RATE = "{} is an argument of the optimizer: fastbp.Trainer(net, loss=..., optimizer=fastbp.SGD({}))"
 _SETTING = "it is a setting of the trainer: fastbp.Trainer(net, ..., {}=...)"
 _OF_FIT = "it is an argument of fit: trainer.fit(X, y, {}=...)"
+_MEAN = (
+    "a step uses the mean loss over the n samples of the minibatch: for that of their sum, give the optimizer the "
+    "learning rate n * eta"
+)
 _SIZES = "sizes is one sequence with the units of all layers: fastbp.MLP([8, 32, 1])"
 _BEST = "the callback fastbp.EarlyStopping(restore_best=True) gives the best parameters back"
 
@@ -154,6 +158,7 @@ ARGUMENTS = {
         "betas epsilon eps amsgrad": "it is an argument of the optimizer, for example fastbp.Adam(1e-3, epsilon=1e-8)",
         "weight_decay": "l2 is the strength of L2, and optimizer=fastbp.AdamW(weight_decay=0.01) decays weights",
         "scheduler lr_scheduler": "schedule takes one of fastbp.schedules",
+        "reduction": _MEAN,
         "criterion loss_fn": "loss takes a name, or an object of fastbp.losses",
         "model net": "the network is the first argument: fastbp.Trainer(net, loss=...)",
         "clip_grad_norm clipnorm gradient_clip_val max_grad_norm": "clip_norm is the bound of the norm",
@@ -209,6 +214,7 @@ ARGUMENTS = {
         "save_freq period": "every is the number of epochs between two checkpoints",
         "save_weights_only": "net.save(path) writes the network alone",
     }),
+    "Loss": _by_name({"reduction size_average reduce": _MEAN}),
     "Schedule": _by_name({
         "lr learning_rate initial_lr eta_max max_lr":
             "the optimizer has the learning rate, and a schedule computes factors of it",

@@ -81,13 +81,13 @@ def read_fit(
     """Check all samples of a call of `Trainer.fit`, or raise ValueError or TypeError.
 
     The arguments are those of `Trainer.fit`, and settings of the trainer. If `batch_size` is None, a step uses all
-    samples, as the steps of `LBFGS` do. `seed` is the seed of `validation_split`.
+    samples, as with "all" and with `LBFGS`. `seed` is the seed of `validation_split`.
     """
     if y is None:
         if sample_weight is not None or validation_split or class_weight == "balanced":
             raise ValueError("sample_weight, validation_split and 'balanced' need samples in arrays, not blocks")
         if batch_size is None:
-            raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
+            raise ValueError("X must be an array for LBFGS and batch_size='all', which need all samples; got blocks")
         blocks, validation = _check_blocks(X, epochs), None
         if validation_data is not None:
             validation = checker.with_columns(checker.form.columns, "scores").validation(validation_data)
