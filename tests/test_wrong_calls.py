@@ -63,6 +63,32 @@ WRONG = [
     (lambda: fb.MLP([3, 2], scale=[1, 2]), ValueError, ["scale must be a number or have shape (3,)", "got shape (2,)"]),
     (lambda: fb.MLP([3, 2], standardize=X, scale=2.0), ValueError, ["standardize must be None with shift or scale"]),
     (lambda: fb.MLP([4, 2], standardize=X), ValueError, ["X must have shape (n, 4)", "got (40, 3)"]),
+    # networks of weights
+    (lambda: fb.MLP.from_weights(np.ones((2, 3))), TypeError, ["weights must be a sequence of arrays, got ndarray"]),
+    (lambda: fb.MLP.from_weights([[1, 2]]), ValueError, ["weights[0] must be a matrix, got shape (2,)"]),
+    (lambda: fb.MLP.from_weights([]), ValueError, ["an array for each layer, got 0"]),
+    (lambda: fb.MLP.from_weights([np.ones((2, 3))], [[1], [2]]), ValueError, ["for each layer, got 1 and 2"]),
+    (lambda: fb.MLP.from_weights([np.ones((2, 3))], []), ValueError, ["for each layer, got 1 and 0"]),
+    (
+        lambda: fb.MLP.from_weights([np.ones((2, 3))], [[1, 2]]),
+        ValueError,
+        ["biases[0] must have shape (3,), got (2,)"],
+    ),
+    (lambda: fb.MLP.from_weights([np.ones((2, 3))], 3), TypeError, ["biases must be a sequence of arrays, got int"]),
+    (
+        lambda: fb.MLP.from_weights([np.ones((2, 3)), np.ones((2, 1))]),
+        ValueError,
+        ["weights[1] must have 3 rows, because layer 1 has 3 units; got 2"],
+    ),
+    (
+        lambda: fb.MLP.from_weights([np.ones((3, 2)), np.ones((1, 2))], transposed=True),
+        ValueError,
+        ["weights[1] must have 3 columns, because layer 1 has 3 units; got 2"],
+    ),
+    (lambda: fb.MLP.from_weights([np.ones((2, 3))], bias=True), TypeError, ["no argument 'bias', because weights and"]),
+    (lambda: fb.MLP.from_weights([np.ones((2, 3))], transpose=True), TypeError, ["transposed=True"]),
+    (lambda: fb.MLP.from_weights([np.ones((2, 3))], None, "relu"), TypeError, ["takes only weights, biases without"]),
+    (lambda: fb.MLP([2, 3], weights=[np.ones((2, 3))]), TypeError, ["MLP.from_weights(weights, biases) makes"]),
     # trainer
     (
         lambda: classifier(loss="crossentropi"),

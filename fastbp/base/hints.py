@@ -147,6 +147,8 @@ ARGUMENTS = {
         "kernel_initializer weight_init initializer": "init is the distribution of the first weights",
         "use_bias": "bias says whether the layers have biases",
         "random_state": "seed is the seed of the first weights",
+        "weights biases": "fastbp.MLP.from_weights(weights, biases) makes a network of them",
+        "transpose": "fastbp.MLP.from_weights(weights, biases, transposed=True) takes weights of shape (n_out, n_in)",
         "l1 l2 weight_decay": "fastbp.Trainer(net, loss=..., l2=1e-4) takes the strengths of penalties",
     }),
     "Trainer": _by_name({
@@ -369,8 +371,8 @@ def refuse_call(of: Callable[..., Any], args: Sequence[Any], options: Iterable[s
     name = first.rpartition(".")[2] if last == "__init__" else last
     table = of_classes(of, ARGUMENTS) if isinstance(of, type) else ARGUMENTS.get(name, {})
     parameters = {**inspect.signature(of).parameters}
-    if "self" in parameters:
-        args, _ = args[1:], parameters.pop("self")
+    if (bound := next(iter(parameters), "")) in ("self", "cls"):
+        args, _ = args[1:], parameters.pop(bound)
     kinds = {each: found.kind for each, found in parameters.items()}
     free = [each for each, kind in kinds.items() if kind is Parameter.POSITIONAL_OR_KEYWORD]
     known = [each for each, kind in kinds.items() if kind is not Parameter.VAR_KEYWORD]

@@ -18,7 +18,7 @@ from ..engine.runner import Samples
 from ..losses import LOSSES, OUTPUT_GRADIENT, Loss
 from ..metrics import classes
 from .architecture import Architecture, Init
-from .shown import Shown
+from .from_weights import FromWeights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -41,7 +41,7 @@ def check_network(network: object) -> None:
 
 
 @documented(activations=listed(ACTIVATIONS))
-class MLP(Shown):
+class MLP(FromWeights):
     """`MLP` is a multi-layer perceptron, a fully connected feedforward network with L layers of weights.
 
     For a sample x, the network computes a^0 = x, and then z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L.

@@ -90,6 +90,7 @@ CALLS = {
     "Optimizer": fb.LBFGS,
     "EarlyStopping": fb.EarlyStopping,
     "Checkpoint": lambda **options: fb.Checkpoint("x", **options),
+    "Loss": fb.losses.Huber,
     "Schedule": fb.schedules.Cosine,
 }
 HAVE = {"MLP": {"sizes"}, "Trainer": {"loss"}}
