@@ -89,6 +89,17 @@ WRONG = [
     (lambda: fb.MLP.from_weights([np.ones((2, 3))], transpose=True), TypeError, ["transposed=True"]),
     (lambda: fb.MLP.from_weights([np.ones((2, 3))], None, "relu"), TypeError, ["takes only weights, biases without"]),
     (lambda: fb.MLP([2, 3], weights=[np.ones((2, 3))]), TypeError, ["MLP.from_weights(weights, biases) makes"]),
+    # separable
+    (lambda: fb.separable(X, LABELS[1:]), ValueError, ["y must have shape (40,), a class for each row", "got (39,)"]),
+    (lambda: fb.separable(X, np.ones(40)), ValueError, ["y must have at least 2 classes, got only [1.0]"]),
+    (lambda: fb.separable(X, np.eye(40)), ValueError, ["y must have shape (40,)", "got (40, 40)"]),
+    (lambda: fb.separable(X[0], LABELS[:3]), ValueError, ["X must have shape (n, 1), a row a sample; got (3,)"]),
+    (lambda: fb.separable(with_nan(), LABELS), ValueError, ["X[7, 1] is nan"]),
+    (lambda: fb.separable(X[:, :0], LABELS), ValueError, ["X must have at least one column"]),
+    (lambda: fb.separable(X.astype(str), LABELS), TypeError, ["X must be an array of real numbers"]),
+    (lambda: fb.separable(X[:3], [0.0, 1.0, np.nan]), ValueError, ["y[2] is nan"]),
+    (lambda: fb.separable(X[:2], np.array([1, "a"], object)), TypeError, ["y must have labels of one kind"]),
+    (lambda: fb.separable(X, LABELS, sparse=1), TypeError, ["sparse must be True or False, got 1"]),
     # trainer
     (
         lambda: classifier(loss="crossentropi"),
