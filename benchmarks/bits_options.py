@@ -52,6 +52,7 @@ LOSSES = {
     "hinge": ("identity", "bits"),
     "squared_hinge": ("identity", "bits"),
     "perceptron": ("identity", "bits"),
+    "adaline": ("identity", "bits"),
     "multiclass_hinge": ("identity", "labels"),
     "multiclass_perceptron": ("identity", "labels"),
     "norm_error": ("identity", "values"),

@@ -77,7 +77,7 @@ def test_star():
 
 LATER = (
     "base.html", "data.separable", "datasets", "graph", "interop", "network.gradient_check", "network.trace",
-    "schedules.curves", "training.ensemble",
+    "schedules.curves", "training.ensemble", "training.units",
 )  # fmt: skip
 
 

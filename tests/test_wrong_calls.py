@@ -89,6 +89,18 @@ WRONG = [
     (lambda: fb.MLP.from_weights([np.ones((2, 3))], transpose=True), TypeError, ["transposed=True"]),
     (lambda: fb.MLP.from_weights([np.ones((2, 3))], None, "relu"), TypeError, ["takes only weights, biases without"]),
     (lambda: fb.MLP([2, 3], weights=[np.ones((2, 3))]), TypeError, ["MLP.from_weights(weights, biases) makes"]),
+    # units
+    (lambda: fb.Perceptron(), TypeError, ["Perceptron needs the argument 'n_in'"]),
+    (lambda: fb.Perceptron(0), ValueError, ["n_in must be at least 1, got 0"]),
+    (lambda: fb.Perceptron([2, 1]), TypeError, ["n_in must be an integer, got [2, 1]"]),
+    (lambda: fb.Adaline(2, eta=-1), ValueError, ["eta must be a finite number above 0, got -1"]),
+    (lambda: fb.Adaline(2, lr=0.1), TypeError, ["Adaline has no argument 'lr'; eta is the learning rate"]),
+    (lambda: fb.Adaline(2, batch_size=0), ValueError, ["batch_size must be at least 1, got 0"]),
+    (lambda: fb.LogisticUnit(2, dtype="float16"), ValueError, ["dtype must be float32 or float64, got 'float16'"]),
+    (lambda: fb.Perceptron(3).fit(X, LABELS * 2), ValueError, ["y[1] is 2", "must be"]),
+    (lambda: fb.LogisticUnit(3).fit(X, LABELS - 1), ValueError, ["y[0] is -1", "must be in [0, 1]"]),
+    (lambda: fb.Perceptron(2).fit(X, LABELS), ValueError, ["X must have shape (n, 2)", "got (40, 3)"]),
+    (lambda: fb.Perceptron(3).coef_, AttributeError, ["Perceptron", "coef_"]),
     # separable
     (lambda: fb.separable(X, LABELS[1:]), ValueError, ["y must have shape (40,), a class for each row", "got (39,)"]),
     (lambda: fb.separable(X, np.ones(40)), ValueError, ["y must have at least 2 classes, got only [1.0]"]),

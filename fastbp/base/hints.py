@@ -65,7 +65,7 @@ ATTRIBUTES = {
         "cuda device": "fastbp runs on CPUs only",
         "manual_seed seed": "fastbp.MLP(sizes, seed=0) and fastbp.Trainer(net, loss=..., seed=0) take seeds",
         "set_num_threads": "fastbp.Trainer(net, loss=..., n_threads=2) and net.predict(X, n_threads=2) take a number",
-        "MLPClassifier MLPRegressor Adaline LogisticUnit": "this estimator is in fastbp.sklearn",
+        "MLPClassifier MLPRegressor": "this estimator is in fastbp.sklearn",
     }),
     "MLP": _by_name({
         "fit train train_on_batch partial_fit zero_grad step":
@@ -215,6 +215,12 @@ ARGUMENTS = {
         "monitor save_best_only mode": _BEST,
         "save_freq period": "every is the number of epochs between two checkpoints",
         "save_weights_only": "net.save(path) writes the network alone",
+    }),
+    "Unit": _by_name({
+        "lr learning_rate eta0": "eta is the learning rate",
+        "max_iter epochs": "fit(X, y, epochs=...) takes the number of epochs",
+        "fit_intercept use_bias": "bias says whether there are biases",
+        "random_state": "seed is the seed of the random orders",
     }),
     "Loss": _by_name({"reduction size_average reduce": _MEAN}),
     "Schedule": _by_name({

@@ -42,7 +42,7 @@ y : array of shape (n,) or (n, n_out), sparse matrix of shape (n, n_out), or Non
       n_out - 1, or rows of probabilities of shape (n, n_out) with the sum 1. Labels are integers; floats
       without a fraction are too. ``classes, y = np.unique(y, return_inverse=True)`` makes labels of strings.
     - "binary_cross_entropy" takes values from 0 to 1.
-    - "hinge", "squared_hinge" and "perceptron" take either 0 and 1, or -1 and 1.
+    - "hinge", "squared_hinge", "perceptron" and "adaline" take either 0 and 1, or -1 and 1.
     - "poisson" takes values that are at least 0.
     - All others take finite values.
 

@@ -122,7 +122,7 @@ class MLP(FromWeights):
         `standardize_targets`, they are 0 and 1.
     threshold : float
         The value from which on a single output means class 1. A `Trainer` sets it to that of the loss, which is 0 for
-        "hinge", "squared_hinge", "perceptron" and logits, and 0.5 for all others. You may assign another one.
+        "hinge", "squared_hinge", "perceptron", "adaline" and logits, and else 0.5. You may assign another one.
     flat : bool
         Whether `predict` returns shape (n,), because the network has one output and was trained on such targets.
     columns : tuple of str, or None

@@ -91,6 +91,7 @@ CALLS = {
     "EarlyStopping": fb.EarlyStopping,
     "Checkpoint": lambda **options: fb.Checkpoint("x", **options),
     "Loss": fb.losses.Huber,
+    "Unit": lambda **options: fb.Adaline(2, **options),
     "Schedule": fb.schedules.Cosine,
 }
 HAVE = {"MLP": {"sizes"}, "Trainer": {"loss"}}
