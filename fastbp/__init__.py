@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from . import datasets, graph, interop, schedules
     from . import sklearn as sklearn
     from .data.separable import separable
+    from .network.autoencoder import autoencoder
     from .network.gradient_check import check_gradients, numerical_gradients
     from .training.ensemble import Ensemble
     from .training.units import Adaline, LogisticUnit, Perceptron
@@ -64,6 +65,7 @@ __all__ = [
     "Rprop",
     "Trainer",
     "activations",
+    "autoencoder",
     "callbacks",
     "check_gradients",
     "datasets",
@@ -83,6 +85,7 @@ _LATER = {
     "numerical_gradients": "network.gradient_check",
     "Ensemble": "training.ensemble",
     "separable": "data.separable",
+    "autoencoder": "network.autoencoder",
 }
 _LATER |= dict.fromkeys(("Adaline", "LogisticUnit", "Perceptron"), "training.units")
 _LATER |= {name: name for name in ("datasets", "graph", "interop", "schedules", "sklearn")}

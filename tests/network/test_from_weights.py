@@ -64,6 +64,14 @@ def test_it_trains_and_is_shown_like_any_other(tmp_path):
     assert same(fb.load(tmp_path / "net").weights, net.weights)
 
 
+def test_tied_weights():
+    net = fb.MLP.from_weights([W[0], W[0].T], tied=[("W2", "W1.T")])
+    assert net.n_parameters == 12
+    assert same(net.weights, [W[0], W[0].T])
+    with pytest.raises(ValueError, match="must be equal to"):
+        fb.MLP.from_weights([W[0], 2 * W[0].T], tied=[("W2", "W1.T")])
+
+
 def test_the_weights_are_copied():
     mine = [each.copy() for each in W]
     net = fb.MLP.from_weights(mine)
