@@ -1,6 +1,7 @@
 """Schedules: their values, what training makes of them, and composition."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -170,6 +171,25 @@ def test_a_bold_driver_in_training():
     history = fb.Trainer(net, **options).fit([[2.0]], [0.0], epochs=4)  # w <- w - 4 eta w: eta = 1, 1, 0.5, 0.25
     assert history["learning_rate"] == [1.0, 1.0, 0.5, 0.25]
     assert history["loss"] == [2.0, 18.0, 162.0, 162.0]
+
+
+def test_an_interrupted_bold_driver(tmp_path):
+    """The factor comes from the history, so training that resumes ends with the same bits."""
+    X, y = np.random.default_rng(0).normal(size=(2, 30, 1))
+
+    def trainer():
+        net = fb.MLP([1, 4, 1], activation="tanh", seed=0)
+        options = {"optimizer": fb.SGD(1.0, momentum=0.5), "schedule": s.BoldDriver(up=1.3, down=0.5), "seed": 0}
+        return fb.Trainer(net, loss="squared_error", batch_size=10, **options)
+
+    whole, part = trainer(), trainer()
+    rates = whole.fit(X, y, epochs=12)["learning_rate"]
+    assert {b > a for a, b in itertools.pairwise(rates[1:])} == {True, False}
+    part.fit(X, y, epochs=5, callbacks=[fb.Checkpoint(tmp_path)])
+    part = fb.Trainer.resume(tmp_path)
+    part.fit(X, y, epochs=12)
+    assert part.history["learning_rate"] == rates
+    assert (part.network.theta == whole.network.theta).all()
 
 
 @pytest.mark.parametrize(

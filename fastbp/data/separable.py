@@ -129,6 +129,8 @@ def separable(X: ArrayLike, y: ArrayLike, *, sparse: bool = False) -> Separabili
         If X and y do not fit together, if a value is not finite, or if there is only one class.
     TypeError
         If X is not numeric, or the labels cannot be sorted.
+    ArithmeticError
+        If the classes are so close to each other, compared with the ranges of the inputs, that float64 cannot decide.
     ImportError
         If scipy is not installed: ``pip install "fastbp[separable]"``.
 

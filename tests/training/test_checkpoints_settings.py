@@ -71,6 +71,7 @@ SCHEDULES = [
     fb.schedules.WarmRestarts(2, growth=2, least=0.1),
     Warmup(3),
 ]
+STRICT = fb.losses.Perceptron(strict=True)
 OPTIMIZERS = [
     fb.SGD(0.1, momentum=0.8, nesterov=True),
     fb.Adam(0.01, betas=(0.8, 0.95), epsilon=1e-6),
@@ -84,7 +85,7 @@ OPTIMIZERS = [
 SETTINGS = [
     *({"schedule": schedule} for schedule in SCHEDULES),
     *({"optimizer": optimizer} for optimizer in OPTIMIZERS),
-    *({"loss": loss} for loss in (fb.losses.CrossEntropy(label_smoothing=0.1), fb.losses.Huber(0.5), "hinge")),
+    *({"loss": loss} for loss in (fb.losses.CrossEntropy(label_smoothing=0.1), fb.losses.Huber(0.5), "hinge", STRICT)),
     {"average": fb.EMA(0.7)},
     {"average": fb.SWA(start=1)},
     {"l1": 1e-3, "l2": 0.1, "clip_value": 0.01, "clip_norm": 0.5},
