@@ -52,7 +52,6 @@ LOSSES = {
     "hinge": ("identity", "bits"),
     "squared_hinge": ("identity", "bits"),
     "perceptron": ("identity", "bits"),
-    "adaline": ("identity", "bits"),
     "multiclass_hinge": ("identity", "labels"),
     "multiclass_perceptron": ("identity", "labels"),
     "norm_error": ("identity", "values"),
