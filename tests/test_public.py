@@ -76,8 +76,8 @@ def test_star():
 
 
 LATER = (
-    "base.html", "datasets", "graph", "interop", "network.gradient_check", "network.scalar_graph", "network.trace",
-    "schedules.curves", "training.ensemble",
+    "base.html", "data.separable", "datasets", "graph", "interop", "network.gradient_check", "network.scalar_graph",
+    "network.trace", "schedules.curves", "training.ensemble", "training.units",
 )  # fmt: skip
 
 
