@@ -13,7 +13,8 @@ array([7.], dtype=float32)
 The modules `activations`, `losses`, `metrics`, `callbacks` and `schedules` have all that these two take, and say so in
 their docstrings. `Ensemble` trains several networks. `graph` is for learning backpropagation and for formulas of your
 own, `datasets` reads MNIST, and `interop` exchanges networks with PyTorch and scikit-learn. `fastbp.sklearn` has
-estimators. ``python -m fastbp`` shows what fastbp has found on this machine.
+estimators. `RBM` learns the distribution of inputs, and `pretrain` trains a network layer by layer with it.
+``python -m fastbp`` shows what fastbp has found on this machine.
 """
 
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ with _garbage.kept():
 if TYPE_CHECKING:
     from . import datasets, graph, interop, schedules
     from . import sklearn as sklearn
+    from .generative.pretrain import pretrain
+    from .generative.rbm import RBM
     from .network.gradient_check import check_gradients, numerical_gradients
     from .training.ensemble import Ensemble
 
@@ -43,6 +46,7 @@ __all__ = [
     "EMA",
     "LBFGS",
     "MLP",
+    "RBM",
     "SGD",
     "SWA",
     "Adadelta",
@@ -67,6 +71,7 @@ __all__ = [
     "losses",
     "metrics",
     "numerical_gradients",
+    "pretrain",
     "schedules",
 ]
 __version__ = "0.1.0"
@@ -75,6 +80,8 @@ _LATER = {
     "check_gradients": "network.gradient_check",
     "numerical_gradients": "network.gradient_check",
     "Ensemble": "training.ensemble",
+    "RBM": "generative.rbm",
+    "pretrain": "generative.pretrain",
 }
 _LATER |= {name: name for name in ("datasets", "graph", "interop", "schedules", "sklearn")}
 """The modules that are imported when a program first uses one of these names. They take a fifth of the time."""

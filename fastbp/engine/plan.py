@@ -130,7 +130,7 @@ def gradient(
     targets = loss.target_count(model.sizes[-1])
     work = Work(model, batch, TRAINING_ROWS, n_threads, targets=targets, backward=True, seed=seed)
     _set_loss(work, loss)
-    _set_update(work)
+    set_update(work)
     if to_inputs:
         dX = work.memory.buffer(model.sizes[0])
         work.to_inputs = _outputs(dX), model.parameters.transpose(model.layers[0].blocks()[0])
@@ -153,7 +153,7 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
     if stored and rule.lazy:
         raise ValueError(f"batch_size must be at most {work.part} with gradient='lazy', got {batch}")
     _set_loss(work, loss)
-    _set_update(work, rule, rule.moving, gradient=stored)
+    set_update(work, rule, rule.moving, gradient=stored)
 
     def write(program: Program, form: str | None) -> None:
         _loss(program, loss, form)
@@ -173,7 +173,7 @@ def apply(model: Model, rule: Rule, n_threads: int | None = None) -> Work:
     if n_threads is None:
         n_threads = max(1, min(threads.available(), model.parameters.theta.size // SHARED_PARAMETERS))
     work = Work(model, 1, 1, n_threads, backward=True)
-    _set_update(work, rule, rule.moving)
+    set_update(work, rule, rule.moving)
 
     def write(program: Program, form: str | None) -> None:
         _apply(program, rule)
@@ -191,7 +191,7 @@ def settle(model: Model, moving: Moving | None) -> Work | None:
     if not model.max_norm and moving is None:
         return None
     work = Work(model, 1, 1, 1, backward=True)
-    _set_update(work, None, moving, gradient=False)
+    set_update(work, None, moving, gradient=False)
     work.write = lambda program, form: _after_update(program, moving)
     return work
 
@@ -212,7 +212,7 @@ def _set_loss(work: Work, loss: Any, a: Buffer | None = None, delta: Buffer | No
     )  # fmt: skip
 
 
-def _set_update(work: Work, rule: Rule | None = None, moving: Moving | None = None, *, gradient: bool = True) -> None:
+def set_update(work: Work, rule: Rule | None = None, moving: Moving | None = None, *, gradient: bool = True) -> None:
     """Give a work the UPDATE record and, where it is wanted, a vector for the gradient."""
     parameters = work.model.parameters
     theta = parameters.fitting(parameters.theta, "theta")

@@ -19,6 +19,7 @@ wait for each other once. In the update, each thread works on some of the weight
 - `inputs.py` copies the arrays of the user into panels.
 - `update.py` sums the gradient and updates theta.
 - `layer_norm.py` and `gains.py` have layers with a gain for each unit.
+- `rbm.py` has the units of a restricted Boltzmann machine.
 - `loop.py` has the loop over minibatches, which uses the threads.
 - `structs.py` describes the records, and `panels.py` describes how matrices are stored.
 - `random.py` makes random numbers without a state, and `simd/` has vectors, and tiles of vectors.

@@ -66,7 +66,7 @@ class Dense(Layer):
 
     def forward(self, at: Place, follower: Follower | None) -> list[Operation]:
         """z^l = W^l a^{l-1} + b^l."""
-        parameters, (W, b) = at.program.model.parameters, self.blocks()
+        parameters, (W, b, *_) = at.program.model.parameters, self.blocks()
         layout, theta = parameters.layout, parameters.theta
         right = {"W": theta[layout.place(W)], "w_panel": layout.up(self.n_in) * layout.lanes, "next": layout.area(W)}
         right |= {"b": theta[layout.place(b)], "b_panel": layout.lanes}
@@ -124,7 +124,7 @@ class Dense(Layer):
     def _weights(self, at: Place, rule: Rule | None, kernels: Reading | None = None) -> Record:
         """Return the WEIGHTS record. With `kernels`, it has what the gradient is summed from."""
         program, a, blocks = at.program, at.a, self.blocks()
-        W, b = (program.block(block, rule) for block in blocks)
+        W, b = (program.block(block, rule) for block in blocks[:2])
         fields = {"n_in": self.n_in, "n_out": self.n_out, "W": W, "b": b, "biased": self.biased}
         layout = program.model.parameters.layout
         if blocks[0].transposed:
