@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     from ..base.names import OptimizerName
 
-LIMIT = 1e-6
-"""How far the inputs of a machine with binary units may lie outside of [0, 1], because of rounding."""
+BETWEEN = -1e-6, 1 + 1e-6
+"""The numbers between which the inputs of a machine with binary units lie, with room for rounding."""
 
 
 class RBM(hints.Hinted):
@@ -87,8 +87,7 @@ class RBM(hints.Hinted):
         The number of sweeps of Gibbs sampling in a step, at least 1 and below 16,384.
     persistent : bool, keyword-only, default False
         With True, the sampling does not begin at the samples of the minibatch, but goes on where the last step ended,
-        with as many chains as a minibatch has samples (Tieleman 2008). If the number of chains changes, they start
-        anew.
+        with as many chains as a minibatch has samples (Tieleman 2008). The chains begin at hidden units of 0.
     n_threads : int or None, keyword-only, default None
         The number of threads, as for `Trainer`. It never changes a result, not even in the last bit.
     dtype : dtype, keyword-only, default float32
@@ -130,6 +129,8 @@ class RBM(hints.Hinted):
     >>> bool(F[0] < F[1])  # the first one is more probable
     True
     """
+
+    _between = BETWEEN
 
     @hints.arguments
     def __init__(
@@ -339,7 +340,7 @@ class RBM(hints.Hinted):
                 return found
             ends = np.stack([found.array.min(axis=0), found.array.max(axis=0)])
             seen = (ends.astype(np.float64) - self.shift) * self.scale
-            if seen.min() >= -LIMIT and seen.max() <= 1 + LIMIT:
+            if seen.min() >= self._between[0] and seen.max() <= self._between[1]:
                 return found
             raise ValueError(
                 f"{name} must be from 0 to 1 for visible='bernoulli', after shift and scale; got numbers from "

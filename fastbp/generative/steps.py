@@ -42,10 +42,10 @@ class ContrastSteps(Steps):
     def run(self, first: int, last: int) -> Iterator[int]:
         """Make the steps first <= k < last of the samples. Yield the number of finished steps from time to time."""
         if self._chains is not None:
-            self._chains.pack(self._kept.units)
+            self._chains.pack(self._kept.units[: self.work.batch])
         for reached in super().run(first, last):
             if self._chains is not None:
-                self._kept.units = self._chains.unpack()
+                self._kept.units[: self.work.batch] = self._chains.unpack()
             yield reached
 
     def scores(self, samples: Samples, seen: int) -> dict[str, float]:
@@ -63,9 +63,9 @@ class KeptChains(Callback):
         self.units = np.zeros((0, n_hidden), np.uint8)
 
     def begin(self, n: int) -> None:
-        """Let there be n chains. If there were others, all begin anew, at hidden units of 0."""
-        if len(self.units) != n:
-            self.units = np.zeros((n, self.units.shape[1]), np.uint8)
+        """Let there be n chains at least. New ones begin at hidden units of 0."""
+        new = np.zeros((max(n - len(self.units), 0), self.units.shape[1]), np.uint8)
+        self.units = np.concatenate([self.units, new])
 
     def save(self) -> dict[str, Any]:
         """Return what a checkpoint holds of the chains."""
