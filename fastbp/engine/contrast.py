@@ -158,7 +158,9 @@ def scores(model: Model, batch: int, n_threads: int | None, normal: bool) -> tup
     """
     work = Work(model, batch, plan.ROWS, n_threads)
     machine = Machine(work, normal)
-    energies, likelihoods = (Record(OUTPUTS, panels=each.panels, columns=1) for each in (machine.energy, machine.flipped))
+    energies, likelihoods = (
+        Record(OUTPUTS, panels=each.panels, columns=1) for each in (machine.energy, machine.flipped)
+    )
 
     def write(program: Program, form: str | None) -> None:
         copy = program.kernel(compiled.product.scatter)

@@ -38,7 +38,7 @@ def pretrain(
     """Train the hidden layers of a network one after another on inputs alone, and leave their weights in the network.
 
     Layer l learns to model the activations a^{l-1} of the layers before it, which are finished by then. Afterwards,
-    train the whole network with a `Trainer`, on the samples whose targets are known. The output layer keeps its weights.
+    train the whole network with a `Trainer` on the samples whose targets are known. The output layer stays as it is.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def pretrain(
     """
     check_network(network)
     train = METHODS[checks.choice(method, "method", METHODS)]
-    options = {"batch_size": checks.integer(batch_size, "batch_size", 1), "seed": checks.seed(seed)}
+    options: dict[str, Any] = {"batch_size": checks.integer(batch_size, "batch_size", 1), "seed": checks.seed(seed)}
     if optimizer is not None:
         options["optimizer"] = named_optimizer(optimizer)
     call = {"epochs": checks.integer(epochs, "epochs", 0), "progress": progress}

@@ -68,8 +68,8 @@ class KeptChains(Callback):
         self.units = np.concatenate([self.units, new])
 
     def save(self) -> dict[str, Any]:
-        """Return what a checkpoint holds of the chains."""
-        return {"units": self.units}
+        """Return what a checkpoint holds of the chains, if there are some."""
+        return {"units": self.units} if len(self.units) else {}
 
     def load(self, kept: dict[str, Any]) -> None:
         """Go on with the chains of a checkpoint."""

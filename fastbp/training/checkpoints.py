@@ -234,7 +234,7 @@ class SavedTraining:
     def __init__(
         self,
         contents: model_files.Contents,
-        kind: type = Architecture,
+        kind: type[Any] = Architecture,
         make: Callable[[Any], Any] = MLP._from_architecture,
     ):
         self._described = described = contents.description
