@@ -142,9 +142,9 @@ def test_samples_have_the_unit_of_the_inputs():
     plain = machine("float32")
     scaled = fb.RBM(3, 2, scale=1 / 255, shift=[0, 0, 0], seed=0)
     scaled.set_weights(W, B, C)
-    np.testing.assert_array_equal(scaled.sample(50, steps=3, seed=2), plain.sample(50, steps=3, seed=2) * 255)
+    np.testing.assert_allclose(scaled.sample(50, steps=3, seed=2), plain.sample(50, steps=3, seed=2) * 255, rtol=1e-6)
     start = STATES * 255
-    np.testing.assert_array_equal(scaled.sample(start=start, steps=0), start)
+    np.testing.assert_allclose(scaled.sample(start=start, steps=0), start, rtol=1e-6)
     np.testing.assert_allclose(scaled.free_energy(start.astype(np.uint8)), plain.free_energy(STATES), rtol=1e-6)
 
 
