@@ -61,21 +61,21 @@ def test_gaussian_inputs():
 
 
 def test_a_pre_trained_network_learns_few_digits_better():
-    """150 labels of the digits of scikit-learn: the mean accuracy over three seeds."""
+    """100 labels of the digits of scikit-learn: the mean accuracy over two seeds."""
     from sklearn.datasets import load_digits
 
     images, y = load_digits(return_X_y=True)
     scores: dict[bool, list[float]] = {False: [], True: []}
-    for seed in range(3):
+    for seed in range(2):
         few = np.random.default_rng(seed).permutation(len(y))
         for helped in scores:
-            net = fb.MLP([64, 100, 100, 10], activation="sigmoid", output="softmax", scale=1 / 16, seed=seed)
+            net = fb.MLP([64, 100, 100, 100, 10], activation="sigmoid", output="softmax", scale=1 / 16, seed=seed)
             if helped:
-                fb.pretrain(net, images, epochs=20, seed=seed)
-            trainer = fb.Trainer(net, loss="cross_entropy", seed=seed)
-            trainer.fit(images[few[:150]], y[few[:150]], epochs=60)
-            scores[helped].append(trainer.evaluate(images[few[150:]], y[few[150:]])["accuracy"])
-    assert np.mean(scores[True]) > np.mean(scores[False]) + 0.01
+                fb.pretrain(net, images, epochs=30, optimizer=fb.SGD(0.1, momentum=0.5), seed=seed)
+            trainer = fb.Trainer(net, loss="cross_entropy", batch_size=10, seed=seed)
+            trainer.fit(images[few[:100]], y[few[:100]], epochs=60)
+            scores[helped].append(trainer.evaluate(images[few[100:]], y[few[100:]])["accuracy"])
+    assert np.mean(scores[True]) > np.mean(scores[False]) + 0.05
 
 
 WRONG = {
