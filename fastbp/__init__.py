@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from . import sklearn as sklearn
     from .generative.pretrain import pretrain
     from .generative.rbm import RBM
+    from .network.autoencoder import autoencoder
     from .network.gradient_check import check_gradients, numerical_gradients
     from .training.ensemble import Ensemble
 
@@ -62,6 +63,7 @@ __all__ = [
     "Rprop",
     "Trainer",
     "activations",
+    "autoencoder",
     "callbacks",
     "check_gradients",
     "datasets",
@@ -82,6 +84,7 @@ _LATER = {
     "Ensemble": "training.ensemble",
     "RBM": "generative.rbm",
     "pretrain": "generative.pretrain",
+    "autoencoder": "network.autoencoder",
 }
 _LATER |= {name: name for name in ("datasets", "graph", "interop", "schedules", "sklearn")}
 """The modules that are imported when a program first uses one of these names. They take a fifth of the time."""

@@ -66,7 +66,7 @@ ATTRIBUTES = {
         "manual_seed seed": "fastbp.MLP(sizes, seed=0) and fastbp.Trainer(net, loss=..., seed=0) take seeds",
         "set_num_threads": "fastbp.Trainer(net, loss=..., n_threads=2) and net.predict(X, n_threads=2) take a number",
         "MLPClassifier MLPRegressor Adaline LogisticUnit BernoulliRBM": "this estimator is in fastbp.sklearn",
-        "RestrictedBoltzmannMachine DBN": "fastbp.RBM is one machine, and fastbp.pretrain trains a network with several",
+        "RestrictedBoltzmannMachine DBN": "fastbp.RBM is a machine, and fastbp.pretrain trains layers with several",
     }),
     "MLP": _by_name({
         "fit train train_on_batch partial_fit zero_grad step":

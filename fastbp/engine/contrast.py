@@ -61,7 +61,7 @@ class Machine:
     def record(self, number: int = 0, **fields: Any) -> Record:
         """Return the MACHINE record of an operation. Its random numbers belong to the layer `number`."""
         layout = (parameters := self.work.model.parameters).layout
-        W, _, b = (parameters.theta[layout.place(block)] for block in layout.blocks)
+        W, b, _ = (parameters.theta[layout.place(block)] for block in layout.blocks)
         return Record(
             MACHINE, number=LAYER + number, visible=self.layer.n_in, hidden=self.layer.n_out, half=self.half,
             x=self.x.panels, W=W, w_panel=layout.up(self.layer.n_in) * layout.lanes, b=b, flips=self.flips,
@@ -142,7 +142,7 @@ def train(
             rows += machine.up(at, machine.v, chain, 3 + 2 * k, sign=int(last), draws=persistent or not last)
         program.phase(*rows, *machine.rate(program))
         program.phase((program.kernel(compiled.rbm.add_scores, machine.flipping), machine.record()), alone=True)
-        bias = program.block(layer.blocks()[2], rule)
+        bias = program.block(layer.blocks()[1], rule)
         learn = program.kernel(compiled.rbm.learn_visible, *options_of(rule))
         visible = (learn, machine.record(update=program.update, bias=bias))
         program.phase(*layer.update(at._replace(a=machine.x, delta=machine.delta), rule), visible)

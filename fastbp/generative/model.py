@@ -89,7 +89,7 @@ class BoltzmannModel(hints.Hinted):
 
     @property
     def theta(self) -> np.ndarray:
-        """All parameters as one vector, W row by row, c and b, as a copy."""
+        """All parameters as one vector, W row by row, b and c, as a copy."""
         return self.parameters.flat(self.parameters.unpack(self.parameters.theta))
 
     @property

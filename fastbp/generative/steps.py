@@ -43,10 +43,17 @@ class ContrastSteps(Steps):
         """Make the steps first <= k < last of the samples. Yield the number of finished steps from time to time."""
         if self._chains is not None:
             self._chains.pack(self._kept.units[: self.work.batch])
-        for reached in super().run(first, last):
-            if self._chains is not None:
-                self._kept.units[: self.work.batch] = self._chains.unpack()
-            yield reached
+        try:
+            for reached in super().run(first, last):
+                self._keep()
+                yield reached
+        finally:
+            self._keep()
+
+    def _keep(self) -> None:
+        """Keep the units of the chains, also after Ctrl-C: the steps before it count."""
+        if self._chains is not None:
+            self._kept.units[: self.work.batch] = self._chains.unpack()
 
     def scores(self, samples: Samples, seen: int) -> dict[str, float]:
         """Return the mean scores of the samples that the epoch has seen."""

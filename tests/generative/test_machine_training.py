@@ -239,7 +239,9 @@ def test_a_callback_sees_the_machine():
 
     own = machine()
     own.fit(X, callbacks=[fb.callbacks.Lambda(epoch_end=look)])
-    assert seen == [(True, True, "free_energy", "reconstruction_error", "pseudo_likelihood", "learning_rate", "seconds")]
+    assert seen == [
+        (True, True, "free_energy", "reconstruction_error", "pseudo_likelihood", "learning_rate", "seconds")
+    ]
 
 
 def test_early_stopping_watches_a_score():

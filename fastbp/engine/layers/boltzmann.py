@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..blocks import Block
 from ..buffers import Buffer
@@ -21,10 +20,12 @@ class Boltzmann(Dense):
 
     reads_any_form = False  # the drawn visible units lie beside the samples, and are dense
 
+    @property
+    def weights(self) -> Block:
+        return Block("W", (self.n_in, self.n_out), 1, "weight", transposed=True)
+
     def blocks(self) -> tuple[Block, ...]:
-        n, m = self.n_in, self.n_out
-        weights = Block("W", (n, m), 1, "weight", transposed=True)
-        return weights, Block("c", (m,), 1, "bias"), Block("b", (n,), 1, "bias")
+        return self.weights, Block("b", (self.n_in,), 1, "bias"), Block("c", (self.n_out,), 1, "bias")
 
     def up(self, at: Place, v: Buffer, h: Buffer, follower: Follower | None) -> list[Operation]:
         """z = W' v + c."""
@@ -32,8 +33,8 @@ class Boltzmann(Dense):
 
     def down(self, at: Place, h: Buffer, v: Buffer, follower: Follower | None) -> list[Operation]:
         """z = W h + b."""
-        parameters, (W, _, b) = at.program.model.parameters, self.blocks()
-        layout, T = parameters.layout, parameters.transposed[parameters.layout.T["W"] :]
-        right: dict[str, Any] = {"W": T, "w_panel": layout.up(self.n_out) * layout.lanes, "next": layout.area(W)}
+        parameters, (_, b, _) = at.program.model.parameters, self.blocks()
+        layout = parameters.layout
+        right = {"w_panel": layout.up(self.n_out) * layout.lanes, **self._matrix(parameters, turned=True)}
         right |= {"b": parameters.theta[layout.place(b)], "b_panel": layout.lanes}
         return self._product(at, h, right, v, follower)
