@@ -244,8 +244,8 @@ class BoltzmannModel(hints.Hinted):
     def free_energy(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         """Compute the free energy F(v) = -b'v - sum_i ln(1 + e^z_i), with z = W'v + c, of each sample.
 
-        The probability of a sample is proportional to e^-F(v). With Gaussian visible units, |v - b|^2 / 2 stands in
-        place of -b'v.
+        The probability of a sample is proportional to e^-F(v). With Gaussian visible units, sum_j (v_j - b_j)^2 / 2
+        stands in place of -b'v.
 
         Parameters
         ----------

@@ -45,9 +45,9 @@ class RBM(BoltzmannModel):
     """`RBM` is a restricted Boltzmann machine: a model of the distribution of inputs, with hidden binary units.
 
     The energy of visible units v and hidden units h is E(v, h) = -b'v - c'h - v'Wh, and the probability of both is
-    proportional to e^-E. If the visible units are Gaussian, |v - b|^2 / 2 stands in place of -b'v: given h, they have
-    the mean Wh + b and the variance 1. The machine learns by contrastive divergence: it raises the probability of the
-    samples, and lowers that of what k sweeps of Gibbs sampling make of them.
+    proportional to e^-E. If the visible units are Gaussian, sum_j (v_j - b_j)^2 / 2 stands in place of -b'v: given h,
+    they have the mean Wh + b and the variance 1. The machine learns by contrastive divergence: it raises the
+    probability of the samples, and lowers that of what k sweeps of Gibbs sampling make of them.
 
     You can change a setting of the training between two calls of `fit`: assign the attribute with the name of the
     parameter, for example ``rbm.batch_size = 64``. This works for all parameters from `optimizer` on, except `seed`.
