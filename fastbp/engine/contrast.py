@@ -6,15 +6,15 @@ distributions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..kernels.panels import aligned, pack, unpack
-from ..kernels.structs import MACHINE, OUTPUTS
+from ..kernels.structs import MACHINE, OUTPUTS, ZEROS
 from . import compiled, plan
-from .buffers import Buffer
+from .buffers import Buffer, zeros_of
 from .kernel_cache import Operation
 from .layers.base import Follower, Place
 from .layers.boltzmann import Boltzmann
@@ -31,25 +31,31 @@ MOST_SWEEPS = 1 << 14
 """The largest number of sweeps of a step: each has two layers of random numbers, whose numbers have 16 bits."""
 
 
-@dataclass
 class Machine:
-    """`Machine` is the memory of a work for a restricted Boltzmann machine, and makes its operations.
+    """`Machine` makes the operations of a work on a restricted Boltzmann machine, and has their memory.
 
-    `x` are the visible units of the samples, `v` those that are drawn, which begin `half` rows later, and `h` are the
-    hidden units.
+    `x` are the visible units of the samples as a program reads them, `v` those that are drawn, which begin `half` rows
+    later, and `h` are the hidden units. The product for v writes to `z`, which is the memory of v if that is in panels.
     """
 
-    work: Work
-    normal: bool
-    half: int = 0
-
-    def __post_init__(self) -> None:
-        memory = self.work.memory
-        self.x, self.h, self.delta = self.work.paths.buffer("dense"), memory.a[1], memory.buffer(self.layer.n_out)
-        self.v = later(self.x, self.half)
+    def __init__(self, work: Work, normal: bool, half: int = 0):
+        self.work, self.normal, self.half, self.flipping = work, normal, half, not normal
+        memory = work.memory
+        self.h, self.delta = memory.a[1], memory.buffer(self.layer.n_out)
+        if half:  # most hidden units are 0 soon
+            zeros = zeros_of(memory.rows, memory.panels(self.layer.n_out), memory.dtype)
+            self.h = self.h._replace(zeros=zeros, form="zeros")
         self.energy, self.flipped, self.error = (memory.buffer(1) for _ in range(3))
         self.flips = aligned(memory.rows, np.int64)
-        self.flipping = not self.normal
+        self._drawn: Buffer | None = None
+
+    def read(self, x: Buffer) -> None:
+        """Let the operations that are made next read the samples from here."""
+        memory, self.x = self.work.memory, x
+        self.v = self.z = later(x, self.half)
+        if x.zeros is not None:
+            self._drawn = self._drawn or memory.buffer(self.layer.n_in)
+            self.z = self._drawn
 
     @property
     def layer(self) -> Boltzmann:
@@ -64,8 +70,9 @@ class Machine:
         W, b, _ = (parameters.theta[layout.place(block)] for block in layout.blocks)
         return Record(
             MACHINE, number=LAYER + number, visible=self.layer.n_in, hidden=self.layer.n_out, half=self.half,
-            x=self.x.panels, W=W, w_panel=layout.up(self.layer.n_in) * layout.lanes, b=b, flips=self.flips,
-            energy=self.energy.panels, flipped=self.flipped.panels, error=self.error.panels,
+            x=self.x.panels, x_row=self.x.row, x_panel=self.x.panel, flips=self.flips,
+            W=W, w_panel=layout.up(self.layer.n_in) * layout.lanes, b=b, energy=self.energy.panels,
+            flipped=self.flipped.panels, error=self.error.panels,
             **{"delta": self.delta.panels, **fields},
         )  # fmt: skip
 
@@ -78,17 +85,19 @@ class Machine:
         self, at: Place, v: Buffer, h: Buffer, number: int, *, sign: int = 0, draws: bool = True, rates: bool = False
     ) -> list[Operation]:
         """Return the operation that computes hidden units from visible ones."""
-        options = sign, draws, rates, rates and self.flipping
+        zeros = {} if h.zeros is None else {"zeros": h.zeros}
+        options = sign, draws, rates, rates and self.flipping, bool(zeros)
         kernel = at.program.kernel(compiled.rbm.hidden_units, *options)
         delta = later(self.delta, self.half if sign > 0 else 0)
-        return self.layer.up(at, v, h, Follower(kernel, self.record(number, panels=h.panels, delta=delta.panels)))
+        made = self.record(number, panels=h.panels, delta=delta.panels, **zeros)
+        return self.layer.up(at, v, h, Follower(kernel, made))
 
-    def down(
-        self, at: Place, h: Buffer, v: Buffer, number: int, *, draws: bool = True, rates: bool = False
-    ) -> list[Operation]:
+    def down(self, at: Place, h: Buffer, number: int, *, draws: bool = True, rates: bool = False) -> list[Operation]:
         """Return the operation that computes visible units from hidden ones."""
-        kernel = at.program.kernel(compiled.rbm.visible_units, self.normal, draws, rates)
-        return self.layer.down(at, h, v, Follower(kernel, self.record(number, panels=v.panels)))
+        zeros = {} if self.v.zeros is None else {"zeros": self.v.zeros}
+        kernel = at.program.kernel(compiled.rbm.visible_units, self.normal, draws, rates, bool(zeros))
+        made = self.record(number, panels=self.z.panels, v=self.v.panels, **zeros)
+        return self.layer.down(at, h, self.z, Follower(kernel, made))
 
     def rate(self, program: Program) -> list[Operation]:
         """Return the operation that ends the scores."""
@@ -111,8 +120,13 @@ class Chains:
 
 
 def later(buffer: Buffer, rows: int) -> Buffer:
-    """Return the rows of a matrix in panels from one on."""
-    return buffer._replace(panels=buffer.panels[rows * buffer.row :])
+    """Return the rows of a matrix from one on."""
+    zeros = buffer.zeros
+    if zeros is not None:
+        words, masks = (zeros.kept(name) for name in ("words", "masks"))
+        every, stride = int(zeros["word_stride"]), int(zeros["mask_stride"])
+        zeros = Record(ZEROS, words=words[rows * every :], word_stride=every, masks=masks[rows:], mask_stride=stride)
+    return buffer._replace(panels=buffer.panels[rows * buffer.row :], zeros=zeros)
 
 
 def train(
@@ -124,6 +138,8 @@ def train(
     predictions and weights. With `persistent`, the sampling does not begin at the samples, but goes on where the last
     step ended: in `Chains`, which come with the work.
     """
+    units: Any = model.layers[0]
+    model = model._replace(layers=(replace(units, skips=True),))
     work = Work(model, batch, batch, n_threads, backward=True, seed=seed, pairs=True)
     work.step.set(seed=seed % 2**63)
     machine = Machine(work, normal, batch)
@@ -132,13 +148,14 @@ def train(
 
     def write(program: Program, form: str | None) -> None:
         layer, at = machine.layer, program.places[0][1]
+        machine.read(program.inputs)
         rows = [*program.paths.operations(program), *machine.rate_inputs(program)]
         rows += machine.up(at, machine.x, machine.h, 1, sign=-1, rates=True)
         if persistent:
-            rows += machine.down(at, machine.h, machine.v, 0, draws=False, rates=True)
+            rows += machine.down(at, machine.h, 0, draws=False, rates=True)
         for k in range(sweeps):
             last = k + 1 == sweeps
-            rows += machine.down(at, chain, machine.v, 2 + 2 * k, rates=not persistent and k == 0)
+            rows += machine.down(at, chain, 2 + 2 * k, rates=not persistent and k == 0)
             rows += machine.up(at, machine.v, chain, 3 + 2 * k, sign=int(last), draws=persistent or not last)
         program.phase(*rows, *machine.rate(program))
         program.phase((program.kernel(compiled.rbm.add_scores, machine.flipping), machine.record()), alone=True)
@@ -164,6 +181,7 @@ def scores(model: Model, batch: int, n_threads: int | None, normal: bool) -> tup
 
     def write(program: Program, form: str | None) -> None:
         copy = program.kernel(compiled.product.scatter)
+        machine.read(program.inputs)
         rows = [*program.paths.operations(program), *machine.rate_inputs(program)]
         rows += machine.up(program.places[0][1], machine.x, machine.h, 1, draws=False, rates=True)
         program.phase(*rows, *machine.rate(program), (copy, energies), (copy, likelihoods))
@@ -179,12 +197,14 @@ def sweep(model: Model, batch: int, n_threads: int | None, normal: bool) -> tupl
     """
     work = Work(model, batch, plan.ROWS, n_threads, backward=True)
     machine = Machine(work, normal)
-    out = Record(OUTPUTS, panels=machine.v.panels, columns=machine.layer.n_in)
+    out = Record(OUTPUTS, columns=machine.layer.n_in)
 
     def write(program: Program, form: str | None) -> None:
         at = program.places[0][1]
+        machine.read(program.inputs)
+        out.set(panels=machine.v.panels)
         rows = [*program.paths.operations(program), *machine.up(at, machine.x, machine.h, 1)]
-        rows += machine.down(at, machine.h, machine.v, 2)
+        rows += machine.down(at, machine.h, 2)
         program.phase(*rows, (program.kernel(compiled.product.scatter), out))
 
     work.write = write

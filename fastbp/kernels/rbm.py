@@ -29,6 +29,7 @@ from .simd.tiles import tile_update
 from .simd.vector import absolute, filled, maximum, where
 from .structs import BLOCK, MACHINE, STEP, UPDATE
 from .update import memory_of, shape
+from .zeros import mark, marks_of
 
 sigmoid = elementwise(lambda z: 1.0 / (1.0 + exp(-z)), 1)
 softplus = elementwise(lambda z: maximum(z, 0.0) + log1p(exp(-absolute(z))), 1)
@@ -53,7 +54,7 @@ def rate_inputs(dtype, normal: bool, flips: bool):
         for r in range(first, last):
             total = zero
             for i in range((u.visible + L - 1) // L):
-                x, b = load(X, i * step.stride + r * L), load(B, i * L)
+                x, b = load(X, i * u.x_panel + r * u.x_row), load(B, i * L)
                 total += half * (x - b) * (x - b) if normal else zero - b * x
             store(E, r * L, total)
             store(R, r * L, zero)
@@ -61,17 +62,19 @@ def rate_inputs(dtype, normal: bool, flips: bool):
                 j = np.int64(scramble(row_key(step.seed, step.number, u.number, step.offset + r)) % U(u.visible))
                 flip[r] = j
                 store(F, r * L, total)
-                F[r * L] -= B[j] * (1.0 - 2.0 * X[j // L * step.stride + r * L + j % L])
+                F[r * L] -= B[j] * (1.0 - 2.0 * X[j // L * u.x_panel + r * u.x_row + j % L])
 
     return rate_inputs
 
 
-def hidden_units(dtype, sign: int, draws: bool, rates: bool, flips: bool):
+def hidden_units(dtype, sign: int, draws: bool, rates: bool, flips: bool, masked: bool):
     """Return the kernel that computes hidden units from z. It follows a product, and has a MACHINE record.
 
     If `sign` is not 0, it writes delta = sign sigma(z) / n. With `draws`, h takes the place of z. With `rates`, it adds
-    the terms of the free energy, and with `flips` also those for the changed samples.
+    the terms of the free energy, and with `flips` also those for the changed samples. With `masked`, it also writes the
+    masks of h.
     """
+    find = marks_of(dtype)
 
     @njit(**OPTIONS)
     def hidden_units(address, record, t, first, last, i):
@@ -80,6 +83,8 @@ def hidden_units(dtype, sign: int, draws: bool, rates: bool, flips: bool):
         Z, D, W, X = vector_at(u.panels, dtype), vector_at(u.delta, dtype), vector_at(u.W, dtype), vector_at(u.x, dtype)
         E, F, flip = vector_at(u.energy, dtype), vector_at(u.flipped, dtype), vector_at(u.flips, np.int64)
         L, share = lanes(Z), splat(Z, float(sign) / step.batch_rows)
+        if masked:
+            marks = find(u.zeros)
         for panel in range(i, min(i + TILE_PANELS, (u.hidden + L - 1) // L)):
             count = u.hidden - panel * L
             for r in range(first, last):
@@ -89,7 +94,7 @@ def hidden_units(dtype, sign: int, draws: bool, rates: bool, flips: bool):
                     store(E, r * L, load(E, r * L) - keep(softplus(z), count, 0.0))
                 if flips:
                     j = flip[r]
-                    change = splat(Z, 1.0 - 2.0 * X[j // L * step.stride + r * L + j % L])
+                    change = splat(Z, 1.0 - 2.0 * X[j // L * u.x_panel + r * u.x_row + j % L])
                     changed = softplus(z + change * load(W, panel * u.w_panel + j * L))
                     store(F, r * L, load(F, r * L) - keep(changed, count, 0.0))
                 p = sigmoid(z)
@@ -97,29 +102,36 @@ def hidden_units(dtype, sign: int, draws: bool, rates: bool, flips: bool):
                     store(D, m, keep(share * p, count, 0.0))
                 if draws:
                     key = row_key(step.seed, step.number, u.number, step.offset + r)
-                    store(Z, m, keep(drawn(uniform(Z, key, panel * L), p), count, 0.0))
+                    h = keep(drawn(uniform(Z, key, panel * L), p), count, 0.0)
+                    store(Z, m, h)
+                    if masked:
+                        mark(marks, panel, r, h)
 
     return hidden_units
 
 
-def visible_units(dtype, normal: bool, draws: bool, rates: bool):
+def visible_units(dtype, normal: bool, draws: bool, rates: bool, masked: bool):
     """Return the kernel that computes visible units from Wh + b. It follows a product, and has a MACHINE record.
 
     With `normal`, they have normal distributions. With `draws`, they take the place of Wh + b, and without it, their
-    means do. With `rates`, the kernel adds the squares of their differences from the samples.
+    means do. With `rates`, the kernel adds the squares of their differences from the samples. With `masked`, it also
+    writes the masks of v.
     """
+    find = marks_of(dtype)
 
     @njit(**OPTIONS)
     def visible_units(address, record, t, first, last, i):
         """v_rj = 1 with the probability sigma(z_rj), and else 0, with z = W h + b; or v_rj = z_rj + normal noise."""
         step, u = record_at(address, STEP), record_at(record, MACHINE)
-        V, X, R = vector_at(u.panels, dtype), vector_at(u.x, dtype), vector_at(u.error, dtype)
+        Z, V, X, R = vector_at(u.panels, dtype), vector_at(u.v, dtype), vector_at(u.x, dtype), vector_at(u.error, dtype)
         L = lanes(V)
+        if masked:
+            marks = find(u.zeros)
         for panel in range(i, min(i + TILE_PANELS, (u.visible + L - 1) // L)):
             count = u.visible - panel * L
             for r in range(first, last):
-                m = panel * step.stride + r * L
-                z = load(V, m)
+                m = panel * u.x_panel + r * u.x_row
+                z = load(Z, panel * step.stride + r * L)
                 v = z if normal else sigmoid(z)
                 if rates:
                     error = keep(v - load(X, m), count, 0.0)
@@ -131,7 +143,10 @@ def visible_units(dtype, normal: bool, draws: bool, rates: bool):
                         v += gaussian(random, uniform(V, scramble(key), panel * L))
                     else:
                         v = drawn(random, v)
-                store(V, m, keep(v, count, 0.0))
+                v = keep(v, count, 0.0)
+                store(V, m, v)
+                if masked:
+                    mark(marks, panel, r, v)
 
     return visible_units
 
@@ -214,8 +229,9 @@ def learn_visible(dtype, rule, shaped: bool):
         first, last = divide((u.visible + L - 1) // L, t, step.threads)
         for i in range(first, last):
             at, g = bias.at + i * L, splat(X, 0.0)
-            for r in range(i * step.stride, i * step.stride + rows * L, L):
-                g += load(X, r + u.half * L) - load(X, r)
+            for r in range(rows):
+                m = i * u.x_panel + r * u.x_row
+                g += load(X, m + u.half * u.x_row) - load(X, m)
             apply_rule(1, (g * share,), L, memory.H, memory.h, memory.shaping, P, at, S, at, len(P), P, at)
 
     return learn_visible

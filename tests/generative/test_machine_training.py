@@ -10,6 +10,7 @@ import pytest
 from helpers import interrupted, run_function
 
 import fastbp as fb
+from fastbp.engine.input_paths import InputPaths
 
 X = (np.random.default_rng(0).random((203, 37)) < 0.3).astype(np.float64)
 
@@ -48,6 +49,27 @@ def test_bytes_are_read_in_place():
         own.fit(given, epochs=2)
         found.append(bits(own))
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("kind", [{}, {"k": 3}, {"persistent": True}, {"dtype": "float64"}], ids=str)
+def test_kernels_that_leave_zeros_out_change_no_bit(kind, n_threads, monkeypatch):
+    """Inputs of which 14 % are not 0, enough of them that the path for zeros is taken."""
+    rare = (np.random.default_rng(1).random((530, 61)) < 0.14).astype(np.float32)
+    found, paths = [], []
+    choose = InputPaths.choose
+    for forced in ("", "dense"):
+
+        def chosen(self, *arguments, forced=forced, **options):
+            paths.append(forced or choose(self, *arguments, **options))
+            return paths[-1]
+
+        monkeypatch.setattr(InputPaths, "choose", chosen)
+        own = fb.RBM(61, 35, seed=0, batch_size=50, n_threads=n_threads, **kind)
+        own.fit(rare, epochs=3)
+        found.append(bits(own))
+    assert {*paths} == {"zeros", "dense"}
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)

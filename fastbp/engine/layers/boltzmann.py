@@ -18,7 +18,12 @@ class Boltzmann(Dense):
     Upwards, it is a dense layer with the weights W and the biases c. Downwards, it computes W h + b.
     """
 
-    reads_any_form = False  # the drawn visible units lie beside the samples, and are dense
+    skips: bool = False
+    """Whether kernels leave out visible units that are 0."""
+
+    @property
+    def reads_any_form(self) -> bool:  # type: ignore[override]
+        return self.skips
 
     @property
     def weights(self) -> Block:
