@@ -132,6 +132,7 @@ class Work:
         self.to_inputs: tuple[Record, np.ndarray] | None = None
         self._programs: dict[tuple[Path, str | None], Program] = {}
         self._program: Program | None = None
+        self._unit = self.memory.unit
         self._samples: Samples | None = None
         self._n, self._parts_a_call = 0, 0.0
 
@@ -181,6 +182,10 @@ class Work:
             self.step.set(sample_weights=address(weights))
         if y is not None and self.loss is not None:
             self.memory.targets.set(kind=y.kind, **y.places)
+            unit = y.unit or self.memory.unit
+            if unit is not self._unit:
+                self._unit = unit
+                self.memory.targets.set(shift=unit[0], scale=unit[1], scaled=y.unit is not None)
             self.loss.set(by_output=y.by_output, threshold=y.threshold)
         return self
 

@@ -22,6 +22,7 @@ class Shown(Network):
         made, shift, scale = self.architecture, self.shift, self.scale
         alike: dict[str, Sequence[Any]] = {"activation": made.activation or ("relu",), "bias": made.bias}
         alike |= {"shift": shift.tolist(), "scale": scale.tolist()}
+        alike |= {"target_scale": self.target_scale.tolist(), "target_shift": self.target_shift.tolist()}
         shown: dict[str, Any] = {name: each[0] if len({*each}) == 1 else each for name, each in alike.items()}
         hidden = {*made.dropout[1:]} or {0.0}
         shown["dropout"] = hidden.pop() if not made.dropout[0] and len(hidden) == 1 else made.dropout
