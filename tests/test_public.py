@@ -76,8 +76,8 @@ def test_star():
 
 
 LATER = (
-    "base.html", "datasets", "generative.rbm", "graph", "interop", "network.gradient_check", "network.trace",
-    "schedules.curves", "training.ensemble",
+    "base.html", "data.separable", "datasets", "generative.rbm", "graph", "interop", "network.gradient_check",
+    "network.trace", "schedules.curves", "training.ensemble", "training.units",
 )  # fmt: skip
 
 

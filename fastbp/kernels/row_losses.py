@@ -224,6 +224,27 @@ def multiclass_perceptron(C, a, y, d, n_out, parameters):
     return costs
 
 
+wrong_sign = elementwise(lambda a, y: where(y > 0.0, where(a > 0.0, 0.0, -1.0), where(a < 0.0, 0.0, 1.0)), 2)
+unless_zero = elementwise(lambda a, y: where(a > 0.0, y, where(a < 0.0, y, 0.0)), 2)
+
+
+@njit(**OPTIONS)
+def strict_perceptron(C, a, y, d, n_out, parameters):
+    """C = sum_i max(0, -s_i a_i), d_i = -s_i where s_i a_i <= 0 and else 0, with s_i = 1 where y_i > 0 and else -1.
+
+    This is the rule of 001 for the targets -1 and 1. The target of an output that is 0 becomes 0, so that `hit` with
+    the threshold 0 counts it as wrong. Returns C.
+    """
+    L, costs = lanes(C), splat(C, 0.0)
+    for i in range(0, n_out * L, L):
+        x, target = load(C, a + i), load(C, y + i)
+        g = wrong_sign(x, target)
+        costs += g * x
+        store(C, d + i, g)
+        store(C, y + i, unless_zero(x, target))
+    return costs
+
+
 @njit(**OPTIONS)
 def norm_error(C, a, y, d, n_out, parameters):
     """C = ||y - a||, d = dC/da = (a - y) / ||y - a||, or 0 where a = y   (000). Returns C."""

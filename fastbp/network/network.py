@@ -143,10 +143,10 @@ class Network(hints.Hinted, metaclass=hints.Hinting):
         """The value from which on a single output means class 1, or "yes".
 
         A new network has the threshold 0.5. When you make a `Trainer` for the network, or assign another loss to the
-        trainer, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge", "perceptron" and logits,
-        and 0.5 for all other losses. `predict_classes` uses the threshold if the network has one output, or is
-        `multilabel`. The accuracy that `Trainer` reports uses it where each output is right or wrong by itself. You may
-        assign another threshold.
+        trainer, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge", "perceptron", "adaline"
+        and logits, and 0.5 for all other losses. `predict_classes` uses the threshold if the network has one output, or
+        is `multilabel`. The accuracy that `Trainer` reports uses it where each output is right or wrong by itself. You
+        may assign another threshold.
         """
         return self.architecture.threshold
 

@@ -60,7 +60,11 @@ def _strength(value: object, name: str) -> float:
     return checks.real(value, name, 0)
 
 
-def _size(value: object, name: str) -> int:
+def _size(value: object, name: str) -> int | Literal["all"]:
+    if isinstance(value, str):
+        if value != "all":
+            raise ValueError(f"{name} must be an integer or 'all', got {value!r}")
+        return "all"
     return checks.integer(value, name, 1)
 
 
@@ -169,13 +173,15 @@ class Settings(Value):
         default=(),
         kind="sequence of str or function",
     )
-    batch_size: int = field(
-        "The number of samples in a minibatch, at least 1. With 1, training is online learning. With the number "
-        "of samples or more, each step uses the full batch. If the samples come in blocks, a minibatch may have "
-        "at most 16 GiB.",
+    batch_size: int | Literal["all"] = field(
+        'The number of samples in a minibatch, at least 1. With 1, training is online learning. With "all", each step '
+        "uses the full batch: all samples of the call, in their order. Samples that come in blocks need a number, and "
+        "a minibatch of them may have at most 16 GiB. The gradient is that of the mean loss over the minibatch. For "
+        "the steps of the sum over its n samples, as in 000 and 003, give SGD the learning rate n eta in place of eta, "
+        "and divide `l1` and `l2` by n.",
         _size,
         default=32,
-        kind="int",
+        kind='int or "all"',
     )
     shuffle: bool = field(
         "With True, each epoch goes through the samples in a new random order.",
@@ -228,6 +234,11 @@ class Settings(Value):
                 raise ValueError(f"{name} must be {without} with LBFGS, which moves all parameters along one line")
         if self.lazy and (self.clip_norm is not None or self.optimizer.searches):
             raise ValueError("gradient must not be 'lazy' with clip_norm or LBFGS, which need the whole gradient")
+
+    @property
+    def batch(self) -> int | None:
+        """The number of samples of a step, or None if each step uses all of them."""
+        return None if self.batch_size == "all" or self.optimizer.searches else self.batch_size
 
     @property
     def lazy(self) -> bool:
@@ -297,7 +308,7 @@ class WithSettings:
     clip_norm: float | None
     average: Average | None
     metrics: Sequence[Metric]
-    batch_size: int
+    batch_size: int | Literal["all"]
     shuffle: bool
     n_threads: int | None
     gradient: Gradient

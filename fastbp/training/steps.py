@@ -238,7 +238,8 @@ class StepMaker:
         if settings.lazy or settings.optimizer.searches:
             return self.of_batches(network, settings, state, n, loss, l2_divided=l2_divided)
         self._most = max(self._most, n)
-        room = min(1 << (self._most - 1).bit_length(), max(settings.batch_size, n))
+        room = 1 << (self._most - 1).bit_length()
+        room = min(room, max(settings.batch or room, n))
         steps = self.of_batches(network, settings, state, room, loss, l2_divided=l2_divided)
         if steps.work.parts > 1:  # with several parts, the gradient would be written to memory first
             return self.of_batches(network, settings, state, n, loss, l2_divided=l2_divided)

@@ -92,6 +92,8 @@ CALLS = {
     "Optimizer": fb.LBFGS,
     "EarlyStopping": fb.EarlyStopping,
     "Checkpoint": lambda **options: fb.Checkpoint("x", **options),
+    "Loss": fb.losses.Huber,
+    "Unit": lambda **options: fb.Adaline(2, **options),
     "Schedule": fb.schedules.Cosine,
 }
 HAVE = {"MLP": {"sizes"}, "Trainer": {"loss"}}
