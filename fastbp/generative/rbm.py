@@ -7,7 +7,7 @@ import dataclasses
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -72,8 +72,8 @@ class RBM(BoltzmannModel):
     l2 : float, keyword-only, default 0.0
         The strength of the weight decay, at least 0: l2 times the weights is subtracted from the gradient by which they
         grow. The biases do not decay.
-    batch_size : int, keyword-only, default 32
-        The number of samples in a minibatch, at least 1.
+    batch_size : int or "all", keyword-only, default 32
+        The number of samples in a minibatch, at least 1. With "all", each step uses all samples.
     shuffle : bool, keyword-only, default True
         With True, each epoch goes through the samples in a new random order.
     k : int, keyword-only, default 1
@@ -126,7 +126,7 @@ class RBM(BoltzmannModel):
     optimizer: Optimizer
     schedule: Schedule | None
     l2: float
-    batch_size: int
+    batch_size: int | Literal["all"]
     shuffle: bool
     k: int
     persistent: bool
@@ -147,7 +147,7 @@ class RBM(BoltzmannModel):
         optimizer: OptimizerName | Optimizer = OPTIMIZER,
         schedule: Schedule | None = None,
         l2: float = 0.0,
-        batch_size: int = 32,
+        batch_size: int | Literal["all"] = 32,
         shuffle: bool = True,
         k: int = 1,
         persistent: bool = False,
@@ -290,7 +290,8 @@ class RBM(BoltzmannModel):
         called = CallbackList([*given, self._chains], progress)
         self._turn.check("fit was called")
         with self._turn.lock, self._turn:
-            source = Arrays(Samples(self._inputs(X)), None, self.settings.shuffle, None, self.settings.batch_size)
+            samples, settings = Samples(self._inputs(X)), self.settings
+            source = Arrays(samples, None, settings.shuffle, None, settings.batch or samples.n)
             loop: Any = FitLoop  # a machine is trainer and network, as far as the loop needs them
             loop(self, source, called, epochs, lambda: self._steps(source.batch)).train(None)
         return self.history

@@ -82,6 +82,14 @@ def test_a_smaller_minibatch_at_the_end(kind):
     assert bits(whole)[:2] == bits(parts)[:2]
 
 
+def test_all_samples_in_a_step():
+    whole, given = machine(batch_size="all"), machine(batch_size=len(X))
+    for each in (whole, given):
+        each.fit(X, epochs=2)
+    assert whole.state.step == 2
+    assert bits(whole) == bits(given)
+
+
 def test_momentum():
     """theta_2 - theta_1 = 0.9 (theta_1 - theta_0) + the step without momentum."""
     options = {"dtype": "float64", "shuffle": False, "batch_size": len(X)}
