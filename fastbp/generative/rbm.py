@@ -21,7 +21,7 @@ from ..engine.runner import Samples
 from ..engine.works import Works
 from ..rules.optimizers import SGD, Optimizer
 from ..schedules import Schedule
-from ..training import checkpoints
+from ..training import checkpoints, compatibility
 from ..training.callback_list import CallbackList, Shown
 from ..training.fit_loop import FitLoop
 from ..training.settings import named_optimizer
@@ -291,6 +291,7 @@ class RBM(BoltzmannModel):
         self._turn.check("fit was called")
         with self._turn.lock, self._turn:
             samples, settings = Samples(self._inputs(X)), self.settings
+            compatibility.check_monitors(settings, called, [*self._scored, "learning_rate", "seconds"])
             source = Arrays(samples, None, settings.shuffle, None, settings.batch or samples.n)
             loop: Any = FitLoop  # a machine is trainer and network, as far as the loop needs them
             loop(self, source, called, epochs, lambda: self._steps(source.batch)).train(None)
@@ -310,7 +311,12 @@ class RBM(BoltzmannModel):
             return contrast.train(model, batch, *options)
 
         work, chains = self._works.get(make, (model, settings, state.vectors), batch)
-        return ContrastSteps(work, state, chains, self._chains, SCORES[: 2 if normal else 3])
+        return ContrastSteps(work, state, chains, self._chains, self._scored)
+
+    @property
+    def _scored(self) -> tuple[str, ...]:
+        """The names of the scores of an epoch."""
+        return SCORES[: 2 if self._machine.visible == "gaussian" else 3]
 
     @classmethod
     def resume(cls, directory: str | os.PathLike[str]) -> Self:

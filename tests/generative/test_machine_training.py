@@ -329,6 +329,10 @@ WRONG = {
     "must be from 0 to 1 for visible='bernoulli', after shift and scale": lambda: machine().fit(X * 255),
     "epochs must be at least 0": lambda: machine().fit(X, epochs=-1),
     "callbacks must be a list of callbacks": lambda: machine().fit(X, callbacks=fb.callbacks.Progress()),
+    "monitor must be one of 'free_energy', 'reconstruction_error'": lambda: machine().fit(
+        X, callbacks=[fb.EarlyStopping("loss")]
+    ),
+    "'learning_rate', 'seconds', got 'loss'": lambda: machine(schedule=fb.schedules.ReduceOnPlateau("loss")).fit(X),
     "W must have shape (37, 21), got (2, 2)": lambda: machine().set_weights(np.eye(2), np.zeros(37), np.zeros(21)),
     "b[3] is inf": lambda: machine().set_weights(
         np.zeros((37, 21)), np.where(np.arange(37) == 3, np.inf, 0), np.zeros(21)
