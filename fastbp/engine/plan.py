@@ -290,7 +290,7 @@ def _loss(program: Program, loss: Any, form: str | None, *more: Sequence[Operati
     rows = [*program.paths.operations(program), _targets(program, form), *_forward(places, output=not fused)]
     rows.append(program.of_loss(compiled.loss.loss, loss, fused))
     if program.update is not None:
-        to = program.trained[0][0].number
+        to = 1 + places.index(program.trained[0])
         rows += [*_to_delta(program, fused, mean=not loss.summed), *_backward(places, to)]
     _around(program, [*rows, *(made for group in more for made in group)])
 
