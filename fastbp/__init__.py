@@ -14,7 +14,8 @@ The modules `activations`, `losses`, `metrics`, `callbacks` and `schedules` have
 their docstrings. `Ensemble` trains several networks. `Perceptron`, `Adaline` and `LogisticUnit` are learners with a
 single layer, and `separable` says whether such a layer is enough. `graph` is for learning backpropagation and for
 formulas of your own, `datasets` reads MNIST, and `interop` exchanges networks with PyTorch and scikit-learn.
-`fastbp.sklearn` has estimators. ``python -m fastbp`` shows what fastbp has found on this machine.
+`fastbp.sklearn` has estimators. `RBM` learns the distribution of inputs, and `pretrain` trains a network layer by
+layer with it. ``python -m fastbp`` shows what fastbp has found on this machine.
 """
 
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from . import datasets, graph, interop, schedules
     from . import sklearn as sklearn
     from .data.separable import separable
+    from .generative.pretrain import pretrain
+    from .generative.rbm import RBM
     from .network.autoencoder import autoencoder
     from .network.gradient_check import check_gradients, numerical_gradients
     from .training.ensemble import Ensemble
@@ -47,6 +50,7 @@ __all__ = [
     "EMA",
     "LBFGS",
     "MLP",
+    "RBM",
     "SGD",
     "SWA",
     "Adadelta",
@@ -75,6 +79,7 @@ __all__ = [
     "losses",
     "metrics",
     "numerical_gradients",
+    "pretrain",
     "schedules",
     "separable",
 ]
@@ -84,6 +89,8 @@ _LATER = {
     "check_gradients": "network.gradient_check",
     "numerical_gradients": "network.gradient_check",
     "Ensemble": "training.ensemble",
+    "RBM": "generative.rbm",
+    "pretrain": "generative.pretrain",
     "separable": "data.separable",
     "autoencoder": "network.autoencoder",
 }

@@ -76,8 +76,8 @@ def test_star():
 
 
 LATER = (
-    "base.html", "data.separable", "datasets", "graph", "interop", "network.gradient_check", "network.scalar_graph",
-    "network.trace", "schedules.curves", "training.ensemble", "training.units",
+    "base.html", "data.separable", "datasets", "generative.rbm", "graph", "interop", "network.gradient_check",
+    "network.scalar_graph", "network.trace", "schedules.curves", "training.ensemble", "training.units",
 )  # fmt: skip
 
 

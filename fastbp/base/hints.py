@@ -65,7 +65,8 @@ ATTRIBUTES = {
         "cuda device": "fastbp runs on CPUs only",
         "manual_seed seed": "fastbp.MLP(sizes, seed=0) and fastbp.Trainer(net, loss=..., seed=0) take seeds",
         "set_num_threads": "fastbp.Trainer(net, loss=..., n_threads=2) and net.predict(X, n_threads=2) take a number",
-        "MLPClassifier MLPRegressor": "this estimator is in fastbp.sklearn",
+        "MLPClassifier MLPRegressor BernoulliRBM": "this estimator is in fastbp.sklearn",
+        "RestrictedBoltzmannMachine DBN": "fastbp.RBM is a machine, and fastbp.pretrain trains layers with several",
     }),
     "MLP": _by_name({
         "fit train train_on_batch partial_fit zero_grad step":
@@ -101,6 +102,17 @@ ATTRIBUTES = {
             "assign an optimizer, for example trainer.optimizer = fastbp.SGD(0.1, momentum=0.9)",
         "seed": "the seed is used only once, when the trainer is made",
         "step zero_grad": _STEP,
+        "epochs callbacks": "this is an argument of fit",
+    }),
+    "RBM": _by_name({
+        "predict fit_transform predict_proba": "transform(X) computes the probabilities of the hidden units",
+        "score score_samples": "pseudo_likelihood(X) and free_energy(X) compute scores",
+        "gibbs": "sample(steps=1, start=X) makes a sweep of Gibbs sampling",
+        "partial_fit": "fit(X) continues where the last call ended",
+        "components_ weights": "W has the weights, of shape (n_visible, n_hidden)",
+        "intercept_hidden_ intercept_visible_ biases": "c and b are the biases of the hidden and of the visible units",
+        "lr learning_rate momentum": "assign an optimizer, for example rbm.optimizer = fastbp.SGD(0.1, momentum=0.9)",
+        "weight_decay": "l2 is the strength of the weight decay",
         "epochs callbacks": "this is an argument of fit",
     }),
     "History": _by_name({
@@ -170,6 +182,15 @@ ARGUMENTS = {
         )},
         "max_epochs n_epochs num_epochs max_iter": _OF_FIT.format("epochs"),
         "early_stopping patience": "fit(X, y, callbacks=[fastbp.EarlyStopping(patience=10)]) stops early",
+    }),
+    "RBM": _by_name({
+        "positional": "only the numbers of units are given without a name: fastbp.RBM(784, 500, batch_size=10)",
+        "lr learning_rate": "it is an argument of the optimizer: fastbp.RBM(..., optimizer=fastbp.SGD(0.1))",
+        "momentum": "it is an argument of the optimizer: fastbp.RBM(..., optimizer=fastbp.SGD(0.1, momentum=0.9))",
+        "weight_decay decay": "l2 is the strength of the weight decay",
+        "n_components": "n_hidden is the number of hidden units",
+        "epochs n_iter": "epochs is an argument of fit: rbm.fit(X, epochs=10)",
+        "random_state": "seed is the seed",
     }),
     "fit": _by_name({
         "positional": "give everything after X and y by its name: fit(X, y, epochs=5)",

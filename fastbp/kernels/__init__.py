@@ -19,6 +19,7 @@ wait for each other once. In the update, each thread works on some of the weight
 - `inputs.py` copies the arrays of the user into panels.
 - `update.py` sums the gradient and updates theta.
 - `layer_norm.py` and `gains.py` have layers with a gain for each unit.
+- `rbm.py` has the units of a restricted Boltzmann machine.
 - `loop.py` has the loop over minibatches, which uses the threads. Only there are `@njit(parallel=True)` and `prange`.
   Numba would divide each loop of each kernel anew, and the threads would wait after each of them. Here a thread runs
   all operations of a phase for its share, so that threads wait twice in a step, and no sum depends on their number.

@@ -117,9 +117,6 @@ def check_fit(
         if METRICS["auc"] in settings.scorers.values():  # any outputs show whether it is defined
             only = dataclasses.replace(settings, metrics=["auc"])
             scores.metrics_of(network, only, validation, np.zeros((validation.n, network.sizes[-1])))
-    # Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows the columns.
-    if any(type(each) is Lambda or not type(each).__module__.startswith("fastbp.") for each in called.all):
-        return
     columns = ["loss", *["accuracy"] * (samples is None or samples.y.classes), "learning_rate", "seconds"]
     columns += [name for name in settings.scorers if name == "objective"]
     if validation is not None:
@@ -127,9 +124,17 @@ def check_fit(
         columns += [f"validation_{name}" for name in found]
         if settings.average is not None and settings.average.evaluated:
             columns += [f"validation_last_{name}" for name in found]
+    check_monitors(settings, called, columns, validation is not None)
+
+
+def check_monitors(settings: Settings, called: CallbackList, columns: Sequence[str], validated: bool = False) -> None:
+    """Raise ValueError if a callback or the schedule watches none of the columns that the history will have."""
+    # Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows the columns.
+    if any(type(each) is Lambda or not type(each).__module__.startswith("fastbp.") for each in called.all):
+        return
     watched = [each.monitor for each in called.all if isinstance(each, EarlyStopping)]
     for monitor in (*watched, *(settings.schedule.monitors if settings.schedule else ())):
-        if validation is None and monitor.startswith("validation_"):
+        if not validated and monitor.startswith("validation_"):
             raise ValueError(
                 f"monitor must be one of {', '.join(map(repr, columns))}, got {monitor!r}, which needs validation_data "
                 f"or validation_split in fit"

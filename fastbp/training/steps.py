@@ -56,6 +56,10 @@ class Steps:
         """Make the steps first <= k < last of the samples. Yield the number of finished steps from time to time."""
         return self.work.run(first, last)
 
+    def scores(self, samples: Samples, seen: int) -> dict[str, float]:
+        """Return the mean scores of the samples that the epoch has seen, such as these. `seen` is their number."""
+        return self.work.scores(samples.y.classes)
+
 
 class SearchSteps(Steps):
     """`SearchSteps` makes one step with all samples, by a line search.
