@@ -17,7 +17,8 @@ wave = np.sin(6 * x) * np.exp(-x)
 figure, axes = plt.subplots(1, 3, figsize=(10, 3), layout="constrained", sharey=True)
 for ax, units in zip(axes, (2, 8, 32), strict=True):
     net = fb.MLP([1, units, 1], seed=3)
-    net.set_weights(net.weights, [np.random.default_rng(0).uniform(-1, 1, units), [0]])  # spread the first hinges
+    places = np.linspace(-1, 1, units)  # spread the first hinges
+    net.set_weights(net.weights, [-net.weights[0][0] * places, [0]])
     trainer = fb.Trainer(net, loss="mean_squared_error", optimizer=fb.LBFGS(), seed=0)
     trainer.fit(x, wave, epochs=400)
     drawn = net.predict(x)

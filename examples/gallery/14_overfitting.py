@@ -17,8 +17,8 @@ remedies = {
     "none": ({}, {}),
     "L2": ({}, {"l2": 0.003}),
     "L1": ({}, {"l1": 0.0003}),
-    "dropout": ({"dropout": [0.2, 0.5]}, {}),
-    "noise on inputs": ({"input_noise": 0.4}, {}),
+    "dropout": ({"dropout": [0.0, 0.5]}, {}),
+    "noise on inputs": ({"input_noise": 0.15}, {}),
     "max-norm": ({"max_norm": 1.0}, {}),
     "early stopping": ({}, {}),
 }

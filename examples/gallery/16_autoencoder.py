@@ -14,8 +14,8 @@ import fastbp as fb
 
 X = load_digits().data / 16
 X, X_test = X[:1500], X[1500:]
-net = fb.autoencoder([64, 48, 8, 48, 64], activation=["tanh", "identity", "tanh"], seed=0)
-trainer = fb.Trainer(net, loss="mean_squared_error", optimizer=fb.Adam(0.005), schedule=fb.schedules.Cosine(80), seed=0)
+net = fb.autoencoder([64, 48, 8, 48, 64], activation=["tanh", "identity", "tanh"], output="sigmoid", seed=0)
+trainer = fb.Trainer(net, loss="binary_cross_entropy", optimizer=fb.Adam(0.005), schedule=fb.schedules.Cosine(80), seed=0)
 trainer.fit(X, X, epochs=80)
 
 encoder, decoder = net[:2], net[2:]
