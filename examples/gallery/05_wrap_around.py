@@ -2,8 +2,8 @@
 
 Two patterns of four ones stand on a ring of eight places, in all eight rotations. Each place is 1 in four rotations of
 each pattern, as the rows of sums in the picture show. So no weighing of single places can tell the patterns apart, and
-`fb.separable` proves it. A hidden layer whose units look at all rotations with the same eight weights learns all 16 rows
-with 18 parameters, while a hidden layer without shared weights has 81 parameters.
+`fb.separable` proves it. A hidden layer whose units look at all rotations with the same eight weights learns all 16
+rows with 18 parameters, while a hidden layer without shared weights has 81 parameters.
 """
 
 import matplotlib.pyplot as plt

@@ -1,8 +1,8 @@
-"""The deeper a network of threshold-like units is, the more complicated are the regions that it can draw.
+"""A single layer can only draw a line between two classes, and hidden layers can draw a closed border.
 
 The rows of the picture are networks with no, one and two hidden layers, and the columns are moments of their training:
-after 0, 10, 100 and 1,000 epochs. The classes are two rings, one inside the other. A single layer can only draw a line,
-and stays near the accuracy of guessing. With one hidden layer, the border closes around the inner ring.
+after 0, 10, 100 and 1,000 epochs. The classes are two rings, one inside the other. The script prints the accuracy at
+the end. The single layer is hardly better than guessing. With hidden layers, the border closes around the inner ring.
 """
 
 import matplotlib.pyplot as plt
@@ -27,10 +27,12 @@ for row, hidden in zip(axes, ([], [6], [6, 6]), strict=True):
         trainer.fit(X, y, epochs=epochs - trainer.history.epochs)
         ax.contourf(side, side, net.predict(plane).reshape(120, 120), np.linspace(0, 1, 11), cmap="PuOr", alpha=0.8)
         for value, marker in enumerate("os"):
-            ax.scatter(*X[y == value].T, s=4, c="black" if value else "white", marker=marker, edgecolors="black", lw=0.3)
+            ax.scatter(
+                *X[y == value].T, s=4, c="black" if value else "white", marker=marker, edgecolors="black", lw=0.3
+            )
         ax.set(xticks=[], yticks=[], aspect="equal")
         if ax in axes[0]:
             ax.set_title(f"{epochs:,} epochs")
-    row[0].set_ylabel(f"{len(hidden)} hidden layers")
-    print(f"{len(hidden)} hidden layers: accuracy {trainer.evaluate(X, y)['accuracy']:.3f}")
+    row[0].set_ylabel(f"hidden layers: {len(hidden)}")
+    print(f"hidden layers {len(hidden)}: accuracy {trainer.evaluate(X, y)['accuracy']:.3f}")
 picture(figure, __file__)

@@ -1,8 +1,9 @@
-"""A hidden layer helps on digits, and further layers add little.
+"""Hidden layers help on digits, but only a little, because a single layer is already good.
 
 The picture shows the accuracy on images that were not in the training, for networks with 0 to 4 hidden layers of 32
-units. Five networks with different first weights are trained for each depth, and each dot is one of them. The jump from
-0 to 1 hidden layer is larger than all later changes.
+units. Five networks with different first weights are trained for each depth, and each dot is one of them. The script
+prints the means: that of three hidden layers is above that of none by about one percent. Networks of one depth differ
+among each other by almost as much.
 """
 
 import matplotlib.pyplot as plt
@@ -21,7 +22,7 @@ for depth in depths:
     trainers = [fb.Trainer(net, loss="cross_entropy", optimizer=optimizer, seed=k) for k, net in enumerate(nets)]
     fb.Ensemble(trainers).fit(X, y, epochs=30)
     accuracies.append([trainer.evaluate(X_test, y_test)["accuracy"] for trainer in trainers])
-    print(f"{depth} hidden layers: mean test accuracy {np.mean(accuracies[-1]):.4f}")
+    print(f"hidden layers {depth}: mean test accuracy {np.mean(accuracies[-1]):.4f}")
 
 figure, ax = plt.subplots(figsize=(5, 3.5), layout="constrained")
 ax.plot(depths, np.mean(accuracies, axis=1), label="mean")

@@ -16,13 +16,15 @@ x, y = [1.0, 2.0], 1
 C = net.graph(x, y, "binary_cross_entropy")
 paths = C.paths("w22^(1)")
 print(paths)
-dW = net.gradients([x], [y], loss="binary_cross_entropy")[1][0]
-print(f"sum of {paths.count} paths {paths.total:.8f}, backpropagation {dW[1, 1]:.8f}")
+gradient = net.gradients([x], [y], loss="binary_cross_entropy")[1][0]
+print(f"sum of {paths.count} paths {paths.total:.8f}, backpropagation {gradient[1, 1]:.8f}")
 
 bars = [path.product for path in paths]
 figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 names = [f"path {k}" for k in range(1, len(bars) + 1)]
-ax.barh([*names, "sum", "backpropagation"], [*bars, np.sum(bars), dW[1, 1]], color=["C0"] * len(bars) + ["C1", "C2"])
+ax.barh(
+    [*names, "sum", "backpropagation"], [*bars, np.sum(bars), gradient[1, 1]], color=["C0"] * len(bars) + ["C1", "C2"]
+)
 ax.axvline(0, color="0.5", linewidth=1)
 ax.invert_yaxis()
 ax.set(xlabel=r"derivative of the loss with respect to $w_{22}^{(1)}$")

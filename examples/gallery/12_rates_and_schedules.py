@@ -32,7 +32,7 @@ for name, schedule in {
     trainer = fb.Trainer(net, loss="mean_squared_error", optimizer=fb.SGD(1.0), schedule=schedule)
     history = trainer.fit([[0.0]], [0.0], epochs=40)
     right.plot(range(1, 41), history["learning_rate"], label=name)
-right.set(xlabel="epoch", ylabel="factor", title="schedules")
+right.set(xlabel="epoch", ylabel="factor", ylim=(0, 1.7), title="schedules")
 for ax in (left, right):
     ax.legend(fontsize="small")
 picture(figure, __file__)

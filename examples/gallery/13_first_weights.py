@@ -2,9 +2,9 @@
 
 The network has ten hidden layers of tanh. The picture shows the standard deviation of the activations and of the deltas
 in each layer, before any training. With weights of 0 there is no signal at all. With small weights both vanish from
-layer to layer, and large weights drive the units into saturation. The default weights keep both near their size. The
-script prints the loss after 20 epochs: only the network with default weights, and the one with small weights if it has
-luck, can learn in this time.
+layer to layer. Large weights drive the units into saturation, and the deltas explode on their way back. The default
+weights keep both near their size. The script prints the loss after 20 epochs: only the network with the default weights
+has learnt more than guessing.
 """
 
 import matplotlib.pyplot as plt

@@ -2,7 +2,7 @@
 
 Each training step leaves out half of the hidden units. After training, the script leaves out random halves again and
 takes the mean of such thinned networks. The picture shows the accuracy of the mean over their number. One thinned
-network alone is worse than the whole network, whose accuracy is the horizontal line, and the mean of 100 reaches it.
+network alone is worse than the whole network, whose accuracy is the horizontal line. The mean of 100 comes close to it.
 """
 
 import matplotlib.pyplot as plt

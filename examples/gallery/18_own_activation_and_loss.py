@@ -1,6 +1,6 @@
 """An activation and a loss of your own are one formula each, and fastbp finds their derivatives.
 
-The activation is z + sin(2 z)^2 / 2, which goes up and down, so a network with it goes on with a wave where there are no
+The activation is z + sin(2 z)^2 / 2. It goes up and down, and so does a network with it, also where there are no
 samples any more. The loss is log(cosh(2 (a - y))), which large errors of single samples do not dominate. The picture
 shows the samples, of which some are far off, and the network inside and outside of their range. The script prints the
 check of the gradients, and the largest difference from the wave inside the range.

@@ -25,7 +25,7 @@ noise = 0.02 + 0.4 * x[:, 0]
 y = np.sin(5 * x[:, 0]) + noise * rng.normal(size=1000)
 net = fb.MLP([1, 32, 2], activation="tanh", standardize=x, seed=0)
 likelihood = fb.losses.Formula(gaussian, rows=True, n_out=2, n_targets=1)
-fb.Trainer(net, loss=likelihood, optimizer=fb.Adam(0.01), seed=0).fit(x, y, epochs=150)
+fb.Trainer(net, loss=likelihood, optimizer=fb.Adam(0.01), seed=0).fit(x, y, epochs=300)
 
 
 def band(x):

@@ -1,9 +1,9 @@
 """A network learns from sentences as sparse counts of words, and its weights say which words matter.
 
-The script makes sentences about food and about weather, of which some words are in both. scikit-learn counts the words
-in a sparse matrix, and fastbp reads it without making it dense. The picture shows the weight of each word: those of
-food on one side, those of weather on the other, and the words that both share close to 0. The script prints the accuracy
-on new sentences and the share of the matrix that is not 0.
+The script makes sentences about food and about weather. Some words are in both kinds. scikit-learn counts the words in
+a sparse matrix, and fastbp reads it without making it dense. The picture shows the weight of each word: those of food
+on one side, those of weather on the other, and the words that both share close to 0. The script prints the accuracy on
+new sentences and the share of the matrix that is not 0.
 """
 
 import matplotlib.pyplot as plt
@@ -14,13 +14,13 @@ from sklearn.feature_extraction.text import CountVectorizer
 import fastbp as fb
 
 rng = np.random.default_rng(0)
-TOPICS = ["soup bread salt cook oven taste lemon".split(), "rain wind storm cloud sun snow cold".split()]
-BOTH = "the today we very some again after morning".split()
+FOOD, WEATHER = "soup bread salt cook oven taste lemon", "rain wind storm cloud sun snow cold"
+BOTH = "the today we very some again after morning"
 
 
 def sentence(topic):
     """Make a sentence of three words of a topic and five words that do not matter."""
-    return " ".join(rng.permutation([*rng.choice(TOPICS[topic], 3), *rng.choice(BOTH, 5)]))
+    return " ".join(rng.permutation([*rng.choice((FOOD, WEATHER)[topic].split(), 3), *rng.choice(BOTH.split(), 5)]))
 
 
 y = rng.integers(0, 2, 1200)

@@ -1,8 +1,8 @@
 """A file can be larger than the memory: fastbp reads it in place, and shuffles it inside windows.
 
-The script writes samples to a file, maps the file into memory, and trains with windows of 1,000 rows. It trains a second
-network from blocks that a generator makes while they are needed, and a third one from an array in memory. The three
-curves in the picture show that all of them learn the same. The file has the same bits as the array, so these two
+The script writes samples to a file, maps the file into memory, and trains with windows of 1,000 rows. It trains a
+second network from blocks that a generator makes while they are needed, and a third one from an array in memory. The
+three curves in the picture show that all of them learn the same. The file has the same bits as the array, so these two
 networks end with the same weights when the windows are the same.
 """
 

@@ -1,7 +1,7 @@
 """A training that was interrupted goes on from its checkpoint, and ends with the same bits.
 
-The first training runs for 30 epochs without a break. The second one fails in epoch 12, as if the power went off, and
-a new trainer goes on from the newest checkpoint. The picture shows the two parts of the second training on the curve of
+The first training runs for 30 epochs without a break. The second one fails in epoch 12, as if the power went off, and a
+new trainer goes on from the newest checkpoint. The picture shows the two parts of the second training on the curve of
 the first. The script prints whether all weights are equal to the last bit.
 """
 

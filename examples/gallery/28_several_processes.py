@@ -2,8 +2,8 @@
 
 Two processes try eight learning rates, so the search takes less time on two cores. joblib starts the processes, sends
 them the work, and brings the networks back. It can also send work to the machines of a cluster. The picture shows the
-validation accuracy for each rate. The script prints the best rate, and whether a training in this process gives the same
-bits as in another one.
+validation accuracy for each rate. The script prints the best rate, and whether a training in this process gives the
+same bits as in another one.
 """
 
 import matplotlib.pyplot as plt

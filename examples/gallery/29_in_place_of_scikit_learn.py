@@ -7,7 +7,6 @@ and they predict the same classes. Only the time differs. It is printed, and is 
 import time
 
 import matplotlib.pyplot as plt
-import numpy as np
 import sklearn.neural_network
 from _picture import picture
 from sklearn.datasets import load_breast_cancer
@@ -18,15 +17,14 @@ from sklearn.preprocessing import StandardScaler
 import fastbp.sklearn
 
 X, X_test, y, y_test = train_test_split(*load_breast_cancer(return_X_y=True), random_state=0)
-options = {"hidden_layer_sizes": (32,), "max_iter": 80, "tol": 0.0, "n_iter_no_change": 80, "random_state": 0}
+options = {"hidden_layer_sizes": (32,), "learning_rate_init": 0.01, "max_iter": 300, "random_state": 0}
 figure, ax = plt.subplots(figsize=(5.5, 3.5), layout="constrained")
 predictions = []
 for module, width in ((sklearn.neural_network, 6), (fastbp.sklearn, 2)):
     pipeline = make_pipeline(StandardScaler(), module.MLPClassifier(**options))
-    with np.errstate(all="ignore"):
-        start = time.perf_counter()
-        pipeline.fit(X, y)
-        seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    pipeline.fit(X, y)
+    seconds = time.perf_counter() - start
     predictions.append(pipeline.predict(X_test))
     print(f"{module.__name__:22} accuracy {pipeline.score(X_test, y_test):.3f}, {seconds:.2f} s")
     ax.semilogy(pipeline[-1].loss_curve_, linewidth=width, label=module.__name__)
