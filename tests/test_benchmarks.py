@@ -102,6 +102,7 @@ SCRIPTS = {
     "compare.py": ["--help"],
     "roofline.py": ["--help"],
     "turns.py": ["--help"],
+    "rbm.py": ["--help"],
     "sparse.py": ["--epoch", "fastbp", "sgd"],
     "estimators.py": ["XS", "--rounds", "1"],
 }
