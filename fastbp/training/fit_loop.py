@@ -102,7 +102,9 @@ class FitLoop:
             called("on_train_begin", told)
             callback_list.load(called.all, training.position.callbacks)
             training.resumed = False
-            while training.history.epochs < told.epochs and not told.stop:
+            for _ in range(told.epochs - training.history.epochs):  # whatever a callback makes of the history
+                if told.stop:
+                    break
                 if not training.position.steps:
                     told.samples, told.scores = 0, {}
                 called("on_epoch_begin", told)
