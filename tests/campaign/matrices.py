@@ -136,6 +136,8 @@ class World(turns.World):
             return self.choose(
                 array[:-1], array[::-1], np.array([*array, [3] * 9], object), np.array([None] * len(array)), []
             )
+        if array.dtype.kind not in "biuf":
+            return array[..., None]
         ends = (-1, 2**31 - 1, 2**30, 10**6, -(2**31), self.n_in)
         spoilt = array.copy()
         if array.size:

@@ -144,7 +144,7 @@ class World(turns.World):
         self.trainer = self.made()
 
     def made(self, activation: object = "tanh", **settings: object) -> fb.Trainer:
-        net = fb.MLP(self.sizes, activation=activation, dtype=self.dtype, seed=1)
+        net = fb.MLP(self.sizes, activation=activation, init="glorot_uniform", dtype=self.dtype, seed=1)
         settings = {"loss": "squared_error", "optimizer": fb.SGD(0.05), "batch_size": 5, "seed": 1} | settings
         return fb.Trainer(net, **settings)
 

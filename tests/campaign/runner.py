@@ -20,11 +20,12 @@ from helpers import PACKAGE, PATIENT, python_path
 
 PLAYERS = {
     "machine": 0.2, "storm": 0.08, "guards": 0.06, "kills": 0.06, "mutants": 0.06, "wrong": 0.06, "zeros": 0.06,
-    "estimators": 0.07, "ensembles": 0.06, "formulas": 0.06, "graphs": 0.06, "matrices": 0.06, "own": 0.06, "frames": 0.05,
+    "estimators": 0.07, "ensembles": 0.06, "formulas": 0.06, "graphs": 0.06, "matrices": 0.06, "own": 0.06,
+    "frames": 0.05,
 }  # fmt: skip
 """The players, with the share of the time that each of them gets. The names are those of the modules."""
 POSIX = {
-    **dict.fromkeys(("guards", "estimators", "ensembles", "formulas", "matrices", "own"), "mprotect makes guard pages"),
+    **dict.fromkeys(("guards", "estimators", "ensembles", "formulas", "matrices", "own"), "mprotect makes the guards"),
     "kills": "this platform does not fork",
     "storm": "an interval timer is needed",
 }
