@@ -130,7 +130,7 @@ def gradient(
     targets = loss.target_count(model.sizes[-1])
     work = Work(model, batch, TRAINING_ROWS, n_threads, targets=targets, backward=True, seed=seed)
     _set_loss(work, loss)
-    _set_update(work)
+    set_update(work)
     if to_inputs:
         dX = work.memory.buffer(model.sizes[0])
         work.to_inputs = _outputs(dX), model.parameters.transpose(model.layers[0].blocks()[0])
@@ -153,9 +153,10 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
     if stored and rule.lazy:
         raise ValueError(f"batch_size must be at most {work.part} with gradient='lazy', got {batch}")
     _set_loss(work, loss)
-    _set_update(work, rule, rule.moving, gradient=stored or any(each.shares for each in model.layers))
+    set_update(work, rule, rule.moving, gradient=stored or any(each.shares for each in model.layers))
 
     def write(program: Program, form: str | None) -> None:
+        program.frozen = rule.frozen
         _loss(program, loss, form)
         if stored:
             _learn(program, None)
@@ -173,9 +174,10 @@ def apply(model: Model, rule: Rule, n_threads: int | None = None) -> Work:
     if n_threads is None:
         n_threads = max(1, min(threads.available(), model.parameters.theta.size // SHARED_PARAMETERS))
     work = Work(model, 1, 1, n_threads, backward=True)
-    _set_update(work, rule, rule.moving)
+    set_update(work, rule, rule.moving)
 
     def write(program: Program, form: str | None) -> None:
+        program.frozen = rule.frozen
         _apply(program, rule)
         _after_update(program, rule.moving)
 
@@ -191,7 +193,7 @@ def settle(model: Model, moving: Moving | None) -> Work | None:
     if not model.max_norm and moving is None:
         return None
     work = Work(model, 1, 1, 1, backward=True)
-    _set_update(work, None, moving, gradient=False)
+    set_update(work, None, moving, gradient=False)
     work.write = lambda program, form: _after_update(program, moving)
     return work
 
@@ -211,7 +213,7 @@ def _set_loss(work: Work, loss: Any, a: Buffer | None = None, delta: Buffer | No
     )  # fmt: skip
 
 
-def _set_update(work: Work, rule: Rule | None = None, moving: Moving | None = None, *, gradient: bool = True) -> None:
+def set_update(work: Work, rule: Rule | None = None, moving: Moving | None = None, *, gradient: bool = True) -> None:
     """Give a work the UPDATE record and, where it is wanted, a vector for the gradient."""
     parameters = work.model.parameters
     theta = parameters.fitting(parameters.theta, "theta")
@@ -259,10 +261,10 @@ def _to_delta(program: Program, fused: str, *, mean: bool) -> list[Operation]:
     return operations + [program.of_loss(compiled.loss.average_over_batch)] * mean
 
 
-def _backward(places: Sequence[tuple[Layer, Place]]) -> list[Operation]:
-    """delta^l = sigma'(z^l) * (W^{l+1})^T delta^{l+1}, layer by layer."""
+def _backward(places: Sequence[tuple[Layer, Place]], to: int = 1) -> list[Operation]:
+    """delta^l = sigma'(z^l) * (W^{l+1})^T delta^{l+1}, layer by layer, down to layer `to`."""
     operations = []
-    for l in range(len(places) - 1, 0, -1):
+    for l in range(len(places) - 1, to - 1, -1):
         (layer, at), (below, at_below) = places[l], places[l - 1]
         operations += layer.backward(at, below.differentiate(at_below))
     return operations
@@ -287,7 +289,8 @@ def _loss(program: Program, loss: Any, form: str | None, *more: Sequence[Operati
     rows = [*program.paths.operations(program), _targets(program, form), *_forward(places, output=not fused)]
     rows.append(program.of_loss(compiled.loss.loss, loss, fused))
     if program.update is not None:
-        rows += [*_to_delta(program, fused, mean=not loss.summed), *_backward(places)]
+        to = 1 + places.index(program.trained[0])
+        rows += [*_to_delta(program, fused, mean=not loss.summed), *_backward(places, to)]
     _around(program, [*rows, *(made for group in more for made in group)])
 
 
@@ -300,10 +303,10 @@ def _around(program: Program, rows: Sequence[Operation]) -> None:
 
 def _learn(program: Program, rule: Rule | None) -> None:
     """Add the operations that sum dC/dw_ij = delta_i a_j over the samples, and apply a rule or write it to memory."""
-    first = [made for layer, at in program.places for made in layer.prepare(at)]
+    first = [made for layer, at in program.trained for made in layer.prepare(at)]
     if first:
         program.phase(*first)
-    program.phase(*(made for layer, at in program.places for made in layer.update(at, rule)))
+    program.phase(*(made for layer, at in program.trained for made in layer.update(at, rule)))
 
 
 def _apply(program: Program, rule: Rule) -> None:
@@ -311,14 +314,14 @@ def _apply(program: Program, rule: Rule) -> None:
     if rule.clip_norm:
         program.phase(program.of_update(compiled.update.norms), at_end=True)
         program.phase(program.of_update(compiled.update.shrink), alone=True, at_end=True)
-    program.phase(*(each for layer, at in program.places for each in layer.apply(at, rule)), at_end=True)
+    program.phase(*(each for layer, at in program.trained for each in layer.apply(at, rule)), at_end=True)
 
 
 def _after_update(program: Program, moving: Moving | None) -> None:
     """Add what follows the update of theta: the bound for the norms of the weights, and the step of the average."""
     if program.model.max_norm:
-        program.phase(*(each for layer, at in program.places for each in layer.bound(at)), at_end=True)
-    copies = [each for layer, at in program.places for each in layer.spread(at)]
+        program.phase(*(each for layer, at in program.trained for each in layer.bound(at)), at_end=True)
+    copies = [each for layer, at in program.trained for each in layer.spread(at)]
     if copies:
         program.phase(*copies, at_end=True)
     if moving is not None:

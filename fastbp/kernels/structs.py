@@ -18,7 +18,7 @@ def _record(integers: str, reals: str = "") -> np.dtype:
 
 STEP = _record(
     "n order order_size weighted sample_weights "
-    "batch part parts threads seed steps_done "
+    "batch part parts batches orders log threads seed steps_done "
     "phases phase_count operations "
     "stride scratch room lists odd diverged "
     "start rows batch_rows offset number begins ends",
@@ -31,6 +31,8 @@ STEP = _record(
   minibatch is divided by the number of its samples, not by the sum of their weights.
 - Their division: a minibatch has `batch` samples and `parts` parts, a part has `part` rows, and `threads` threads work
   on it.
+- Several epochs in one run: if `batches` is not 0, an epoch has so many minibatches. If `orders` is not 0, it holds an
+  `order` for each epoch. `log` gets the sums of each epoch but the last, and an epoch begins with sums of 0.
 - Random numbers depend on `seed` and on the number of the step. `steps_done` steps come before this run.
 - The list of operations: `phases` holds `phase_count` PHASE records, which refer to the OPERATION records at
   `operations`.
@@ -175,3 +177,21 @@ GAINS = _record("theta a x inverse out delta delta_in columns update gain offset
 the panels of its inputs, of x, of its outputs, of dC/dout and of dC/da. `theta` are the parameters, `update` is the
 UPDATE record, and `gain` and `offset` are BLOCK records. If `offsets` is 0, there are no offsets. Layer normalization
 keeps 1 / s_r of each row at `inverse`, and adds `epsilon` to the variance."""
+
+MACHINE = _record(
+    "number visible hidden half panels x x_row x_panel v zeros delta W w_panel b flips energy flipped error "
+    "update bias",
+)
+"""A restricted Boltzmann machine with `visible` and `hidden` units.
+
+- `panels` are those of the units that an operation computes, and `number` is the number of their layer for random
+  numbers.
+- `x` are the panels of the visible units: those of the samples, and from row `half` on those that the machine has drawn
+  for them, which `visible_units` writes to `v`. In both, rows are `x_row` values apart, and panels `x_panel` values. If
+  kernels leave zeros out, `zeros` is the ZEROS record of the units that are drawn.
+- `delta` are the panels of dC/dz of the hidden units, in the same order of rows.
+- `W` are the weights, whose panels are `w_panel` values apart, and `b` are the biases of the visible units.
+- `energy`, `flipped` and `error` are panels with one line for each row: the free energy of a sample, that of the sample
+  with the visible unit number `flips` of the row changed, and the error of its reconstruction. First each lane has a
+  part of the sum, and in the end lane 0 has the score.
+- `update` is the UPDATE record, and `bias` the BLOCK record of the biases of the visible units."""

@@ -18,6 +18,7 @@ from . import callback_list
 from .settings import Settings
 from .state import Snapshot, TrainingState
 from .steps import Steps
+from .together import Together
 
 
 class Trainable(Trains, Protocol):
@@ -96,7 +97,7 @@ class FitLoop:
 
     def train(self, validation: Samples | None) -> None:
         """Train all epochs. After each epoch, compute the scores of the validation samples, if there are any."""
-        told, called, training = self.state, self.callbacks, self.trainer.state
+        told, called, training, together = self.state, self.callbacks, self.trainer.state, Together(self)
         before = training.parameters.theta.copy() if training.resumed else None
         try:
             called("on_train_begin", told)
@@ -108,10 +109,14 @@ class FitLoop:
                 if not training.position.steps:
                     told.samples, told.scores = 0, {}
                 called("on_epoch_begin", told)
-                scores = None if told.stop else self.epoch()
-                if scores is None:
-                    break
-                self._close(scores, validation)
+                many = 1 if told.stop or validation is not None else together.count(self._seconds)
+                if many > 1 and together.train(many):
+                    told.step, told.samples = training.step, many * (self.source.n or 0)
+                else:
+                    scores = None if told.stop else self.epoch()
+                    if scores is None:
+                        break
+                    self._close(scores, validation)
                 told.epoch, told.stop = training.history.epochs, told.stop or self.steps.ended
                 told.scores = {name: column[-1] for name, column in training.history.items()}
                 called("on_epoch_end", told)
@@ -176,7 +181,7 @@ class FitLoop:
         if not before.parameters.are_finite():  # no loss is computed after the last update
             self._restore(before, done, whose)
         self._seconds = kernel_cache.clock() - start
-        return self.steps.work.scores(samples.y.classes)
+        return self.steps.scores(samples, source.n or 0)
 
     def _changing(self) -> np.ndarray | None:
         """Return the numbers of the inputs whose weights can change in an epoch, or None if all weights can.
@@ -210,20 +215,37 @@ class FitLoop:
         if told.stop:
             return
         self.trainer.network._trained_on(samples)
-        last = position.steps - done
-        for reached in self._steps(samples, last, steps):
-            if reached == last:  # the call ended inside a large minibatch
-                continue
-            training.step, last = training.step + reached - last, reached
-            position.steps, position.sums = done + reached, self.steps.work.sums
+        for reached in self._counted(samples, done, steps):
             position.seconds = kernel_cache.clock() - start
             told.step, told.samples = training.step, done * batch + min(reached * batch, samples.n)
-            told.scores = self.steps.work.scores(samples.y.classes)
+            told.scores = self.steps.scores(samples, told.samples)
             self.callbacks.batch("on_batch_end", told)
             if not told.stop and reached < steps:
                 self.callbacks.batch("on_batch_begin", told)
             if told.stop:
                 return
+
+    def _counted(self, samples: Samples, done: int, steps: int) -> Iterator[int]:
+        """Work through the minibatches as `_steps` does, and count them in the state, also after Ctrl-C."""
+        training = self.trainer.state
+        position = training.position
+        last = position.steps - done
+
+        def count(reached: int) -> bool:
+            nonlocal last
+            moved = reached > last  # if not, the call ended inside a large minibatch
+            if moved:
+                training.step, last = training.step + reached - last, reached
+                position.steps, position.sums = done + reached, self.steps.work.sums
+            return moved
+
+        try:
+            for reached in self._steps(samples, last, steps):
+                if count(reached):
+                    yield reached
+        except KeyboardInterrupt:
+            count(self.steps.work.finished)
+            raise
 
     def _steps(self, samples: Samples, first: int, steps: int) -> Iterator[int]:
         """Work through the minibatches first <= k < steps of a segment.

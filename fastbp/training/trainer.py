@@ -115,18 +115,19 @@ class Trainer(WithSettings):
         clip_norm: float | None = None,
         average: Average | None = None,
         metrics: Sequence[Metric] = (),
-        batch_size: int = 32,
+        batch_size: int | Literal["all"] = 32,
         shuffle: bool = True,
         seed: int | None = None,
         n_threads: int | None = None,
         gradient: Gradient = "fused",
         rates: Mapping[str, float] | None = None,
+        frozen: Sequence[int] = (),
     ):
         check_network(network)
         self._settings = Settings(
             loss=loss, optimizer=named_optimizer(optimizer), schedule=schedule, l1=l1, l2=l2, clip_value=clip_value,
             clip_norm=clip_norm, average=average, metrics=metrics, batch_size=batch_size, shuffle=shuffle,
-            n_threads=n_threads, gradient=gradient, rates=rates,
+            n_threads=n_threads, gradient=gradient, rates=rates, frozen=frozen,
         )  # fmt: skip
         compatibility.check_pair(network, self.settings)
         self._network, self._turn, self._steps = network, Turn(), StepMaker()
@@ -242,9 +243,9 @@ class Trainer(WithSettings):
             are chosen at random; if the targets are classes, the same share of each class is chosen. Each call with the
             same targets holds the same samples out.
         shuffle_buffer : int or None, keyword-only, default None
-            The number of rows that are shuffled together, at least 1. With an int, each epoch shuffles only inside
-            windows of so many consecutive rows. Use it for files that are larger than memory. With None, all rows of an
-            array are shuffled together; of blocks, as many rows as fit into 64 MiB, but at most 65,536.
+            The number of rows that are shuffled together, at least 1: each epoch shuffles only inside windows of so
+            many consecutive rows, as files that are larger than memory need it. With None, all rows of an array are
+            shuffled together; of blocks, as many rows as fit into 64 MiB, but at most 65,536.
         callbacks : iterable of Callback, keyword-only, default ()
             The callbacks, for example of `fastbp.callbacks`, `EarlyStopping` or `Checkpoint`.
         progress : bool, "lines" or None, keyword-only, default None
@@ -306,8 +307,7 @@ class Trainer(WithSettings):
             given = read_fit(
                 self._checker("training"), X, y, epochs=epochs, sample_weight=sample_weight, class_weight=class_weight,
                 validation_data=validation_data, validation_split=split, shuffle_buffer=shuffle_buffer,
-                shuffle=settings.shuffle, batch_size=None if settings.optimizer.searches else settings.batch_size,
-                seed=state.seed,
+                shuffle=settings.shuffle, batch_size=settings.batch, seed=state.seed,
             )  # fmt: skip
             compatibility.check_fit(network, settings, called, given.samples, given.validation)
             if given.samples is not None and not state.judged:
@@ -335,7 +335,7 @@ class Trainer(WithSettings):
         ----------
         X : array or sparse matrix of shape (n, n_in)
             The inputs, as for `fit`. The number of rows can differ from call to call. If it is at most `batch_size`,
-            the call is one step.
+            or this is "all", the call is one step.
         y : array of shape (n,) or (n, n_out), or None, default None
             The targets, as for `fit`. With None, `output_gradient` must be given.
         sample_weight : array of shape (n,) or None, keyword-only, default None
@@ -383,7 +383,7 @@ class Trainer(WithSettings):
             samples = self._checker("training").read_step(
                 X, y, sample_weight=sample_weight, signed_weights=signed_weights, output_gradient=output_gradient
             )
-            batch = samples.n if settings.optimizer.searches else min(settings.batch_size, samples.n)
+            batch = min(settings.batch or samples.n, samples.n)
             self.state.resumed = False
             make = self._steps.of_few if samples.n <= batch else self._steps.of_batches
             options = self.network, settings, self.state, batch, OUTPUT_GRADIENT if outside else None
@@ -407,8 +407,7 @@ class Trainer(WithSettings):
         Raises
         ------
         ValueError
-            If a shape is wrong, a value is not finite, the optimizer is `LBFGS`, or the trainer has
-            ``gradient="lazy"``.
+            If a shape is wrong, a value is not finite, the optimizer is `LBFGS`, or the gradient is "lazy".
         TypeError
             If an argument is not a sequence of numeric arrays.
         FloatingPointError
