@@ -224,7 +224,7 @@ def test_ctrl_c_during_lbfgs_leaves_the_last_step(monkeypatch):
     assert np.isfinite(model.predict_proba(X)).all()
 
 
-WRONG = {
+WRONG_PARAMETERS = {
     "solver": (None, 3, "newton"),
     "alpha": (-1.0,),
     "learning_rate_init": (0.0, "x"),
@@ -232,7 +232,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in WRONG_PARAMETERS.items() for value in values]
+)
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 def test_parameters_that_become_wrong_are_refused_while_training_continues(kind, name, value):
     """scikit-learn checks the parameters of the first call of partial_fit alone."""
