@@ -17,7 +17,8 @@ from ..data.weights import sample_weights
 from ..engine.runner import Samples
 from ..losses import LOSSES, OUTPUT_GRADIENT, Loss
 from ..metrics import classes
-from .architecture import Architecture, Init
+from . import first_weights
+from .architecture import Architecture
 from .shown import Shown
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class MLP(Shown):
     """`MLP` is a multi-layer perceptron, a fully connected feedforward network with L layers of weights.
 
     For a sample x, the network computes a^0 = x, and then z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L.
-    The output is a^L. The weights start at random values, and the biases start at 0. `Trainer` trains the network.
+    The output is a^L. `init` says how the weights and biases start. `Trainer` trains the network.
 
     Parameters
     ----------
@@ -55,22 +56,28 @@ class MLP(Shown):
     activation : str or object, or a sequence of them, keyword-only, default "relu"
         The activation function sigma of the hidden layers. Give one for all hidden layers, or a sequence with one for
         each hidden layer. The names are {activations}.
-        A network with "threshold" or "sign" can predict, but
-        cannot be trained. "swish" stands for "silu", "logistic" for "sigmoid", and `fastbp.activations.ALIASES` has
-        all such names. To set a parameter of an activation function, give an object of `fastbp.activations`, for
-        example ``LeakyReLU(0.1)``; `fastbp.activations.Formula` is for functions of your own.
+        A network with "threshold" or "sign" can predict, but cannot be trained. "swish" stands for "silu", "logistic"
+        for "sigmoid", and `fastbp.activations.ALIASES` has all such names. To set a parameter of an activation
+        function, give an object of `fastbp.activations`, for example ``LeakyReLU(0.1)``;
+        `fastbp.activations.Formula` is for functions of your own.
     output : str or object, keyword-only, default "identity"
         The activation function of the output: one of the names or objects above, or "softmax".
     init : str or None, keyword-only, default None
-        The distribution of the first weights of all layers: "he_uniform", "he_normal", "glorot_uniform",
-        "glorot_normal", "lecun_uniform" or "lecun_normal". With None, the activation function of each layer decides:
+        The first weights and biases of all layers: "fan_in", "he_uniform", "he_normal", "glorot_uniform",
+        "glorot_normal", "lecun_uniform", "lecun_normal", "zeros" or "data". With None, the activation function of each
+        layer decides:
 
         - "relu", "leaky_relu", "elu", "softplus", "gelu", "silu" and "mish" get "he_uniform".
         - "sigmoid", "tanh", "hard_sigmoid" and "softmax" get "glorot_uniform".
         - "identity", "selu", "threshold" and "sign" get "lecun_uniform".
 
-        All of these distributions have the mean 0. For a layer with n_in inputs and n_out outputs, the variance is
-        2 / n_in for He, 2 / (n_in + n_out) for Glorot, and 1 / n_in for LeCun.
+        For a layer with n_in inputs and n_out outputs, the variance of these weights is 2 / n_in for He, 2 / (n_in +
+        n_out) for Glorot, and 1 / n_in for LeCun. Their mean is 0, and the biases start at 0. "fan_in" draws weights
+        and biases evenly from -1 / sqrt(n_in) to 1 / sqrt(n_in), as PyTorch does. With "zeros" all start at 0, which
+        suits only networks without hidden layers. "data" draws normal weights and makes them suit `samples`.
+    samples : array or sparse matrix of shape (n, sizes[0]), or None, keyword-only, default None
+        Inputs for ``init="data"``, for example those of the training. Over at most 4,096 of them, drawn at random, z of
+        each unit gets the standard deviation 1, and it is 0 at one of them, where a unit of "relu" has its kink.
     scale : float or array of shape (sizes[0],), keyword-only, default 1.0
         The number that multiplies each input after `shift` is subtracted: the first layer sees x' = (x - shift) *
         scale. An array has one number for each input. With ``scale=1/255``, for example, raw pixels in uint8 can be
@@ -86,8 +93,7 @@ class MLP(Shown):
     dropout : float or sequence of float, keyword-only, default 0.0
         The probability with which training sets the activation of a unit to 0, for each sample anew. It must be at
         least 0 and below 1. The other activations are divided by 1 - dropout, so that the mean stays the same. One
-        number is for all hidden layers. A sequence has the probability for the inputs, and then one for each hidden
-        layer.
+        number is for all hidden layers. A sequence has one for the inputs, and then one for each hidden layer.
     input_noise : float, keyword-only, default 0.0
         The standard deviation of Gaussian noise that training adds to x'. It must be at least 0.
     max_norm : float or None, keyword-only, default None
@@ -95,12 +101,11 @@ class MLP(Shown):
         training, these weights are multiplied by max_norm / norm. It must be above 0. With None there is no bound.
     bias : bool or sequence of bool, keyword-only, default True
         Whether the layers have biases b^l. One value is for all layers, the output included. A sequence has one for
-        each layer. A layer without biases computes z^l = W^l a^{l-1}.
+        each layer.
     dtype : dtype, keyword-only, default float32
         The dtype of the parameters, the arithmetic and the outputs: float32 or float64.
     seed : int or None, keyword-only, default None
-        The seed for the first weights. It must be at least 0. The same seed gives the same weights. With None, each
-        network gets other weights.
+        The seed for the first weights, at least 0: the same seed gives the same weights. With None, they differ.
 
     Attributes
     ----------
@@ -109,8 +114,8 @@ class MLP(Shown):
     dtype : dtype
         float32 or float64.
     weights, biases : tuples of arrays
-        Copies of the weights, of shape (n_in, n_out), and of the biases, of shape (n_out,), of each layer. For a layer
-        without biases, there is None in place of the biases. They cannot be changed in place: call `set_weights`.
+        Copies of the weights, of shape (n_in, n_out), and of the biases, of shape (n_out,) or None, of each layer. They
+        cannot be changed in place: call `set_weights`.
     theta : array of shape (n_parameters,)
         All parameters as one vector, as a copy. You may assign another one.
     n_parameters : int
@@ -118,20 +123,17 @@ class MLP(Shown):
     shift, scale : arrays of shape (sizes[0],)
         Copies of the numbers that transform the inputs.
     target_shift, target_scale : arrays of shape (sizes[-1],)
-        Copies of the numbers that transform the outputs: `predict` returns a^L * target_scale + target_shift. Without
-        `standardize_targets`, they are 0 and 1.
+        Copies of the numbers that transform the outputs: `predict` returns a^L * target_scale + target_shift.
     threshold : float
-        The value from which on a single output means class 1. A `Trainer` sets it to that of the loss, which is 0 for
-        "hinge", "squared_hinge", "perceptron" and logits, and 0.5 for all others. You may assign another one.
+        The value from which on a single output means class 1. You may assign another one.
     flat : bool
         Whether `predict` returns shape (n,), because the network has one output and was trained on such targets.
     columns : tuple of str, or None
         The names of the inputs, if the network has seen a data frame. You may assign others.
     multilabel : bool
-        Whether the network was trained last on targets where each output by itself is right or wrong, see
-        `predict_classes`.
+        Whether each output by itself is right or wrong, see `predict_classes`.
     architecture : Architecture
-        The checked arguments, except `shift`, `scale` and `seed`, with one entry for each layer.
+        The checked arguments that define the network, with one entry for each layer.
 
     Raises
     ------
@@ -158,8 +160,6 @@ class MLP(Shown):
     MLP(4-8-3, activation='tanh', output='softmax', 67 parameters, float32)
     >>> [W.shape for W in net.weights], [b.shape for b in net.biases]
     ([(4, 8), (8, 3)], [(8,), (3,)])
-    >>> net.threshold
-    0.5
     """
 
     @hints.arguments
@@ -169,7 +169,8 @@ class MLP(Shown):
         *,
         activation: ActivationName | Activation | Sequence[ActivationName | Activation] = "relu",
         output: OutputName | Activation = "identity",
-        init: Init | None = None,
+        init: first_weights.Init | None = None,
+        samples: ArrayLike | None = None,
         scale: ArrayLike = 1.0,
         shift: ArrayLike = 0.0,
         standardize: ArrayLike | None = None,
@@ -187,8 +188,7 @@ class MLP(Shown):
         if standardize is not None and (self.shift.any() or (self.scale != 1).any()):
             raise ValueError("standardize must be None with shift or scale, which it would replace")
         self.standardize(standardize, standardize_targets)
-        for l, W in enumerate(made.draw(checks.generator(seed)), 1):
-            self.parameters.set({f"W{l}": W})
+        self.columns = first_weights.start(self._computer, self._form, made.init, samples, checks.generator(seed))
 
     def predict(self, X: ArrayLike, *, n_threads: int | None = None, **unknown: Never) -> np.ndarray:
         """Compute the outputs a^L of the network for each sample.

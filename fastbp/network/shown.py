@@ -24,7 +24,7 @@ class Shown(Network):
         shown["dropout"] = hidden.pop() if not made.dropout[0] and len(hidden) == 1 else made.dropout
         options = {name: getattr(made, name) for name in ("output", "init", "input_noise", "max_norm")}
         dtype = np.float32 if made.dtype == np.float32 else str(made.dtype)
-        given = {"seed": None, "standardize": None, "standardize_targets": None}  # `shift` and `scale` say the rest
+        given = dict.fromkeys(("seed", "samples", "standardize", "standardize_targets"))  # the rest is shown
         return call(self, sizes=list(made.sizes), dtype=dtype, **given, **options, **shown)
 
     def _repr_html_(self) -> str:

@@ -1,0 +1,142 @@
+"""First weights and biases: how they are drawn, and how samples decide them."""
+
+import numpy as np
+import pytest
+from helpers import same
+
+import fastbp as fb
+from fastbp.network.first_weights import MOST_ROWS, VARIANCES
+
+
+def samples(n, columns, seed=0):
+    """Inputs with columns of very different means and deviations."""
+    return np.random.default_rng(seed).normal(size=(n, columns)) * np.geomspace(0.1, 100, columns) + np.arange(columns)
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+@pytest.mark.parametrize("family", ["he", "glorot", "lecun"])
+def test_init(family, distribution):
+    """The variance of each scheme; a uniform one ends at its limit."""
+    net = fb.MLP([300, 200], init=f"{family}_{distribution}", dtype=np.float64, seed=0)
+    W, variance = net.weights[0], {"he": 2 / 300, "glorot": 2 / 500, "lecun": 1 / 300}[family]
+    assert VARIANCES[family](300, 200) == variance
+    assert W.var() == pytest.approx(variance, rel=0.02)
+    assert abs(W.mean()) < 4 * np.sqrt(variance / W.size)
+    if distribution == "uniform":
+        assert abs(W).max() <= np.sqrt(3 * variance)
+    assert not net.biases[0].any()
+
+
+def test_init_follows_the_activation():
+    net = fb.MLP([400, 400, 400], activation="relu", output="sigmoid", dtype=np.float64, seed=0)
+    assert net.weights[0].var() == pytest.approx(2 / 400, rel=0.02)
+    assert net.weights[1].var() == pytest.approx(2 / 800, rel=0.02)
+
+
+def test_fan_in_draws_weights_and_biases_as_pytorch_does():
+    net = fb.MLP([100, 2000, 25], init="fan_in", dtype=np.float64, seed=0)
+    for n_in, W, b in zip((100, 2000), net.weights, net.biases, strict=True):
+        for array in (W, b):
+            assert abs(array).max() <= 1 / np.sqrt(n_in)
+        assert W.var() == pytest.approx(1 / (3 * n_in), rel=0.02)
+    assert net.biases[0].var() == pytest.approx(1 / 300, rel=0.1)
+    assert net.biases[1].any()
+    assert fb.MLP([3, 2], init="fan_in", bias=False, seed=0).biases == (None,)
+
+
+def test_zeros():
+    net = fb.MLP([3, 2], init="zeros")
+    assert not net.theta.any()
+    trainer = fb.Trainer(net, loss="squared_error")
+    trainer.fit([[1.0, 2.0, 3.0]], [[1.0, 2.0]])
+    assert net.theta.all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "selu"])
+@pytest.mark.parametrize("scales", [{}, {"shift": [5, 1, 0], "scale": [0.1, 2, 3]}, {"standardize": samples(200, 3)}])
+def test_samples_decide_first_weights(activation, dtype, scales):
+    """The z of each unit has the deviation 1, and is 0 at a sample: different ones for different units."""
+    X = samples(200, 3)
+    made = {"activation": activation, "dtype": dtype, "init": "data", **scales}
+    net = fb.MLP([3, 40, 7, 2], **made, samples=X, seed=0)
+    twin, other = (fb.MLP([3, 40, 7, 2], **made, samples=X, seed=seed) for seed in (0, 1))
+    assert same(net.theta, twin.theta)
+    assert not same(net.theta, other.theta)
+    eps = float(np.finfo(dtype).eps)
+    for z in net.trace(X).z:
+        assert z.std(axis=0, dtype=np.float64) == pytest.approx(1, abs=200 * eps)
+        assert abs(z).min(axis=0) == pytest.approx(0, abs=200 * eps)
+    assert np.unique(abs(net.trace(X).z[0]).argmin(axis=0)).size > 25
+
+
+@pytest.mark.parametrize("kind", ["uint8", "sparse", "frame", "float"])
+def test_samples_may_be_all_that_training_takes(kind):
+    X = np.random.default_rng(0).integers(0, 4, (60, 5)).astype(np.uint8)
+    X[X < 2] = 0
+    given = X.astype(float) if kind == "float" else X
+    if kind == "sparse":
+        given = pytest.importorskip("scipy.sparse", reason="scipy is not installed").csr_array(X)
+    elif kind == "frame":
+        given = pytest.importorskip("pandas", reason="pandas is not installed").DataFrame(X, columns=[*"abcde"])
+    nets = [fb.MLP([5, 8, 1], init="data", samples=each, scale=0.5, seed=0) for each in (given, X.astype(np.float32))]
+    assert same(nets[0].theta, nets[1].theta)
+    assert nets[0].columns == (tuple("abcde") if kind == "frame" else None)
+
+
+def test_of_many_samples_a_random_part_decides():
+    X = samples(3 * MOST_ROWS, 2)
+    net = fb.MLP([2, 20, 1], init="data", samples=X, dtype=np.float64, seed=0)
+    z = net.trace(X).z[0]
+    assert z.std(axis=0) == pytest.approx(1, rel=0.1)
+    assert abs(z).min(axis=0) == pytest.approx(0, abs=1e-9)
+    assert (abs(z) < 1e-9).any(axis=1).nonzero()[0].max() > MOST_ROWS
+
+
+def test_a_unit_that_is_the_same_for_all_samples_keeps_its_weights():
+    for X in ([[1e5, 3.0]], np.full((50, 2), 0.1)):
+        net = fb.MLP([2, 30, 1], init="data", samples=X, seed=0)
+        assert 0.1 < net.weights[0].std() < 2
+        assert abs(net.trace(X).z[0]).max() < 1
+
+
+def test_a_layer_without_biases_gets_only_the_deviation():
+    X = samples(100, 3)
+    net = fb.MLP([3, 9, 4, 1], bias=[False, True, False], init="data", samples=X, dtype=np.float64, seed=0)
+    assert [b is None for b in net.biases] == [True, False, True]
+    for z in net.trace(X).z:
+        assert z.std(axis=0) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"init": "data"}, "samples must be given with init='data', and only then; got no samples with init='data'"),
+        ({"samples": [[1.0, 2.0]]}, "got samples with init=None"),
+        ({"init": "zeros", "samples": [[1.0, 2.0]]}, "got samples with init='zeros'"),
+        ({"init": "data", "samples": [[1.0]]}, r"samples must have shape \(n, 2\)"),
+        ({"init": "data", "samples": [[1.0, np.nan]]}, r"samples\[0, 1\] is nan"),
+        ({"init": "uniform"}, "init must be one of 'fan_in', .*'data', got 'uniform'"),
+    ],
+)
+def test_wrong_arguments(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        fb.MLP([2, 3, 1], **wrong, seed=0)
+
+
+@pytest.mark.parametrize("size", [3e38, 1e-44])
+def test_samples_of_a_size_that_the_dtype_cannot_work_with(size):
+    """Pre-activations, or the weights that give them the deviation 1, would be infinite."""
+    X = np.random.default_rng(0).choice([-size, size], (20, 50))
+    with pytest.raises(ValueError, match="samples have numbers of a size that float32 cannot work with; standardize"):
+        fb.MLP([50, 20, 1], init="data", samples=X, seed=0)
+    assert np.isfinite(fb.MLP([50, 20, 1], init="data", samples=X, dtype=np.float64, seed=0).theta).all()
+
+
+def test_files_and_slices_keep_what_samples_decided(tmp_path):
+    X = samples(50, 2)
+    net = fb.MLP([2, 3, 1], init="data", samples=X, seed=0)
+    net.save(tmp_path / "net")
+    for made in (fb.load(tmp_path / "net"), net[:2]):
+        assert made.architecture.init == "data"
+        assert same(made.predict(X), net.predict(X))
