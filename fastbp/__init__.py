@@ -36,6 +36,7 @@ with _garbage.kept():
 if TYPE_CHECKING:
     from . import datasets, graph, interop, schedules
     from . import sklearn as sklearn
+    from .network.autoencoder import autoencoder
     from .network.gradient_check import check_gradients, numerical_gradients
     from .training.ensemble import Ensemble
 
@@ -58,6 +59,7 @@ __all__ = [
     "Rprop",
     "Trainer",
     "activations",
+    "autoencoder",
     "callbacks",
     "check_gradients",
     "datasets",
@@ -75,6 +77,7 @@ _LATER = {
     "check_gradients": "network.gradient_check",
     "numerical_gradients": "network.gradient_check",
     "Ensemble": "training.ensemble",
+    "autoencoder": "network.autoencoder",
 }
 _LATER |= {name: name for name in ("datasets", "graph", "interop", "schedules", "sklearn")}
 """The modules that are imported when a program first uses one of these names. They take a fifth of the time."""

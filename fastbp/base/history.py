@@ -64,12 +64,16 @@ class History(dict[str, list[float]], hints.Hinted):
         >>> history.to_dict()
         {'loss': [0.5, 0.25], 'accuracy': [nan, 0.75]}
         """
-        epochs = self.epochs
+        self.record_epochs({name: [value] for name, value in values.items()}, 1)
+
+    def record_epochs(self, values: Mapping[str, list[float]], count: int) -> None:
+        """Add the values of several epochs to the columns: lists of `count` values, by the names of the columns."""
+        epochs, nothing = self.epochs, [math.nan] * count
         for name in values:
             self.setdefault(name, [math.nan] * epochs)
-        row = [values.get(name, math.nan) for name in self]
+        rows = [values.get(name, nothing) for name in self]
         # This runs in C, so Ctrl-C cannot leave columns of different lengths.
-        deque(map(list.append, self.values(), row), maxlen=0)
+        deque(map(list.extend, self.values(), rows), maxlen=0)
 
     def to_dict(self) -> dict[str, list[float]]:
         """Return the columns as a plain dict of lists. Both are copies. Another thread may train meanwhile."""

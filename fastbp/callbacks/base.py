@@ -174,6 +174,8 @@ class Callback:
     """
 
     every: int | None = 1
+    sees_each_epoch = True
+    """Whether the hooks must be called for each epoch. If not, short epochs may run together between two calls."""
     late = False
 
     def __init_subclass__(cls, **options: Any) -> None:

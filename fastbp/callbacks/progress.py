@@ -41,7 +41,7 @@ class Progress(Callback):
     >>> _ = trainer.fit([[1.0]], [1.0], callbacks=[fb.callbacks.Progress()])
     """
 
-    every = None
+    every, sees_each_epoch = None, False
     pause = 1.0
     """The shortest time between two lines, in seconds."""
 

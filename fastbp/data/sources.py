@@ -56,6 +56,17 @@ class Arrays:
         X = self.samples.X
         return X.array.columns_with_entries() if X.sparse and X.array.entries.size < X.array.columns / 8 else None
 
+    def orders(self, rng: np.random.Generator, epochs: int) -> np.ndarray | None:
+        """Return the orders of several epochs that have one segment each, as rows, or None without an order."""
+        if not self._order.size:
+            return None
+        orders = np.empty((epochs, self.n), np.int64)
+        orders[:] = np.arange(self.n) if self.rows is None else self.rows
+        if self.shuffle:
+            for order in orders:
+                rng.shuffle(order)
+        return orders
+
     def segments(self, rng: np.random.Generator) -> Generator[Samples, None, None]:
         """Yield the segments of one epoch."""
         order = self._order

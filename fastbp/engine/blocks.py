@@ -4,13 +4,74 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 
 from ..base.locked import locked
 from ..kernels.panels import aligned, lanes_of, pack, round_up, unpack
 from ..kernels.simd.target import TILE_PANELS
+
+
+@dataclass(frozen=True)
+class Groups:
+    """`Groups` says which weights of a matrix are one number.
+
+    Parameters
+    ----------
+    numbers : nested sequence of int, of shape (n_in, n_out)
+        The number of each weight. Weights with the same number are equal, and a weight with -1 is 0. The numbers go
+        from 0 to count - 1.
+
+    Attributes
+    ----------
+    array : int64 array of shape (n_in, n_out)
+        The numbers. It cannot be changed.
+    count : int
+        How many numbers there are.
+    """
+
+    numbers: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        given: Any = self.numbers
+        array = np.array(given)
+        if array.ndim != 2 or array.dtype.kind not in "iu" or not array.size:
+            raise TypeError(f"the numbers of shared weights must be a matrix of integers, got {given!r}")
+        array, count = array.astype(np.int64), int(array.max()) + 1
+        if array.min() < -1 or not count or np.unique(array[array >= 0]).size != count:
+            raise ValueError(
+                f"the numbers of shared weights must be 0, 1, ... without a gap, and -1 for weights that stay 0; got "
+                f"{np.unique(array).tolist()}"
+            )
+        array.flags.writeable = False
+        for name, value in {"numbers": tuple(map(tuple, array.tolist())), "array": array, "count": count}.items():
+            object.__setattr__(self, name, value)
+
+    if TYPE_CHECKING:
+        array: ClassVar[np.ndarray]  # attributes that are no fields
+        count: ClassVar[int]
+
+    def __repr__(self) -> str:
+        return f"Groups(<{self.count} numbers>)"
+
+    def matrix(self, values: np.ndarray) -> np.ndarray:
+        """Return the matrix of weights whose numbers have these values."""
+        found: np.ndarray = np.append(values, values.dtype.type(0))[self.array]
+        return found
+
+    def first(self, W: np.ndarray) -> np.ndarray:
+        """Return the weight at the first place of each number in a matrix."""
+        found: np.ndarray = W.ravel()[np.unique(self.array, return_index=True)[1][-self.count :]]
+        return found
+
+    def values(self, W: np.ndarray) -> np.ndarray | None:
+        """Return the values of the numbers in a matrix of weights, or None if equal numbers have different weights."""
+        values = np.zeros(self.count, W.dtype)
+        shared = self.array >= 0
+        values[self.array[shared]] = W[shared]
+        return values if np.array_equal(self.matrix(values), W) else None
 
 
 class Block(NamedTuple):
@@ -30,6 +91,8 @@ class Block(NamedTuple):
     """Whether training can change it. If not, there is room for it, and it stays 0."""
     start: float = 0.0
     """The value of its parameters in a new network."""
+    groups: Groups | None = None
+    """How its numbers are spread over the matrix of weights that kernels read, or None if they are that matrix."""
 
     @property
     def columns(self) -> int:
@@ -40,21 +103,27 @@ class Block(NamedTuple):
 class Layout:
     """`Layout` says where the blocks of parameters lie in theta, and where the transposed ones lie in their copy.
 
-    `at` and `T` have these positions, by the names of the blocks. `size` and `transposed_size` are the numbers of
-    values in theta and in the copy, with padding.
+    `at` and `T` have these positions, by the names of the blocks, and `W` has the positions of the matrices of blocks
+    with groups, which lie in the copy too. `size` and `transposed_size` are the numbers of values in theta and in the
+    copy, with padding.
     """
 
     def __init__(self, blocks: Iterable[Block], dtype: np.dtype):
         self.blocks, self.dtype, self.lanes = tuple(blocks), np.dtype(dtype), lanes_of(dtype)
         self.at: dict[str, int] = {}
         self.T: dict[str, int] = {}
+        self.W: dict[str, int] = {}
         self.size, self.transposed_size = 0, TILE_PANELS * self.lanes  # the copy begins with lines of zeros
         for block in self.blocks:
             self.at[block.name] = self.size
             self.size += self.area(block)
+            matrix = self.matrix(block)
+            if block.groups is not None:
+                self.W[block.name] = self.transposed_size
+                self.transposed_size += self.area(matrix)
             if block.transposed:
                 self.T[block.name] = self.transposed_size
-                self.transposed_size += self.area(block)
+                self.transposed_size += self.area(matrix)
 
     def up(self, n: int) -> int:
         """Return n rounded up to whole cache lines."""
@@ -65,9 +134,14 @@ class Layout:
         return self.up(n) // self.lanes
 
     def area(self, block: Block) -> int:
-        """Return the number of values of a block, with its padding."""
+        """Return the number of values of a block, with its padding. Of groups, at least one number is padding."""
         rows = self.up(block.shape[0]) if len(block.shape) > 1 else 1
-        return rows * self.up(block.columns)
+        return rows * self.up(block.columns + (block.groups is not None))
+
+    @staticmethod
+    def matrix(block: Block) -> Block:
+        """Return the block whose shape is that of the matrix of weights."""
+        return block if block.groups is None else block._replace(shape=block.groups.array.shape, groups=None)
 
     def place(self, block: Block) -> slice:
         """Return the place of a block in theta, with its padding."""
@@ -117,7 +191,9 @@ class Parameters:
         try:
             return aligned(count * self.layout.size, self.layout.dtype)
         except (MemoryError, ValueError, OverflowError) as error:  # the last two for sizes that no address can have
-            sizes = tuple(n for block in self.layout.blocks if block.kind == "weight" for n in block.shape[:1])
+            sizes = tuple(
+                n for block in self.layout.blocks if block.kind == "weight" for n in self.layout.matrix(block).shape[:1]
+            )
             which = f"sizes {(*sizes, self.layout.blocks[-1].columns)}"
             which += f", or for {count} vectors of state" * (count > 1)
             raise MemoryError(f"there is no memory for {which}: {error}") from None
@@ -198,7 +274,7 @@ class Parameters:
 
     @property
     def transposed(self) -> np.ndarray:
-        """The copy with the transposed blocks, see `refresh`.
+        """The copy with the transposed blocks and the matrices of groups, see `refresh`.
 
         The copy is made when it is first needed. Its address never changes then.
         """
@@ -206,12 +282,20 @@ class Parameters:
             self._transposed, self._stale = aligned(self.layout.transposed_size, self.layout.dtype), True
         return self._transposed
 
+    def matrix(self, block: Block) -> np.ndarray:
+        """Return the panels of a matrix of weights, as kernels read them, without its transpose."""
+        layout = self.layout
+        if block.groups is None:
+            return self.theta[layout.place(block)]
+        here = layout.W[block.name]
+        return self.transposed[here : here + layout.area(layout.matrix(block))]
+
     def transpose(self, block: Block, T: np.ndarray | None = None) -> np.ndarray:
         """Write the transpose of a block to the start of a vector, by default of a new one, and return the vector."""
         layout, L = self.layout, self.layout.lanes
-        rows, columns = map(layout.up, block.shape)
+        rows, columns = map(layout.up, layout.matrix(block).shape)
         T = aligned(rows * columns, layout.dtype) if T is None else T
-        W = self.theta[layout.place(block)].reshape(columns // L, rows // L, L, L)
+        W = self.matrix(block).reshape(columns // L, rows // L, L, L)
         T[: rows * columns].reshape(rows // L, columns // L, L, L)[...] = W.transpose(1, 0, 3, 2)
         return T
 
@@ -220,6 +304,9 @@ class Parameters:
         if not self._stale:
             return
         for block in self.layout.blocks:
+            if block.groups is not None:
+                values, matrix = self.theta[self.layout.place(block)][: block.columns], self.matrix(block)
+                pack(block.groups.matrix(values), matrix, self.layout.up(len(block.groups.array)))
             if block.transposed:
                 self.transpose(block, self.transposed[self.layout.T[block.name] :])
         self._stale = False

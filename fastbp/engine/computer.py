@@ -112,6 +112,7 @@ class Computer:
                 if work.to_inputs is not None:
                     out, T = work.to_inputs
                     out.set(out=address(dX))
+                    model.parameters.refresh()
                     model.parameters.transpose(model.layers[0].blocks()[0], T)
                 try:
                     work.finish()

@@ -56,6 +56,8 @@ class FewRows:
         inputs are finite in the dtype of the networks.
         """
         self._X[: len(X)] = X
+        for work in self._works:
+            work.refresh()
         self._step.set(n=len(X), odd=0)
         self._loop(self._step.address, 0, 1)
         return self._outputs[:, : len(X)], not self._step["odd"]

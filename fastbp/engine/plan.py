@@ -139,7 +139,7 @@ def gradient(
     def write(program: Program, form: str | None) -> None:
         _loss(program, loss, form, *([_to_inputs(program, *to)] if to_inputs else []))
         if to_weights:
-            _gradient(program)
+            _learn(program, None)
 
     work.write = write
     return work
@@ -149,19 +149,20 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
     """Make the work of training steps: the loss, its gradient, and the update of theta. They have dropout and noise."""
     targets = loss.target_count(model.sizes[-1])
     work = Work(model, batch, TRAINING_ROWS, n_threads, targets=targets, backward=True, seed=seed)
-    stored = work.parts > 1 or rule.stored or bool(rule.clip_norm)
+    stored = work.parts > 1 or rule.stored or bool(rule.clip_norm) or any(each.stores for each in model.layers)
     if stored and rule.lazy:
         raise ValueError(f"batch_size must be at most {work.part} with gradient='lazy', got {batch}")
     _set_loss(work, loss)
-    _set_update(work, rule, rule.moving, gradient=stored)
+    _set_update(work, rule, rule.moving, gradient=stored or any(each.shares for each in model.layers))
 
     def write(program: Program, form: str | None) -> None:
+        program.frozen = rule.frozen
         _loss(program, loss, form)
         if stored:
-            _gradient(program)
+            _learn(program, None)
             _apply(program, rule)
         else:
-            program.phase(*(made for layer, at in program.places for made in layer.update(at, rule)))
+            _learn(program, rule)
         _after_update(program, rule.moving)
 
     work.write = write
@@ -176,6 +177,7 @@ def apply(model: Model, rule: Rule, n_threads: int | None = None) -> Work:
     _set_update(work, rule, rule.moving)
 
     def write(program: Program, form: str | None) -> None:
+        program.frozen = rule.frozen
         _apply(program, rule)
         _after_update(program, rule.moving)
 
@@ -260,10 +262,10 @@ def _to_delta(program: Program, fused: str, *, mean: bool) -> list[Operation]:
     return operations + [program.of_loss(compiled.loss.average_over_batch)] * mean
 
 
-def _backward(places: Sequence[tuple[Layer, Place]]) -> list[Operation]:
-    """delta^l = sigma'(z^l) * (W^{l+1})^T delta^{l+1}, layer by layer."""
+def _backward(places: Sequence[tuple[Layer, Place]], to: int = 1) -> list[Operation]:
+    """delta^l = sigma'(z^l) * (W^{l+1})^T delta^{l+1}, layer by layer, down to layer `to`."""
     operations = []
-    for l in range(len(places) - 1, 0, -1):
+    for l in range(len(places) - 1, to - 1, -1):
         (layer, at), (below, at_below) = places[l], places[l - 1]
         operations += layer.backward(at, below.differentiate(at_below))
     return operations
@@ -288,7 +290,8 @@ def _loss(program: Program, loss: Any, form: str | None, *more: Sequence[Operati
     rows = [*program.paths.operations(program), _targets(program, form), *_forward(places, output=not fused)]
     rows.append(program.of_loss(compiled.loss.loss, loss, fused))
     if program.update is not None:
-        rows += [*_to_delta(program, fused, mean=not loss.summed), *_backward(places)]
+        to = program.trained[0][0].number
+        rows += [*_to_delta(program, fused, mean=not loss.summed), *_backward(places, to)]
     _around(program, [*rows, *(made for group in more for made in group)])
 
 
@@ -299,9 +302,12 @@ def _around(program: Program, rows: Sequence[Operation]) -> None:
     program.phase(program.of_loss(compiled.loss.add_up), alone=True)
 
 
-def _gradient(program: Program) -> None:
-    """Add the operations that sum dC/dw_ij = delta_i a_j over the samples and write it to memory."""
-    program.phase(*(made for layer, at in program.places for made in layer.update(at, None)))
+def _learn(program: Program, rule: Rule | None) -> None:
+    """Add the operations that sum dC/dw_ij = delta_i a_j over the samples, and apply a rule or write it to memory."""
+    first = [made for layer, at in program.trained for made in layer.prepare(at)]
+    if first:
+        program.phase(*first)
+    program.phase(*(made for layer, at in program.trained for made in layer.update(at, rule)))
 
 
 def _apply(program: Program, rule: Rule) -> None:
@@ -309,12 +315,15 @@ def _apply(program: Program, rule: Rule) -> None:
     if rule.clip_norm:
         program.phase(program.of_update(compiled.update.norms), at_end=True)
         program.phase(program.of_update(compiled.update.shrink), alone=True, at_end=True)
-    program.phase(*(each for layer, at in program.places for each in layer.apply(at, rule)), at_end=True)
+    program.phase(*(each for layer, at in program.trained for each in layer.apply(at, rule)), at_end=True)
 
 
 def _after_update(program: Program, moving: Moving | None) -> None:
     """Add what follows the update of theta: the bound for the norms of the weights, and the step of the average."""
     if program.model.max_norm:
-        program.phase(*(each for layer, at in program.places for each in layer.bound(at)), at_end=True)
+        program.phase(*(each for layer, at in program.trained for each in layer.bound(at)), at_end=True)
+    copies = [each for layer, at in program.trained for each in layer.spread(at)]
+    if copies:
+        program.phase(*copies, at_end=True)
     if moving is not None:
         program.phase(program.of_update(compiled.update.average), at_end=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ class Program:
     ----------
     places : list of (Layer, Place)
         The layers 1 .. L, and where they work.
+    frozen : set of int
+        The numbers of the layers whose parameters stay as they are.
     loss, update : Record or None
         The LOSS record and the UPDATE record.
     direct : Record or None
@@ -49,6 +51,7 @@ class Program:
         self.loss, self.update, self._hyperparameters = loss, update, hyperparameters
         self.direct: Record | None = None
         self.source: Record | None = None
+        self.frozen: Set[int] = frozenset()
         self.checker: Kernel | None = None
         a = [self.inputs, *memory.a[1:]]
         self.places: list[tuple[Layer, Place]] = [
@@ -59,6 +62,11 @@ class Program:
         self._operations: list[Operation] = []
         self._needed: list[tuple[Kernel, Callable[..., None]]] = []
         self._groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+    @property
+    def trained(self) -> list[tuple[Layer, Place]]:
+        """The layers whose parameters change, and where they work."""
+        return [(layer, at) for layer, at in self.places if layer.number not in self.frozen]
 
     def kernel(self, factory: Callable[..., Any], *options: object) -> Kernel:
         """Return the kernel of a factory for the dtype of the network, or a kernel that is the same for all dtypes."""
@@ -104,14 +112,14 @@ class Program:
     def share(self, layer: Layer, everything: bool) -> dict[str, int]:
         """Return the fields of a record that divide the update of all layers over the threads.
 
-        With `everything`, all layers share; else those that read all of their inputs.
+        With `everything`, all layers share; else those that read all of their inputs, or add up several uses.
         """
         totals = np.zeros(2, int)
         fields = {}
-        for each, at in self.places:
+        for each, at in self.trained:
             if each is layer:
                 fields = {"before": int(totals[0]), "before_extra": int(totals[1])}
-            if everything or at.a.form == "dense":
+            if everything or each.shares or at.a.form == "dense":
                 totals += each.effort(at)
         return {**fields, "total": int(totals[0]), "total_extra": int(totals[1])}
 

@@ -52,6 +52,8 @@ class Rule(NamedTuple):
     """The average that moves after each step, or None."""
     l2_divided: bool = False
     """Whether l2 is divided by the sum of the weights of the samples of a minibatch."""
+    frozen: frozenset[int] = frozenset()
+    """The numbers of layers whose parameters stay as they are."""
 
     @property
     def shaped(self) -> bool:

@@ -106,6 +106,7 @@ class Work:
     ):
         model = model if seed is not None else model.without_randomness()
         self.model, self.backward = model, backward
+        self._reads_copy = backward or any(layer.reads_copy for layer in model.layers)
         lanes = lanes_of(model.dtype)
         each = [round_up(layer.n_in, lanes) * layer.multiplications // layer.n_in for layer in model.layers]
         self._other_weights, self._outputs = sum(each[1:]), each[0] // round_up(model.sizes[0], lanes) if each else 0
@@ -170,7 +171,7 @@ class Work:
         self.paths.read(program, X, order)
         self._samples = samples
         weighted = 0 if weights is None else 2 if samples.signed else 1
-        self.step.set(n=n, order_size=0 if order is None else n, weighted=weighted)
+        self.step.set(n=n, order_size=0 if order is None else n, weighted=weighted, batches=0)
         if order is not None:
             self.step.set(order=address(order))
         if weights is not None:
@@ -179,6 +180,15 @@ class Work:
             self.memory.targets.set(kind=y.kind, **y.places)
             self.loss.set(by_output=y.by_output, threshold=y.threshold)
         return self
+
+    def repeat(self, orders: np.ndarray | None, log: np.ndarray) -> None:
+        """Let the next `run` go through the samples that are read as often as `log` has rows.
+
+        Row e of `orders` is the order of epoch e, if the samples have an order. Row e of `log` gets the sums of epoch
+        e, but `sums` has those of the last one.
+        """
+        assert self._samples is not None
+        self.step.set(orders=0 if orders is None else orders, log=log, batches=-(-self._n // self.batch))
 
     @property
     def operations(self) -> np.ndarray:
@@ -246,6 +256,7 @@ class Work:
         part, end = first * self.parts, last * self.parts
         count = self.threads
         self._set_off(count)
+        self.step.set(number=self.steps_done + first - 1, ends=True)
         while part < end:
             if count > 1 and not threads.allowed():  # a callback has forked, and this is the child
                 count = 1
@@ -264,6 +275,14 @@ class Work:
             self._parts_a_call = min(max(8 * self._parts_a_call, 8), pace * CALL_SECONDS)
             part = stop
             yield part // self.parts
+
+    @property
+    def finished(self) -> int:
+        """The number of minibatches of `run` that are finished. It is right after an error too.
+
+        A call into compiled code ends before Python notices Ctrl-C, so all parts that have begun are finished.
+        """
+        return int(self.step["number"] + self.step["ends"]) - self.steps_done
 
     def finish(self) -> None:
         """Work through all minibatches, with `sums` that start at 0."""
@@ -286,6 +305,11 @@ class Work:
         for _ in self.run(0, 1):
             pass
 
+    def refresh(self) -> None:
+        """Bring the copy of the weights up to date, which may have been set from outside since the last call."""
+        if self._reads_copy:
+            self.model.parameters.refresh()
+
     def _set_off(self, count: int) -> None:
         """Prepare a run with a number of threads."""
         self._loop = kernel_cache.loop(count > 1)
@@ -293,8 +317,7 @@ class Work:
 
     def _call(self, first: int, last: int, count: int) -> None:
         """Let the compiled loop work through the parts first <= k < last, with `count` threads."""
-        if self.backward:
-            self.model.parameters.refresh()  # the weights may have been set from outside since the last call
+        self.refresh()
         if count == 1:
             done = self._loop(self.step.address, first, last)
         else:

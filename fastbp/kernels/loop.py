@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit, prange
 
 from .simd import INLINE, OPTIONS
-from .simd.memory import array_at, call, record_at
+from .simd.memory import array_at, call, record_at, vector_at
 from .simd.target import TILE_ROWS
 from .structs import OPERATION, PHASE, STEP
 
@@ -22,6 +22,17 @@ def divide(n, t, threads):
     return n * t // threads, n * (t + 1) // threads
 
 
+@njit(**INLINE)
+def begin_epoch(step, epoch):
+    """Begin one of several epochs: keep the sums of the epoch before, and take the order of this one."""
+    if epoch > 0:
+        log = vector_at(step.log, np.float64)
+        log[3 * epoch - 3], log[3 * epoch - 2], log[3 * epoch - 1] = step.cost, step.hit, step.seen
+    step.cost, step.hit, step.seen = 0.0, 0.0, 0.0
+    if step.orders:
+        step.order = step.orders + epoch * step.n * 8
+
+
 @njit(**OPTIONS)
 def begin(address, k):
     """Describe part k in the STEP record, and return the number of phases.
@@ -30,12 +41,16 @@ def begin(address, k):
     """
     step = record_at(address, STEP)
     batch, part = k // step.parts, k % step.parts
+    step.number = step.steps_done + batch
+    if step.batches:
+        epoch, batch = batch // step.batches, batch % step.batches
+        if batch == 0 and part == 0:
+            begin_epoch(step, epoch)
     stop = min((batch + 1) * step.batch, step.n)
     step.offset = part * step.part
     step.start = batch * step.batch + step.offset
     step.rows = max(min(step.part, stop - step.start), 0)
     step.batch_rows = stop - batch * step.batch
-    step.number = step.steps_done + batch
     step.begins = part == 0
     step.ends = step.rows > 0 and step.start + step.rows == stop
     return step.phase_count

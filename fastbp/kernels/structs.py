@@ -18,7 +18,7 @@ def _record(integers: str, reals: str = "") -> np.dtype:
 
 STEP = _record(
     "n order order_size weighted sample_weights "
-    "batch part parts threads seed steps_done "
+    "batch part parts batches orders log threads seed steps_done "
     "phases phase_count operations "
     "stride scratch room lists odd diverged "
     "start rows batch_rows offset number begins ends",
@@ -31,6 +31,8 @@ STEP = _record(
   minibatch is divided by the number of its samples, not by the sum of their weights.
 - Their division: a minibatch has `batch` samples and `parts` parts, a part has `part` rows, and `threads` threads work
   on it.
+- Several epochs in one run: if `batches` is not 0, an epoch has so many minibatches. If `orders` is not 0, it holds an
+  `order` for each epoch. `log` gets the sums of each epoch but the last, and an epoch begins with sums of 0.
 - Random numbers depend on `seed` and on the number of the step. `steps_done` steps come before this run.
 - The list of operations: `phases` holds `phase_count` PHASE records, which refer to the OPERATION records at
   `operations`.
@@ -144,7 +146,7 @@ first step. `l1` and `l2` are the strengths of its regularization."""
 
 WEIGHTS = _record(
     "n_in n_out a a_row a_panel delta zeros update W b T transposed biased groups group_count "
-    "before before_extra total total_extra"
+    "before before_extra total total_extra uses use_count sums resumes"
 )
 """The parameters of a layer with weights, and what their gradient is summed from.
 
@@ -155,7 +157,19 @@ WEIGHTS = _record(
   the biases stay 0. If `transposed` is 1, the transposed weights begin at position `T` of the copy.
 - All layers together cost `total` rows + `total_extra`, and those before this one `before` rows + `before_extra`; see
   `update.py`.
+- If other layers use W too, `uses` holds `use_count` USE records, and a block sums `sums` times over the rows. If
+  `resumes` is 1, the gradient in memory holds what `a` and `delta` add to it.
 """
+
+USE = _record("a a_panel delta delta_panel")
+"""Another use of a matrix of weights, which adds sum_r a_rj delta_ri to its gradient. If that layer has the transposed
+matrix, `a` are its delta^l, and `delta` are its inputs a^{l-1}."""
+
+SHARED = _record("update at count starts members sums indices size to")
+"""A matrix whose weights share numbers: the `count` numbers from position `at` of theta on. Number g is in the places
+`members` [starts[g]], ..., members[starts[g + 1] - 1] of the matrix, whose gradient lies at `sums`. Place i of the
+matrices that kernels read, which begin at position `to` of the transposed weights and have `size` places, has number
+indices[i]. `update` is the UPDATE record."""
 
 
 GAINS = _record("theta a x inverse out delta delta_in columns update gain offset offsets", "epsilon")

@@ -12,6 +12,9 @@ the WEIGHTS record of a layer, and all ways to combine them give the same bits:
 All layers are divided over the threads as one row of blocks. A block costs as much as the sum over its rows, and
 `EXTRA` or `EXTRA_TRANSPOSED` rows more for the update. So a layer knows what the layers before it cost.
 
+If several layers use one matrix of weights, its gradient is the sum over all uses, which is one longer chain. The other
+layers then only have biases of their own: `learn_biases` and `apply_biases`.
+
 Afterwards, `norms` and `shrink` bound the norm of the gradient, `bound` bounds the weights that lead into each unit,
 and `average` moves the average of the parameters.
 """
@@ -41,7 +44,7 @@ from .simd.tiles import (
     tile_zero,
 )
 from .simd.vector import fma, maximum, minimum, sqrt, where
-from .structs import BLOCK, STEP, UPDATE, WEIGHTS
+from .structs import BLOCK, STEP, UPDATE, USE, WEIGHTS
 
 EXTRA, EXTRA_TRANSPOSED = 4, 12
 """What the update of a block costs, without and with a transposed copy, in units of the sum over one row."""
@@ -94,21 +97,34 @@ def memory_of(dtype, shaped: bool):
     return memory_of
 
 
-def _weights(summed: bool, rule):
+class Others(NamedTuple):
+    """`Others` holds the other uses of a block of weights: row j and panel i of a matrix."""
+
+    uses: np.ndarray
+    j: int
+    i: int
+    rows: int
+
+
+def _weights(dtype, summed: bool, rule, tied: bool):
     """Return the kernel for a block of weights.
 
     Parameters
     ----------
+    dtype : dtype
+        The dtype of the network.
     summed : bool
         Whether the kernel sums the gradient. If not, it reads the gradient from memory.
     rule : Optimizer or None
         The rule that the kernel applies. With None, it writes the gradient to memory.
+    tied : bool
+        Whether other layers use the weights too.
     """
     applied = rule is not None
     apply_rule = tile_update(rule, shape)
 
     @njit(**OPTIONS)
-    def weights(A, a, D, d, rows, memory, p, t, resume, stream):
+    def weights(A, a, D, d, rows, memory, p, t, resume, stream, others):
         """dC/dW[j, i] = sum_r A[r, j] delta[r, i] over r < rows, and the update of W and its state   (000, 004).
 
         Parameters
@@ -129,6 +145,8 @@ def _weights(summed: bool, rule):
             Whether the weights are written to memory past the caches of this core, because other cores read them next.
             A core that writes a line which other cores have read waits 7 ns for it on Zen 4, however early it asks for
             the line. This was 15 % of a step of 784-128-10 on 2 cores.
+        others : Others
+            The other uses of the weights, or an empty tuple.
         """
         P, S, T, L, new = memory.theta, memory.vectors, memory.transposed, lanes(A), block(A)
         height = block_rows(A)
@@ -149,6 +167,12 @@ def _weights(summed: bool, rule):
                     g = tile_fma(block_rows(A), 1, g, A, a + j + r, 1, D, d + r, 0)
                 for r in range(fetching, rows * L, L):
                     g = tile_fma(block_rows(A), 1, g, A, a + j + r, 1, D, d + r, 0)
+                if tied:
+                    for use in others.uses:
+                        B, E = vector_at(use.a, dtype), vector_at(use.delta, dtype)
+                        b, e = others.j * use.a_panel + j, others.i * use.delta_panel
+                        for r in range(0, others.rows * L, L):
+                            g = tile_fma(block_rows(A), 1, g, B, b + r, 1, E, e + r, 0)
                 g = tile_finish(g)
             if applied:
                 at = p + j * L
@@ -187,9 +211,9 @@ def biases_of(summed: bool, rule):
     return biases
 
 
-def _over_blocks(dtype, summed: bool, rule, shaped: bool):
+def _over_blocks(dtype, summed: bool, rule, shaped: bool, tied: bool = False):
     """Return the operation that works on the blocks of weights and the panels of biases of a layer."""
-    weights, biases, find = _weights(summed, rule), biases_of(summed, rule), memory_of(dtype, shaped)
+    weights, biases, find = _weights(dtype, summed, rule, tied), biases_of(summed, rule), memory_of(dtype, shaped)
 
     @njit(**OPTIONS)
     def over_blocks(address, record, t, first, last):
@@ -201,7 +225,8 @@ def _over_blocks(dtype, summed: bool, rule, shaped: bool):
         A, D = vector_at(w.a, dtype), vector_at(w.delta, dtype)
         L, stream = lanes(A), step.threads > 1
         high, panels = (w.n_in + L - 1) // L, (w.n_out + L - 1) // L
-        each, before = rows + (EXTRA_TRANSPOSED if w.transposed else EXTRA), w.before * rows + w.before_extra
+        sums = w.sums if tied else 1
+        each, before = sums * rows + (EXTRA_TRANSPOSED if w.transposed else EXTRA), w.before * rows + w.before_extra
         first, last = divide(w.total * rows + w.total_extra, t, step.threads)
         first, last = (
             max((first - before + each - 1) // each, 0),
@@ -211,7 +236,12 @@ def _over_blocks(dtype, summed: bool, rule, shaped: bool):
             # Each thread gets a range of the longer side, so it reads less of what other threads have written.
             j, i = (unit // panels, unit % panels) if high > panels else (unit % high, unit // high)
             p, at = W.at + (i * high + j) * L * L, w.T + (j * panels + i) * L * L if w.transposed else -1
-            weights(A, j * w.a_panel, D, i * step.stride, rows, of_weights, p, at, resume, stream)
+            if tied:
+                others, own = Others(array_at(w.uses, w.use_count, USE), j, i, rows), 0 if w.resumes else rows
+                onward = resume or w.resumes != 0
+            else:
+                others, own, onward = (), rows, resume
+            weights(A, j * w.a_panel, D, i * step.stride, own, of_weights, p, at, onward, stream, others)
             if j == 0 and w.biased:
                 biases(D, i * step.stride, rows, of_biases, b.at + i * L, resume)
         if stream:
@@ -220,17 +250,45 @@ def _over_blocks(dtype, summed: bool, rule, shaped: bool):
     return over_blocks
 
 
-def learn(dtype, rule, shaped: bool):
+def learn(dtype, rule, shaped: bool, tied: bool = False):
     """Return the operation that sums the gradient and applies a rule to it in registers.
 
     With `shaped`, the rule gets what `shape` makes of the gradient. Without a rule, the gradient is written to memory.
+    With `tied`, other layers use the weights too.
     """
-    return _over_blocks(dtype, True, rule, shaped)
+    return _over_blocks(dtype, True, rule, shaped, tied)
 
 
 def apply(dtype, rule, shaped: bool):
     """Return the operation that applies a rule to the gradient in memory. The parameters are those of `learn`."""
     return _over_blocks(dtype, False, rule, shaped)
+
+
+def _over_biases(dtype, summed: bool, rule, shaped: bool):
+    """Return the operation that works on the panels of biases of a layer. It has a WEIGHTS record."""
+    biases, find = biases_of(summed, rule), memory_of(dtype, shaped)
+
+    @njit(**OPTIONS)
+    def over_biases(address, record, t, first, last):
+        """Sum the gradient, apply the rule, or do both, for the panels of thread t."""
+        step, w = record_at(address, STEP), record_at(record, WEIGHTS)
+        b, D = record_at(w.b, BLOCK), vector_at(w.delta, dtype)
+        memory, L, rows = find(step, record_at(w.update, UPDATE), b), lanes(D), step.rows if summed else 0
+        first, last = divide((w.n_out + L - 1) // L, t, step.threads)
+        for i in range(first, last):
+            biases(D, i * step.stride, rows, memory, b.at + i * L, not summed or step.begins == 0)
+
+    return over_biases
+
+
+def learn_biases(dtype, rule, shaped: bool):
+    """Return the operation `learn` for biases alone."""
+    return _over_biases(dtype, True, rule, shaped)
+
+
+def apply_biases(dtype, rule, shaped: bool):
+    """Return the operation `apply` for biases alone."""
+    return _over_biases(dtype, False, rule, shaped)
 
 
 def norms(dtype):

@@ -11,7 +11,10 @@ import numpy as np
 
 from ..activations import ACTIVATIONS, OUTPUTS, Activation
 from ..base import checks
-from ..engine.layers.dense import Dense
+from ..engine.blocks import Groups
+from ..engine.layers.dense import Dense, Use
+from ..engine.layers.shared import Shared
+from . import sharing
 from .first_weights import Init
 
 MAX_LAYERS = 100
@@ -55,6 +58,10 @@ class Architecture:
         Whether predictions of one output have the shape (n,).
     classes : tuple of str or numbers, or None, default None
         The names of the classes.
+    tied : tuple of pairs of str, default ()
+        The matrices that the network does not store, each with the one that it is, or whose transpose.
+    shared : tuple of pairs of int and Groups, default ()
+        The layers in which several weights are one number, each with the numbers.
 
     Raises
     ------
@@ -84,6 +91,10 @@ class Architecture:
     """Whether predictions of one output have the shape (n,), see `fastbp.MLP.flat`."""
     classes: tuple[str | float, ...] | None = None
     """The names of the classes, see `fastbp.MLP.classes`."""
+    tied: tuple[tuple[str, str], ...] = ()
+    """Which layers share a matrix of weights."""
+    shared: tuple[tuple[int, Groups], ...] = ()
+    """Which weights of a layer are one number."""
 
     def __post_init__(self) -> None:
         sizes = _sizes(self.sizes)
@@ -103,6 +114,10 @@ class Architecture:
             "columns": None if self.columns is None else _columns(self.columns, sizes[0]),
             "classes": None if self.classes is None else _classes(self.classes, max(sizes[-1], 2)),
         }
+        checked["tied"] = sharing.tied(self.tied, sizes)
+        checked["shared"] = sharing.shared(self.shared, sizes, checked["tied"])
+        if checked["shared"] and checked["max_norm"] is not None:
+            raise ValueError("max_norm must be None with shared, whose weights belong to several units")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -114,17 +129,18 @@ class Architecture:
     def layers(self) -> tuple[Dense, ...]:
         """Return the layers of the network, as the engine uses them."""
         units = zip(pairwise(self.sizes), self.activations, (*self.dropout[1:], 0.0), self.bias, strict=True)
-        return tuple(
-            Dense(l, n_in, n_out, sigma, dropout, biased, first=l == 1)
-            for l, ((n_in, n_out), sigma, dropout, biased) in enumerate(units, 1)
-        )
+        of, groups, made = sharing.uses(self.tied), dict(self.shared), []
+        for l, ((n_in, n_out), sigma, dropout, biased) in enumerate(units, 1):
+            users = tuple(Use(user, use.turned) for user, use in of.items() if use.layer == l)
+            given = l, n_in, n_out, sigma, dropout, biased, l == 1, of.get(l), users
+            made.append(Shared(*given, groups=groups[l]) if l in groups else Dense(*given))
+        return tuple(made)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the tensors of a network by their names in a file."""
-        shapes = {"shift": self.sizes[:1], "scale": self.sizes[:1]}
-        for l, (shape, biased) in enumerate(zip(pairwise(self.sizes), self.bias, strict=True), 1):
-            shapes |= {f"W{l}": shape} | ({f"b{l}": shape[1:]} if biased else {})
-        return shapes
+        shapes: dict[str, tuple[int, ...]] = {"shift": self.sizes[:1], "scale": self.sizes[:1]}
+        blocks = (block for layer in self.layers() for block in layer.blocks() if block.exists)
+        return shapes | {block.name: block.shape for block in blocks}
 
     def part(self, first: int, last: int) -> Architecture:
         """Return the architecture of the layers first < l <= last, as for ``net[first:last]``."""
@@ -142,6 +158,8 @@ class Architecture:
             multilabel=self.multilabel and ends,
             classes=self.classes if ends else None,
             bias=self.bias[first:last],
+            tied=tuple(sharing.part(self.tied, first, last)),
+            shared=tuple((l - first, groups) for l, groups in self.shared if first < l <= last),
         )
 
 

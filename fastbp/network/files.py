@@ -15,14 +15,14 @@ import numpy as np
 from ..activations import OUTPUTS
 from ..base import model_files
 from ..data import arrays
-from ..engine.blocks import Parameters
+from ..engine.blocks import Groups, Parameters
 from ..formulas.programs import Line, Program
 from .architecture import Architecture
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-CLASSES: dict[str, type] = {kind.__name__: kind for kind in (Architecture, *OUTPUTS.kinds, Program, Line)}
+CLASSES: dict[str, type] = {kind.__name__: kind for kind in (Architecture, Groups, *OUTPUTS.kinds, Program, Line)}
 """The classes that the description of a network may name, by their names."""
 
 VECTORS = ("shift", "scale", "target_shift", "target_scale")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
 from ..engine.runner import Samples
+from .weights import by_layer
 
 if TYPE_CHECKING:
     from ..data.inputs import Inputs
     from ..data.samples import SampleFormat
     from ..engine.computer import Computer
-    from ..engine.layers.base import Layer
+    from ..engine.layers.dense import Dense
 
 Init = Literal[
     "fan_in", "he_uniform", "he_normal", "glorot_uniform", "glorot_normal", "lecun_uniform", "lecun_normal", "zeros",
@@ -53,9 +54,11 @@ def start(
     if (samples is not None) != (init == "data"):
         given = "no samples" if samples is None else "samples"
         raise ValueError(f"samples must be given with init='data', and only then; got {given} with init={init!r}")
-    model = computer.model
-    for blocks in draw(model.layers, init, model.dtype, rng):
-        model.parameters.set(blocks)
+    model: Any = computer.model
+    for layer, W, b in draw(model.layers, init, model.dtype, rng):
+        groups = layer.weights.groups
+        weights = {layer.weights.name: W if groups is None else groups.first(W)} if layer.of is None else {}
+        model.parameters.set(weights | ({} if b is None else {f"b{layer.number}": b}))
     if samples is None:
         return form.columns
     inputs = form.inputs(samples, "samples")
@@ -64,13 +67,13 @@ def start(
 
 
 def draw(
-    layers: Sequence[Layer], init: Init | None, dtype: np.dtype, rng: np.random.Generator
-) -> Iterator[dict[str, np.ndarray]]:
+    layers: Sequence[Dense], init: Init | None, dtype: np.dtype, rng: np.random.Generator
+) -> Iterator[tuple[Dense, np.ndarray, np.ndarray | None]]:
     """Draw the first weights and biases, as `MLP` describes them. They are drawn in float64.
 
     Parameters
     ----------
-    layers : sequence of Layer
+    layers : sequence of Dense
         The layers of the network.
     init : str or None
         The distribution, as for `MLP`. For "data", `suit` must follow.
@@ -81,9 +84,9 @@ def draw(
 
     Yields
     ------
-    dict of arrays
-        The weights of one layer after the other, of shape (n_in, n_out), and its biases, by the names of their blocks.
-        What does not come stays 0. Biases also come for layers without.
+    tuple
+        One layer after the other, its weights of shape (n_in, n_out), and its biases or, if they are 0, None. Weights
+        that are shared may differ. Biases also come for layers without.
     """
     for layer in layers if init != "zeros" else ():
         shape = layer.n_in, layer.n_out
@@ -93,9 +96,7 @@ def draw(
         for first in range(0, shape[0], rows):
             some = W[first : first + rows]
             some[...] = DISTRIBUTIONS[distribution](rng, VARIANCES[family](*shape), some.shape)
-        yield {f"W{layer.number}": W}
-        if init == "fan_in":
-            yield {f"b{layer.number}": rng.uniform(-1, 1, shape[1]) / np.sqrt(shape[0])}
+        yield layer, W, rng.uniform(-1, 1, shape[1]) / np.sqrt(shape[0]) if init == "fan_in" else None
 
 
 def suit(computer: Computer, inputs: Inputs, rng: np.random.Generator) -> None:
@@ -103,27 +104,32 @@ def suit(computer: Computer, inputs: Inputs, rng: np.random.Generator) -> None:
 
     The weights of each unit are divided by the standard deviation of its z over the samples. Its bias is such that z is
     0 at a random sample: this is where "relu" has its kink, and where "sigmoid" is steepest. A unit whose z is the same
-    for all samples keeps its weights. Source: Holzmueller et al. (2024), whose biases are means of such numbers.
+    for all samples keeps its weights. If units share weights, all are divided by the root of their mean variance; a
+    layer that uses the matrix of another gets only biases. Source: Holzmueller et al. (2024), whose biases are means of
+    such numbers.
 
     If a weight or bias would not be finite, ValueError is raised.
     """
     n, model = len(inputs.array), computer.model
     if n > MOST_ROWS:
         inputs = inputs._replace(array=inputs.array[np.sort(rng.choice(n, MOST_ROWS, replace=False))])
-    parameters, layers = model.parameters, model.layers
+    parameters, layers = model.parameters, cast("tuple[Dense, ...]", model.layers)
     made = parameters.unpack(parameters.theta)
     z, eps = computer.trace(Samples(inputs), None)[0][0].astype(np.float64), np.finfo(model.dtype).eps
     with np.errstate(all="ignore"):
-        for layer in layers:
-            deviation = z.std(axis=0)
-            deviation[deviation <= 16 * eps * abs(z).max(axis=0)] = 1
-            z /= deviation
-            made[f"W{layer.number}"] = made[f"W{layer.number}"] / deviation
-            if f"b{layer.number}" in made:
+        for l, layer in enumerate(layers):
+            if l:
+                z = layers[l - 1].activation(z) @ by_layer(layers, made)[0][l]
+            if layer.of is None:
+                deviation = z.std(axis=0)
+                deviation[deviation <= 16 * eps * abs(z).max(axis=0)] = 1
+                if layer.weights.groups is not None:
+                    deviation = np.sqrt((deviation**2).mean())
+                z /= deviation
+                made[layer.weights.name] = made[layer.weights.name] / deviation
+            if layer.biased:
                 made[f"b{layer.number}"] = b = -z[rng.integers(len(z), size=layer.n_out), np.arange(layer.n_out)]
                 z += b
-            if layer is not layers[-1]:
-                z = layer.activation(z) @ made[f"W{layer.number + 1}"]
         if not all(np.isfinite(array.astype(model.dtype)).all() for array in made.values()):
             raise ValueError(f"samples have numbers of a size that {model.dtype} cannot work with; standardize them")
     parameters.set(made)

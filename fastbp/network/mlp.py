@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Never, Required, TypedDict, Unpack, overload
 
 import numpy as np
@@ -97,11 +97,18 @@ class MLP(Shown):
     input_noise : float, keyword-only, default 0.0
         The standard deviation of Gaussian noise that training adds to x'. It must be at least 0.
     max_norm : float or None, keyword-only, default None
-        The bound for the Euclidean norm of the weights that lead into one unit. If the norm is larger after a step of
-        training, these weights are multiplied by max_norm / norm. It must be above 0. With None there is no bound.
+        The bound for the Euclidean norm of the weights that lead into one unit, above 0. If the norm is larger after a
+        step of training, these weights are multiplied by max_norm / norm. With None there is no bound.
     bias : bool or sequence of bool, keyword-only, default True
         Whether the layers have biases b^l. One value is for all layers, the output included. A sequence has one for
-        each layer.
+        each layer. A layer without biases computes z^l = W^l a^{l-1}.
+    tied : sequence of pairs of str, keyword-only, default ()
+        Which layers share one matrix of weights. With ``[("W4", "W1.T")]``, W^4 is the transpose of W^1 (001). The
+        network has such a matrix once: its gradient is the sum over its uses, and penalties and `max_norm`, which
+        bounds the units of the first of these layers, count it once.
+    shared : dict of int to int array of shape (n_in, n_out), or None, keyword-only, default None
+        For some layers, which of their weights are one parameter: those with the same number 0, 1, ... are equal, and
+        those with -1 stay 0 (001).
     dtype : dtype, keyword-only, default float32
         The dtype of the parameters, the arithmetic and the outputs: float32 or float64.
     seed : int or None, keyword-only, default None
@@ -124,14 +131,9 @@ class MLP(Shown):
         Copies of the numbers that transform the inputs.
     target_shift, target_scale : arrays of shape (sizes[-1],)
         Copies of the numbers that transform the outputs: `predict` returns a^L * target_scale + target_shift.
-    threshold : float
-        The value from which on a single output means class 1. You may assign another one.
-    flat : bool
-        Whether `predict` returns shape (n,), because the network has one output and was trained on such targets.
-    columns : tuple of str, or None
-        The names of the inputs, if the network has seen a data frame. You may assign others.
-    multilabel : bool
-        Whether each output by itself is right or wrong, see `predict_classes`.
+    threshold, flat, multilabel, columns, classes
+        What predictions and samples are like: a property each says more. You may assign all but `flat` and
+        `multilabel`.
     architecture : Architecture
         The checked arguments that define the network, with one entry for each layer.
 
@@ -180,10 +182,13 @@ class MLP(Shown):
         max_norm: float | None = None,
         bias: bool | Sequence[bool] = True,
         dtype: DTypeLike = np.float32,
+        tied: Sequence[tuple[str, str]] = (),
+        shared: Mapping[int, ArrayLike] | None = None,
         seed: int | None = None,
     ):
         given: Any = sizes, activation, output, init, dropout, input_noise, max_norm, dtype, 0.5, bias
-        made = Architecture(*given)  # which checks them all
+        more: Any = {"tied": tied, "shared": shared or ()}
+        made = Architecture(*given, **more)  # which checks them all
         self._set_up(made, scale, shift)
         if standardize is not None and (self.shift.any() or (self.scale != 1).any()):
             raise ValueError("standardize must be None with shift or scale, which it would replace")
@@ -197,10 +202,10 @@ class MLP(Shown):
         ----------
         X : array or sparse matrix of shape (n, sizes[0]), or array of shape (sizes[0],)
             The inputs; each row is a sample. There must be at least one row. A vector is one sample, and what comes out
-            for it has no first axis either. C-contiguous arrays of dtype uint8,
-            float32 and float64, also np.memmap, are read without a copy. Other arrays are converted one block after
-            another. Nobody may shorten the file of an np.memmap during the call: the system would then end the process.
-            Sparse matrices are possible as for `Trainer.fit`.
+            for it has no first axis either. C-contiguous arrays of dtype uint8, float32 and float64, also np.memmap,
+            are read without a copy. Other arrays are converted one block after another. Nobody may shorten the file of
+            an np.memmap during the call: the system would then end the process. Sparse matrices are possible as for
+            `Trainer.fit`.
         n_threads : int or None, keyword-only, default None
             The number of threads, at least 1. With None, fastbp uses as many as the work is worth, of the cores that
             the process may use. The number of threads never changes a result.
@@ -433,11 +438,6 @@ class MLP(Shown):
         made = self._computer.differentiate(samples, found, seed, n_threads, inputs=inputs)
         gradients = (self.parameters.flat(made.blocks),) if flat else self._by_layer(made.blocks)
         return made.loss, *gradients, *([made.inputs] if inputs else [])
-
-    def _by_layer(self, parts: dict[str, np.ndarray]) -> tuple[list[np.ndarray], list[Any]]:
-        """Return the arrays of blocks as two lists: of weights, and of biases or None."""
-        layers = range(1, len(self) + 1)
-        return [parts[f"W{l}"] for l in layers], [parts.get(f"b{l}") for l in layers]
 
     def backward(
         self, X: ArrayLike, output_gradient: ArrayLike, *, seed: int | None = None, n_threads: int | None = None

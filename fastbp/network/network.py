@@ -16,11 +16,13 @@ from ..data import arrays, frames, moments
 from ..data.samples import SampleFormat, trained_on
 from ..engine.blocks import Parameters
 from ..engine.computer import Computer
+from ..engine.layers.dense import Dense
 from ..engine.memory import Model
 from ..engine.runner import Samples
 from ..kernels.panels import aligned, lanes_of, round_up
 from . import files
 from .architecture import Architecture
+from .weights import by_layer, of_layers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -355,8 +357,18 @@ class Network(hints.Hinted, metaclass=hints.Hinting):
 
     def _copies(self) -> tuple[list[np.ndarray], list[Any]]:
         """Return copies of the weights and of the biases that can be changed."""
-        found, layers = self.parameters.unpack(self.parameters.theta), range(1, len(self) + 1)
-        return [found[f"W{l}"] for l in layers], [found.get(f"b{l}") for l in layers]
+        return self._by_layer(self.parameters.unpack(self.parameters.theta))
+
+    def _by_layer(self, parts: Mapping[str, np.ndarray]) -> tuple[list[np.ndarray], list[Any]]:
+        """Return the arrays of blocks as two lists: of weights, and of biases or None."""
+        return by_layer(self._layers, parts)
+
+    @property
+    def _layers(self) -> tuple[Dense, ...]:
+        """The layers, which are all dense."""
+        layers: Any = self._computer.model.layers
+        found: tuple[Dense, ...] = layers
+        return found
 
     @property
     def theta(self) -> np.ndarray:
@@ -411,38 +423,9 @@ class Network(hints.Hinted, metaclass=hints.Hinting):
         with self._computer.lock:
             self.parameters.set(checked)
 
-    def _of_layers(
-        self,
-        weights: Sequence[ArrayLike],
-        biases: Sequence[ArrayLike | None],
-        names: tuple[str, str] = ("weights", "biases"),
-    ) -> dict[str, np.ndarray]:
-        """Return arrays for the weights and biases of all layers by the names of their blocks, or raise an error.
-
-        The arguments `weights` and `biases` are those of `set_weights`, and `names` are their names for messages.
-        """
-        for name, given in zip(names, (weights, biases), strict=True):
-            if not isinstance(given, Sequence):
-                raise TypeError(f"{name} must be a sequence of arrays, got {type(given).__name__}")
-            if len(given) != len(self):
-                raise ValueError(f"{name} must be {len(self)} arrays, one a layer; got {len(given)}")
-        checked = {}
-        for block in self.parameters.layout.blocks:
-            l, which = block.layer - 1, block.kind == "bias"
-            array, name = (weights, biases)[which][l], f"{names[which]}[{l}]"
-            if not block.exists:
-                if array is not None:
-                    raise ValueError(f"{name} must be None, because the layer has no biases; got {array!r}")
-                continue
-            array = arrays.numeric(array, name)
-            if array.shape != block.shape:
-                raise ValueError(f"{name} must have shape {block.shape}, got {array.shape}")
-            with np.errstate(all="ignore"):
-                array = array.astype(self.dtype)
-            if not np.isfinite(array).all():
-                raise ValueError(f"{name} must be finite in {self.dtype}, and is not")
-            checked[block.name] = array
-        return checked
+    def _of_layers(self, *given: Any) -> dict[str, np.ndarray]:
+        """Return arrays for the weights and biases of all layers by the names of their blocks, see `weights`."""
+        return of_layers(self._layers, self.dtype, *given)
 
     def astype(self, dtype: DTypeLike) -> Self:
         """Return a copy of the network with another dtype.

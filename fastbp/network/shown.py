@@ -10,6 +10,9 @@ import numpy as np
 from ..base.value_objects import call
 from .network import Network
 
+FEW = 100
+"""The largest number of weights of a layer whose `shared` numbers are shown."""
+
 
 class Shown(Network):
     """`Shown` is a network with the texts that show it."""
@@ -22,7 +25,8 @@ class Shown(Network):
         shown: dict[str, Any] = {name: each[0] if len({*each}) == 1 else each for name, each in alike.items()}
         hidden = {*made.dropout[1:]} or {0.0}
         shown["dropout"] = hidden.pop() if not made.dropout[0] and len(hidden) == 1 else made.dropout
-        options = {name: getattr(made, name) for name in ("output", "init", "input_noise", "max_norm")}
+        options = {name: getattr(made, name) for name in ("output", "init", "input_noise", "max_norm", "tied")}
+        options["shared"] = {l: g.array.tolist() if g.array.size <= FEW else g for l, g in made.shared} or None
         dtype = np.float32 if made.dtype == np.float32 else str(made.dtype)
         given = dict.fromkeys(("seed", "samples", "standardize", "standardize_targets"))  # the rest is shown
         return call(self, sizes=list(made.sizes), dtype=dtype, **given, **options, **shown)

@@ -177,13 +177,14 @@ def settings_of(settings: Settings) -> dict[str, Any]:
 
     A metric that is a function becomes None, because a file cannot store it.
     """
-    described = {name: model_files.plain(getattr(settings, name)) for name in NAMES if name not in ("metrics", "rates")}
+    own = "metrics", "rates", "frozen"
+    described = {name: model_files.plain(getattr(settings, name)) for name in NAMES if name not in own}
     for name, value in described.items():
         if model_files.restored(value, classes()) != getattr(settings, name):
             raise ValueError(f"{name} must be one of fastbp's to be kept in a file, got {getattr(settings, name)!r}")
     stored = [metric if isinstance(metric, str | metrics.TopK) else None for metric in settings.metrics]
     described |= {"metrics": model_files.plain(stored), "metric_names": list(settings.scorers)}
-    return described | {"rates": [*(settings.rates or {}).items()]}
+    return described | {"rates": [*(settings.rates or {}).items()], "frozen": [*settings.frozen]}
 
 
 def restored_settings(described: dict[str, Any]) -> tuple[dict[str, Any], list[str], bool]:

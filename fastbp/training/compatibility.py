@@ -59,6 +59,17 @@ def check_pair(network: MLP, settings: Settings) -> None:
             f"output='sigmoid' for two classes, or output='identity' for other numbers"
         )
     arrays.within_dtype(settings.optimizer.learning_rate, "learning_rate", network.dtype)
+    layers, frozen = network.architecture.layers(), {*settings.frozen}
+    if frozen and (max(frozen) > len(layers) or len(frozen) == len(layers)):
+        raise ValueError(f"frozen must be some of the layers 1 to {len(layers)}, but not all; got {settings.frozen}")
+    for layer in layers:
+        if layer.of is not None and (layer.number in frozen) != (layer.of.layer in frozen):
+            raise ValueError(
+                f"frozen must have both layers {layer.of.layer} and {layer.number} or none, because their weights are "
+                f"tied; got {settings.frozen}"
+            )
+    if settings.lazy and any(layer.shares for layer in layers):
+        raise ValueError("gradient must not be 'lazy' for a network with shared weights, which all inputs change")
     known = {name for block in network.parameters.blocks for name in names_of(block)}
     for name in settings.rates or ():
         if name not in known:

@@ -287,7 +287,7 @@ class Ensemble(hints.Hinted):
         scores = scores_of_outputs(network, settings, samples, mean, "these samples")
         if "objective" in settings.scorers:
             pairs = zip(self.trainers, self._networks(), strict=True)
-            terms = [trainer.settings.penalty(network.weights) for trainer, network in pairs]
+            terms = [trainer.settings.penalty(network.parameters) for trainer, network in pairs]
             scores["objective"] = scores["loss"] + float(np.mean(terms))
             order = dict.fromkeys(("loss", "accuracy", "objective", *scores))  # that of `Trainer.evaluate`
             scores = {name: scores[name] for name in order if name in scores}

@@ -18,6 +18,7 @@ from . import callback_list
 from .settings import Settings
 from .state import Snapshot, TrainingState
 from .steps import Steps
+from .together import Together
 
 
 class Trainable(Trains, Protocol):
@@ -96,7 +97,7 @@ class FitLoop:
 
     def train(self, validation: Samples | None) -> None:
         """Train all epochs. After each epoch, compute the scores of the validation samples, if there are any."""
-        told, called, training = self.state, self.callbacks, self.trainer.state
+        told, called, training, together = self.state, self.callbacks, self.trainer.state, Together(self)
         before = training.parameters.theta.copy() if training.resumed else None
         try:
             called("on_train_begin", told)
@@ -106,10 +107,14 @@ class FitLoop:
                 if not training.position.steps:
                     told.samples, told.scores = 0, {}
                 called("on_epoch_begin", told)
-                scores = None if told.stop else self.epoch()
-                if scores is None:
-                    break
-                self._close(scores, validation)
+                many = 1 if told.stop or validation is not None else together.count(self._seconds)
+                if many > 1 and together.train(many):
+                    told.step, told.samples = training.step, many * (self.source.n or 0)
+                else:
+                    scores = None if told.stop else self.epoch()
+                    if scores is None:
+                        break
+                    self._close(scores, validation)
                 told.epoch, told.stop = training.history.epochs, told.stop or self.steps.ended
                 told.scores = {name: column[-1] for name, column in training.history.items()}
                 called("on_epoch_end", told)
@@ -129,7 +134,7 @@ class FitLoop:
             with np.errstate(all="ignore"):
                 average.move(training.average, training.parameters.theta, training.history.epochs)
         if "objective" in self.trainer.settings.scorers:
-            scores["objective"] = scores["loss"] + self.trainer.settings.penalty(self.trainer.network.weights)
+            scores["objective"] = scores["loss"] + self.trainer.settings.penalty(self.trainer.network.parameters)
         try:
             if validation is not None:
                 found = self.trainer._score(validation, "validation_data")
@@ -181,8 +186,8 @@ class FitLoop:
 
         With few samples of a wide sparse matrix, copying all weights would take most of the time of `partial_fit`.
         """
-        settings = self.settings
-        moved = settings.average or self.steps.work.model.max_norm or self.callbacks.all
+        settings, model = self.settings, self.steps.work.model
+        moved = settings.average or model.max_norm or self.callbacks.all or model.layers[0].shares
         still = settings.lazy or (settings.optimizer.still and not settings.l1 and not settings.l2)
         if moved or not still or not isinstance(self.source, Arrays):
             return None
@@ -208,12 +213,7 @@ class FitLoop:
         if told.stop:
             return
         self.trainer.network._trained_on(samples)
-        last = position.steps - done
-        for reached in self._steps(samples, last, steps):
-            if reached == last:  # the call ended inside a large minibatch
-                continue
-            training.step, last = training.step + reached - last, reached
-            position.steps, position.sums = done + reached, self.steps.work.sums
+        for reached in self._counted(samples, done, steps):
             position.seconds = kernel_cache.clock() - start
             told.step, told.samples = training.step, done * batch + min(reached * batch, samples.n)
             told.scores = self.steps.work.scores(samples.y.classes)
@@ -222,6 +222,28 @@ class FitLoop:
                 self.callbacks.batch("on_batch_begin", told)
             if told.stop:
                 return
+
+    def _counted(self, samples: Samples, done: int, steps: int) -> Iterator[int]:
+        """Work through the minibatches as `_steps` does, and count them in the state, also after Ctrl-C."""
+        training = self.trainer.state
+        position = training.position
+        last = position.steps - done
+
+        def count(reached: int) -> bool:
+            nonlocal last
+            moved = reached > last  # if not, the call ended inside a large minibatch
+            if moved:
+                training.step, last = training.step + reached - last, reached
+                position.steps, position.sums = done + reached, self.steps.work.sums
+            return moved
+
+        try:
+            for reached in self._steps(samples, last, steps):
+                if count(reached):
+                    yield reached
+        except KeyboardInterrupt:
+            count(self.steps.work.finished)
+            raise
 
     def _steps(self, samples: Samples, first: int, steps: int) -> Iterator[int]:
         """Work through the minibatches first <= k < steps of a segment.

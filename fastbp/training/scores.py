@@ -43,7 +43,7 @@ def scores_of(network: MLP, settings: Settings, samples: Samples, name: str) -> 
     except DivergedError:
         raise FloatingPointError(f"the {loss.name} of {name} is not finite") from None
     if "objective" in settings.scorers:
-        scores["objective"] = scores["loss"] + settings.penalty(network.weights)
+        scores["objective"] = scores["loss"] + settings.penalty(network.parameters)
     if any(function is not None for function in settings.scorers.values()):
         a = network.outputs(samples.X.array, n_threads=settings.n_threads)
         scores |= metrics_of(network, settings, samples, a)

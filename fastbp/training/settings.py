@@ -14,7 +14,7 @@ from ..base import checks, docstrings, hints
 from ..base.history import History
 from ..base.names import LossName
 from ..base.value_objects import Value, field, fields_of
-from ..engine.blocks import Block
+from ..engine.blocks import Block, Parameters
 from ..losses import LOSSES, Loss
 from ..metrics import Metric, by_name
 from ..metrics.scores import Scorer
@@ -75,6 +75,12 @@ def _rates(given: object, name: str) -> dict[str, float] | None:
     if not isinstance(given, Mapping):
         raise TypeError(f"rates must be a dict such as {{'bias': 0.1}}, got {given!r}")
     return {each: checks.real(rate, f"rates[{each!r}]", 0) for each, rate in given.items()}
+
+
+def _frozen(given: Any, name: str) -> tuple[int, ...]:
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        raise TypeError(f"frozen must be numbers of layers such as (1,), got {given!r}")
+    return tuple(sorted({checks.integer(l, f"frozen[{k}]", 1) for k, l in enumerate(given)}))
 
 
 def names_of(block: Block) -> set[str]:
@@ -206,10 +212,20 @@ class Settings(Value):
         kind="dict of str to float, or None",
     )
 
+    frozen: Sequence[int] = field(
+        "The numbers of layers that training leaves as they are, from 1 on. No time is spent on their gradients: with "
+        "``(1,)``, the first layer computes fixed features. The backward pass ends at the first layer that is not "
+        "frozen.",
+        _frozen,
+        default=(),
+        kind="sequence of int",
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.rates and self.optimizer.searches:
-            raise ValueError("rates must be None with LBFGS, which moves all parameters along one line")
+        for name, without in {"rates": None, "frozen": ()}.items():
+            if getattr(self, name) and self.optimizer.searches:
+                raise ValueError(f"{name} must be {without} with LBFGS, which moves all parameters along one line")
         if self.lazy and (self.clip_norm is not None or self.optimizer.searches):
             raise ValueError("gradient must not be 'lazy' with clip_norm or LBFGS, which need the whole gradient")
 
@@ -229,11 +245,13 @@ class Settings(Value):
         """The metrics by their names. The value of "accuracy" is None, because the kernels compute it."""
         return by_name(self.metrics)
 
-    def penalty(self, weights: Sequence[np.ndarray]) -> float:
+    def penalty(self, parameters: Parameters) -> float:
         """Return l1 sum |w| + l2/2 sum w^2 over all weights (001), which training adds to the mean loss."""
-        total = 0.0
-        for W in weights:
-            W = W.astype(np.float64)
+        total, arrays = 0.0, parameters.unpack(parameters.theta)
+        for block in parameters.blocks:
+            if block.kind != "weight":
+                continue
+            W = arrays[block.name].astype(np.float64)
             total += self.l1 * float(np.abs(W).sum()) + 0.5 * self.l2 * float((W * W).sum())
         return total
 
@@ -284,6 +302,7 @@ class WithSettings:
     n_threads: int | None
     gradient: Gradient
     rates: Mapping[str, float] | None
+    frozen: Sequence[int]
 
 
 NAMES = tuple(fields_of(Settings))

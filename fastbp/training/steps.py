@@ -134,6 +134,7 @@ def rule_of(settings: Settings, state: TrainingState, *, l2_divided: bool = Fals
     return Rule(
         optimizer, state.vectors, at, group, settings.l1, settings.l2, settings.clip_value, settings.clip_norm,
         settings.gradient == "stored", settings.lazy, state.moving(settings.average), l2_divided,
+        frozenset(settings.frozen),
     )  # fmt: skip
 
 
@@ -146,6 +147,21 @@ def _parts(network: MLP, settings: Settings, state: TrainingState) -> tuple[Any,
     if settings.average:
         state.begin_average()
     return network._computer.model, settings, state.vectors, state.average
+
+
+def _changeable(value: object) -> Hashable:
+    """Return the attributes of an optimizer or a loss of a user's class, which may change between two calls.
+
+    Those of fastbp, and None, cannot change.
+    """
+    if value is None or type(value).__module__.partition(".")[0] == "fastbp":
+        return ()
+    attributes = tuple(vars(value).items())
+    try:
+        hash(attributes)
+    except TypeError:
+        return repr(attributes)
+    return attributes
 
 
 class StepMaker:
@@ -194,7 +210,8 @@ class StepMaker:
             rule = rule_of(settings, state, l2_divided=l2_divided)
             return plan.train(model, batch, settings.n_threads, loss, state.seed, rule)
 
-        work = self._works.get(make, parts, batch, loss is OUTPUT_GRADIENT, l2_divided)
+        own = tuple(map(_changeable, (settings.optimizer, loss, settings.average)))
+        work = self._works.get(make, parts, batch, loss is OUTPUT_GRADIENT, l2_divided, own)
         if settings.optimizer.searches:
             return SearchSteps(work, state, settings, lambda: search(network.astype(np.float64)._computer.model))
         return Steps(work, state)
@@ -240,5 +257,6 @@ class StepMaker:
         """Return steps with gradients that are given."""
         parts = _parts(network, settings, state)
         model: Model = parts[0]
+        own = tuple(map(_changeable, (settings.optimizer, settings.average)))
         make = lambda: plan.apply(model, rule_of(settings, state), settings.n_threads)  # noqa: E731
-        return GradientSteps(self._works.get(make, parts, "gradient"), state)
+        return GradientSteps(self._works.get(make, parts, "gradient", own), state)

@@ -121,12 +121,13 @@ class Trainer(WithSettings):
         n_threads: int | None = None,
         gradient: Gradient = "fused",
         rates: Mapping[str, float] | None = None,
+        frozen: Sequence[int] = (),
     ):
         check_network(network)
         self._settings = Settings(
             loss=loss, optimizer=named_optimizer(optimizer), schedule=schedule, l1=l1, l2=l2, clip_value=clip_value,
             clip_norm=clip_norm, average=average, metrics=metrics, batch_size=batch_size, shuffle=shuffle,
-            n_threads=n_threads, gradient=gradient, rates=rates,
+            n_threads=n_threads, gradient=gradient, rates=rates, frozen=frozen,
         )  # fmt: skip
         compatibility.check_pair(network, self.settings)
         self._network, self._turn, self._steps = network, Turn(), StepMaker()
@@ -242,9 +243,9 @@ class Trainer(WithSettings):
             are chosen at random; if the targets are classes, the same share of each class is chosen. Each call with the
             same targets holds the same samples out.
         shuffle_buffer : int or None, keyword-only, default None
-            The number of rows that are shuffled together, at least 1. With an int, each epoch shuffles only inside
-            windows of so many consecutive rows. Use it for files that are larger than memory. With None, all rows of an
-            array are shuffled together; of blocks, as many rows as fit into 64 MiB, but at most 65,536.
+            The number of rows that are shuffled together, at least 1: each epoch shuffles only inside windows of so
+            many consecutive rows, as files that are larger than memory need it. With None, all rows of an array are
+            shuffled together; of blocks, as many rows as fit into 64 MiB, but at most 65,536.
         callbacks : iterable of Callback, keyword-only, default ()
             The callbacks, for example of `fastbp.callbacks`, `EarlyStopping` or `Checkpoint`.
         progress : bool, "lines" or None, keyword-only, default None
@@ -407,8 +408,7 @@ class Trainer(WithSettings):
         Raises
         ------
         ValueError
-            If a shape is wrong, a value is not finite, the optimizer is `LBFGS`, or the trainer has
-            ``gradient="lazy"``.
+            If a shape is wrong, a value is not finite, the optimizer is `LBFGS`, or the gradient is "lazy".
         TypeError
             If an argument is not a sequence of numeric arrays.
         FloatingPointError

@@ -195,6 +195,21 @@ def test_a_process_keeps_rules_apart():
     assert scaled == pytest.approx(trained(fb.SGD(0.05)), rel=1e-6)
 
 
+@pytest.mark.parametrize("step", ["fit", "partial_fit", "apply_gradients"])
+def test_an_attribute_may_change_between_two_calls(step):
+    """What was prepared with the attribute that a rule had before is not used again."""
+    rule = Scaled(0.1, 1.0)
+    net, twin = fb.MLP([2, 1], seed=0), fb.MLP([2, 1], seed=0)
+    given = ([[[1.0], [2.0]]], [[0.5]]) if step == "apply_gradients" else ([[1.0, 2.0]], [3.0])
+    trainers = [fb.Trainer(each, loss="squared_error", optimizer=rule, seed=0) for each in (net, twin)]
+    getattr(trainers[0], step)(*given)
+    twin.theta = net.theta
+    object.__setattr__(rule, "factor", 0.5)
+    for trainer in trainers:
+        getattr(trainer, step)(*given)
+    np.testing.assert_array_equal(net.theta, twin.theta)
+
+
 @dataclasses.dataclass(frozen=True)
 class Loose(fb.SGD):
     """A dataclass of the user, whose objects are equal although their formulas are not."""

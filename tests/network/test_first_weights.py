@@ -108,6 +108,22 @@ def test_a_layer_without_biases_gets_only_the_deviation():
         assert z.std(axis=0) == pytest.approx(1)
 
 
+def test_samples_and_shared_weights():
+    """A matrix that two layers use suits the first of them, and units that share weights suit on average."""
+    X = samples(100, 5)
+    given = {"init": "data", "samples": X, "dtype": np.float64, "seed": 0}
+    tied = fb.MLP([5, 4, 3, 4, 5], tied=[("W4", "W1.T"), ("W3", "W2.T")], **given)
+    assert (tied.weights[3] == tied.weights[0].T).all()
+    z = tied.trace(X).z
+    assert np.concatenate([each.std(axis=0) for each in z[:2]]) == pytest.approx(1)
+    circulant = fb.MLP([5, 5, 1], shared={1: (np.arange(5) - np.arange(5)[:, None]) % 5}, **given)
+    assert np.unique(circulant.weights[0]).size == 5
+    z += circulant.trace(X).z
+    assert (z[4].std(axis=0) ** 2).mean() == pytest.approx(1)
+    for each in z:
+        assert abs(each).min(axis=0) == pytest.approx(0, abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

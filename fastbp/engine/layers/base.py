@@ -22,6 +22,7 @@ class Writer(Protocol):
     `model` and `memory` are a `Model` and a `Memory`, which this module cannot import, because they import it.
     """
 
+    places: list[tuple[Layer, Place]]
     model: Any
     memory: Any
     inputs: Buffer
@@ -81,6 +82,12 @@ class Layer:
     """Whether kernels of the layer read a^{l-1} and delta^l in each form of a `Buffer`."""
     row_copies = 0
     """How many copies of whole rows of z^l its kernels make in scratch memory."""
+    reads_copy = False
+    """Whether the forward pass reads the copy of the weights that is kept for the backward pass."""
+    shares = False
+    """Whether several weights of the network are one parameter of this layer."""
+    stores = False
+    """Whether the gradient of its parameters must go through memory."""
     multiplications = 0
     """How many numbers a row is multiplied with, which says how much work the layer is."""
 
@@ -100,6 +107,10 @@ class Layer:
         """Return the operations of the first layer that compute dC/dx', with its transposed weights T."""
         raise NotImplementedError
 
+    def prepare(self, at: Place) -> list[Operation]:
+        """Return the operations that come in a phase before `update`, and leave what it needs in memory."""
+        return []
+
     def update(self, at: Place, rule: Rule | None) -> list[Operation]:
         """Return the operations that sum the gradient, and apply a rule to it or, with None, write it to memory."""
         return []
@@ -110,6 +121,10 @@ class Layer:
 
     def bound(self, at: Place) -> list[Operation]:
         """Return the operations that bound the norm of the weights into each unit."""
+        return []
+
+    def spread(self, at: Place) -> list[Operation]:
+        """Return the operations that write parameters that have changed to where other kernels read them."""
         return []
 
     def effort(self, at: Place) -> tuple[int, int]:
