@@ -11,9 +11,11 @@ Make a network with `MLP`, and train it with `Trainer`:
 array([7.], dtype=float32)
 
 The modules `activations`, `losses`, `metrics`, `callbacks` and `schedules` have all that these two take, and say so in
-their docstrings. `Ensemble` trains several networks. `graph` is for learning backpropagation and for formulas of your
-own, `datasets` reads MNIST, and `interop` exchanges networks with PyTorch and scikit-learn. `fastbp.sklearn` has
-estimators. ``python -m fastbp`` shows what fastbp has found on this machine.
+their docstrings. `Ensemble` trains several networks. `Perceptron`, `Adaline` and `LogisticUnit` are learners with a
+single layer, and `separable` says whether such a layer is enough. `graph` is for learning backpropagation and for
+formulas of your own, `datasets` reads MNIST, and `interop` exchanges networks with PyTorch and scikit-learn.
+`fastbp.sklearn` has estimators. `RBM` learns the distribution of inputs, and `pretrain` trains a network layer by
+layer with it. ``python -m fastbp`` shows what fastbp has found on this machine.
 """
 
 from typing import TYPE_CHECKING
@@ -36,25 +38,33 @@ with _garbage.kept():
 if TYPE_CHECKING:
     from . import datasets, graph, interop, schedules
     from . import sklearn as sklearn
+    from .data.separable import separable
+    from .generative.pretrain import pretrain
+    from .generative.rbm import RBM
     from .network.autoencoder import autoencoder
     from .network.gradient_check import check_gradients, numerical_gradients
     from .training.ensemble import Ensemble
+    from .training.units import Adaline, LogisticUnit, Perceptron
 
 __all__ = [
     "EMA",
     "LBFGS",
     "MLP",
+    "RBM",
     "SGD",
     "SWA",
     "Adadelta",
     "Adagrad",
+    "Adaline",
     "Adam",
     "AdamW",
     "Checkpoint",
     "EarlyStopping",
     "Ensemble",
     "History",
+    "LogisticUnit",
     "ModelFileError",
+    "Perceptron",
     "RMSprop",
     "Rprop",
     "Trainer",
@@ -69,7 +79,9 @@ __all__ = [
     "losses",
     "metrics",
     "numerical_gradients",
+    "pretrain",
     "schedules",
+    "separable",
 ]
 __version__ = "0.1.0"
 
@@ -77,8 +89,12 @@ _LATER = {
     "check_gradients": "network.gradient_check",
     "numerical_gradients": "network.gradient_check",
     "Ensemble": "training.ensemble",
+    "RBM": "generative.rbm",
+    "pretrain": "generative.pretrain",
+    "separable": "data.separable",
     "autoencoder": "network.autoencoder",
 }
+_LATER |= dict.fromkeys(("Adaline", "LogisticUnit", "Perceptron"), "training.units")
 _LATER |= {name: name for name in ("datasets", "graph", "interop", "schedules", "sklearn")}
 """The modules that are imported when a program first uses one of these names. They take a fifth of the time."""
 

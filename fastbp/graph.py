@@ -4,25 +4,28 @@ Make variables with `variable`, and combine them with operators and with the fun
 makes a `Node`, whose method `forward` computes values, and whose method `backward` computes gradients:
 
 >>> import fastbp as fb
->>> x, y, z, w = map(fb.graph.variable, "xyzw")
+>>> x, y, z, w = fb.graph.variables("x y z w")
 >>> f = 2 * (x * y + fb.graph.maximum(z, w))
 >>> f.forward(x=3, y=-4, z=2, w=-1)
 -20.0
 >>> f.backward()
 {'x': -8.0, 'y': 6.0, 'z': 2.0, 'w': 0.0}
 
+``x[:, 0]`` takes some of the numbers of a node. The methods `Node.table`, `Node.paths` and `Node.jacobian` explain what
+`backward` does, and `MLP.graph` writes a small network as such a graph.
+
 `fastbp.activations.Formula` and `fastbp.losses.Formula` turn functions that use the same operators and functions into
 compiled kernels. The classes at the end are blocks with parameters, which `chain` puts one after another, with
-functions such as `sigmoid`, `tanh`, `relu`, `softmax`, `absolute` and `softplus` between them.
+functions such as `sigmoid`, `tanh`, `relu`, `softmax`, `absolute` and `softplus` between them. They have the names of
+layers of Caffe, which 001 shows.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,18 +33,20 @@ from .activations import relu, sigmoid, softmax, softplus, tanh
 from .base import checks, hints
 from .base.docstrings import documented
 from .base.value_objects import Value, field
+from .formulas.blocks import Bias, Dropout, Eltwise, Exp, InnerProduct, Log, Power, chain
 from .formulas.gates import right_places
-from .formulas.nodes import Node, apply, constant, variable
+from .formulas.nodes import Node, apply, constant, nodes_among, variable
 from .formulas.user_gates import gate
+from .losses import CrossEntropy
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = [
-    "Dropout", "EuclideanLoss", "Exp", "HingeLoss", "InnerProduct", "Log", "Node", "Power", "SigmoidCrossEntropyLoss",
-    "absolute", "chain", "constant", "cos", "exp", "gate", "hinge_margins", "log", "maximum", "mean", "minimum",
-    "reciprocal", "relu", "scale", "shift", "sigmoid", "sin", "softmax", "softplus", "sqrt", "squared_norm", "sum",
-    "tanh", "variable", "where",
+    "Accuracy", "ArgMax", "Bias", "Dropout", "Eltwise", "EuclideanLoss", "Exp", "HingeLoss", "InnerProduct", "Log",
+    "Node", "Power", "SigmoidCrossEntropyLoss", "SoftmaxWithLoss", "absolute", "chain", "concat", "constant", "cos",
+    "exp", "gate", "hinge_margins", "log", "maximum", "mean", "minimum", "reciprocal", "relu", "scale", "shift",
+    "sigmoid", "sin", "softmax", "softplus", "sqrt", "squared_norm", "sum", "tanh", "variable", "variables", "where",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker would believe that every name exists
@@ -83,9 +88,7 @@ def _function(name: str, formula: str, example: str, *more: str) -> Callable[...
         """
         if len(operands) != len(names):
             raise TypeError(f"{name} must get {len(names)} inputs, got {len(operands)}")
-        if not any(isinstance(each, Node) for each in operands):
-            raise TypeError(f"{name} needs a node such as variable('x') among its inputs, got {operands!r}")
-        return apply(name, *operands)
+        return apply(name, *nodes_among(operands, name))
 
     function.__name__ = function.__qualname__ = name
     call, _, value = example.partition(" = ")
@@ -107,7 +110,39 @@ where = _function(
     "where", "x where a condition is true, and else y", "where(x > 3, x, 0.0) = 4.0", "condition", "x", "y"
 )
 squared_norm = _function("squared_norm", "the sum of the squares of all numbers of x", "squared_norm(x) = 16.0")
-mean = _function("mean", "the mean of all numbers of x", "mean(x) = 4.0")
+
+
+def variables(names: str | Sequence[str]) -> tuple[Node, ...]:
+    """Make several variables.
+
+    Parameters
+    ----------
+    names : str or sequence of str
+        The names, as one text with spaces or commas between them, or one by one.
+
+    Returns
+    -------
+    tuple of Node
+        A variable for each name.
+
+    Raises
+    ------
+    ValueError
+        If there is no name, or if a name comes twice.
+    TypeError
+        If the names are not strings.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> w0, x0, w1, x1, w2 = fb.graph.variables("w0 x0 w1 x1 w2")
+    >>> (w0 * x0 + w1 * x1 + w2).forward(w0=2, x0=-1, w1=-3, x1=-2, w2=-3)
+    1.0
+    """
+    each = names.replace(",", " ").split() if isinstance(names, str) else checks.sequence(names, "names", " of strings")
+    if not each or len({*each}) != len(each):
+        raise ValueError(f"names must be different names, and at least one, got {names!r}")
+    return tuple(map(variable, each))
 
 
 def scale(x: Node, by: float) -> Node:
@@ -160,13 +195,69 @@ def sum(x: Node | Sequence[Node], axis: int | None = None) -> Node:
     (14.0, array([2., 4., 6.]))
     """
     if isinstance(x, Node):
-        return apply("sum", x, axis=None if axis is None else checks.integer(axis, "axis", -32))
+        return apply("sum", x, axis=_axis(axis))
     if axis is not None or not isinstance(x, list | tuple) or not all(isinstance(node, Node) for node in x):
         raise TypeError(f"x must be a node, or a list of nodes without an axis, got {x!r}")
     if not x:
         raise ValueError("x must have at least one node, got none")
     total: Node = functools.reduce(operator.add, x)
     return total
+
+
+def mean(x: Node, axis: int | None = None) -> Node:
+    """Return a node that computes the mean of x.
+
+    Parameters
+    ----------
+    x : Node
+        The numbers.
+    axis : int or None, default None
+        The axis along which the means are taken. With None, it is the mean of all numbers.
+
+    Raises
+    ------
+    TypeError
+        If x is not a node, or if the axis is not an integer.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> x = fb.graph.variable("x", [[1.0, 2.0], [3.0, 6.0]])
+    >>> fb.graph.mean(x).forward(), fb.graph.mean(x, axis=0).forward()
+    (3.0, array([2., 4.]))
+    """
+    return apply("mean", *nodes_among([x], "mean"), axis=_axis(axis))
+
+
+def concat(x: Sequence[Node], axis: int = -1) -> Node:
+    """Return a node with the numbers of several nodes, one after another.
+
+    Parameters
+    ----------
+    x : sequence of Node
+        The nodes, and arrays between them. A single number counts as an array of shape (1,).
+    axis : int, default -1
+        The axis along which they stand. Along all others, their lengths must be equal.
+
+    Raises
+    ------
+    TypeError
+        If x is not a sequence with a node, or if the axis is not an integer.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> x, y = fb.graph.variable("x", [1.0, 2.0]), fb.graph.variable("y", 3.0)
+    >>> fb.graph.concat([x, y]).forward()
+    array([1., 2., 3.])
+    """
+    nodes = nodes_among(checks.sequence(x, "x", " of nodes"), "concat")
+    return apply("concat", *nodes, axis=checks.integer(axis, "axis", -32))
+
+
+def _axis(axis: int | None) -> int | None:
+    """Return an axis, which may be negative, or None."""
+    return None if axis is None else checks.integer(axis, "axis", -32)
 
 
 def hinge_margins(scores: Node, labels: ArrayLike, delta: float = 1.0) -> Node:
@@ -212,171 +303,23 @@ def _classes(labels: ArrayLike) -> tuple[int, ...]:
     return tuple(checks.integer(label, f"labels[{k}]", 0) for k, label in enumerate(np.asarray(labels).tolist()))
 
 
-# --- blocks -----------------------------------------------------------------------------------------------------------
-
-
-def chain(*blocks: Callable[[Any], Node]) -> Callable[[Any], Node]:
-    """Return a block that applies several blocks, one after another.
-
-    Parameters
-    ----------
-    *blocks : functions
-        Functions that take a node and return a node, such as the blocks and the functions of this module. Blocks of
-        `InnerProduct` without a name get the names "1", "2", ... in their order.
-
-    Raises
-    ------
-    TypeError
-        If a block is not a function, or if there is none.
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> net = fb.graph.chain(fb.graph.InnerProduct(2, 8, seed=0), fb.graph.tanh, fb.graph.InnerProduct(8, 1, seed=1))
-    >>> x, y = fb.graph.variable("x"), fb.graph.variable("y")
-    >>> loss = fb.graph.EuclideanLoss()(net(x), y)
-    >>> X, wanted = [[0, 0], [0, 1], [1, 0], [1, 1]], [[0], [1], [1], [0]]
-    >>> for step in range(500):  # gradient descent by hand
-    ...     _ = loss.forward(x=X, y=wanted), loss.backward()
-    ...     for name, node in loss.variables.items():
-    ...         if name not in "xy":
-    ...             node.value = node.value - 0.5 * node.gradient
-    >>> loss.forward(x=X, y=wanted) < 0.01
-    True
-    """
-    if not blocks or not all(callable(block) for block in blocks):
-        raise TypeError(f"blocks must be functions of nodes, got {blocks!r}")
-    layers = [block for block in blocks if isinstance(block, InnerProduct)]
-    for k, layer in enumerate(layers, 1):
-        if layer.W.name == "W":
-            layer.W.name, layer.b.name = f"W{k}", f"b{k}"
-
-    return lambda x: functools.reduce(lambda value, block: block(value), blocks, x)
-
-
-class InnerProduct:
-    """`InnerProduct` is the block x W + b, a layer of weights and biases.
-
-    Parameters
-    ----------
-    n_in, n_out : int
-        The number of inputs and of outputs.
-    seed : int or None, keyword-only, default None
-        The seed of the first weights. With None, each block has others.
-    name : str, keyword-only, default ""
-        The end of the names of the variables, "W" and "b". `chain` numbers the layers that have no name.
-
-    Attributes
-    ----------
-    W, b : Node
-        The variables with the weights, of shape (n_in, n_out), and the biases, of shape (n_out,).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a number of units is not an integer that is at least 1.
-    """
-
-    def __init__(self, n_in: int, n_out: int, *, seed: int | None = None, name: str = ""):
-        shape = checks.integer(n_in, "n_in", 1), checks.integer(n_out, "n_out", 1)
-        drawn = checks.generator(seed).uniform(-1.0, 1.0, shape) * np.sqrt(3.0 / n_in)
-        self.W, self.b = variable(f"W{name}", drawn), variable(f"b{name}", np.zeros(n_out))
-
-    def __call__(self, x: Node | ArrayLike) -> Node:
-        return x @ self.W + self.b
-
-
-class Power(Value):
-    """`Power` is the block (shift + scale x)^power."""
-
-    power: float = field("The exponent.", checks.Real(), default=1.0)
-    scale: float = field("The factor.", checks.Real(), default=1.0)
-    shift: float = field("The summand.", checks.Real(), default=0.0)
-
-    def __call__(self, x: Node) -> Node:
-        return (self.shift + self.scale * x) ** self.power
-
-
-def _base(value: float | None, name: str) -> float | None:
-    """Return the base of a power or of a logarithm. None means e."""
-    if value is not None and checks.real(value, name, 0, open_low=True) == 1:
-        raise ValueError(f"{name} must not be 1")
-    return value
-
-
-class Exp(Value):
-    """`Exp` is the block base^(shift + scale x)."""
-
-    base: float | None = field("The base, above 0 and not 1. None means e.", _base, default=None)
-    scale: float = field("The factor.", checks.Real(), default=1.0)
-    shift: float = field("The summand.", checks.Real(), default=0.0)
-
-    @property
-    def logarithm(self) -> float:
-        """The natural logarithm of the base."""
-        return 1.0 if self.base is None else math.log(self.base)
-
-    def __call__(self, x: Node) -> Node:
-        return exp((self.shift + self.scale * x) * self.logarithm)
-
-
-class Log(Exp):
-    """`Log` is the block log_base(shift + scale x). Its parameters are those of `Exp`."""
-
-    def __call__(self, x: Node) -> Node:
-        return log(self.shift + self.scale * x) * (1.0 / self.logarithm)
-
-
-class Dropout:
-    """`Dropout` sets each number to 0 with a probability, and divides the others by 1 - rate (Srivastava et al. 2014).
-
-    Parameters
-    ----------
-    rate : float, default 0.5
-        The probability, at least 0 and below 1.
-    seed : int or None, keyword-only, default None
-        The seed of the choices. Each forward pass makes other ones, so `Node.check` cannot compare its derivatives.
-        With None, the choices cannot be repeated.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the rate is not a number in this range.
-    """
-
-    def __init__(self, rate: float = 0.5, *, seed: int | None = None):
-        self.rate, self._rng = checks.real(rate, "rate", 0, 1), checks.generator(seed)
-
-    def __call__(self, x: Node) -> Node:
-        return gate(_Dropped(self.rate, self._rng), x)
-
-
-class _Dropped:
-    """`_Dropped` is the gate of one use of `Dropout`."""
-
-    def __init__(self, rate: float, rng: np.random.Generator):
-        self.rate, self.rng = rate, rng
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.mask = (self.rng.random(x.shape) >= self.rate) / (1.0 - self.rate)
-        dropped: np.ndarray = x * self.mask
-        return dropped
-
-    def backward(self, dz: np.ndarray) -> np.ndarray:
-        gradient: np.ndarray = dz * self.mask
-        return gradient
+# --- blocks that are losses or scores ---------------------------------------------------------------------------------
 
 
 class EuclideanLoss:
-    """`EuclideanLoss` is the loss sum (a - y)^2 / (2 n) of n rows. The targets y must have the shape of a."""
+    """`EuclideanLoss` is the loss sum (a - y)^2 / (2 n) of n rows. Caffe has this name for it (001).
+
+    The targets y must have the shape of a.
+    """
 
     def __call__(self, a: Node, y: Node | ArrayLike) -> Node:
         return squared_norm(a - apply("like", y, a)) * 0.5 / _rows(a)
 
 
 class HingeLoss(Value):
-    """`HingeLoss` is the mean over the rows of sum_i max(0, 1 - t_i s_i)^norm, with t_i = 1 for the right class, else
-    -1.
+    """`HingeLoss` is the mean over the rows of sum_i max(0, 1 - t_i s_i)^norm. Caffe has this name for it (001).
+
+    In the formula, t_i is 1 for the right class, and -1 for the others.
     """
 
     norm: int = field("The exponent.", checks.Integer(1, 3), default=1)
@@ -409,11 +352,59 @@ class SigmoidCrossEntropyLoss:
     sigmoid(x).
 
     It is computed as the sum of softplus(x_i) - x_i y_i, which stays exact for large ``|x|``. The targets y must have
-    the shape of x.
+    the shape of x. Caffe has this name for it (001).
     """
 
     def __call__(self, x: Node, y: Node | ArrayLike) -> Node:
         return sum(softplus(x) - x * apply("like", y, x)) / _rows(x)
+
+
+class SoftmaxWithLoss:
+    """`SoftmaxWithLoss` is the mean over the rows of -ln p_k, with p = softmax(x) and k the right class.
+
+    It is a single gate, and stays exact for large ``|x|``. Caffe has this name for it (001).
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> x = fb.graph.variable("x", [[1.0, 1.0], [0.0, 1000.0]])
+    >>> loss = fb.graph.SoftmaxWithLoss()(x, [0, 0])
+    >>> loss.forward(), loss.backward()["x"].tolist()
+    (500.34657359027995, [[-0.25, 0.25], [-0.5, 0.5]])
+    """
+
+    def __call__(self, x: Node, labels: ArrayLike) -> Node:
+        loss: Node = CrossEntropy(from_logits=True)(x, constant(_classes(labels)))
+        return loss
+
+
+class Accuracy(Value):
+    """`Accuracy` is the share of the rows whose right class is among the largest scores. Caffe has this name (001).
+
+    Of equal scores, the first one counts as the largest. No gradient goes through it.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> scores = fb.graph.variable("scores", [[0.1, 0.9], [0.8, 0.2]])
+    >>> fb.graph.Accuracy()(scores, [1, 1]).forward()
+    0.5
+    """
+
+    top_k: int = field("The number of largest scores.", checks.Integer(1), default=1)
+
+    def __call__(self, scores: Node, labels: ArrayLike) -> Node:
+        return apply("accuracy", *nodes_among([scores], "Accuracy"), labels=_classes(labels), top_k=int(self.top_k))
+
+
+class ArgMax:
+    """`ArgMax` is the number of the first largest number of each row. Caffe has this name for it (001).
+
+    No gradient goes through it.
+    """
+
+    def __call__(self, x: Node) -> Node:
+        return apply("argmax", *nodes_among([x], "ArgMax"))
 
 
 def _rows(x: Node) -> Node:

@@ -152,6 +152,7 @@ LOSSES = {
     "perceptron": _by_output(
         lambda a, y: (1.0 * (a >= 0) - 1.0 * (y > 0)) * a, lambda a, y: 1.0 * (a >= 0) - 1.0 * (y > 0)
     ),
+    "adaline": _by_output(lambda a, y: 0.5 * (a - _signs(y)) ** 2, lambda a, y: a - _signs(y)),
     "multiclass_perceptron": _multiclass_perceptron,
     "norm_error": _norm_error,
 }

@@ -1,6 +1,7 @@
 """Schedules: their values, what training makes of them, and composition."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -113,6 +114,20 @@ def test_a_plateau_of_nan():
         schedule.at(at, 3, {"loss": [1.0, nan, nan]})
 
 
+def test_bold_driver():
+    """Up after a better score, down after a worse one, unchanged after an equal one and before the second number."""
+    schedule, nan = s.BoldDriver(up=2.0, down=0.25), np.nan
+    losses = [nan, 4.0, 3.0, 3.0, 2.0, 5.0, 4.0]
+    factors = [schedule.at(np.array([0]), e, {"loss": losses[:e]})[0] for e in range(len(losses) + 1)]
+    assert factors == [1, 1, 1, 2, 2, 4, 1, 2]
+    rising = s.BoldDriver("accuracy", up=2.0, down=0.25)
+    assert rising.at(np.array([0]), 3, {"accuracy": [0.1, 0.2, 0.1]})[0] == 0.5
+    with pytest.raises(FloatingPointError, match="the score 'loss' of BoldDriver is nan after epoch 3"):
+        schedule.at(np.array([0]), 3, {"loss": [2.0, 1.0, nan]})
+    with pytest.raises(ValueError, match="monitor must be one of 'loss', got 'validation_loss'"):
+        s.BoldDriver("validation_loss").at(np.array([0]), 1, {"loss": [1.0]})
+
+
 @pytest.mark.parametrize("optimizer", [fb.SGD(0.1), fb.Adam(0.1), fb.RMSprop(0.1), fb.Adadelta(0.1), fb.AdamW(0.1)])
 @pytest.mark.parametrize("per", ["epoch", "step"])
 def test_training(optimizer, per):
@@ -146,6 +161,37 @@ def test_a_plateau_in_training():
     assert history["learning_rate"] == [1.0, 1.0, 0.5, 0.25]
 
 
+def test_a_bold_driver_in_training():
+    """C = (w - 1)^2 / 2 is a parabola: the rate doubles until a step goes too far, and then it falls."""
+    net = fb.MLP([1, 1], bias=False, dtype="float64")
+    net.set_weights([[[0.0]]], [None])
+    options = {"loss": "squared_error", "optimizer": fb.SGD(1.0), "schedule": s.BoldDriver(up=2.0, down=0.5)}
+    history = fb.Trainer(net, **options, batch_size="all").fit([[1.0], [1.0]], [1.0, 1.0], epochs=2)
+    assert history["loss"] == [0.5, 0.0]
+    history = fb.Trainer(net, **options).fit([[2.0]], [0.0], epochs=4)  # w <- w - 4 eta w: eta = 1, 1, 0.5, 0.25
+    assert history["learning_rate"] == [1.0, 1.0, 0.5, 0.25]
+    assert history["loss"] == [2.0, 18.0, 162.0, 162.0]
+
+
+def test_an_interrupted_bold_driver(tmp_path):
+    """The factor comes from the history, so training that resumes ends with the same bits."""
+    X, y = np.random.default_rng(0).normal(size=(2, 30, 1))
+
+    def trainer():
+        net = fb.MLP([1, 4, 1], activation="tanh", seed=0)
+        options = {"optimizer": fb.SGD(1.0, momentum=0.5), "schedule": s.BoldDriver(up=1.3, down=0.5), "seed": 0}
+        return fb.Trainer(net, loss="squared_error", batch_size=10, **options)
+
+    whole, part = trainer(), trainer()
+    rates = whole.fit(X, y, epochs=12)["learning_rate"]
+    assert {b > a for a, b in itertools.pairwise(rates[1:])} == {True, False}
+    part.fit(X, y, epochs=5, callbacks=[fb.Checkpoint(tmp_path)])
+    part = fb.Trainer.resume(tmp_path)
+    part.fit(X, y, epochs=12)
+    assert part.history["learning_rate"] == rates
+    assert (part.network.theta == whole.network.theta).all()
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -159,6 +205,9 @@ def test_a_plateau_in_training():
         (lambda: s.Product(s.Warmup(3), s.Warmup), TypeError, "b must be a schedule, got <class"),
         (lambda: s.MultiStep((5, 4)), ValueError, r"milestones\[1\] must be at least 5, got 4"),
         (lambda: s.ReduceOnPlateau(per="step"), ValueError, "per must be 'epoch'"),
+        (lambda: s.BoldDriver(per="step"), ValueError, "per must be 'epoch'"),
+        (lambda: s.BoldDriver(up=0.5), ValueError, "up must be a finite number at least 1, got 0.5"),
+        (lambda: s.BoldDriver(down=1.0), ValueError, "down must be a finite number above 0 and below 1, got 1.0"),
         (lambda: s.Warmup(3) * 2, TypeError, "unsupported operand"),
         (lambda: fb.Trainer(fb.MLP([1, 1]), loss="squared_error", schedule=0.5), TypeError, "schedule must be one of"),
     ],

@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__"): path for path in FILES}
 ROOMS = [
     "base", "kernels", "engine", "formulas", "activations", "losses", "metrics", "schedules", "rules", "data",
-    "network", "callbacks", "training", "sklearn", "",
+    "network", "callbacks", "training", "generative", "sklearn", "",
 ]  # fmt: skip
 """The folders from the ground up. The modules beside the folders, "", are public doors on the top floor."""
 

@@ -37,6 +37,13 @@ def main() -> None:
     fb.Trainer(fb.MLP([4, 3, 1], activation=snake, bias=False), loss=own).partial_fit(X, y)
     v = fb.graph.variable("v")
     f = fb.graph.exp(v) * 2
+    u, w = fb.graph.variables("u w")
+    slopes: dict[str, float | np.ndarray] = fb.graph.concat([u * w, w])[0].gradients(u=1.0, w=2.0)
+    cost: float = fb.losses.Huber()([0.5], [1.0])
+    g: np.ndarray = fb.losses.Huber().gradient([0.5], [1.0])
+    C = fb.MLP([2, 1]).graph([1.0, 2.0], 0.5, "mse")
+    for path in C.paths("w11^(1)"):
+        print(path.names, path.product, slopes, cost, g, C.table(local=True), t.layer(1).da, t.to_dict())
     print(f.forward(v=1.0), f.backward()["v"], fb.check_gradients(net, [[0.0] * 4], [1], "cross_entropy"))
     classes = net.predict_classes(X)
     net.save("m.safetensors")

@@ -276,7 +276,7 @@ class Mish(Activation, name="mish"):
 
 
 class Softmax(Activation, name="softmax"):
-    """a_i = e^z_i / sum_k e^z_k, with sum_k over all outputs   (003). It is only for outputs."""
+    """a_i = e^z_i / sum_k e^z_k, with sum_k over all outputs   (004). It is only for outputs."""
 
     registries = (OUTPUTS,)
     init, whole_rows, bounds = "glorot", True, (ABOVE_0, 1.0)

@@ -13,6 +13,7 @@ EXTRAS = {
     "lbfgs": ("scipy", "L-BFGS and sparse matrices"),
     "pandas": ("pandas", "tables of the history"),
     "plot": ("matplotlib", "curves of the history"),
+    "separable": ("scipy", "fastbp.separable"),
     "sklearn": ("scikit-learn", "fastbp.sklearn, and the metric auc"),
     "tensorboard": ("tensorboardX", "event files for TensorBoard"),
 }

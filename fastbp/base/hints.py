@@ -65,7 +65,8 @@ ATTRIBUTES = {
         "cuda device": "fastbp runs on CPUs only",
         "manual_seed seed": "fastbp.MLP(sizes, seed=0) and fastbp.Trainer(net, loss=..., seed=0) take seeds",
         "set_num_threads": "fastbp.Trainer(net, loss=..., n_threads=2) and net.predict(X, n_threads=2) take a number",
-        "MLPClassifier MLPRegressor Adaline LogisticUnit": "this estimator is in fastbp.sklearn",
+        "MLPClassifier MLPRegressor BernoulliRBM": "this estimator is in fastbp.sklearn",
+        "RestrictedBoltzmannMachine DBN": "fastbp.RBM is a machine, and fastbp.pretrain trains layers with several",
     }),
     "MLP": _by_name({
         "fit train train_on_batch partial_fit zero_grad step":
@@ -103,6 +104,17 @@ ATTRIBUTES = {
         "step zero_grad": _STEP,
         "epochs callbacks": "this is an argument of fit",
     }),
+    "RBM": _by_name({
+        "predict fit_transform predict_proba": "transform(X) computes the probabilities of the hidden units",
+        "score score_samples": "pseudo_likelihood(X) and free_energy(X) compute scores",
+        "gibbs": "sample(steps=1, start=X) makes a sweep of Gibbs sampling",
+        "partial_fit": "fit(X) continues where the last call ended",
+        "components_ weights": "W has the weights, of shape (n_visible, n_hidden)",
+        "intercept_hidden_ intercept_visible_ biases": "c and b are the biases of the hidden and of the visible units",
+        "lr learning_rate momentum": "assign an optimizer, for example rbm.optimizer = fastbp.SGD(0.1, momentum=0.9)",
+        "weight_decay": "l2 is the strength of the weight decay",
+        "epochs callbacks": "this is an argument of fit",
+    }),
     "History": _by_name({
         "history": "the history itself is a dict of columns: history['loss']",
         "epoch": "epochs is the number of epochs, and history['loss'] has a value for each",
@@ -126,6 +138,10 @@ ATTRIBUTES = {
 _RATE = "{} is an argument of the optimizer: fastbp.Trainer(net, loss=..., optimizer=fastbp.SGD({}))"
 _SETTING = "it is a setting of the trainer: fastbp.Trainer(net, ..., {}=...)"
 _OF_FIT = "it is an argument of fit: trainer.fit(X, y, {}=...)"
+_MEAN = (
+    "a step uses the mean loss over the n samples of the minibatch: for that of their sum, give the optimizer the "
+    "learning rate n * eta"
+)
 _SIZES = "sizes is one sequence with the units of all layers: fastbp.MLP([8, 32, 1])"
 _BEST = "the callback fastbp.EarlyStopping(restore_best=True) gives the best parameters back"
 
@@ -143,6 +159,8 @@ ARGUMENTS = {
         "kernel_initializer weight_init initializer": "init is the distribution of the first weights",
         "use_bias": "bias says whether the layers have biases",
         "random_state": "seed is the seed of the first weights",
+        "weights biases": "fastbp.MLP.from_weights(weights, biases) makes a network of them",
+        "transpose": "fastbp.MLP.from_weights(weights, biases, transposed=True) takes weights of shape (n_out, n_in)",
         "l1 l2 weight_decay": "fastbp.Trainer(net, loss=..., l2=1e-4) takes the strengths of penalties",
     }),
     "Trainer": _by_name({
@@ -154,6 +172,7 @@ ARGUMENTS = {
         "betas epsilon eps amsgrad": "it is an argument of the optimizer, for example fastbp.Adam(1e-3, epsilon=1e-8)",
         "weight_decay": "l2 is the strength of L2, and optimizer=fastbp.AdamW(weight_decay=0.01) decays weights",
         "scheduler lr_scheduler": "schedule takes one of fastbp.schedules",
+        "reduction": _MEAN,
         "criterion loss_fn": "loss takes a name, or an object of fastbp.losses",
         "model net": "the network is the first argument: fastbp.Trainer(net, loss=...)",
         "clip_grad_norm clipnorm gradient_clip_val max_grad_norm": "clip_norm is the bound of the norm",
@@ -163,6 +182,15 @@ ARGUMENTS = {
         )},
         "max_epochs n_epochs num_epochs max_iter": _OF_FIT.format("epochs"),
         "early_stopping patience": "fit(X, y, callbacks=[fastbp.EarlyStopping(patience=10)]) stops early",
+    }),
+    "RBM": _by_name({
+        "positional": "only the numbers of units are given without a name: fastbp.RBM(784, 500, batch_size=10)",
+        "lr learning_rate": "it is an argument of the optimizer: fastbp.RBM(..., optimizer=fastbp.SGD(0.1))",
+        "momentum": "it is an argument of the optimizer: fastbp.RBM(..., optimizer=fastbp.SGD(0.1, momentum=0.9))",
+        "weight_decay decay": "l2 is the strength of the weight decay",
+        "n_components": "n_hidden is the number of hidden units",
+        "epochs n_iter": "epochs is an argument of fit: rbm.fit(X, epochs=10)",
+        "random_state": "seed is the seed",
     }),
     "fit": _by_name({
         "positional": "give everything after X and y by its name: fit(X, y, epochs=5)",
@@ -209,6 +237,13 @@ ARGUMENTS = {
         "save_freq period": "every is the number of epochs between two checkpoints",
         "save_weights_only": "net.save(path) writes the network alone",
     }),
+    "Unit": _by_name({
+        "lr learning_rate eta0": "eta is the learning rate",
+        "max_iter epochs": "fit(X, y, epochs=...) takes the number of epochs",
+        "fit_intercept use_bias": "bias says whether there are biases",
+        "random_state": "seed is the seed of the random orders",
+    }),
+    "Loss": _by_name({"reduction size_average reduce": _MEAN}),
     "Schedule": _by_name({
         "lr learning_rate initial_lr eta_max max_lr":
             "the optimizer has the learning rate, and a schedule computes factors of it",
@@ -363,8 +398,8 @@ def refuse_call(of: Callable[..., Any], args: Sequence[Any], options: Iterable[s
     name = first.rpartition(".")[2] if last == "__init__" else last
     table = of_classes(of, ARGUMENTS) if isinstance(of, type) else ARGUMENTS.get(name, {})
     parameters = {**inspect.signature(of).parameters}
-    if "self" in parameters:
-        args, _ = args[1:], parameters.pop("self")
+    if (bound := next(iter(parameters), "")) in ("self", "cls"):
+        args, _ = args[1:], parameters.pop(bound)
     kinds = {each: found.kind for each, found in parameters.items()}
     free = [each for each, kind in kinds.items() if kind is Parameter.POSITIONAL_OR_KEYWORD]
     known = [each for each, kind in kinds.items() if kind is not Parameter.VAR_KEYWORD]

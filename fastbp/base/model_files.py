@@ -40,6 +40,7 @@ MOST_HEADER = 100_000_000
 READERS = {
     "network": "fastbp.load(path)",
     "ensemble": "fastbp.Ensemble.load(path)",
+    "rbm": "fastbp.RBM.load(path)",
     "checkpoint": "fastbp.Trainer.resume(directory)",
 }
 """What reads a file of each kind, for messages."""
@@ -185,7 +186,7 @@ def digest(description: str, tensors: Iterable[tuple[str, np.ndarray]]) -> str:
 
 
 def pack(kind: str, description: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
-    """Return the content of a file of a kind ("network", "ensemble" or "checkpoint").
+    """Return the content of a file of a kind ("network", "ensemble", "rbm" or "checkpoint").
 
     The description has values that JSON can store. The keys of the tensors are their names.
     """

@@ -10,7 +10,7 @@ OutputName = Literal[ActivationName, "softmax"]
 LossName = Literal[
     "cross_entropy", "binary_cross_entropy", "squared_error", "sum_squared_error", "mean_squared_error",
     "absolute_error", "huber", "quantile", "log_cosh", "poisson", "hinge", "squared_hinge", "multiclass_hinge",
-    "perceptron", "multiclass_perceptron", "norm_error", "crossentropy", "categorical_crossentropy",
+    "perceptron", "adaline", "multiclass_perceptron", "norm_error", "crossentropy", "categorical_crossentropy",
     "sparse_categorical_crossentropy", "log_loss", "bce", "binary_crossentropy", "mse", "mae", "mean_absolute_error",
     "l1", "smooth_l1", "pinball", "logcosh",
 ]  # fmt: skip

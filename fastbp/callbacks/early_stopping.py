@@ -54,7 +54,7 @@ class EarlyStopping(Callback):
     -----
     Each call of `fit` starts a new search for the best score. A score that is NaN does not count as an improvement.
 
-    Source: Prechelt (1998).
+    Sources: 001, Prechelt (1998).
 
     Examples
     --------

@@ -42,7 +42,7 @@ y : array of shape (n,) or (n, n_out), sparse matrix of shape (n, n_out), or Non
       n_out - 1, or rows of probabilities of shape (n, n_out) with the sum 1. Labels are integers; floats
       without a fraction are too. ``classes, y = np.unique(y, return_inverse=True)`` makes labels of strings.
     - "binary_cross_entropy" takes values from 0 to 1.
-    - "hinge", "squared_hinge" and "perceptron" take either 0 and 1, or -1 and 1.
+    - "hinge", "squared_hinge", "perceptron" and "adaline" take either 0 and 1, or -1 and 1.
     - "poisson" takes values that are at least 0.
     - All others take finite values.
 
@@ -81,13 +81,13 @@ def read_fit(
     """Check all samples of a call of `Trainer.fit`, or raise ValueError or TypeError.
 
     The arguments are those of `Trainer.fit`, and settings of the trainer. If `batch_size` is None, a step uses all
-    samples, as the steps of `LBFGS` do. `seed` is the seed of `validation_split`.
+    samples, as with "all" and with `LBFGS`. `seed` is the seed of `validation_split`.
     """
     if y is None:
         if sample_weight is not None or validation_split or class_weight == "balanced":
             raise ValueError("sample_weight, validation_split and 'balanced' need samples in arrays, not blocks")
         if batch_size is None:
-            raise ValueError("X must be an array for LBFGS, which needs all samples at once; got blocks")
+            raise ValueError("X must be an array for LBFGS and batch_size='all', which need all samples; got blocks")
         blocks, validation = _check_blocks(X, epochs), None
         if validation_data is not None:
             validation = checker.with_columns(checker.form.columns, "scores").validation(validation_data)

@@ -15,7 +15,7 @@ from . import frames
 from .arrays import KINDS, as_it_is, blocks, in_place, matrix, numeric, readable, within
 from .inputs import Inputs, inputs
 from .sparse import is_sparse
-from .targets import Targets, targets
+from .targets import Targets, range_of, targets
 from .weights import check_some, sample_weights, weights_of
 
 Use = Literal["scores", "gradients", "training"]
@@ -47,6 +47,8 @@ class SampleFormat(NamedTuple):
     """Whether training adds noise to the inputs."""
     targets: tuple[np.ndarray, np.ndarray] | None = None
     """The mean and the deviation by which the network standardizes targets, or None."""
+    unit: tuple[np.ndarray, np.ndarray] | None = None
+    """The same as `Targets.unit`, or None without `targets`."""
     threshold: float = 0.5
     """The value from which on a single output means class 1."""
 
@@ -183,28 +185,50 @@ class SampleChecker:
     def targets(self, y: Any, n: int, name: str = "y", samples: str = "X") -> Targets:
         """Return checked targets of n samples, standardized if the network does so. The names are for messages."""
         form = self.form
-        exact = form.targets is not None
-        checked = targets(y, n, self.n_targets, self.loss, form.dtype, name, samples, exact=exact)
+        scaled = form.targets is not None
+        checked = targets(y, n, self.n_targets, self.loss, form.dtype, name, samples, scaled=scaled)
         checked = checked._replace(threshold=form.threshold)
         if form.targets is None:
             return checked
-        if checked.labels or self.loss.targets != "values" or self.n_targets != form.n_out:
+        kind = self.loss.targets
+        if checked.labels or kind not in ("values", "probabilities") or self.n_targets != form.n_out:
             raise ValueError(
-                f"a network with standardized targets needs a loss of numbers, and {name} of shape "
+                f"a network with scaled targets needs a loss of numbers, and {name} of shape "
                 f"({n}, {form.n_out}); got the loss {self.loss.name!r}"
             )
+        checked = checked._replace(classes=False, by_output=False)  # they are numbers in some unit
         shift, scale = form.targets
+        if (
+            isinstance(checked.array, np.ndarray) and checked.array.dtype == np.uint8
+        ):  # the kernels convert them, as they convert inputs
+            ends = (np.array([checked.array.min(), checked.array.max()])[:, None] - shift) / scale
+            self._check_range(ends, name)
+            return checked._replace(unit=form.unit)
         # In float64: float32 would lose the differences between large targets before the mean is subtracted.
         array = checked.dense.astype(np.float64)
         with np.errstate(all="ignore"):
             array = (array * scale if checked.gradient else (array - shift) / scale).astype(form.dtype)
         within(array, f"standardized {name}", form.dtype)
+        if not checked.gradient:
+            self._check_range(array, name)
         return checked._replace(array=array, kind=KINDS[array.dtype])
+
+    def _check_range(self, array: np.ndarray, name: str) -> None:
+        """Raise ValueError if targets after the shift and the scale are outside of what the loss takes."""
+        low, high = range_of(self.loss)
+        least, most, slack = array.min(), array.max(), 8 * np.finfo(self.form.dtype).eps
+        if least < low - slack or most > high + slack:
+            raise ValueError(
+                f"{name} must be in [{low:g}, {high:g}] for {self.loss.name!r} after target_shift and target_scale, "
+                f"got {least:g} to {most:g}"
+            )
 
     def in_units(self, y: Targets) -> np.ndarray:
         """Return checked targets in the unit of the user, as an array."""
         if self.form.targets is None:
             return y.dense
+        if y.unit is not None:
+            return y.dense.astype(self.form.dtype)
         shift, scale = self.form.targets
         return np.asarray(y.dense * scale + shift)
 

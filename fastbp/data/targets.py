@@ -10,6 +10,7 @@ import numpy as np
 from ..engine.records import address
 from ..kernels.structs import FLOAT64
 from ..losses import Loss
+from ..losses.of_arrays import RANGES, SUM_TOLERANCE
 from ..metrics import Decision
 from . import frames, sparse
 from .arrays import KINDS, blocks, numeric, readable, refuse, within
@@ -17,12 +18,6 @@ from .sparse import Rows
 
 ENCODE = "; for class labels, classes, y = np.unique(y, return_inverse=True) gives numbers"
 """The end of a message about targets that are not numbers."""
-
-SUM_TOLERANCE = 1e-3
-"""The largest difference from 1 that the sum of a row of probabilities may have."""
-
-RANGES = {"values": (-math.inf, math.inf), "counts": (0, math.inf), "signs": (-1, 1)}
-"""The smallest and the largest possible target, by the kind of targets of a loss. For all other kinds, it is 0 to 1."""
 
 
 class Targets(NamedTuple):
@@ -49,6 +44,8 @@ class Targets(NamedTuple):
     """The value from which on an output by itself means class 1, or "yes"."""
     logits: bool = False
     """Whether the outputs are logits of probabilities."""
+    unit: tuple[np.ndarray, np.ndarray] | None = None
+    """The shift and the factor with which the kernels read numbers in the unit of the user, padded to whole lines."""
     gradient: bool = False
     """Whether these are no targets but a gradient dC/da^L from outside, which does not say what the outputs mean."""
 
@@ -61,6 +58,15 @@ class Targets(NamedTuple):
     def dense(self) -> np.ndarray:
         """The targets as an array."""
         return self.array.toarray() if isinstance(self.array, Rows) else self.array
+
+    @property
+    def seen(self) -> np.ndarray:
+        """The targets as the loss sees them, as an array: in the unit of the outputs a^L."""
+        if self.unit is None:
+            return self.dense
+        shift, factor = (each[: self.dense.shape[-1] if self.dense.ndim > 1 else 1] for each in self.unit)
+        in_unit: np.ndarray = (self.dense - shift) * factor
+        return in_unit
 
     @property
     def places(self) -> dict[str, int]:
@@ -82,17 +88,18 @@ def targets(
     name: str = "y",
     samples: str = "X",
     *,
-    exact: bool = False,
+    scaled: bool = False,
 ) -> Targets:
     """Return the checked targets of n samples for a loss: class labels of shape (n,), or rows of n_out targets.
 
     The loss decides which targets are possible: ValueError is raised for others, and TypeError for targets that are not
     numeric, or labels that are not integers. The targets must be finite in the given dtype. `n_out` is the number of
     targets of a sample; for nearly all losses, it is that of the outputs of the network. `name` and `samples` are the
-    names of the targets and of the inputs, for messages. With `exact`, a copy of an array is not rounded to the dtype.
+    names of the targets and of the inputs, for messages. With `scaled`, the numbers have the unit of the user: their
+    range is not checked, and a copy of an array is not rounded to the dtype.
     """
     if sparse.is_sparse(y):
-        return _sparse_targets(y, n, n_out, loss, dtype, name, samples)
+        return _sparse_targets(y, n, n_out, loss, dtype, name, samples, scaled=scaled)
     array = numeric(frames.plain(y, name), name, ENCODE)
     shapes = f"({n},){'' if n_out == 1 else ' of integer labels'} or ({n}, {n_out})"
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_out):
@@ -110,13 +117,18 @@ def targets(
         labels = np.array(array, np.int64)
         within(labels, name, dtype, 0, n_out - 1)
         return Targets(labels, FLOAT64, True, True, False, logits=loss.from_logits)
-    array = readable(array, dtype, exact=exact)
-    within(array, name, dtype, *RANGES.get(loss.targets, (0, 1)))
+    array = readable(array, dtype, exact=scaled)
+    within(array, name, dtype, *range_of(loss, scaled=scaled))
     if loss.targets == "signs":
         _check_signs(array, name)
     if loss.targets == "distribution":
         _check_sums(array, name)
     return _rows_of_targets(array, loss)
+
+
+def range_of(loss: Loss, *, scaled: bool = False) -> tuple[float, float]:
+    """Return the smallest and the largest possible target of a loss, in the unit of the user if `scaled`."""
+    return (-math.inf, math.inf) if scaled else RANGES.get(loss.targets, (0, 1))
 
 
 def _rows_of_targets(array: np.ndarray | Rows, loss: Loss) -> Targets:
@@ -136,13 +148,15 @@ def _integral(array: np.ndarray, loss: Loss, rule: str, name: str) -> np.ndarray
     return array.clip(-(2.0**62), 2.0**62).astype(np.int64)
 
 
-def _sparse_targets(y: Any, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: str, samples: str) -> Targets:
+def _sparse_targets(
+    y: Any, n: int, n_out: int, loss: Loss, dtype: np.dtype, name: str, samples: str, *, scaled: bool
+) -> Targets:
     """Check targets that are a sparse matrix, as `targets` does."""
     if loss.targets == "distribution":
         raise TypeError(f"{name} must not be sparse for {loss.name}, which needs a class for each sample: give labels")
     rows = sparse.read(y, n_out, dtype, name)
     _check_count(rows, n, name, samples)
-    low, high = RANGES.get(loss.targets, (0, 1))
+    low, high = range_of(loss, scaled=scaled)
     # A target without an entry is 0, so no target can be -1.
     within(rows.entries, f"{name}.data", dtype, 0 if loss.targets == "signs" else low, high)
     if loss.targets == "signs":

@@ -15,13 +15,13 @@ from . import threads
 
 if TYPE_CHECKING:
     from ..kernels import (  # noqa: I001  # one name a line would be longer
-        csr, dense, elementwise, gains, inputs, layer_norm, loop, loss, product, row_losses, shared, update,
-        zero_skipping,
+        csr, dense, elementwise, gains, inputs, layer_norm, loop, loss, product, rbm, row_losses, shared,
+        update, zero_skipping,
     )  # fmt: skip
 
 __all__ = [
-    "csr", "dense", "elementwise", "gains", "inputs", "layer_norm", "loop", "loss", "product", "row_losses", "shared",
-    "update", "zero_skipping",
+    "csr", "dense", "elementwise", "gains", "inputs", "layer_norm", "loop", "loss", "product", "rbm", "row_losses",
+    "shared", "update", "zero_skipping",
 ]  # fmt: skip
 
 

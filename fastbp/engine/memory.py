@@ -78,6 +78,8 @@ class Memory:
         The STEP record.
     targets : Record
         The MATRIX record of the operation that copies the targets, which are rows, labels or a sparse matrix.
+    unit : tuple of two vectors
+        The shift 0 and the factor 1 of targets that need neither.
     """
 
     def __init__(self, model: Model, rows: int, n_threads: int, *, targets: int, backward: bool):
@@ -102,7 +104,7 @@ class Memory:
         size = max(compiled.row_losses.room(self.lanes, self.sizes[-1], targets), *copies, 0)
         self.scratch = aligned(n_threads * size, self.dtype)
         self.step = Record(STEP, stride=self.stride, scratch=self.scratch, room=size)
-        shift, scale = (aligned(round_up(targets, self.lanes), self.dtype) for _ in range(2))
+        shift, scale = self.unit = tuple(aligned(round_up(targets, self.lanes), self.dtype) for _ in range(2))
         scale[:] = 1
         places: dict[str, Field] = {"panels": self.y, "row": self.lanes, "panel": self.stride}
         self.targets = Record(MATRIX, columns=targets, shift=shift, scale=scale, **places)

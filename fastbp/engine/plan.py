@@ -130,7 +130,7 @@ def gradient(
     targets = loss.target_count(model.sizes[-1])
     work = Work(model, batch, TRAINING_ROWS, n_threads, targets=targets, backward=True, seed=seed)
     _set_loss(work, loss)
-    _set_update(work)
+    set_update(work)
     if to_inputs:
         dX = work.memory.buffer(model.sizes[0])
         work.to_inputs = _outputs(dX), model.parameters.transpose(model.layers[0].blocks()[0])
@@ -153,7 +153,7 @@ def train(model: Model, batch: int, n_threads: int | None, loss: Any, seed: int,
     if stored and rule.lazy:
         raise ValueError(f"batch_size must be at most {work.part} with gradient='lazy', got {batch}")
     _set_loss(work, loss)
-    _set_update(work, rule, rule.moving, gradient=stored or any(each.shares for each in model.layers))
+    set_update(work, rule, rule.moving, gradient=stored or any(each.shares for each in model.layers))
 
     def write(program: Program, form: str | None) -> None:
         program.frozen = rule.frozen
@@ -174,7 +174,7 @@ def apply(model: Model, rule: Rule, n_threads: int | None = None) -> Work:
     if n_threads is None:
         n_threads = max(1, min(threads.available(), model.parameters.theta.size // SHARED_PARAMETERS))
     work = Work(model, 1, 1, n_threads, backward=True)
-    _set_update(work, rule, rule.moving)
+    set_update(work, rule, rule.moving)
 
     def write(program: Program, form: str | None) -> None:
         program.frozen = rule.frozen
@@ -193,7 +193,7 @@ def settle(model: Model, moving: Moving | None) -> Work | None:
     if not model.max_norm and moving is None:
         return None
     work = Work(model, 1, 1, 1, backward=True)
-    _set_update(work, None, moving, gradient=False)
+    set_update(work, None, moving, gradient=False)
     work.write = lambda program, form: _after_update(program, moving)
     return work
 
@@ -214,7 +214,7 @@ def _set_loss(work: Work, loss: Any, a: Buffer | None = None, delta: Buffer | No
     )  # fmt: skip
 
 
-def _set_update(work: Work, rule: Rule | None = None, moving: Moving | None = None, *, gradient: bool = True) -> None:
+def set_update(work: Work, rule: Rule | None = None, moving: Moving | None = None, *, gradient: bool = True) -> None:
     """Give a work the UPDATE record and, where it is wanted, a vector for the gradient."""
     parameters = work.model.parameters
     theta = parameters.fitting(parameters.theta, "theta")
@@ -290,7 +290,7 @@ def _loss(program: Program, loss: Any, form: str | None, *more: Sequence[Operati
     rows = [*program.paths.operations(program), _targets(program, form), *_forward(places, output=not fused)]
     rows.append(program.of_loss(compiled.loss.loss, loss, fused))
     if program.update is not None:
-        to = program.trained[0][0].number
+        to = 1 + places.index(program.trained[0])
         rows += [*_to_delta(program, fused, mean=not loss.summed), *_backward(places, to)]
     _around(program, [*rows, *(made for group in more for made in group)])
 

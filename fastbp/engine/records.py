@@ -49,6 +49,12 @@ class Record:
                 self._kept[name], value = value, value.address
             view[place] = value
 
+    def kept(self, name: str) -> np.ndarray:
+        """Return the array whose address a field holds."""
+        array = self._kept[name]
+        assert isinstance(array, np.ndarray)
+        return array
+
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of the fields."""

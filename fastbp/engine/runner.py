@@ -75,7 +75,8 @@ class Work:
 
     A minibatch has `batch` samples, and a part has at most `most_rows` rows. With `n_threads` None, there are as many
     threads as the work is worth. A sample has `targets` targets, or none with 0. With `backward`, there is a backward
-    pass. `seed` is that of dropout and input noise: with None, there is neither.
+    pass. `seed` is that of dropout and input noise: with None, there is neither. With `pairs`, each sample has two rows
+    of memory, the second one `part` rows after the first, and a minibatch is always one part.
 
     Attributes
     ----------
@@ -103,6 +104,7 @@ class Work:
         targets: int = 0,
         backward: bool = False,
         seed: int | None = None,
+        pairs: bool = False,
     ):
         model = model if seed is not None else model.without_randomness()
         self.model, self.backward = model, backward
@@ -112,12 +114,13 @@ class Work:
         self._other_weights, self._outputs = sum(each[1:]), each[0] // round_up(model.sizes[0], lanes) if each else 0
         weights = self._other_weights + min(sum(each[:1]), MOST_INPUTS * self._outputs)
         bound = max(TILE_ROWS, int(PART_WORK / (6 * max(weights, 1))) // TILE_ROWS * TILE_ROWS)
-        self.batch, self.part = batch, min(batch, most_rows, bound)
+        self.batch, self.part = batch, batch if pairs else min(batch, most_rows, bound)
         self.parts = -(-batch // self.part)
         self.steps_done = 0
         """The number of steps before the first minibatch of `run`."""
         self.n_threads, self.most_threads = n_threads, min(n_threads or threads.available(), MOST_THREADS)
-        self.memory = Memory(model, self.part, self.most_threads, targets=targets, backward=backward)
+        rows = self.part * (1 + pairs)
+        self.memory = Memory(model, rows, self.most_threads, targets=targets, backward=backward)
         self.step = self.memory.step
         self.step.set(batch=batch, part=self.part, parts=self.parts, seed=(seed or 0) % 2**63)
         self.paths = InputPaths(model, self.memory, backward=backward)
@@ -129,6 +132,7 @@ class Work:
         self.to_inputs: tuple[Record, np.ndarray] | None = None
         self._programs: dict[tuple[Path, str | None], Program] = {}
         self._program: Program | None = None
+        self._unit = self.memory.unit
         self._samples: Samples | None = None
         self._n, self._parts_a_call = 0, 0.0
 
@@ -178,6 +182,10 @@ class Work:
             self.step.set(sample_weights=address(weights))
         if y is not None and self.loss is not None:
             self.memory.targets.set(kind=y.kind, **y.places)
+            unit = y.unit or self.memory.unit
+            if unit is not self._unit:
+                self._unit = unit
+                self.memory.targets.set(shift=unit[0], scale=unit[1], scaled=y.unit is not None)
             self.loss.set(by_output=y.by_output, threshold=y.threshold)
         return self
 

@@ -9,6 +9,7 @@ nodes (`fastbp.kernels.simd.operands`). The gates that work on whole arrays are 
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -34,6 +35,41 @@ class Gate(NamedTuple):
     """Whether each number of the output depends only on the numbers at the same place of the inputs."""
     steep: bool = False
     """Whether a derivative can be infinite."""
+    slopes: tuple[str, ...] = ()
+    """The derivative with respect to each input as text for single numbers, with the places of `text`. With none, the
+    derivative is shown as a number."""
+
+
+class Key(tuple[Any, ...]):
+    """`Key` says which numbers of an array a gate takes, as between the brackets of ``x[0, 1:]``."""
+
+    @classmethod
+    def checked(cls, key: Any) -> Key:
+        """Return a key. Raise TypeError unless it has only integers, slices of integers, `...` and None."""
+        parts = key if isinstance(key, tuple) else (key,)
+        for part in parts:
+            ends = (part.start, part.stop, part.step) if isinstance(part, slice) else (part,)
+            if part is not Ellipsis and not all(map(_is_place, ends)):
+                raise TypeError(f"a node takes integers, slices and ... between brackets, got {part!r}")
+        return cls(parts)
+
+    @property
+    def name(self) -> str:
+        """The key as text, as it stands between brackets."""
+        return ", ".join(map(_place, self))
+
+
+def _is_place(number: object) -> bool:
+    """Return whether a number can stand between brackets, or is None."""
+    return number is None or (isinstance(number, numbers.Integral) and not isinstance(number, bool))
+
+
+def _place(part: Any) -> str:
+    """Return a part of a key as text."""
+    if not isinstance(part, slice):
+        return "..." if part is Ellipsis else str(part)
+    ends = ["" if number is None else str(number) for number in (part.start, part.stop, part.step)]
+    return ":".join(ends if ends[2] else ends[:2])
 
 
 CHOOSING = ("where", "maximum", "minimum")
@@ -105,6 +141,31 @@ def _spread(dz: np.ndarray, z: np.ndarray, x: np.ndarray, axis: int | None) -> t
     return (np.broadcast_to(dz if axis is None else np.expand_dims(dz, axis), x.shape),)
 
 
+def _slice(x: np.ndarray, key: Key) -> Any:
+    try:
+        return np.asarray(x)[key]
+    except IndexError as error:
+        raise ValueError(error) from None
+
+
+def _slice_back(dz: np.ndarray, z: np.ndarray, x: np.ndarray, key: Key) -> tuple[np.ndarray]:
+    g = np.zeros_like(x, dz.dtype)
+    g[key] = dz
+    return (g,)
+
+
+def _concat(*inputs: np.ndarray, axis: int) -> np.ndarray:
+    """Return arrays one after another along an axis. A single number counts as an array of shape (1,)."""
+    joined: np.ndarray = np.concatenate([np.atleast_1d(x) for x in inputs], axis=axis)
+    return joined
+
+
+def _split(dz: np.ndarray, z: np.ndarray, *inputs: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
+    """Return the parts of a gradient that belong to the inputs of concat."""
+    ends = np.cumsum([np.atleast_1d(x).shape[axis] for x in inputs[:-1]], dtype=int)
+    return tuple(part.reshape(np.shape(x)) for part, x in zip(np.split(dz, ends, axis), inputs, strict=True))
+
+
 def right_places(scores: np.ndarray, labels: tuple[int, ...]) -> np.ndarray:
     """Return the numbers of the rows of scores, if there is a right class for each of them."""
     if scores.ndim != 2 or len(scores) != len(labels) or max(labels, default=0) >= scores.shape[1]:
@@ -128,6 +189,13 @@ def _margins_back(
     return (g,)
 
 
+def _accuracy(scores: np.ndarray, labels: tuple[int, ...], top_k: int) -> np.float64:
+    """Return the share of the rows whose right class is among the k first. Of equal scores, the first one counts."""
+    right = scores[right_places(scores, labels), labels][:, None]
+    ahead = (scores > right) | ((scores == right) & (np.arange(scores.shape[1]) < np.array(labels)[:, None]))
+    return np.float64(np.mean((ahead.sum(axis=1) < top_k) & ~np.isnan(right[:, 0])))
+
+
 def softmax(x: np.ndarray) -> np.ndarray:
     """Return e^x_i / sum_k e^x_k for each row of an array."""
     with np.errstate(all="ignore"):
@@ -137,27 +205,38 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 
 GATES: dict[str, Gate] = {
-    "add": Gate(lambda x, y: x + y, lambda dz, z, x, y: (dz, dz), "{0} + {1}"),
-    "subtract": Gate(lambda x, y: x - y, lambda dz, z, x, y: (dz, -dz), "{0} - {1}"),
-    "multiply": Gate(lambda x, y: x * y, lambda dz, z, x, y: (dz * y, dz * x), "{0} * {1}", steep=True),
-    "divide": Gate(lambda x, y: x / y, lambda dz, z, x, y: (dz / y, -dz * z / y), "{0} / {1}", steep=True),
-    "power": Gate(power, _power_back, "{0} ** {1}", steep=True),
-    "negative": Gate(lambda x: -x, lambda dz, z, x: (-dz,), "-{0}"),
-    "scale": Gate(lambda x, by: x * by, lambda dz, z, x, by: (dz * by,), "{by} * {0}"),
-    "shift": Gate(lambda x, by: x + by, lambda dz, z, x, by: (dz,), "{0} + {by}"),
+    "add": Gate(lambda x, y: x + y, lambda dz, z, x, y: (dz, dz), "{0} + {1}", slopes=("1", "1")),
+    "subtract": Gate(lambda x, y: x - y, lambda dz, z, x, y: (dz, -dz), "{0} - {1}", slopes=("1", "-1")),
+    "multiply": Gate(
+        lambda x, y: x * y, lambda dz, z, x, y: (dz * y, dz * x), "{0} * {1}", steep=True, slopes=("{1}", "{0}")
+    ),
+    "divide": Gate(
+        lambda x, y: x / y,
+        lambda dz, z, x, y: (dz / y, -dz * z / y),
+        "{0} / {1}",
+        steep=True,
+        slopes=("1 / {1}", "-{0} / {1}^2"),
+    ),
+    "power": Gate(power, _power_back, "{0} ** {1}", steep=True, slopes=("{1} * {0}^({1} - 1)", "{0}^{1} * ln({0})")),
+    "negative": Gate(lambda x: -x, lambda dz, z, x: (-dz,), "-{0}", slopes=("-1",)),
+    "scale": Gate(lambda x, by: x * by, lambda dz, z, x, by: (dz * by,), "{by} * {0}", slopes=("{by}",)),
+    "shift": Gate(lambda x, by: x + by, lambda dz, z, x, by: (dz,), "{0} + {by}", slopes=("1",)),
     "raise": Gate(
         lambda x, to: power(x, to),
         lambda dz, z, x, to: (dz * (to * power(x, to - 1.0)) if to else None,),
         "{0} ** {to}",
         steep=True,
+        slopes=("{to} * {0}^({to} - 1)",),
     ),
-    "reciprocal": Gate(lambda x: 1.0 / x, lambda dz, z, x: (-dz * z * z,), "1 / {0}", steep=True),
-    "exp": Gate(exp, lambda dz, z, x: (dz * z,), "exp({0})", steep=True),
-    "expm1": Gate(expm1, lambda dz, z, x: (dz * (z + 1.0),), "expm1({0})"),
-    "log": Gate(ln, lambda dz, z, x: (dz / x,), "log({0})", steep=True),
-    "sqrt": Gate(sqrt, lambda dz, z, x: (0.5 * dz / z,), "sqrt({0})", steep=True),
-    "sin": Gate(sin, lambda dz, z, x: (dz * cos(x),), "sin({0})"),
-    "cos": Gate(cos, lambda dz, z, x: (-dz * sin(x),), "cos({0})"),
+    "reciprocal": Gate(
+        lambda x: 1.0 / x, lambda dz, z, x: (-dz * z * z,), "1 / {0}", steep=True, slopes=("-1 / {0}^2",)
+    ),
+    "exp": Gate(exp, lambda dz, z, x: (dz * z,), "exp({0})", steep=True, slopes=("e^{0}",)),
+    "expm1": Gate(expm1, lambda dz, z, x: (dz * (z + 1.0),), "expm1({0})", slopes=("e^{0}",)),
+    "log": Gate(ln, lambda dz, z, x: (dz / x,), "log({0})", steep=True, slopes=("1 / {0}",)),
+    "sqrt": Gate(sqrt, lambda dz, z, x: (0.5 * dz / z,), "sqrt({0})", steep=True, slopes=("1 / (2 * sqrt({0}))",)),
+    "sin": Gate(sin, lambda dz, z, x: (dz * cos(x),), "sin({0})", slopes=("cos({0})",)),
+    "cos": Gate(cos, lambda dz, z, x: (-dz * sin(x),), "cos({0})", slopes=("-sin({0})",)),
     "normal_cdf": Gate(
         normal_cdf, lambda dz, z, x: (dz * exp(-0.5 * x * x) * (1.0 / math.sqrt(2.0 * math.pi)),), "normal_cdf({0})"
     ),
@@ -175,7 +254,14 @@ GATES: dict[str, Gate] = {
     "matmul": Gate(_product, lambda dz, z, x, y: _both(x, y, dz), "{0} @ {1}", False),
     "transpose": Gate(lambda x: x.T, lambda dz, z, x: (dz.T,), "{0}.T", False),
     "sum": Gate(_total, _spread, "sum({0}, {axis})", False),
-    "mean": Gate(np.mean, lambda dz, z, x: (np.full(x.shape, dz / x.size),), "mean({0})", False),
+    "mean": Gate(
+        lambda x, axis: np.mean(x, axis=axis),
+        lambda dz, z, x, axis: _spread(dz / (x.size / max(1, z.size)), z, x, axis),
+        "mean({0}, {axis})",
+        False,
+    ),
+    "slice": Gate(_slice, _slice_back, "{0}[{key}]", False),
+    "concat": Gate(_concat, _split, "concat({all})", False),
     "like": Gate(_like, lambda dz, z, y, x: (dz, None), "{0}", False),
     "rows": Gate(lambda x: np.float64(len(x) if x.ndim else 1), lambda dz, z, x: (None,), "rows({0})", False),
     "squared_norm": Gate(lambda x: np.sum(x * x), lambda dz, z, x: (2.0 * dz * x,), "squared_norm({0})", False),
@@ -183,6 +269,14 @@ GATES: dict[str, Gate] = {
         softmax, lambda dz, z, x: (z * (dz - (dz * z).sum(axis=-1, keepdims=True)),), "softmax({0})", False
     ),
     "hinge_margins": Gate(_margins, _margins_back, "hinge_margins({0})", False),
+    "loss": Gate(
+        lambda a, y, loss: np.float64(loss(a, y)),
+        lambda dz, z, a, y, loss: (dz * loss.gradient(a, y), None),
+        "{loss}({0}, {1})",
+        False,
+    ),
+    "accuracy": Gate(_accuracy, lambda dz, z, x, labels, top_k: (None,), "accuracy({0})", False),
+    "argmax": Gate(lambda x: np.argmax(x, axis=-1).astype(x.dtype), lambda dz, z, x: (None,), "argmax({0})", False),
 }
 """All gates, by their names. Where two inputs of maximum or minimum are equal, the gradient goes to the second one, so
 that maximum(z, 0) has the derivative 0 at z = 0, as relu has."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numbers
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..base import checks, extras, hints
+from ..base import checks
 from ..base.locked import locked
-from . import differences, tables
-from .gates import GATES, backward
+from . import tables
+from .explained import Explained
+from .gates import GATES, Key, backward
 from .tables import CONSTANT, VARIABLE
 
 if TYPE_CHECKING:
-    import pandas  # type: ignore[import-untyped, unused-ignore]
     from numpy.typing import ArrayLike
 
 LARGEST = float(np.finfo(np.float64).max)
@@ -72,7 +72,7 @@ def _refusing(message: str) -> Callable[..., NoReturn]:
     return method
 
 
-class Node(hints.Hinted):
+class Node(Explained):
     """`Node` is a variable or a gate of a graph. Operators and the functions of `fastbp.graph` make new nodes.
 
     `forward` computes the values of a node and of all nodes that it depends on. `backward` computes the gradients: each
@@ -180,6 +180,13 @@ class Node(hints.Hinted):
     def T(self) -> Node:  # noqa: N802
         """The transpose."""
         return apply("transpose", self)
+
+    def __getitem__(self, key: Any) -> Node:
+        """Return a node with some of the numbers, as ``x[0]``, ``x[:, 1:]`` and ``x[..., -1]`` of an array.
+
+        The key has integers, slices, `...` and None.
+        """
+        return apply("slice", self, key=Key.checked(key))
 
     # --- what a node cannot do ----------------------------------------------------------------------------------------
 
@@ -351,9 +358,7 @@ class Node(hints.Hinted):
             If the gradient has another shape than the value, or is missing for a value that is not a single number, or
             if a gate of your own returns gradients that do not fit its inputs.
         """
-        nodes = self.nodes
-        if any(node._pass is not self._pass or node._pass is None for node in nodes):
-            raise RuntimeError("backward needs the values of one forward pass of this node: call forward first")
+        nodes = self._nodes_of_a_pass("backward")
         shape = np.shape(self.value)
         if gradient is None:
             if np.size(self.value) != 1:
@@ -367,93 +372,38 @@ class Node(hints.Hinted):
         self.gradient = gradient.astype(self.gradient.dtype)
         with np.errstate(all="ignore"):
             for node in reversed(nodes):
-                for each, part in zip(node.inputs, node._hand_on(), strict=True):
+                for each, part in zip(node.inputs, node._hand_on(node.gradient), strict=True):
                     if part is not None:
                         each.gradient = each.gradient + part.astype(each.gradient.dtype)
         return {name: tables.plain(node.gradient) for name, node in self.variables.items()}
 
-    def _hand_on(self) -> tuple[Any, ...]:
-        """Return the gradients for the inputs of the gate, each in the shape of the input."""
+    def _nodes_of_a_pass(self, what: str) -> list[Node]:
+        """Return `nodes`. Raise RuntimeError if their values are not those of one forward pass of this node."""
+        nodes = self.nodes
+        if any(node._pass is not self._pass or node._pass is None for node in nodes):
+            raise RuntimeError(f"{what} needs the values of one forward pass of this node: call forward first")
+        return nodes
+
+    def _hand_on(self, dz: np.ndarray) -> tuple[Any, ...]:
+        """Return the gradients for the inputs of the gate, each in the shape of the input, or None for no gradient.
+
+        They belong to the gradient dz of the output.
+        """
         if not self.inputs:
             return ()
         values = [each.value for each in self.inputs]
         if "gate" not in self.options:
-            parts = backward(self.operation, self.gradient, self.value, values, self.options)
+            parts = backward(self.operation, dz, self.value, values, self.options)
             return tuple(
                 None if part is None else _summed(part, np.shape(x)) for part, x in zip(parts, values, strict=True)
             )
-        found = self.options["gate"].backward(locked(self.gradient))
+        found = self.options["gate"].backward(locked(dz))
         parts = tuple(found) if isinstance(found, tuple | list) else (found,)
         shapes = [np.shape(part) for part in parts]
         if shapes != [np.shape(x) for x in values]:
             wanted = ", ".join(str(np.shape(x)) for x in values)
             raise ValueError(f"backward of {self.operation} must return gradients of shape {wanted}, got {shapes}")
         return tuple(numeric(part, f"a gradient of {self.operation}") for part in parts)
-
-    def check(self) -> dict[str, float]:
-        """Compare the gradients of the variables with central differences (001), at the values of the last `forward`.
-
-        If the output is not a single number, the sum of its numbers is compared.
-
-        Returns
-        -------
-        dict of str to float
-            The relative error for each variable: the largest difference between a derivative by backpropagation and one
-            by differences, divided by the largest of these derivatives. It is about 1e-10 if the gradients are right.
-
-        Raises
-        ------
-        RuntimeError
-            If `forward` has not been called.
-
-        Examples
-        --------
-        >>> import fastbp as fb
-        >>> x = fb.graph.variable("x")
-        >>> f = fb.graph.sum(fb.graph.exp(x) * x)
-        >>> _ = f.forward(x=[0.5, -1.0])
-        >>> f.check()["x"] < 1e-9
-        True
-        """
-        variables, errors = self.variables, {}
-        if self._pass is None:
-            raise RuntimeError("check needs the values of a forward pass: call forward first")
-        kept = {name: node.value for name, node in variables.items()}
-        got = self.backward(np.ones(np.shape(self.value)))
-        for name, node in variables.items():
-            moving = np.array(kept[name], np.float64, order="C")
-            node._value = moving
-            try:
-                wanted = differences.of_array(lambda: float(np.sum(self.forward())), moving)
-            finally:
-                node._value, node._pass = kept[name], None
-            errors[name] = differences.relative_error(np.asarray(got[name]), wanted)
-        self.forward()
-        self.backward(np.ones(np.shape(self.value)))
-        return errors
-
-    # --- what is shown ------------------------------------------------------------------------------------------------
-
-    def to_frame(self) -> pandas.DataFrame:
-        """Return the table of nodes as a pandas data frame. Its columns are operation, inputs, value and gradient.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        frames = extras.package("pandas", "to_frame")
-        return frames.DataFrame(tables.rows(self.nodes), columns=tables.HEAD).set_index("name")
-
-    def __str__(self) -> str:
-        return tables.table(self.nodes)
-
-    def expression(self) -> str:
-        """Return what the node computes, as text. Parts that would be long have only the name of their operation."""
-        return tables.expression(self.nodes)
-
-    def __repr__(self) -> str:
-        return f"Node({self.expression()})"
 
 
 def is_number(x: object) -> bool:
@@ -550,6 +500,13 @@ def _operand(x: Any) -> Node:
     if isinstance(x, np.ndarray | np.bool_ | bool) and np.asarray(x).dtype == bool:
         node._value = np.asarray(x)
     return node
+
+
+def nodes_among(x: Sequence[Any], name: str) -> Sequence[Any]:
+    """Return the inputs of a gate. Raise TypeError if none of them is a node."""
+    if not any(isinstance(each, Node) for each in x):
+        raise TypeError(f"{name} needs a node such as variable('x') among its inputs, got {x!r}")
+    return x
 
 
 def apply(name: str, *operands: Any, **options: Any) -> Node:

@@ -91,7 +91,7 @@ class Program(Value):
             raise ValueError(f"{name}: {line.gate} must have {arity} inputs and the options {options}, got {line}")
         for option, value in found.items():
             if option == "sigma":
-                if not callable(getattr(value, "gradient", None)) or value.whole_rows:
+                if not hasattr(value, "of_z") or value.whole_rows:
                     raise TypeError(f"sigma of {name} must be an activation function, got {value!r}")
             else:
                 checks.real(value, f"{option} of {name}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .gates import GATES
+from .gates import GATES, Key
 
 VARIABLE, CONSTANT = "variable", "constant"
 """The operations of nodes that have no gate."""
@@ -17,42 +17,74 @@ VARIABLE, CONSTANT = "variable", "constant"
 HEAD = ["name", "operation", "inputs", "value", "gradient"]
 """The columns of a table."""
 
+NUMBERS = (3, 4)
+"""The columns that stand on the right."""
+
+LOCAL = "local x gradient"
+"""The column of local derivatives."""
+
+FUNCTIONS = ("sigma", "loss")
+"""The options that are functions. The operation of a gate with one of them has the name of the function."""
+
 MOST_LETTERS = 120
 """The largest number of letters of a part of an expression."""
 
 
+def names_of(nodes: Sequence[Any]) -> dict[int, str]:
+    """Return the names of nodes, which must come in topological order, by their ids. A constant has its number."""
+    count = itertools.count(1)
+    return {
+        id(node): short(node.value) if node.operation == CONSTANT else node.name or f"g{next(count)}" for node in nodes
+    }
+
+
 def rows(nodes: Sequence[Any]) -> list[tuple[str, str, str, Any, Any]]:
     """Return the rows of a table: all nodes but constants, which must come in topological order."""
-    names, count, found = {}, itertools.count(1), []
-    for node in nodes:
-        if node.operation == CONSTANT:
-            names[id(node)] = short(node.value)
+    names = names_of(nodes)
+    return [
+        (
+            names[id(node)],
+            label(node),
+            ", ".join(names[id(each)] for each in node.inputs),
+            plain(node.value),
+            plain(node.gradient),
+        )
+        for node in nodes
+        if node.operation != CONSTANT
+    ]
+
+
+def table(nodes: Sequence[Any], local: Callable[[Any], list[str]] | None = None) -> str:
+    """Return the table of nodes as text.
+
+    With the function `local`, each input of a gate has a line. The function returns the ends of the lines of a gate.
+    """
+    names, lines = names_of(nodes), [[*HEAD, *([LOCAL] if local else [])]]
+    shown = [node for node in nodes if node.operation != CONSTANT]
+    for node, (name, operation, inputs, value, slope) in zip(shown, rows(nodes), strict=True):
+        row = [name, operation, inputs, short(value), short(slope)]
+        if local is None or not node.inputs:
+            lines.append([*row, *([""] if local else [])])
             continue
-        names[id(node)] = node.name or f"g{next(count)}"
-        inputs = ", ".join(names[id(each)] for each in node.inputs)
-        found.append((names[id(node)], label(node), inputs, plain(node.value), plain(node.gradient)))
-    return found
-
-
-def table(nodes: Sequence[Any]) -> str:
-    """Return the table of nodes as text."""
-    lines = [HEAD, *((*texts, short(value), short(slope)) for *texts, value, slope in rows(nodes))]
+        for k, (each, end) in enumerate(zip(node.inputs, local(node), strict=True)):
+            lines.append([*(row[:2] if k == 0 else ["", ""]), names[id(each)], *(row[3:] if k == 0 else ["", ""]), end])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    shown = []
-    for line in lines:
-        left = [text.ljust(width) for text, width in zip(line[:3], widths[:3], strict=True)]
-        right = [text.rjust(width) for text, width in zip(line[3:], widths[3:], strict=True)]
-        shown.append("  ".join([*left, *right]).rstrip())
-    return "\n".join(shown)
+    return "\n".join(
+        "  ".join(
+            text.rjust(width) if k in NUMBERS else text.ljust(width)
+            for k, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
 
 
 def label(node: Any) -> str:
     """Return the name of the operation of a node, with its numbers."""
-    if "sigma" in node.options:
-        return str(node.options["sigma"].name)
-    return " ".join(
-        [node.operation, *(short(value) for value in node.options.values() if isinstance(value, int | float))]
-    )
+    for option in FUNCTIONS:
+        if option in node.options:
+            return str(node.options[option].name)
+    shown = (value for value in node.options.values() if isinstance(value, int | float | Key))
+    return " ".join([node.operation, *map(_of_option, shown)])
 
 
 def expression(nodes: Sequence[Any]) -> str:
@@ -74,8 +106,13 @@ def _text(node: Any, inputs: list[str]) -> str:
     pattern = GATES[node.operation].text
     if "({0}" not in pattern:
         inputs = [f"({text})" if _is_infix(each) else text for each, text in zip(node.inputs, inputs, strict=True)]
-    options = {name: value.name if name == "sigma" else short(value) for name, value in node.options.items()}
-    return pattern.format(*inputs, **options).replace(", )", ")")
+    options = {name: _of_option(value) for name, value in node.options.items()}
+    return pattern.format(*inputs, **options, all=", ".join(inputs)).replace(", )", ")")
+
+
+def _of_option(value: Any) -> str:
+    """Return an option of a gate as text: the name of a function, or a value."""
+    return str(value.name) if hasattr(value, "name") else str(value) if isinstance(value, tuple) else short(value)
 
 
 def _is_infix(node: Any) -> bool:

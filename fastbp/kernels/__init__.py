@@ -19,7 +19,10 @@ wait for each other once. In the update, each thread works on some of the weight
 - `inputs.py` copies the arrays of the user into panels.
 - `update.py` sums the gradient and updates theta.
 - `layer_norm.py` and `gains.py` have layers with a gain for each unit.
-- `loop.py` has the loop over minibatches, which uses the threads.
+- `rbm.py` has the units of a restricted Boltzmann machine.
+- `loop.py` has the loop over minibatches, which uses the threads. Only there are `@njit(parallel=True)` and `prange`.
+  Numba would divide each loop of each kernel anew, and the threads would wait after each of them. Here a thread runs
+  all operations of a phase for its share, so that threads wait twice in a step, and no sum depends on their number.
 - `structs.py` describes the records, and `panels.py` describes how matrices are stored.
 - `random.py` makes random numbers without a state, and `simd/` has vectors, and tiles of vectors.
 

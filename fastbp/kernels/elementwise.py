@@ -99,7 +99,7 @@ def softmax_activate(dtype):
 
     @njit(**OPTIONS)
     def softmax_activate(address, record, t, first, last, i):
-        """a_i = e^z_i / sum_k e^z_k in place of z   (003)."""
+        """a_i = e^z_i / sum_k e^z_k in place of z   (004)."""
         step, layer = record_at(address, STEP), record_at(record, ACTIVATION)
         A, C, c = vector_at(layer.a, dtype), vector_at(step.scratch, dtype), t * step.room
         L, n_out = lanes(A), layer.columns
@@ -122,7 +122,7 @@ def softmax_differentiate(dtype):
 
     @njit(**OPTIONS)
     def softmax_differentiate(address, record, t, first, last, i):
-        """delta = (da/dz)^T dC/da in place of dC/da   (003)."""
+        """delta = (da/dz)^T dC/da in place of dC/da."""
         step, layer = record_at(address, STEP), record_at(record, ACTIVATION)
         A, D, C = vector_at(layer.a, dtype), vector_at(layer.delta, dtype), vector_at(step.scratch, dtype)
         L, n_out, c = lanes(A), layer.columns, t * step.room

@@ -57,7 +57,7 @@ reciprocal = elementwise(lambda x: 1.0 / x, 1)
 
 @njit(**OPTIONS)
 def softmax(C, z, p, n_out):
-    """p_i = e^(z_i - top) / sum_k e^(z_k - top) with top = max_k z_k, in columns   (003).
+    """p_i = e^(z_i - top) / sum_k e^(z_k - top) with top = max_k z_k, in columns   (004).
 
     The positions p and z may be equal. The function returns top and ln sum_k e^(z_k - top), which are vectors. It does
     not return their sum: for large z, the sum would lose the digits of a small loss.
@@ -77,7 +77,7 @@ def softmax(C, z, p, n_out):
 
 @njit(**OPTIONS)
 def softmax_back(C, a, d, n_out):
-    """d_i <- a_i (d_i - sum_k d_k a_k), in columns. This is the product with the derivative of softmax   (003)."""
+    """d_i <- a_i (d_i - sum_k d_k a_k), in columns. This is the product with the derivative of softmax."""
     L, dots = lanes(C), splat(C, 0.0)
     for i in range(0, n_out * L, L):
         dots += load(C, d + i) * load(C, a + i)
@@ -155,7 +155,7 @@ def rows_of_outputs(formula, outputs: int, targets: int):
 
 @njit(**OPTIONS)
 def softmax_cross_entropy(C, a, y, d, n_out, parameters):
-    """a = softmax(z), C = sum_i y_i (ln sum_k e^z_k - z_i), d = dC/dz = a - y   (002, 003).
+    """a = softmax(z), C = sum_i y_i (ln sum_k e^z_k - z_i), d = dC/dz = a - y   (002, 004).
 
     At first, the columns at `a` hold z; then they hold a. Returns C.
     """
@@ -221,6 +221,27 @@ def multiclass_perceptron(C, a, y, d, n_out, parameters):
         g = same(winner, splat(C, np.float64(i))) - load(C, y + i * L)
         costs += g * load(C, a + i * L)
         store(C, d + i * L, g)
+    return costs
+
+
+wrong_sign = elementwise(lambda a, y: where(y > 0.0, where(a > 0.0, 0.0, -1.0), where(a < 0.0, 0.0, 1.0)), 2)
+unless_zero = elementwise(lambda a, y: where(a > 0.0, y, where(a < 0.0, y, 0.0)), 2)
+
+
+@njit(**OPTIONS)
+def strict_perceptron(C, a, y, d, n_out, parameters):
+    """C = sum_i max(0, -s_i a_i), d_i = -s_i where s_i a_i <= 0 and else 0, with s_i = 1 where y_i > 0 and else -1.
+
+    This is the rule of 001 for the targets -1 and 1. The target of an output that is 0 becomes 0, so that `hit` with
+    the threshold 0 counts it as wrong. Returns C.
+    """
+    L, costs = lanes(C), splat(C, 0.0)
+    for i in range(0, n_out * L, L):
+        x, target = load(C, a + i), load(C, y + i)
+        g = wrong_sign(x, target)
+        costs += g * x
+        store(C, d + i, g)
+        store(C, y + i, unless_zero(x, target))
     return costs
 
 

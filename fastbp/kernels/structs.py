@@ -177,3 +177,21 @@ GAINS = _record("theta a x inverse out delta delta_in columns update gain offset
 the panels of its inputs, of x, of its outputs, of dC/dout and of dC/da. `theta` are the parameters, `update` is the
 UPDATE record, and `gain` and `offset` are BLOCK records. If `offsets` is 0, there are no offsets. Layer normalization
 keeps 1 / s_r of each row at `inverse`, and adds `epsilon` to the variance."""
+
+MACHINE = _record(
+    "number visible hidden half panels x x_row x_panel v zeros delta W w_panel b flips energy flipped error "
+    "update bias",
+)
+"""A restricted Boltzmann machine with `visible` and `hidden` units.
+
+- `panels` are those of the units that an operation computes, and `number` is the number of their layer for random
+  numbers.
+- `x` are the panels of the visible units: those of the samples, and from row `half` on those that the machine has drawn
+  for them, which `visible_units` writes to `v`. In both, rows are `x_row` values apart, and panels `x_panel` values. If
+  kernels leave zeros out, `zeros` is the ZEROS record of the units that are drawn.
+- `delta` are the panels of dC/dz of the hidden units, in the same order of rows.
+- `W` are the weights, whose panels are `w_panel` values apart, and `b` are the biases of the visible units.
+- `energy`, `flipped` and `error` are panels with one line for each row: the free energy of a sample, that of the sample
+  with the visible unit number `flips` of the row changed, and the error of its reconstruction. First each lane has a
+  part of the sum, and in the end lane 0 has the score.
+- `update` is the UPDATE record, and `bias` the BLOCK record of the biases of the visible units."""

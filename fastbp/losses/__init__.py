@@ -27,9 +27,9 @@ from .base import LOSSES, Loss
 from .formula import Formula
 
 __all__ = [
-    "LOSSES", "AbsoluteError", "BinaryCrossEntropy", "CrossEntropy", "Formula", "Hinge", "Huber", "LogCosh", "Loss",
-    "MeanSquaredError", "MulticlassHinge", "MulticlassPerceptron", "NormError", "Perceptron", "Poisson", "Quantile",
-    "SquaredError", "SquaredHinge", "SumSquaredError",
+    "LOSSES", "AbsoluteError", "Adaline", "BinaryCrossEntropy", "CrossEntropy", "Formula", "Hinge", "Huber", "LogCosh",
+    "Loss", "MeanSquaredError", "MulticlassHinge", "MulticlassPerceptron", "NormError", "Perceptron", "Poisson",
+    "Quantile", "SquaredError", "SquaredHinge", "SumSquaredError",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker would believe that every name exists
@@ -151,7 +151,7 @@ class SumSquaredError(Loss, name="sum_squared_error"):
 
 
 class MeanSquaredError(Loss, name="mean_squared_error", aliases=("mse",)):
-    """C = sum_i (a_i - y_i)^2 / n_out."""
+    """C = sum_i (a_i - y_i)^2 / n_out   (004)."""
 
     def parameters(self, n_out: int) -> tuple[float, ...]:
         return (1.0 / n_out,)
@@ -291,9 +291,36 @@ class Perceptron(Margin, name="perceptron"):
     from those of an output that is wrongly 1.
     """
 
+    _: KW_ONLY
+    strict: bool = field(
+        "With True, the rule is that of 001 for the targets -1 and 1: where sign(a_i) is not the target s_i, the "
+        "gradient is -s_i. As sign(0) is 0, an output of 0 is wrong for both classes, also in the accuracy. With "
+        "False, an output of 0 means class 1.",
+        checks.flag,
+        default=False,
+    )
+
+    @property
+    def whole_row(self) -> str:  # type: ignore[override]  # it depends on `strict`
+        return "strict_perceptron" if self.strict else ""
+
+    def parameters(self, n_out: int) -> tuple[float, ...]:
+        return ()
+
     def term(self, a: Operand, y: Operand) -> tuple[Operand, ...]:
         g = where(a >= 0.0, 1.0, 0.0) - where(y > 0.0, 1.0, 0.0)
         return g * a, g
+
+
+class Adaline(Margin, name="adaline"):
+    """C = 1/2 sum_i (s_i - a_i)^2, with s_i = 1 where y_i > 0 and -1 elsewhere.
+
+    With SGD and minibatches of one sample, training is the rule of Widrow and Hoff, w <- w + eta (s - a) x   (001).
+    """
+
+    def term(self, a: Operand, y: Operand) -> tuple[Operand, ...]:
+        g = a - where(y > 0.0, 1.0, -1.0)
+        return 0.5 * g * g, g
 
 
 class MulticlassPerceptron(Loss, name="multiclass_perceptron"):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+
+import numpy as np
 
 from ..base.checks import Registry
 from ..base.value_objects import WithFields, field
 from ..formulas.gates import Operand
+from ..formulas.nodes import Node, apply
 from ..kernels.simd.formulas import digest
+from .of_arrays import costs
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 LOSSES: Registry[Loss] = Registry()
 """All losses, by their names."""
@@ -21,6 +28,9 @@ class Loss(WithFields):
     source, such as 002. In the formulas, a_i is output i of the network, y_i is target i, n_out is the number of
     outputs, and sum_i is the sum over all outputs. The method `term` returns the term of one output together with its
     derivative dC/da_i, with which backpropagation starts.
+
+    An object is a function: called with outputs and targets, it returns the loss as `Trainer` means it, which is the
+    mean over the samples. `gradient` returns the derivative of this mean.
 
     Attributes
     ----------
@@ -58,6 +68,9 @@ class Loss(WithFields):
     >>> import fastbp as fb
     >>> fb.losses.LOSSES["hinge"].threshold
     0.0
+    >>> loss = fb.losses.SquaredError()
+    >>> loss([0.5, 2.0], [1.0, 0.0]), loss.gradient([0.5, 2.0], [1.0, 0.0])
+    (2.125, array([-0.5,  2. ]))
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]] = {}
@@ -81,6 +94,66 @@ class Loss(WithFields):
                 if name not in vars(cls):
                     setattr(cls, name, none)
         super().__init_subclass__(**options)
+
+    def __call__(self, a: ArrayLike | Node, y: ArrayLike | Node) -> Any:
+        """Compute the mean loss over the samples, as `Trainer.evaluate` does.
+
+        Parameters
+        ----------
+        a : array of shape (n, n_out), or (n_out,) or () for one sample, or Node
+            The outputs, such as those of `MLP.outputs`. An array of shape (n,) is one sample with n outputs; n samples
+            with one output have the shape (n, 1).
+        y : array of shape (n, n_out), or (n,) of class labels or for one output, or Node
+            The targets, as for `Trainer.fit`. Those of one sample have no first axis.
+
+        Returns
+        -------
+        float or Node
+            The mean of C. It is a node if an argument is a node of `fastbp.graph`: a single gate.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit together, or if a target is not possible for this loss.
+        TypeError
+            If an argument is not numeric, or if labels are not integers.
+        """
+        if isinstance(a, Node) or isinstance(y, Node):
+            return apply("loss", a, y, loss=self)
+        each = costs(self, a, y)[0]
+        return float(each.sum(dtype=np.float64) / (1 if self.summed else len(each)))
+
+    def gradient(self, a: ArrayLike, y: ArrayLike) -> np.ndarray:
+        """Compute the derivative of the mean loss with respect to each output (000).
+
+        Parameters
+        ----------
+        a, y : arrays
+            The outputs and the targets, as for a call.
+
+        Returns
+        -------
+        array of the shape of a
+            The derivatives, float32 for outputs of float32, and else float64. They contain the factor 1 / n, as
+            `MLP.backward` and `Trainer.partial_fit` expect it. For one sample, they are dC/da.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for a call.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> net, loss = fb.MLP([2, 3, 2], seed=0), fb.losses.Huber()
+        >>> X, y = [[0.0, 1.0], [2.0, 3.0]], [[1.0, 0.0], [0.0, 1.0]]
+        >>> dW, db, dX = net.backward(X, loss.gradient(net.outputs(X), y))
+        >>> bool(abs(dW[0] - net.gradients(X, y, loss=loss)[1][0]).max() < 1e-6)
+        True
+        """
+        g = costs(self, a, y)[1]
+        with np.errstate(all="ignore"):
+            return (g if self.summed else g / len(g)).reshape(np.shape(a))
 
     def term(self, a: Operand, y: Operand, *parameters: Operand) -> tuple[Operand, ...]:
         """Return (C, dC/da) for one output. The loss of a sample is the sum of C over its outputs.

@@ -20,6 +20,7 @@ import numpy as np
 from ..base import checks, hints
 from ..base.docstrings import filled, listed
 from ..base.names import MetricName
+from ..losses.base import Loss
 from .decisions import PROBABILITIES, probabilities
 from .decisions import Decision as Decision
 from .decisions import classes as classes
@@ -50,6 +51,11 @@ def by_name(metrics: Sequence[Metric]) -> dict[str, Scorer | None]:
         raise TypeError(f"metrics must be a list of names and functions, got {metrics!r}")
     found: dict[str, Scorer | None] = {}
     for k, metric in enumerate(metrics):
+        if isinstance(metric, Loss):
+            raise TypeError(
+                f"metrics[{k}] must be a name or a function f(y, a), got the loss {metric!r}, which takes (a, y): "
+                "give a function such as lambda y, a: loss(a, y)"
+            )
         if callable(metric):
             name = getattr(metric, "__name__", type(metric).__name__)
         else:

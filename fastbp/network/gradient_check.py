@@ -25,8 +25,8 @@ class LayerErrors(NamedTuple):
     ----------
     W, b : float
         The largest absolute difference between the gradient of a weight, or of a bias, and its numerical derivative,
-        divided by the largest absolute value of these gradients and derivatives. It is 0 if all of them are 0, and for
-        a layer without biases.
+        divided by the largest absolute value of these gradients and derivatives. It is 0 if all of them are 0, for a
+        layer without biases, and for weights that are tied to those of a layer before.
     """
 
     W: float
@@ -144,23 +144,19 @@ def check_gradients(
     check_network(network)
     most = checks.integer(most, "most", 1)
     options: dict[str, Any] = {"loss": loss, "sample_weight": sample_weight, "seed": seed}
-    _, *gradients = network.gradients(X, y, **options)
+    gradients = network.parameters.from_flat(network.gradients(X, y, flat=True, **options)[1])
     bound, kinks = MOST_ERRORS[network.dtype.itemsize], 0
-    cost, groups = _cost(network, X, y, options)
-    errors: list[list[float]] = []
-    for group, found in zip(groups, gradients, strict=True):
-        errors.append([])
-        for l, (array, gradient) in enumerate(zip(group, found, strict=True)):
-            if array is None:
-                errors[-1].append(0.0)
-                continue
-            wanted = differences.of_array(cost, array, most, l)
-            size = bound * max(np.nanmax(np.abs(wanted)), np.abs(gradient).max())
-            for place in np.flatnonzero(np.abs(gradient - wanted) > size):
-                if differences.at_kink(cost, array, int(place), float(gradient.flat[place]), size):
-                    wanted.flat[place], kinks = np.nan, kinks + 1
-            errors[-1].append(differences.relative_error(gradient, wanted))
-    return GradientErrors(map(LayerErrors, *errors), bound, kinks)
+    cost, parts = _cost(network, X, y, options)
+    errors = {f"{name}{l}": 0.0 for l in range(1, len(network) + 1) for name in LayerErrors._fields}
+    for k, (name, array) in enumerate(parts.items()):
+        gradient, wanted = gradients[name], differences.of_array(cost, array, most, k)
+        size = bound * max(np.nanmax(np.abs(wanted)), np.abs(gradient).max())
+        for place in np.flatnonzero(np.abs(gradient - wanted) > size):
+            if differences.at_kink(cost, array, int(place), float(gradient.flat[place]), size):
+                wanted.flat[place], kinks = np.nan, kinks + 1
+        errors[name] = differences.relative_error(gradient, wanted)
+    values = iter(errors.values())
+    return GradientErrors(map(LayerErrors, values, values), bound, kinks)
 
 
 class NumericalGradients(NamedTuple):
@@ -221,22 +217,20 @@ def numerical_gradients(
     start = time.perf_counter()
     network.gradients(X, y, **options)
     middle = time.perf_counter()
-    cost, groups = _cost(network, X, y, options)
-    found: list[list[Any]] = [
-        [None if array is None else differences.of_array(cost, array) for array in each] for each in groups
-    ]
-    return NumericalGradients(found[0], found[1], time.perf_counter() - middle, middle - start)
+    cost, parts = _cost(network, X, y, options)
+    dW, db = network._by_layer({name: differences.of_array(cost, array) for name, array in parts.items()})
+    return NumericalGradients(dW, db, time.perf_counter() - middle, middle - start)
 
 
 def _cost(
     network: MLP, X: ArrayLike, y: ArrayLike, options: dict[str, Any]
-) -> tuple[Callable[[], float], tuple[list[Any], list[Any]]]:
-    """Return a function that computes the mean loss in float64, and the weights and biases that it reads."""
+) -> tuple[Callable[[], float], dict[str, np.ndarray]]:
+    """Return a function that computes the mean loss in float64, and the blocks of parameters that it reads."""
     twin = network.astype(np.float64)
-    weights, biases = twin._copies()
+    parts = twin.parameters.unpack(twin.parameters.theta)
 
     def cost() -> float:
-        twin.set_weights(weights, biases)
+        twin.parameters.set(parts)
         return float(twin.gradients(X, y, **options)[0])
 
-    return cost, (weights, biases)
+    return cost, parts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Never, Required, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Never, Self
 
 import numpy as np
 
@@ -12,27 +12,16 @@ from ..base import checks, hints
 from ..base.docstrings import documented, listed
 from ..base.names import ActivationName, LossName, OutputName
 from ..data import arrays
-from ..data.samples import SampleChecker
-from ..data.weights import sample_weights
-from ..engine.runner import Samples
-from ..losses import LOSSES, OUTPUT_GRADIENT, Loss
+from ..losses import Loss
 from ..metrics import classes
 from . import first_weights
 from .architecture import Architecture
-from .shown import Shown
+from .derivatives import Derivatives
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
     from .trace import Trace
-
-    class More(TypedDict, total=False):
-        """`More` holds the types of the arguments of `MLP.gradients` that do not change what it returns."""
-
-        loss: Required[LossName | Loss]
-        sample_weight: ArrayLike | None
-        seed: int | None
-        n_threads: int | None
 
 
 def check_network(network: object) -> None:
@@ -42,7 +31,7 @@ def check_network(network: object) -> None:
 
 
 @documented(activations=listed(ACTIVATIONS))
-class MLP(Shown):
+class MLP(Derivatives):
     """`MLP` is a multi-layer perceptron, a fully connected feedforward network with L layers of weights.
 
     For a sample x, the network computes a^0 = x, and then z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L.
@@ -148,9 +137,9 @@ class MLP(Shown):
 
     Notes
     -----
-    Sources: 000, 001 and 004 (the network), 001 (binary threshold, sigmoid, relu), 002 (tanh), 004 and Srivastava et
-    al. (2014) (dropout), Srivastava et al. (2014) (max-norm). The classes of `fastbp.activations` name the sources of
-    the other activation functions.
+    Sources: 000, 001 and 004 (the network), 001 (binary threshold, sigmoid, relu), 002 (tanh), 004 (softmax), 001 and
+    Srivastava et al. (2014) (dropout), Srivastava et al. (2014) (max-norm). The classes of `fastbp.activations` name
+    the sources of the other activation functions.
 
     Examples
     --------
@@ -162,6 +151,10 @@ class MLP(Shown):
     MLP(4-8-3, activation='tanh', output='softmax', 67 parameters, float32)
     >>> [W.shape for W in net.weights], [b.shape for b in net.biases]
     ([(4, 8), (8, 3)], [(8,), (3,)])
+    >>> x = [[-1.0], [0.0], [2.0]]
+    >>> net = fb.MLP([1, 8, 1], init="data", samples=x, seed=0)
+    >>> sorted({float(kink) for kink in (-net.biases[0] / net.weights[0][0]).round(3) + 0})
+    [-1.0, 0.0, 2.0]
     """
 
     @hints.arguments
@@ -177,6 +170,8 @@ class MLP(Shown):
         shift: ArrayLike = 0.0,
         standardize: ArrayLike | None = None,
         standardize_targets: ArrayLike | None = None,
+        target_scale: ArrayLike = 1.0,
+        target_shift: ArrayLike = 0.0,
         dropout: float | Sequence[float] = 0.0,
         input_noise: float = 0.0,
         max_norm: float | None = None,
@@ -192,8 +187,94 @@ class MLP(Shown):
         self._set_up(made, scale, shift)
         if standardize is not None and (self.shift.any() or (self.scale != 1).any()):
             raise ValueError("standardize must be None with shift or scale, which it would replace")
+        scaled = {"target_scale": target_scale, "target_shift": target_shift}
+        if any(
+            np.any(value != default) for value, default in zip(map(np.asarray, scaled.values()), (1, 0), strict=True)
+        ):
+            if standardize_targets is not None:
+                raise ValueError("standardize_targets must be None with target_scale or target_shift")
+            self._transform_as(scaled)
         self.standardize(standardize, standardize_targets)
         self.columns = first_weights.start(self._computer, self._form, made.init, samples, checks.generator(seed))
+
+    @classmethod
+    @hints.arguments
+    def from_weights(
+        cls,
+        weights: Sequence[ArrayLike],
+        biases: Sequence[ArrayLike | None] | None = None,
+        *,
+        transposed: bool = False,
+        **options: Any,
+    ) -> Self:
+        """Make a network with these weights and biases. Its sizes are those of the weights.
+
+        Parameters
+        ----------
+        weights : sequence of L arrays
+            The weights of each layer, of shape (n_in, n_out).
+        biases : sequence of L arrays, or None, default None
+            The biases of each layer, of shape (n_out,), or None for a layer without biases. With None, no layer has
+            biases.
+        transposed : bool, keyword-only, default False
+            With True, the weights have the shape (n_out, n_in), as in z^l = W^l a^{l-1} + b^l and in PyTorch.
+        **options
+            Other arguments of `MLP`, such as `activation`, `output`, `scale` and `dropout`. Without `dtype`, the
+            network has float32 if float32 can hold all dtypes of the weights, and else float64. Lists of floats have
+            float64.
+
+        Returns
+        -------
+        MLP
+            The network.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit those of the layers around it, or a value is not finite.
+        TypeError
+            If an argument has the wrong type, or if there is no such argument.
+
+        Examples
+        --------
+        The unit z = x_1 + x_2 - 1.5 computes AND, and two layers compute XOR:
+
+        >>> import fastbp as fb
+        >>> X = [[0, 0], [0, 1], [1, 0], [1, 1]]
+        >>> fb.MLP.from_weights([[[1], [1]]], [[-1.5]], output="threshold").predict(X).T.tolist()
+        [[0.0, 0.0, 0.0, 1.0]]
+        >>> W, b = [[[1, 1], [1, 1]], [[1, -1]]], [[-0.5, -1.5], [-0.5]]
+        >>> net = fb.MLP.from_weights(W, b, activation="threshold", output="threshold", transposed=True)
+        >>> net.sizes, net.predict_classes(X).tolist()
+        ((2, 2, 1), [0, 1, 1, 0])
+        """
+        for name, given in {"weights": weights, "biases": biases}.items():
+            if given is not None and not isinstance(given, Sequence):
+                raise TypeError(f"{name} must be a sequence of arrays, got {type(given).__name__}")
+        if not weights or (biases is not None and len(biases) != len(weights)):
+            count = len(weights) if biases is None else f"{len(weights)} and {len(biases)}"
+            raise ValueError(f"weights and biases must have an array for each layer, got {count}")
+        for name in options.keys() & {"sizes", "bias", "init", "samples", "seed"}:
+            raise TypeError(f"from_weights has no argument {name!r}, because weights and biases say it")
+        matrices = [arrays.numeric(W, f"weights[{l}]") for l, W in enumerate(weights)]
+        for l, W in enumerate(matrices):
+            if W.ndim != 2:
+                raise ValueError(f"weights[{l}] must be a matrix, got shape {W.shape}")
+        if checks.flag(transposed, "transposed"):
+            matrices = [W.T for W in matrices]
+        sizes = [len(matrices[0]), *(W.shape[1] for W in matrices)]
+        for l, W in enumerate(matrices):
+            if len(W) != sizes[l]:
+                rows = "columns" if transposed else "rows"
+                raise ValueError(
+                    f"weights[{l}] must have {sizes[l]} {rows}, because layer {l} has {sizes[l]} units; got {len(W)}"
+                )
+        vectors = [None] * len(matrices) if biases is None else biases
+        if "dtype" not in options:
+            options["dtype"] = np.float32 if np.can_cast(np.result_type(*matrices), np.float32) else np.float64
+        made = cls(sizes, bias=[b is not None for b in vectors], **options)
+        made.set_weights(matrices, vectors)
+        return made
 
     def predict(self, X: ArrayLike, *, n_threads: int | None = None, **unknown: Never) -> np.ndarray:
         """Compute the outputs a^L of the network for each sample.
@@ -348,213 +429,23 @@ class MLP(Shown):
         """
         return classes(self.outputs(X, n_threads=n_threads), self.threshold, self.multilabel)
 
-    @overload
-    def gradients(
-        self, X: ArrayLike, y: ArrayLike, *, inputs: Literal[False] = ..., flat: Literal[False] = ..., **_: Unpack[More]
-    ) -> tuple[float, list[np.ndarray], list[Any]]: ...
-    @overload
-    def gradients(
-        self, X: ArrayLike, y: ArrayLike, *, inputs: Literal[True], flat: Literal[False] = ..., **_: Unpack[More]
-    ) -> tuple[float, list[np.ndarray], list[Any], np.ndarray]: ...
-    @overload
-    def gradients(
-        self, X: ArrayLike, y: ArrayLike, *, inputs: Literal[False] = ..., flat: Literal[True], **_: Unpack[More]
-    ) -> tuple[float, np.ndarray]: ...
-    @overload
-    def gradients(
-        self, X: ArrayLike, y: ArrayLike, *, inputs: Literal[True], flat: Literal[True], **_: Unpack[More]
-    ) -> tuple[float, np.ndarray, np.ndarray]: ...
-    def gradients(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        loss: LossName | Loss,
-        sample_weight: ArrayLike | None = None,
-        seed: int | None = None,
-        inputs: bool = False,
-        flat: bool = False,
-        n_threads: int | None = None,
-    ) -> tuple[Any, ...]:
-        """Compute the mean loss over the samples and its gradient, by backpropagation (000, 004). No parameter changes.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n, sizes[0])
-            The inputs, as for `Trainer.fit`.
-        y : array of shape (n,) or (n, sizes[-1])
-            The targets, as for `Trainer.fit`.
-        loss : str or object, keyword-only
-            The loss, as for `Trainer`.
-        sample_weight : array of shape (n,) or None, keyword-only, default None
-            The weight of each sample, at least 0, as for `Trainer.fit`. With None, all weights are 1.
-        seed : int or None, keyword-only, default None
-            The seed of dropout and input noise. With None, the gradient is that of the network without dropout and
-            noise.
-        inputs : bool, keyword-only, default False
-            Whether to compute the gradient with respect to X too.
-        flat : bool, keyword-only, default False
-            Whether to return the gradient with respect to the parameters as one vector.
-        n_threads : int or None, keyword-only, default None
-            The number of threads, as for `predict`.
-
-        Returns
-        -------
-        loss : float
-            The mean loss.
-        dW : list of arrays of shape (n_in, n_out)
-            The derivative of the mean loss with respect to each weight, in the dtype of the network.
-        db : list of arrays of shape (n_out,)
-            The derivative of the mean loss with respect to each bias, or None for a layer without biases. With `flat`,
-            there is one array of shape (n_parameters,) instead of dW and db, in the order of `theta`.
-        dX : array of shape (n, sizes[0])
-            Only with `inputs`: the derivative of the mean loss with respect to each number of X, before `shift` and
-            `scale`.
-
-        Raises
-        ------
-        ValueError
-            If an argument does not fit, or if an activation function of the network has no derivative.
-        TypeError
-            If an argument has the wrong type.
-        FloatingPointError
-            If the loss or a gradient is not finite.
-
-        Examples
-        --------
-        >>> import fastbp as fb
-        >>> net = fb.MLP([2, 1], seed=0)
-        >>> loss, dW, db = net.gradients([[1.0, 2.0]], [[0.5]], loss="squared_error")
-        >>> dW[0].shape, db[0].shape
-        ((2, 1), (1,))
-        """
-        found = checks.resolved(loss, "loss", LOSSES)
-        seed, n_threads = checks.seed(seed), checks.threads(n_threads)
-        checks.flag(inputs, "inputs")
-        checks.flag(flat, "flat")
-        checker = SampleChecker(self._form, found, "gradients" if seed is None else "training")
-        samples = checker.samples(X, y)
-        samples = samples._replace(weights=sample_weights(sample_weight, samples.n))
-        made = self._computer.differentiate(samples, found, seed, n_threads, inputs=inputs)
-        gradients = (self.parameters.flat(made.blocks),) if flat else self._by_layer(made.blocks)
-        return made.loss, *gradients, *([made.inputs] if inputs else [])
-
-    def backward(
-        self, X: ArrayLike, output_gradient: ArrayLike, *, seed: int | None = None, n_threads: int | None = None
-    ) -> tuple[list[np.ndarray], list[Any], np.ndarray]:
-        """Propagate a gradient dC/da^L from outside back through the network (000, 004). Nothing in it changes.
-
-        C may be anything that depends on the outputs: the loss of another library, the objective of a policy gradient,
-        or several losses together. `Trainer.partial_fit` and `Trainer.apply_gradients` train with such gradients.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n, sizes[0])
-            The inputs, as for `predict`.
-        output_gradient : array of shape (n, sizes[-1]), or (n,) for a network with one output
-            The derivative of C with respect to each output of `predict`, of any sign. If C is a mean over samples, it
-            already contains the factor 1/n.
-        seed : int or None, keyword-only, default None
-            The seed of dropout and input noise, as for `gradients`.
-        n_threads : int or None, keyword-only, default None
-            The number of threads, as for `predict`.
-
-        Returns
-        -------
-        dW : list of arrays of shape (n_in, n_out)
-            The derivative of C with respect to each weight: a sum over the samples.
-        db : list of arrays of shape (n_out,)
-            The derivative of C with respect to each bias, or None for a layer without biases.
-        dX : array of shape (n, sizes[0])
-            The derivative of C with respect to each number of X, before `shift` and `scale`.
-
-        Raises
-        ------
-        ValueError
-            If an argument does not fit, or if an activation function of the network has no derivative.
-        TypeError
-            If an argument has the wrong type.
-        FloatingPointError
-            If the sum of outputs times gradients, or a derivative, is not finite.
-
-        Examples
-        --------
-        >>> import fastbp as fb
-        >>> net = fb.MLP([2, 1], seed=0)
-        >>> net.set_weights([[[2.0], [3.0]]], [[0.0]])
-        >>> dW, db, dX = net.backward([[1.0, -1.0]], [[0.5]])
-        >>> dW[0].tolist(), db[0].tolist(), dX.tolist()
-        ([[0.5], [-0.5]], [0.5], [[1.0, 1.5]])
-        """
-        seed, n_threads = checks.seed(seed), checks.threads(n_threads)
-        checker = SampleChecker(self._form, OUTPUT_GRADIENT, "gradients" if seed is None else "training")
-        samples = checker.samples(X, output_gradient, y_name="output_gradient")
-        made = self._computer.differentiate(samples, OUTPUT_GRADIENT, seed, n_threads, inputs=True)
-        return *self._by_layer(made.blocks), made.inputs
-
-    def jacobian(self, X: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
-        """Compute the derivative of each output with respect to each input, for each sample.
-
-        It takes as many backward passes as the network has outputs.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of shape (n, sizes[0])
-            The inputs, as for `predict`.
-        n_threads : int or None, keyword-only, default None
-            The number of threads, as for `predict`.
-
-        Returns
-        -------
-        array of shape (n, sizes[-1], sizes[0])
-            The derivatives da^L_i/dx_j, in the dtype of the network.
-
-        Raises
-        ------
-        ValueError
-            If X does not fit, or if an activation function of the network has no derivative.
-        TypeError
-            If X is not numeric.
-        FloatingPointError
-            If an output or a derivative is not finite.
-
-        Examples
-        --------
-        >>> import fastbp as fb
-        >>> net = fb.MLP([2, 1], scale=10.0, seed=0)
-        >>> net.set_weights([[[2.0], [3.0]]], [[0.0]])
-        >>> net.jacobian([[1.0, -1.0]]).tolist()
-        [[[20.0, 30.0]]]
-        """
-        n_threads, n_out = checks.threads(n_threads), self.sizes[-1]
-        checker = SampleChecker(self._form, OUTPUT_GRADIENT, "gradients")
-        found = self._form.inputs(X)
-        n = len(found.array)
-        out = np.empty((n, n_out, self.sizes[0]), self.dtype)
-        for i in range(n_out):
-            towards = np.zeros((n, n_out), self.dtype)
-            towards[:, i] = 1
-            samples = Samples(found, checker.targets(towards, n))
-            made = self._computer.differentiate(samples, OUTPUT_GRADIENT, None, n_threads, inputs=True, weights=False)
-            out[:, i] = made.inputs
-        return out
-
     def trace(self, X: ArrayLike, y: ArrayLike | None = None, loss: LossName | Loss | None = None) -> Trace:
-        """Compute all z^l and a^l and, with targets, all delta^l, for each sample (000, 002, 004).
+        """Compute all z^l and a^l and, with targets, all delta^l and dC/da^l, for each sample (000, 001, 002, 004).
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n, sizes[0])
-            The inputs, as for `predict`.
+        X : array or sparse matrix of shape (n, sizes[0]), or array of shape (sizes[0],)
+            The inputs, as for `predict`. What comes out for one sample has no first axis either.
         y : array of shape (n,) or (n, sizes[-1]), or None, default None
-            The targets, as for `Trainer.fit`. With None, there is no backward pass.
+            The targets, as for `Trainer.fit`. For one sample, it is a number or has shape (sizes[-1],). With None,
+            there is no backward pass.
         loss : str or object, or None, default None
             The loss, as for `Trainer`. It must be given if there are targets.
 
         Returns
         -------
         Trace
-            The values. ``print(trace)`` shows the first sample as a table.
+            The values. ``print(trace)`` shows the first sample as a table, and ``trace.layer(l)`` has those of a layer.
 
         Raises
         ------
@@ -570,28 +461,17 @@ class MLP(Shown):
         >>> import fastbp as fb
         >>> net = fb.MLP([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
         >>> net.set_weights([[[0.1, -0.2], [0.3, 0.4]], [[0.5], [-0.6]]], [[0, 0], [0]])
-        >>> print(net.trace([[1, 2]], [1], "binary_cross_entropy"))
-        layer  unit           z         a      delta
-            0     1                     1
-            0     2                     2
-            1     1         0.7  0.668188  -0.056905
-            1     2         0.6  0.645656   0.070464
-            2     1  -0.0532999  0.486678  -0.513322
+        >>> print(net.trace([1, 2], 1, "binary_cross_entropy"))
+        layer  unit           z         a          da      delta
+            0     1                     1  -0.0197833
+            0     2                     2   0.0111141
+            1     1         0.7  0.668188   -0.256661  -0.056905
+            1     2         0.6  0.645656    0.307993   0.070464
+            2     1  -0.0532999  0.486678    -2.05475  -0.513322
         """
-        if (y is None) != (loss is None):
-            raise ValueError("y and loss must be given together: a backward pass needs both")
-        from .trace import Trace  # only this method needs it
+        from .trace import traced  # only this method needs it
 
-        gradient: tuple[Any, ...] = ()
-        if loss is None:
-            found, samples = None, Samples(self._form.inputs(X))
-        else:
-            found = checks.resolved(loss, "loss", LOSSES)
-            samples = SampleChecker(self._form, found, "gradients").samples(X, y)
-            made = self._computer.differentiate(samples, found)
-            gradient = made.loss, *self._by_layer(made.blocks)
-        z, a, delta = self._computer.trace(samples, found)
-        return Trace(samples.X.transformed(self.shift, self.scale), z, a, delta, *gradient)
+        return traced(self, X, y, loss)
 
     if not TYPE_CHECKING:  # a checker would believe that every name exists
 

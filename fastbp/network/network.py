@@ -110,10 +110,16 @@ class Network(hints.Hinted, metaclass=hints.Hinting):
         if known is None or known[0] is not made or known[1] is not model or known[2] is not targets:
             form = SampleFormat(
                 made.sizes[0], made.sizes[-1], made.dtype, made.activations, made.columns, bool(model.shift.any()),
-                made.input_noise > 0, targets, made.threshold,
+                made.input_noise > 0, targets, self._unit(), made.threshold,
             )  # fmt: skip
             self._known_form = known = made, model, targets, form
         return known[3]
+
+    def _unit(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return how kernels transform targets: y' = (y - shift) * factor, padded to whole lines, or None."""
+        if self._targets is None:
+            return None
+        return self._per_unit(self._targets[0], "target_shift"), self._per_unit(1 / self._targets[1], "target_scale")
 
     def _trained_on(self, samples: Samples) -> None:
         """Take over what samples of a training say of the inputs and outputs: `columns`, `multilabel` and `flat`."""
@@ -137,10 +143,10 @@ class Network(hints.Hinted, metaclass=hints.Hinting):
         """The value from which on a single output means class 1, or "yes".
 
         A new network has the threshold 0.5. When you make a `Trainer` for the network, or assign another loss to the
-        trainer, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge", "perceptron" and logits,
-        and 0.5 for all other losses. `predict_classes` uses the threshold if the network has one output, or is
-        `multilabel`. The accuracy that `Trainer` reports uses it where each output is right or wrong by itself. You may
-        assign another threshold.
+        trainer, the network takes the threshold of the loss: 0 for "hinge", "squared_hinge", "perceptron", "adaline"
+        and logits, and 0.5 for all other losses. `predict_classes` uses the threshold if the network has one output, or
+        is `multilabel`. The accuracy that `Trainer` reports uses it where each output is right or wrong by itself. You
+        may assign another threshold.
         """
         return self.architecture.threshold
 
@@ -254,6 +260,8 @@ class Network(hints.Hinted, metaclass=hints.Hinting):
         if len(given.keys() & {*targets}) == 1:
             raise ValueError("target_shift and target_scale must come together, got one of them")
         made = {name: self._per_unit(value, name) for name, value in given.items()}
+        if (made.get("target_scale", np.ones(1))[: self.sizes[-1]] <= 0).any():
+            raise ValueError(f"target_scale must be above 0, got {given['target_scale']!r}")
         with self._computer.lock:
             self._computer.model = self._computer.model._replace(shift=made["shift"], scale=made["scale"])
             if "target_scale" in made:

@@ -334,8 +334,8 @@ class Rprop(Optimizer, name="rprop"):
 
     The rule is theta <- theta - s sign(g). Before, s is multiplied by ``eta_+`` if g has the same sign as in the last
     step, and by ``eta_-`` if it has the opposite sign. Signs are reliable only if the gradient has no noise: use the
-    full batch, ``Trainer(..., batch_size=n)`` with n the number of samples. Sources: 001 (a learning rate for each
-    connection), Riedmiller and Braun (1993), Igel and Huesken (2000) (iRprop-).
+    full batch, ``Trainer(..., batch_size="all")``. Sources: 001 (a learning rate for each connection), Riedmiller and
+    Braun (1993), Igel and Huesken (2000) (iRprop-).
     """
 
     hyperparameters = ("less", "more", "low", "high")

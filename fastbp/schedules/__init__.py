@@ -1,5 +1,7 @@
 """Schedules change the learning rate during training: each one computes a factor that multiplies the learning rate.
 
+Source: 001 (a learning rate that adapts).
+
 A schedule keeps no state, so it works with every optimizer, and training that was interrupted can continue exactly.
 `a * b` multiplies two schedules. `Chain` runs several schedules one after another.
 """
@@ -25,16 +27,16 @@ if TYPE_CHECKING:
         WarmRestarts,
         Warmup,
     )  # fmt: skip
-    from .plateau import ReduceOnPlateau
+    from .plateau import BoldDriver, ReduceOnPlateau
 
 __all__ = [
-    "Chain", "Constant", "Cosine", "Exponential", "InverseScaling", "MultiStep", "OneCycle", "Polynomial", "Product",
-    "ReduceOnPlateau", "Schedule", "Step", "WarmRestarts", "Warmup",
+    "BoldDriver", "Chain", "Constant", "Cosine", "Exponential", "InverseScaling", "MultiStep", "OneCycle", "Polynomial",
+    "Product", "ReduceOnPlateau", "Schedule", "Step", "WarmRestarts", "Warmup",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker would believe that every name exists
     # A schedule is imported when a program first uses it: all of them take a tenth of the time to import fastbp.
-    _LATER = dict.fromkeys(__all__, "curves") | {"ReduceOnPlateau": "plateau"}
+    _LATER = dict.fromkeys(__all__, "curves") | dict.fromkeys(("BoldDriver", "ReduceOnPlateau"), "plateau")
     __getattr__, __dir__ = hints.of_module(__name__, __all__, _LATER)
 
 

@@ -2,7 +2,8 @@
 
 `MLPClassifier` and `MLPRegressor` have the parameters, attributes and methods of the classes of scikit-learn with these
 names, and give the same results up to rounding: change the line of the import. They also have options of their own.
-`Perceptron`, `Adaline` and `LogisticUnit` are learners with a single layer. This package needs scikit-learn, which
+`Perceptron`, `Adaline` and `LogisticUnit` are learners with a single layer. `BernoulliRBM` is that of scikit-learn on
+`fastbp.RBM`. This package needs scikit-learn, which
 ``pip install "fastbp[sklearn]"`` installs.
 """
 
@@ -11,6 +12,7 @@ from ..base import extras
 extras.package("sklearn", "fastbp.sklearn")
 
 from .mlp import MLPClassifier, MLPRegressor  # noqa: E402 (only a message without scikit-learn comes before)
+from .rbm import BernoulliRBM  # noqa: E402
 from .units import Adaline, LogisticUnit, Perceptron  # noqa: E402
 
-__all__ = ["Adaline", "LogisticUnit", "MLPClassifier", "MLPRegressor", "Perceptron"]
+__all__ = ["Adaline", "BernoulliRBM", "LogisticUnit", "MLPClassifier", "MLPRegressor", "Perceptron"]

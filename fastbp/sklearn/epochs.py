@@ -200,7 +200,7 @@ class EpochTrainer:
         larger, and the line would have a bend.
         """
         trainer, state, n = self._trainer, self._trainer.state, samples.n
-        batch = min(trainer.batch_size, n)
+        batch = min(trainer.settings.batch or n, n)
         make = trainer._steps.of_few if few and batch == n else trainer._steps.of_batches
         steps = make(self.network, trainer.settings, state, batch, l2_divided=True)  # the settings may have changed
         squares, summed, done, steps.work.sums = self._squares(), 0.0, 0, (0.0, 0.0, 0.0)

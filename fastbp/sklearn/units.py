@@ -17,15 +17,13 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from ..base.user_warnings import warn
 from ..data.usable import unmasked
-from ..losses import LOSSES
-from ..network.architecture import Architecture
 from ..rules.optimizers import SGD
 from ..schedules import Schedule
+from ..training import units
 from .border import COUNT, DTYPE, POSITIVE, Constraints, checks_parameters, column
 from .docs import documented
-from .epochs import DivergedError, EpochTrainer, Samples, network
+from .epochs import DivergedError, EpochTrainer
 from .fitted import Classifying, Fitted, Probable
 
 
@@ -79,13 +77,8 @@ class Unit(Classifying, Fitted):
         "warm_start": ["boolean"],
         "dtype": DTYPE,
     }
-    _losses: ClassVar[tuple[str, str]]
-    """The names of the loss for two classes, and for more."""
-    _suffers: ClassVar[bool] = False
-    """Whether training fails in silence with inputs of some scales."""
-    _output: ClassVar[str] = "identity"
-    _threshold: ClassVar[float] = 0.0
-    """The output from which on the second of two classes is predicted."""
+    _unit: ClassVar[type[units.Unit]]
+    """The learner without scikit-learn, which decides on the loss and the first network."""
 
     @checks_parameters
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
@@ -135,8 +128,8 @@ class Unit(Classifying, Fitted):
         """Train for a number of epochs, from weights that are 0 if this is the `first` call."""
         X, codes = self._validate_input(X, y, first)
         trainer, rng = self._trained_by(X, first), check_random_state(self.random_state)
-        samples = self._samples(trainer, X, codes)
-        if first and epochs > 1 and self._suffers:
+        samples = trainer.read(X, codes)
+        if first and epochs > 1 and self._unit.suffers:
             trainer.warn_of_scales(samples, self.__dict__.get("feature_names_in_"))
         each = trainer.epochs(samples, rng if self.shuffle else None)
         self.n_iter_ = 0
@@ -179,10 +172,9 @@ class Unit(Classifying, Fitted):
         """Return the trainer of a new network in the `first` call. Later, let it follow changed parameters."""
         bias = bool(self.fit_intercept)
         if first:
-            sizes = (X.shape[1], 1 if len(self.classes_) == 2 else len(self.classes_))
-            dtype = np.dtype(self.dtype or X.dtype)
-            made = Architecture(sizes, (), self._output, None, (0.0,), 0.0, None, dtype, bias=(bias,))
-            self._network, self._trainer, self._arrays = network(made), None, None
+            n_out = 1 if len(self.classes_) == 2 else len(self.classes_)
+            made = self._unit.first_network(X.shape[1], n_out, bias=bias, dtype=np.dtype(self.dtype or X.dtype))
+            self._network, self._trainer, self._arrays = made, None, None
             self.mistakes_: list[int] = []
             self.loss_curve_: list[float] = []
         net = self._current()
@@ -190,8 +182,8 @@ class Unit(Classifying, Fitted):
             raise ValueError("fit_intercept and dtype must stay as they are while training continues")
         wanted: dict[str, Any] = {"batch_size": self.batch_size, "schedule": self.schedule}
         if self._trainer is None:
-            loss, wanted["optimizer"] = LOSSES[self._losses[net.sizes[1] > 1]], SGD(self._eta(X))
-            self._trainer = EpochTrainer(net, loss=loss, threshold=self._threshold, seed=0, n_threads=1, **wanted)
+            loss, wanted["optimizer"] = self._unit.loss_of(net.sizes[1]), SGD(self._eta(X))
+            self._trainer = EpochTrainer(net, loss=loss, threshold=None, seed=0, n_threads=1, **wanted)
         else:
             if not isinstance(self.eta0, str):  # the learning rate "auto" stays the same
                 wanted["optimizer"] = SGD(self.eta0)
@@ -201,10 +193,6 @@ class Unit(Classifying, Fitted):
     def _eta(self, X: Any) -> float:
         """Return the learning rate."""
         return float(self.eta0)
-
-    def _samples(self, trainer: EpochTrainer, X: Any, codes: np.ndarray) -> Samples:
-        """Return the samples in the form that the trainer takes."""
-        return trainer.read(X, codes)
 
     def _is_done(self) -> bool:
         """Return whether training ends before `max_iter`."""
@@ -292,18 +280,13 @@ class Perceptron(Unit):
     eta0: float = 1.0
     max_iter: int = 1000
 
-    _losses = "perceptron", "multiclass_perceptron"
+    _unit = units.Perceptron
 
     def _is_done(self) -> bool:
         return self.mistakes_[-1] == 0
 
     def _warn(self) -> None:
-        if self.mistakes_[-1]:
-            warn(
-                f"Perceptron made {self.mistakes_[-1]} mistakes in its last epoch, number {self.n_iter_}: raise "
-                f"max_iter, or use another learner if no line or plane separates the classes",
-                ConvergenceWarning,
-            )
+        units.warn_of_mistakes(self.mistakes_[-self.n_iter_ :], "max_iter", ConvergenceWarning)
 
 
 @documented
@@ -313,8 +296,8 @@ class Adaline(Unit):
 
     The targets t are 1 and -1: for two classes, t is 1 for the second one. With more classes, each has an output of its
     own, whose target is 1 for this class and -1 for the others. A step is w <- w + eta (t - z) x with z = w x + b. This
-    is gradient descent on 1/2 (t - z)^2; 001 has the error without the factor 1/2, and so an eta that is half as
-    large. The second class is predicted where z >= 0, and with more classes the one with the largest z.
+    is gradient descent on 1/2 (t - z)^2. The rule of 001 has the same eta; only its error lacks the factor 1/2. The
+    second class is predicted where z >= 0, and with more classes the one with the largest z.
 
     Parameters
     ----------
@@ -341,19 +324,13 @@ class Adaline(Unit):
         **Unit._parameter_constraints,
         "eta0": [StrOptions({"auto"}), POSITIVE],
     }
-    _losses = "squared_error", "squared_error"
+    _unit = units.Adaline
 
     def _eta(self, X: Any) -> float:
         if not isinstance(self.eta0, str):
             return self.eta0
         squares = X.multiply(X).sum(axis=1) if hasattr(X, "multiply") else np.einsum("ij,ij->i", X, X)
         return 1.0 / (1.0 + float(squares.max()))
-
-    def _samples(self, trainer: EpochTrainer, X: Any, codes: np.ndarray) -> Samples:
-        n_out = self._network.sizes[-1]
-        is_class = codes == 1 if n_out == 1 else np.eye(n_out)[codes] > 0
-        samples = trainer.read(X, np.where(is_class, 1.0, -1.0))
-        return samples._replace(y=samples.y._replace(classes=True, by_output=n_out == 1))
 
 
 @documented
@@ -384,8 +361,7 @@ class LogisticUnit(Probable, Unit):
 
     eta0: float = 0.1
 
-    _losses, _suffers = ("binary_cross_entropy", "binary_cross_entropy"), True
-    _output, _threshold = "sigmoid", 0.5
+    _unit = units.LogisticUnit
 
     def _probabilities(self, a: np.ndarray) -> np.ndarray:
         if a.shape[1] == 1:

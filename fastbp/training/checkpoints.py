@@ -17,15 +17,17 @@ import numpy as np
 from .. import losses, metrics, schedules
 from ..base import checks, hints, model_files
 from ..base.user_warnings import warn
+from ..base.value_objects import fields_of
 from ..callbacks import State
 from ..callbacks.base import Periodic
 from ..engine.blocks import Layout
 from ..network import files
+from ..network.architecture import Architecture
 from ..network.mlp import MLP
 from ..rules import averages, optimizers
 from ..schedules.base import Unit
 from . import callback_list
-from .settings import NAMES, Settings
+from .settings import Settings
 from .state import TrainingState
 
 KIND = "checkpoint"
@@ -178,7 +180,8 @@ def settings_of(settings: Settings) -> dict[str, Any]:
     A metric that is a function becomes None, because a file cannot store it.
     """
     own = "metrics", "rates", "frozen"
-    described = {name: model_files.plain(getattr(settings, name)) for name in NAMES if name not in own}
+    names = [name for name in fields_of(type(settings)) if name not in own]
+    described = {name: model_files.plain(getattr(settings, name)) for name in names}
     for name, value in described.items():
         if model_files.restored(value, classes()) != getattr(settings, name):
             raise ValueError(f"{name} must be one of fastbp's to be kept in a file, got {getattr(settings, name)!r}")
@@ -218,17 +221,23 @@ def _content(state: State) -> bytes:
 class SavedTraining:
     """`SavedTraining` is the checked content of a checkpoint.
 
-    If the contents of the open file do not fit together, ValueError, TypeError or KeyError is raised.
+    `make` makes a network of an architecture, whose class is `kind`. If the contents of the open file do not fit
+    together, ValueError, TypeError or KeyError is raised.
 
     Attributes
     ----------
-    network : MLP
+    network : MLP, or what `make` makes
         The network. Its parameters are 0 until `load_into` is called.
     settings : dict of str to value
         The settings of the trainer. The metrics are those that a file can store.
     """
 
-    def __init__(self, contents: model_files.Contents):
+    def __init__(
+        self,
+        contents: model_files.Contents,
+        kind: type[Any] = Architecture,
+        make: Callable[[Any], Any] = MLP._from_architecture,
+    ):
         self._described = described = contents.description
         self.settings, self._names, self._complete = restored_settings(described["trainer"])
         self._position = dict(described["position"])
@@ -236,14 +245,16 @@ class SavedTraining:
             (name, which, values, {key: f"callback {k} {key}" for key in keys})
             for k, (name, which, values, keys) in enumerate(self._position.pop("callbacks"))
         ]
-        architecture = model_files.restored(described["network"], classes())
+        architecture = model_files.restored(described["network"], {**classes(), kind.__name__: kind})
+        if not isinstance(architecture, kind):
+            raise ValueError(f"it is not the training of an object with a {kind.__name__}")
         layout = Layout((block for layer in architecture.layers() for block in layer.blocks()), architecture.dtype)
         size, transformed = layout.size, files.transformations(contents, architecture)
         shapes = {"theta": (size,), "state": (self.settings["optimizer"].state_count * size,), **transformed}
         shapes |= {"average": (size,)} if self.settings["average"] else {}
         contents.fit(shapes, architecture.dtype, [tensor for *_, keys in self._callbacks for tensor in keys.values()])
         self._tensors = dict(contents.tensors())
-        self.network = MLP._from_architecture(architecture)
+        self.network = make(architecture)
         self.network._transform_as({name: self._tensors[name] for name in transformed})
 
     def load_into(self, state: TrainingState) -> None:

@@ -117,9 +117,6 @@ def check_fit(
         if METRICS["auc"] in settings.scorers.values():  # any outputs show whether it is defined
             only = dataclasses.replace(settings, metrics=["auc"])
             scores.metrics_of(network, only, validation, np.zeros((validation.n, network.sizes[-1])))
-    # Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows the columns.
-    if any(type(each) is Lambda or not type(each).__module__.startswith("fastbp.") for each in called.all):
-        return
     columns = ["loss", *["accuracy"] * (samples is None or samples.y.classes), "learning_rate", "seconds"]
     columns += [name for name in settings.scorers if name == "objective"]
     if validation is not None:
@@ -127,9 +124,17 @@ def check_fit(
         columns += [f"validation_{name}" for name in found]
         if settings.average is not None and settings.average.evaluated:
             columns += [f"validation_last_{name}" for name in found]
+    check_monitors(settings, called, columns, validation is not None)
+
+
+def check_monitors(settings: Settings, called: CallbackList, columns: Sequence[str], validated: bool = False) -> None:
+    """Raise ValueError if a callback or the schedule watches none of the columns that the history will have."""
+    # Callbacks of the user may add columns. With such callbacks, only the end of an epoch shows the columns.
+    if any(type(each) is Lambda or not type(each).__module__.startswith("fastbp.") for each in called.all):
+        return
     watched = [each.monitor for each in called.all if isinstance(each, EarlyStopping)]
     for monitor in (*watched, *(settings.schedule.monitors if settings.schedule else ())):
-        if validation is None and monitor.startswith("validation_"):
+        if not validated and monitor.startswith("validation_"):
             raise ValueError(
                 f"monitor must be one of {', '.join(map(repr, columns))}, got {monitor!r}, which needs validation_data "
                 f"or validation_split in fit"
@@ -173,12 +178,18 @@ def warn_of_scales(network: MLP, samples: Samples, remedies: tuple[str, str] = R
         message = _about_inputs(seen, samples.X.columns or range(n_in))
         if message:
             warn(f"{message}; {remedies[0]}")
-    low, high = network.architecture.activations[-1].bounds or (0.0, 0.0)
-    if y.classes or y.sparse or low > -math.inf or high < math.inf:
+    if y.classes or y.sparse:
         return
     values = y.array[rows]
     values = values[:, None] if values.ndim == 1 else values
     if values.shape[1] != n_out:  # a loss with other targets than outputs: they cannot be standardized
+        return
+    if y.unit is not None:
+        values = (values - y.unit[0][:n_out]) * y.unit[1][:n_out]
+    output = network.architecture.activations[-1]
+    low, high = output.bounds or (0.0, 0.0)
+    if low > -math.inf or high < math.inf:
+        _warn_of_bounds(values, output.name, low, high)
         return
     mean, deviation = moments.of_array(values, "y")
     far = (deviation > 0) & ((deviation < USUAL[0]) | (np.maximum(deviation, np.abs(mean)) > USUAL[1]))
@@ -187,6 +198,18 @@ def warn_of_scales(network: MLP, samples: Samples, remedies: tuple[str, str] = R
         warn(
             f"the targets have a mean of {mean[k]:.3g} and a standard deviation of {deviation[k]:.3g}, which are far "
             f"from 0 and 1: training is slow or fails with such targets; {remedies[1]}"
+        )
+
+
+def _warn_of_bounds(values: np.ndarray, output: str, low: float, high: float) -> None:
+    """Warn of targets that an output between two bounds cannot reach."""
+    least, most = values.min(), values.max()
+    slack = 1e-6 * max(abs(least), abs(most))
+    if low < high and (least < low - slack or most > high + slack):
+        warn(
+            f"the targets go from {least:.3g} to {most:.3g}, and the output {output!r} cannot go beyond {low:g} to "
+            f"{high:g}: give the network target_scale and target_shift, for example target_scale=255 for pixels, or "
+            f"use output='identity'"
         )
 
 

@@ -59,7 +59,7 @@ class Ensemble(hints.Hinted):
     Each network is trained by one thread. It ends with exactly the same bits as if it were trained alone. Of a trainer
     with an `average`, the ensemble uses and saves the network `averaged`.
 
-    Source: Hansen and Salamon (1990).
+    Sources: 001 (model averaging), Hansen and Salamon (1990).
 
     Examples
     --------

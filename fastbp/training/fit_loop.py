@@ -179,7 +179,7 @@ class FitLoop:
         if not before.parameters.are_finite():  # no loss is computed after the last update
             self._restore(before, done, whose)
         self._seconds = kernel_cache.clock() - start
-        return self.steps.work.scores(samples.y.classes)
+        return self.steps.scores(samples, source.n or 0)
 
     def _changing(self) -> np.ndarray | None:
         """Return the numbers of the inputs whose weights can change in an epoch, or None if all weights can.
@@ -216,7 +216,7 @@ class FitLoop:
         for reached in self._counted(samples, done, steps):
             position.seconds = kernel_cache.clock() - start
             told.step, told.samples = training.step, done * batch + min(reached * batch, samples.n)
-            told.scores = self.steps.work.scores(samples.y.classes)
+            told.scores = self.steps.scores(samples, told.samples)
             self.callbacks.batch("on_batch_end", told)
             if not told.stop and reached < steps:
                 self.callbacks.batch("on_batch_begin", told)

@@ -60,7 +60,11 @@ def _strength(value: object, name: str) -> float:
     return checks.real(value, name, 0)
 
 
-def _size(value: object, name: str) -> int:
+def _size(value: object, name: str) -> int | Literal["all"]:
+    if isinstance(value, str):
+        if value != "all":
+            raise ValueError(f"{name} must be an integer or 'all', got {value!r}")
+        return "all"
     return checks.integer(value, name, 1)
 
 
@@ -126,11 +130,11 @@ class Settings(Value):
         kind="float",
     )
     l2: float = field(
-        "The strength of L2 regularization, at least 0. Training minimises the mean loss plus l2/2 sum w^2 over "
-        "all weights, without the biases. The reported loss does not include this term. Because the term is "
-        "added to the mean loss, l2 corresponds to the `alpha` of scikit-learn divided by the number of samples "
-        "of a minibatch: scikit-learn adds alpha / (2 n) sum w^2 to the mean loss, with n the number of samples "
-        "of the minibatch.",
+        "The strength of L2 regularization (001, weight decay), at least 0. Training minimises the mean loss plus "
+        "l2/2 sum w^2 over all weights, without the biases. The reported loss does not include this term. Because "
+        "the term is added to the mean loss, l2 corresponds to the `alpha` of scikit-learn divided by the number of "
+        "samples of a minibatch: scikit-learn adds alpha / (2 n) sum w^2 to the mean loss, with n the number of "
+        "samples of the minibatch.",
         _strength,
         default=0.0,
         kind="float",
@@ -169,13 +173,15 @@ class Settings(Value):
         default=(),
         kind="sequence of str or function",
     )
-    batch_size: int = field(
-        "The number of samples in a minibatch, at least 1. With 1, training is online learning. With the number "
-        "of samples or more, each step uses the full batch. If the samples come in blocks, a minibatch may have "
-        "at most 16 GiB.",
+    batch_size: int | Literal["all"] = field(
+        'The number of samples in a minibatch (001), at least 1. With 1, training is online learning. With "all", each '
+        "step uses the full batch: all samples of the call, in their order. Samples that come in blocks need a number, "
+        "and a minibatch of them may have at most 16 GiB. The gradient is that of the mean loss over the minibatch. "
+        "For the steps of the sum over its n samples, as in 000 and 003, give SGD the learning rate n eta in place of "
+        "eta, and divide `l1` and `l2` by n.",
         _size,
         default=32,
-        kind="int",
+        kind='int or "all"',
     )
     shuffle: bool = field(
         "With True, each epoch goes through the samples in a new random order.",
@@ -228,6 +234,11 @@ class Settings(Value):
                 raise ValueError(f"{name} must be {without} with LBFGS, which moves all parameters along one line")
         if self.lazy and (self.clip_norm is not None or self.optimizer.searches):
             raise ValueError("gradient must not be 'lazy' with clip_norm or LBFGS, which need the whole gradient")
+
+    @property
+    def batch(self) -> int | None:
+        """The number of samples of a step, or None if each step uses all of them."""
+        return None if self.batch_size == "all" or self.optimizer.searches else self.batch_size
 
     @property
     def lazy(self) -> bool:
@@ -297,7 +308,7 @@ class WithSettings:
     clip_norm: float | None
     average: Average | None
     metrics: Sequence[Metric]
-    batch_size: int
+    batch_size: int | Literal["all"]
     shuffle: bool
     n_threads: int | None
     gradient: Gradient

@@ -56,6 +56,10 @@ class Steps:
         """Make the steps first <= k < last of the samples. Yield the number of finished steps from time to time."""
         return self.work.run(first, last)
 
+    def scores(self, samples: Samples, seen: int) -> dict[str, float]:
+        """Return the mean scores of the samples that the epoch has seen, such as these. `seen` is their number."""
+        return self.work.scores(samples.y.classes)
+
 
 class SearchSteps(Steps):
     """`SearchSteps` makes one step with all samples, by a line search.
@@ -234,7 +238,8 @@ class StepMaker:
         if settings.lazy or settings.optimizer.searches:
             return self.of_batches(network, settings, state, n, loss, l2_divided=l2_divided)
         self._most = max(self._most, n)
-        room = min(1 << (self._most - 1).bit_length(), max(settings.batch_size, n))
+        room = 1 << (self._most - 1).bit_length()
+        room = min(room, max(settings.batch or room, n))
         steps = self.of_batches(network, settings, state, room, loss, l2_divided=l2_divided)
         if steps.work.parts > 1:  # with several parts, the gradient would be written to memory first
             return self.of_batches(network, settings, state, n, loss, l2_divided=l2_divided)

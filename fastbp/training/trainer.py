@@ -115,7 +115,7 @@ class Trainer(WithSettings):
         clip_norm: float | None = None,
         average: Average | None = None,
         metrics: Sequence[Metric] = (),
-        batch_size: int = 32,
+        batch_size: int | Literal["all"] = 32,
         shuffle: bool = True,
         seed: int | None = None,
         n_threads: int | None = None,
@@ -307,8 +307,7 @@ class Trainer(WithSettings):
             given = read_fit(
                 self._checker("training"), X, y, epochs=epochs, sample_weight=sample_weight, class_weight=class_weight,
                 validation_data=validation_data, validation_split=split, shuffle_buffer=shuffle_buffer,
-                shuffle=settings.shuffle, batch_size=None if settings.optimizer.searches else settings.batch_size,
-                seed=state.seed,
+                shuffle=settings.shuffle, batch_size=settings.batch, seed=state.seed,
             )  # fmt: skip
             compatibility.check_fit(network, settings, called, given.samples, given.validation)
             if given.samples is not None and not state.judged:
@@ -336,7 +335,7 @@ class Trainer(WithSettings):
         ----------
         X : array or sparse matrix of shape (n, n_in)
             The inputs, as for `fit`. The number of rows can differ from call to call. If it is at most `batch_size`,
-            the call is one step.
+            or this is "all", the call is one step.
         y : array of shape (n,) or (n, n_out), or None, default None
             The targets, as for `fit`. With None, `output_gradient` must be given.
         sample_weight : array of shape (n,) or None, keyword-only, default None
@@ -384,7 +383,7 @@ class Trainer(WithSettings):
             samples = self._checker("training").read_step(
                 X, y, sample_weight=sample_weight, signed_weights=signed_weights, output_gradient=output_gradient
             )
-            batch = samples.n if settings.optimizer.searches else min(settings.batch_size, samples.n)
+            batch = min(settings.batch or samples.n, samples.n)
             self.state.resumed = False
             make = self._steps.of_few if samples.n <= batch else self._steps.of_batches
             options = self.network, settings, self.state, batch, OUTPUT_GRADIENT if outside else None

@@ -36,6 +36,7 @@ CALLS = {
     "TensorBoard": ("tensorboardX", "tensorboard", lambda: trainer().fit(X, Y, callbacks=[board()])),
     "to_frame": ("pandas", "pandas", lambda: fb.History(loss=[1.0]).to_frame()),
     "History.plot": ("matplotlib", "plot", lambda: fb.History(loss=[1.0]).plot()),
+    "separable": ("scipy", "separable", lambda: fb.separable(X, Y)),
     "auc": ("sklearn", "sklearn", lambda: fb.metrics.auc(Y.astype(int), X[:, :1])),
     "to_torch": ("torch", None, lambda: fb.interop.to_torch(fb.MLP([2, 1]))),
 }

@@ -30,6 +30,7 @@ OBJECTS = {
     "History": fb.History,
     "Node": lambda: fb.graph.variable("x") * 2,
     "Ensemble": lambda: fb.Ensemble([trainer()]),
+    "RBM": lambda: fb.RBM(2, 1),
 }
 NAMES = [(of, name) for of in OBJECTS for name in hints.ATTRIBUTES[of]]
 
@@ -41,7 +42,7 @@ def test_attributes_of_other_libraries(of, name):
         getattr(own, name)
     assert not hasattr(own, name)
     assert name not in dir(own)
-    if of in ("MLP", "Trainer"):
+    if of in ("MLP", "Trainer", "RBM"):
         with pytest.raises(AttributeError, match=message):
             setattr(own, name, 1)
     if of == "MLP":
@@ -83,6 +84,7 @@ X, Y = [[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0]
 CALLS = {
     "MLP": lambda **options: fb.MLP(**({"sizes": [2, 1]} | options)),
     "Trainer": lambda **options: fb.Trainer(fb.MLP([2, 1]), **({"loss": "mse"} | options)),
+    "RBM": lambda **options: fb.RBM(2, 1, **options),
     "fit": lambda **options: trainer().fit(X, Y, **options),
     "fit of an ensemble": lambda **options: fb.Ensemble([trainer()]).fit(X, Y, **options),
     "predict": lambda **options: fb.MLP([2, 1]).predict(X, **options),
@@ -90,6 +92,8 @@ CALLS = {
     "Optimizer": fb.LBFGS,
     "EarlyStopping": fb.EarlyStopping,
     "Checkpoint": lambda **options: fb.Checkpoint("x", **options),
+    "Loss": fb.losses.Huber,
+    "Unit": lambda **options: fb.Adaline(2, **options),
     "Schedule": fb.schedules.Cosine,
 }
 HAVE = {"MLP": {"sizes"}, "Trainer": {"loss"}}

@@ -67,6 +67,7 @@ SCHEDULES = (
     fb.schedules.Warmup(5, per="step") * fb.schedules.Step(2, 0.5),
     fb.schedules.Exponential(0.9),
     fb.schedules.ReduceOnPlateau("loss", gamma=0.5, patience=0),
+    fb.schedules.BoldDriver(up=1.2, down=0.5),
 )
 AVERAGES = (None, fb.EMA(0.5), fb.EMA(0.9), fb.SWA(), fb.SWA(start=2))
 KINDS = ("u1", "f4", "f8", "?", "i1", "u2", "i8", "f2", ">f4", ">f8", "<f4")

@@ -81,6 +81,7 @@ def _makers() -> dict[str, Call]:
         "ReduceOnPlateau": Call(
             schedules.ReduceOnPlateau, {"monitor": "loss", "gamma": 0.5, "patience": 1, "min_delta": 0.1}
         ),
+        "BoldDriver": Call(schedules.BoldDriver, {"monitor": "loss", "up": 1.1, "down": 0.5, "mode": "min"}),
         "Chain": Call(schedules.Chain, {"schedules": (schedules.Warmup(3), schedules.Step(2)), "lengths": (3,)}),
         "EarlyStopping": Call(fb.EarlyStopping, {"monitor": "loss", "patience": 1, "min_delta": 0.1, "mode": "min"}),
         "Checkpoint": Call(fb.Checkpoint, {"directory": "run", "every": 1, "per": "step", "keep": 2}),

@@ -87,15 +87,129 @@ def test_the_table_of_a_trace():
     net = network([2, 3, 1], output="sigmoid")
     t = net.trace([[1.0, 2.0], [3.0, 4.0]], [0, 1], "binary_cross_entropy")
     lines = str(t).splitlines()
-    assert lines[0].split() == ["layer", "unit", "z", "a", "delta"]
+    assert lines[0].split() == ["layer", "unit", "z", "a", "da", "delta"]
     assert len(lines) == 1 + 2 + 3 + 1
     assert t.table(1) != str(t)
-    assert lines[-1].split()[2:] == [f"{t.z[1][0, 0]:.6g}", f"{t.a[1][0, 0]:.6g}", f"{t.delta[1][0, 0]:.6g}"]
+    assert lines[-1].split()[2:] == [f"{each[1][0, 0]:.6g}" for each in (t.z, t.a, t.da, t.delta)]
     assert "delta" not in str(net.trace([[1.0, 2.0]]))
     with pytest.raises(IndexError, match="r must be a sample from 0 to 1, got 2"):
         t.table(2)
     with pytest.raises(TypeError, match="r must be an integer"):
         t.table(1.0)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error", "norm_error", "logits"])
+@pytest.mark.parametrize("sizes", SHAPES)
+def test_the_layers_of_a_trace(sizes, loss):
+    """They count from 1 to L. 000: delta^l = sigma'(z^l) dC/da^l. 001: dC/da^(l-1) is W^l times delta^l."""
+    loss = fb.losses.CrossEntropy(from_logits=True) if loss == "logits" else loss
+    net = network(sizes, output="identity" if not isinstance(loss, str) else "softmax")
+    X, y = samples(net)
+    t = net.trace(X, y, loss)
+    L = len(net)
+    for l in range(1, L + 1):
+        layer = t.layer(l)
+        assert layer.z is t.z[l - 1]
+        assert layer.a is t.a[l - 1]
+        assert layer.delta is t.delta[l - 1]
+        assert (net.weights[l - 1] == layer.W).all()
+        assert (net.biases[l - 1] == layer.b).all()
+        assert layer.dW == pytest.approx(t.layer(l - 1).a.T @ layer.delta / len(X), rel=1e-10, abs=1e-14)
+        assert layer.db == pytest.approx(layer.delta.mean(axis=0), rel=1e-10, abs=1e-14)
+        assert t.layer(l - 1).da == pytest.approx(layer.delta @ layer.W.T, rel=1e-12)
+        if l < L:
+            assert layer.delta == pytest.approx((1 - layer.a**2) * layer.da, rel=1e-10, abs=1e-14)
+    function = fb.losses.LOSSES[loss] if isinstance(loss, str) else loss
+    each = [function.gradient(a, k) for a, k in zip(t.a[-1], y, strict=True)]
+    assert t.layer(L).da == pytest.approx(np.array(each), rel=1e-12)
+    assert t.layer(0).a is t.x
+    assert t.layer(0).z is t.layer(0).delta is t.layer(0).W is t.layer(0).dW is None
+    *_, dX = net.gradients(X, y, loss=loss, inputs=True)
+    assert t.layer(0).da * 0.5 / len(X) == pytest.approx(dX, rel=1e-9, abs=1e-14)
+    for wrong, error in ((L + 1, ValueError), (-1, ValueError), (1.0, TypeError)):
+        with pytest.raises(error, match="l must be"):
+            t.layer(wrong)
+
+
+def test_a_trace_as_002_counts():
+    """002: delta^(2) = y* - y, and delta_i^(1) = delta^(2) w_i1^(2) z_i (1 - z_i). One sample, and a number."""
+    net = fb.MLP([2, 2, 1], activation="sigmoid", output="sigmoid", bias=False, dtype=np.float64)
+    net.set_weights([[[0.1, -0.2], [0.3, 0.4]], [[0.5], [-0.6]]], [None, None])
+    t = net.trace([1.0, 2.0], 1, "binary_cross_entropy")
+    near = lambda *values: pytest.approx(np.array(values), abs=5e-7)  # noqa: E731
+    assert t.layer(1).a == near(0.668188, 0.645656)
+    assert t.layer(2).delta == near(-0.513322)
+    assert t.layer(2).da == near(-1 / t.layer(2).a[0])
+    assert t.layer(1).delta == near(-0.056905, 0.070464)
+    assert t.layer(1).da == near(-0.513322 * 0.5, 0.513322 * 0.6)
+    assert t.layer(0).da == near(-0.056905 * 0.1 - 0.070464 * 0.2, -0.056905 * 0.3 + 0.070464 * 0.4)
+    assert t.layer(1).dW == near([-0.056905, 0.070464], [-0.113810, 0.140928])
+    assert t.layer(1).b is t.layer(1).db is None
+
+
+@pytest.mark.parametrize("X", [np.arange(4.0), [0.0, 1.0, 2.0, 3.0], np.arange(4, dtype=np.uint8)])
+@pytest.mark.parametrize(
+    ("n_out", "y", "loss"),
+    [
+        (2, 1, "cross_entropy"), (2, [0.0, 1.0], "squared_error"), (1, 0.5, "squared_error"),
+        (1, [0.5], "squared_error"), (1, np.float32(0.5), "huber"), (2, np.int64(1), "squared_error"),
+    ],
+)  # fmt: skip
+def test_a_trace_of_one_sample(X, n_out, y, loss):
+    """It is the first row of a trace of rows, without the first axis."""
+    net = network([4, 7, n_out], output="softmax" if n_out > 1 else "identity")
+    one, rows = net.trace(X, y, loss), net.trace(np.array([X]), np.array([y]), loss)
+    assert one.x.shape == (4,)
+    for name in ("z", "a", "delta", "da"):
+        for mine, theirs in zip(getattr(one, name), getattr(rows, name), strict=True):
+            assert mine.shape == theirs.shape[1:]
+            assert (mine == theirs[0]).all()
+    assert one.loss == rows.loss
+    assert all((mine == theirs).all() for mine, theirs in zip(one.dW, rows.dW, strict=True))
+    assert (one.layer(0).da == rows.layer(0).da[0]).all()
+    assert str(one) == str(rows) == one.table(0) == one.table(-1)
+    assert (
+        repr(one)
+        == f"<Trace of one sample through 4-7-{n_out}, forward and backward; print(trace) shows the first one>"
+    )
+    assert net.trace(X).a[-1].tolist() == net.predict(X).tolist()
+    with pytest.raises(IndexError, match="r must be a sample from 0 to 0, got 1"):
+        one.table(1)
+
+
+def test_a_trace_keeps_its_weights():
+    net = network([2, 3, 1], output="identity")
+    t = net.trace([1.0, 2.0], 0.0, "squared_error")
+    before = t.layer(0).da.copy()
+    net.set_weights([0 * W for W in net.weights], net.biases)
+    assert (t.layer(0).da == before).all()
+    assert t.layer(1).W.any()
+
+
+def test_traces_as_frames():
+    pandas = pytest.importorskip("pandas")
+    net = network([2, 3, 1], output="sigmoid")
+    t = net.trace(pandas.DataFrame({"p": [1.0, 3.0], "q": [2.0, 4.0]}), [0, 1], "binary_cross_entropy")
+    frame = t.to_frame(1)
+    assert list(frame.columns) == ["z", "a", "da", "delta"]
+    assert frame.index.names == ["layer", "unit"]
+    assert frame.loc[(2, 1), "delta"] == t.layer(2).delta[1, 0]
+    assert frame.loc[0]["a"].tolist() == t.layer(0).a[1].tolist()
+    assert frame.loc[0]["z"].isna().all()
+    columns = t.to_dict(1)
+    assert columns["layer"] == [0, 0, 1, 1, 1, 2]
+    assert columns["unit"] == [1, 2, 1, 2, 3, 1]
+    assert columns["z"][2:] == [*t.z[0][1], *t.z[1][1]]
+    assert [*net.trace([1.0, 2.0]).to_dict()] == ["layer", "unit", "z", "a"]
+    page = t._repr_html_()
+    assert f"<td>{t.layer(2).da[0, 0]:.6g}</td>" in page
+    assert repr(t.layer(2)).startswith("TraceLayer(z=[[")
+    one = net.trace(pandas.DataFrame({"p": [1.0], "q": [2.0]}).iloc[0], 1, "binary_cross_entropy")  # a row of a frame
+    assert one.x.shape == (2,)
+    with pytest.raises(IndexError, match="r must be a sample"):
+        t.to_dict(2)
+    with pytest.raises(TypeError, match="r must be an integer"):
+        t.to_frame("a")
 
 
 # --- features, theta --------------------------------------------------------------------------------------------------

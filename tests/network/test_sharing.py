@@ -202,6 +202,30 @@ def test_resume_and_ensemble(tmp_path):
     np.testing.assert_allclose(ensemble.predict(X[:2]), whole.network.predict(X[:2]), rtol=1e-12)
 
 
+def test_gradient_checks_know_shared_weights():
+    X = samples(3)
+    for net in (autoencoder(), fb.MLP([37, 20, 37], activation="tanh", shared={1: NUMBERS}, dtype="float64", seed=0)):
+        errors = fb.check_gradients(net, X, X, "squared_error")
+        assert errors.passed
+        assert len(errors) == len(net)
+        small = fb.MLP([4, 3, 4], activation="tanh", tied=[("W2", "W1.T")], shared=None, dtype="float64", seed=0)
+        slow = fb.numerical_gradients(small, X[:, :4], X[:, :4], "squared_error")
+        for found, expected in zip(slow.dW, small.gradients(X[:, :4], X[:, :4], loss="squared_error")[1], strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_other_libraries_get_copies():
+    """PyTorch and scikit-learn have each use of a tied matrix, and what comes back must be tied."""
+    net, X = autoencoder(), samples(5)
+    tensors = fb.interop.to_torch(net)
+    assert len(tensors) == 8
+    fb.interop.from_torch(net, tensors)
+    np.testing.assert_allclose(fb.interop.to_sklearn(net).predict(X), net.predict(X), rtol=1e-12)
+    tensors["6.weight"] = tensors["6.weight"] + 1
+    with pytest.raises(ValueError, match="because they are tied"):
+        fb.interop.from_torch(net, tensors)
+
+
 def test_weights_from_outside():
     net = autoencoder()
     W, b = [np.array(each) for each in net.weights], [np.array(each) for each in net.biases]

@@ -57,6 +57,7 @@ SCHEDULES = [
     Chain([Warmup(2), Step(2)], [2]) * (Warmup(5, per="step") * Exponential(0.9)),
     Chain([Warmup(2), fb.schedules.InverseScaling()], [2]),
     Chain([Warmup(2), Chain([Cosine(3), Step(2)], [4])], [2]),
+    fb.schedules.BoldDriver("loss", up=1.2, down=0.3, mode="min"),
     Chain([Chain([Warmup(1), Cosine(3)], [1]), Step(2)], [2]),
     fb.schedules.Constant(0.5),
     Cosine(9, per="step"),
@@ -70,6 +71,7 @@ SCHEDULES = [
     fb.schedules.WarmRestarts(2, growth=2, least=0.1),
     Warmup(3),
 ]
+STRICT = fb.losses.Perceptron(strict=True)
 OPTIMIZERS = [
     fb.SGD(0.1, momentum=0.8, nesterov=True),
     fb.Adam(0.01, betas=(0.8, 0.95), epsilon=1e-6),
@@ -83,7 +85,7 @@ OPTIMIZERS = [
 SETTINGS = [
     *({"schedule": schedule} for schedule in SCHEDULES),
     *({"optimizer": optimizer} for optimizer in OPTIMIZERS),
-    *({"loss": loss} for loss in (fb.losses.CrossEntropy(label_smoothing=0.1), fb.losses.Huber(0.5), "hinge")),
+    *({"loss": loss} for loss in (fb.losses.CrossEntropy(label_smoothing=0.1), fb.losses.Huber(0.5), "hinge", STRICT)),
     {"average": fb.EMA(0.7)},
     {"average": fb.SWA(start=1)},
     {"l1": 1e-3, "l2": 0.1, "clip_value": 0.01, "clip_norm": 0.5},

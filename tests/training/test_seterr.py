@@ -85,7 +85,7 @@ def test_schedules(schedule, per):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_losses(loss, dtype):
     """With all metrics, an average, and all that shapes the gradient."""
-    one = loss in ("binary_cross_entropy", "hinge", "squared_hinge", "perceptron")
+    one = loss in ("binary_cross_entropy", "hinge", "squared_hinge", "perceptron", "adaline")
     own = trainer(
         1 if one else 2, LOSSES[loss].suited if one or loss == "poisson" else "softmax", dtype, loss=loss,
         optimizer=fb.Adam(0.1), average=fb.EMA(0.9), metrics=["r2", "mae", "top_5_accuracy"], clip_value=0.1,

@@ -182,7 +182,7 @@ class Dense(Layer):
     def _weights(self, at: Place, rule: Rule | None, kernels: Reading | None = None, **more: Any) -> Record:
         """Return the WEIGHTS record. With `kernels`, it has what the gradient is summed from."""
         program, a, blocks = at.program, at.a, self.blocks()
-        W, b = (program.block(block, rule) for block in blocks)
+        W, *_, b = (program.block(block, rule) for block in blocks)
         fields = {"n_in": self.n_in, "n_out": self.n_out, "W": W, "b": b, "biased": self.biased}
         layout = program.model.parameters.layout
         if blocks[0].transposed:
