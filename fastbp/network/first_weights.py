@@ -90,13 +90,16 @@ def draw(
     """
     for layer in layers if init != "zeros" else ():
         shape = layer.n_in, layer.n_out
-        method = init or f"{layer.activation.init}_uniform"
+        sigma, last = layer.activation, layer is layers[-1]
+        method = init or ("fan_in" if last or layer is layers[0] else f"{sigma.init}_uniform")
+        gain = 1.0 if last or init else sigma.gain
         family, _, distribution = METHODS.get(method, method).rpartition("_")
         W, rows = np.empty(shape, dtype), max(1, BLOCK // shape[1])
         for first in range(0, shape[0], rows):
             some = W[first : first + rows]
-            some[...] = DISTRIBUTIONS[distribution](rng, VARIANCES[family](*shape), some.shape)
-        yield layer, W, rng.uniform(-1, 1, shape[1]) / np.sqrt(shape[0]) if init == "fan_in" else None
+            some[...] = DISTRIBUTIONS[distribution](rng, gain**2 * VARIANCES[family](*shape), some.shape)
+        b = rng.uniform(-1, 1, shape[1]) * gain / np.sqrt(shape[0]) if init in (None, "fan_in") else None
+        yield layer, W, b
 
 
 def suit(computer: Computer, inputs: Inputs, rng: np.random.Generator) -> None:

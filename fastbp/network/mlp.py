@@ -47,23 +47,23 @@ class MLP(Derivatives):
         each hidden layer. The names are {activations}.
         A network with "threshold" or "sign" can predict, but cannot be trained. "swish" stands for "silu", "logistic"
         for "sigmoid", and `fastbp.activations.ALIASES` has all such names. To set a parameter of an activation
-        function, give an object of `fastbp.activations`, for example ``LeakyReLU(0.1)``;
-        `fastbp.activations.Formula` is for functions of your own.
+        function, give an object, such as ``LeakyReLU(0.1)``; `fastbp.activations.Formula` is for your own functions.
     output : str or object, keyword-only, default "identity"
         The activation function of the output: one of the names or objects above, or "softmax".
     init : str or None, keyword-only, default None
-        The first weights and biases of all layers: "fan_in", "he_uniform", "he_normal", "glorot_uniform",
-        "glorot_normal", "lecun_uniform", "lecun_normal", "zeros" or "data". With None, the activation function of each
-        layer decides:
+        How the first weights and biases are drawn. "fan_in" draws both evenly from -1 / sqrt(n_in) to 1 / sqrt(n_in)
+        for a layer with n_in inputs, as PyTorch does. With None, the first layer and the output do so, and so do all
+        biases. The activation function decides the weights between two hidden layers, so that signals keep their size:
 
         - "relu", "leaky_relu", "elu", "softplus", "gelu", "silu" and "mish" get "he_uniform".
-        - "sigmoid", "tanh", "hard_sigmoid" and "softmax" get "glorot_uniform".
+        - "sigmoid", "tanh" and "hard_sigmoid" get "glorot_uniform".
         - "identity", "selu", "threshold" and "sign" get "lecun_uniform".
 
-        For a layer with n_in inputs and n_out outputs, the variance of these weights is 2 / n_in for He, 2 / (n_in +
-        n_out) for Glorot, and 1 / n_in for LeCun. Their mean is 0, and the biases start at 0. "fan_in" draws weights
-        and biases evenly from -1 / sqrt(n_in) to 1 / sqrt(n_in), as PyTorch does. With "zeros" all start at 0, which
-        suits only networks without hidden layers. "data" draws normal weights and makes them suit `samples`.
+        For a layer with n_out outputs, the variance of these weights is 2 / n_in for He, 2 / (n_in + n_out) for Glorot,
+        and 1 / n_in for LeCun. Hidden layers get twice these weights and biases with "sigmoid", and three times with
+        "hard_sigmoid": as functions of z / 2 and z / 3, both are like "tanh". If you give one of these names, or
+        "he_normal", "glorot_normal" or "lecun_normal", all layers get such weights, and the biases start at 0. "zeros"
+        sets all to 0, for a network without hidden layers. "data" makes normal weights that suit `samples`.
     samples : array or sparse matrix of shape (n, sizes[0]), or None, keyword-only, default None
         Inputs for ``init="data"``, for example those of the training. Over at most 4,096 of them, drawn at random, z of
         each unit gets the standard deviation 1, and it is 0 at one of them, where a unit of "relu" has its kink.

@@ -5,6 +5,7 @@ import pytest
 from helpers import same
 
 import fastbp as fb
+from fastbp.activations import ACTIVATIONS
 from fastbp.network.first_weights import MOST_ROWS, VARIANCES
 
 
@@ -27,10 +28,39 @@ def test_init(family, distribution):
     assert not net.biases[0].any()
 
 
-def test_init_follows_the_activation():
-    net = fb.MLP([400, 400, 400], activation="relu", output="sigmoid", dtype=np.float64, seed=0)
-    assert net.weights[0].var() == pytest.approx(2 / 400, rel=0.02)
-    assert net.weights[1].var() == pytest.approx(2 / 800, rel=0.02)
+INNER = {"he": 2 / 200, "glorot": 2 / 600, "lecun": 1 / 200}
+"""The variance of weights between 200 and 400 units."""
+
+
+@pytest.mark.parametrize("output", ["identity", "sigmoid"])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_default_is_that_of_pytorch_at_both_ends_and_follows_the_activation_between(name, output):
+    """Biases are like those of PyTorch everywhere. Only hidden layers have the gain of their activation function."""
+    sigma = ACTIVATIONS[name]
+    net = fb.MLP([50, 200, 400, 30], activation=name, output=output, dtype=np.float64, seed=0)
+    gains = {"sigmoid": 2, "hard_sigmoid": 3}.get(name, 1)
+    wanted = [(50, 1 / 150, gains), (200, INNER[sigma.init], gains), (400, 1 / 1200, 1)]
+    for (n_in, variance, gain), W, b in zip(wanted, net.weights, net.biases, strict=True):
+        assert W.var() == pytest.approx(gain**2 * variance, rel=0.05)
+        assert abs(W).max() <= gain * np.sqrt(3 * variance)
+        assert gain / np.sqrt(n_in) * 0.8 < abs(b).max() <= gain / np.sqrt(n_in)
+        assert b.min() < 0 < b.max()
+
+
+@pytest.mark.parametrize("sizes", [[1, 1], [3, 2], [3, 4, 2]])
+def test_a_network_without_layers_between_has_the_first_weights_of_pytorch(sizes):
+    assert same(fb.MLP(sizes, seed=0).theta, fb.MLP(sizes, init="fan_in", seed=0).theta)
+
+
+@pytest.mark.parametrize(("activation", "most"), [("tanh", 0.03), ("sigmoid", 0.05), ("relu", 0.06)])
+def test_one_input_is_enough(activation, most):
+    """Without biases, all units would bend at 0, and the best line through this sine has half of its variance."""
+    x = np.linspace(-1, 1, 200)
+    for seed in range(3):
+        net = fb.MLP([1, 64, 1], activation=activation, seed=seed)
+        trainer = fb.Trainer(net, loss="squared_error", optimizer=fb.Adam(0.01), seed=seed)
+        trainer.fit(x[:, None], np.sin(6 * x), epochs=300)
+        assert trainer.evaluate(x[:, None], np.sin(6 * x))["loss"] < most
 
 
 def test_fan_in_draws_weights_and_biases_as_pytorch_does():
