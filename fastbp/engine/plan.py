@@ -25,7 +25,7 @@ from .kernel_cache import Operation
 from .layers.base import Layer, Place, follow
 from .memory import Model
 from .program import Program
-from .records import Record
+from .records import Record, numbers
 from .rule import Hyperparameters, Moving, Rule
 from .runner import Work
 
@@ -207,10 +207,9 @@ def _set_loss(work: Work, loss: Any, a: Buffer | None = None, delta: Buffer | No
     """Give a work the LOSS record. By default, the loss reads a^L and writes delta^L."""
     memory, n_out = work.memory, work.model.sizes[-1]
     a, delta = a or memory.a[-1], delta or memory.delta[-1]
-    numbers = np.array(loss.parameters(n_out), memory.dtype)
     work.loss = Record(
-        LOSS, a=a.panels, y=memory.y, delta=delta.panels, columns=n_out, parameters=numbers,
-        targets=memory.targets["columns"], costs=memory.costs, hits=memory.hits,
+        LOSS, a=a.panels, y=memory.y, delta=delta.panels, columns=n_out, targets=memory.targets["columns"],
+        parameters=numbers(loss.parameters(n_out), memory.dtype, loss), costs=memory.costs, hits=memory.hits,
     )  # fmt: skip
 
 

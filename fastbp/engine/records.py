@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,15 @@ def address(array: np.ndarray) -> int:
     """Return the address of the first value of an array. `array.ctypes.data` takes three times as long."""
     place: int = array.__array_interface__["data"][0]
     return place
+
+
+def numbers(values: Sequence[float], dtype: Any, of: object) -> np.ndarray:
+    """Return the parameters of a function for a record, or raise ValueError if one is too large for the dtype."""
+    with np.errstate(over="ignore"):
+        found = np.array(values, dtype)
+    if not np.isfinite(found).all():
+        raise ValueError(f"the numbers of {of!r} must be finite in {found.dtype}, got {values}")
+    return found
 
 
 @functools.cache

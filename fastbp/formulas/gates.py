@@ -138,7 +138,8 @@ def _total(x: np.ndarray, axis: int | None) -> Any:
 
 
 def _spread(dz: np.ndarray, z: np.ndarray, x: np.ndarray, axis: int | None) -> tuple[np.ndarray]:
-    return (np.broadcast_to(dz if axis is None else np.expand_dims(dz, axis), x.shape),)
+    # NumPy sums a single number along axis 0 too.
+    return (np.broadcast_to(dz if axis is None or not x.ndim else np.expand_dims(dz, axis), x.shape),)
 
 
 def _slice(x: np.ndarray, key: Key) -> Any:

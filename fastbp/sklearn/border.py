@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.utils import column_or_1d, metaestimators
@@ -27,8 +30,25 @@ DTYPE = [StrOptions({"float32", "float64"}), type, np.dtype, None]
 
 
 def checks_parameters(method: Method) -> Method:
-    """Check the parameters of the estimator by its `_parameter_constraints`, before each call of the method."""
-    return _fit_context(prefer_skip_nested_validation=True)(method)
+    """Check the parameters of the estimator by its `_parameter_constraints`, before each call of the method.
+
+    scikit-learn does not check them in calls of `partial_fit` that continue: here, those that have changed are checked.
+    """
+    checked: Any = _fit_context(prefer_skip_nested_validation=True)(method)
+    if method.__name__ != "partial_fit":
+        return cast(Method, checked)
+
+    @functools.wraps(method)
+    def partial_fit(self: Any, *args: Any, **options: Any) -> Any:
+        present = [*map(self.__dict__.get, self._parameter_constraints)]
+        known = self.__dict__.get("_accepted", ())
+        if len(known) != len(present) or not all(map(operator.is_, known, present)):
+            if not get_config()["skip_parameter_validation"]:
+                self._validate_params()
+            self._accepted = present
+        return checked(self, *args, **options)
+
+    return cast(Method, partial_fit)
 
 
 def available_if(condition: Callable[[Any], bool]) -> Callable[[Method], Method]:

@@ -21,6 +21,9 @@ from ..network.mlp import MLP
 from .border import available_if
 from .epochs import EpochTrainer, Snapshot, Turn, network
 
+PASSING = "_own_turn", "_asked", "_accepted"
+"""The attributes that copies do not have."""
+
 Arrays = tuple[list[np.ndarray], list[np.ndarray | None]]
 
 INPUTS = (np.float64, np.float32, np.uint8)
@@ -176,12 +179,12 @@ class Fitted(BaseEstimator):
         if "_network" in self.__dict__:
             twin._network, twin._trainer = copy.deepcopy((self._current(), self._trainer))
             twin._arrays = None
-        for name in ("_own_turn", "_asked"):
+        for name in PASSING:
             twin.__dict__.pop(name, None)
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        hidden = {"_own_turn", "_asked"}
+        hidden = {*PASSING}
         if "_network" in self.__dict__:
             self._current()
             hidden |= {"_arrays", "_before"}

@@ -329,8 +329,13 @@ class Adaline(Unit):
     def _eta(self, X: Any) -> float:
         if not isinstance(self.eta0, str):
             return self.eta0
-        squares = X.multiply(X).sum(axis=1) if hasattr(X, "multiply") else np.einsum("ij,ij->i", X, X)
-        return 1.0 / (1.0 + float(squares.max()))
+        # Each sum adds one column after another in all forms of X, so that all of them give the same learning rate.
+        if hasattr(X, "multiply"):
+            most = (X.multiply(X) @ np.ones(X.shape[1], X.dtype)).max()
+        else:
+            blocks = np.array_split(X, 1 + len(X) // 1000)  # without a copy of all squares
+            most = max(np.cumsum(block * block, axis=1)[:, -1].max() for block in blocks)
+        return 1.0 / (1.0 + float(most))
 
 
 @documented

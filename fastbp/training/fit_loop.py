@@ -103,18 +103,21 @@ class FitLoop:
             called("on_train_begin", told)
             callback_list.load(called.all, training.position.callbacks)
             training.resumed = False
-            while training.history.epochs < told.epochs and not told.stop:
+            left = told.epochs - training.history.epochs  # whatever a callback makes of the history
+            while left > 0 and not told.stop:
                 if not training.position.steps:
                     told.samples, told.scores = 0, {}
                 called("on_epoch_begin", told)
-                many = 1 if told.stop or validation is not None else together.count(self._seconds)
+                many = 1 if told.stop or validation is not None else min(left, together.count(self._seconds))
                 if many > 1 and together.train(many):
                     told.step, told.samples = training.step, many * (self.source.n or 0)
                 else:
+                    many = 1
                     scores = None if told.stop else self.epoch()
                     if scores is None:
                         break
                     self._close(scores, validation)
+                left -= many
                 told.epoch, told.stop = training.history.epochs, told.stop or self.steps.ended
                 told.scores = {name: column[-1] for name, column in training.history.items()}
                 called("on_epoch_end", told)

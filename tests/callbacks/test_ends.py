@@ -41,6 +41,21 @@ def test_stop_in_the_second_epoch():
     assert history["loss"] == whole["loss"]
 
 
+@pytest.mark.parametrize("hook", ["epoch_begin", "batch_end", "epoch_end"])
+def test_a_callback_that_empties_the_history_does_not_train_for_ever(hook):
+    own, twin = trainer(), trainer()
+    calls = []
+
+    def clear(state):
+        calls.append(1)
+        assert len(calls) < 99, "training does not end"
+        state.trainer.history.clear()
+
+    own.fit(X, Y, epochs=3, callbacks=[Lambda(**{hook: clear})])
+    twin.fit(X, Y, epochs=3)
+    assert same(parameters(own), parameters(twin))
+
+
 @pytest.mark.parametrize("hook", ["epoch_begin", "batch_begin"])
 def test_stop_before_a_minibatch(hook):
     """Nothing of it is learnt."""

@@ -29,6 +29,8 @@ class Score:
 
     player: str
     rounds: int = 0
+    calls: int = 0
+    """The calls into the public interface of fastbp."""
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     warm_up: float = 0.0
@@ -48,6 +50,7 @@ class Score:
         total = Score(
             self.player,
             self.rounds + other.rounds,
+            self.calls + other.calls,
             self.counts + other.counts,
             self.seconds + other.seconds,
             self.warm_up + other.warm_up,
@@ -68,12 +71,12 @@ def described(finding: Finding) -> str:
 def table(scores: list[Score], seed: int) -> str:
     """A row for each player, and their sum."""
     total = sum(scores, Score("total"))
-    rows = [("player", "rounds", "seconds", "warm-up", *(f"{kind[:10]}" for kind in KINDS), "done")]
+    rows = [("player", "rounds", "calls", "seconds", "warm-up", *(f"{kind[:10]}" for kind in KINDS), "done")]
     rows += [_row(score) for score in (*scores, total)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]  # the last column is as long as it is
     cells = [[cell.rjust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True)] for row in rows]
     lines = ["  ".join((*row, last[-1])) for row, last in zip(cells, rows, strict=True)]
-    return "\n".join([*lines, f"base seed {seed}"])
+    return "\n".join([*lines, f"{total.calls:,} calls of fastbp, base seed {seed}"])
 
 
 def _row(score: Score) -> tuple[str, ...]:
@@ -82,4 +85,11 @@ def _row(score: Score) -> tuple[str, ...]:
         found[finding.kind] += finding.count
     done = ", ".join(f"{count:,} {name}" for name, count in score.counts.items())
     times = f"{score.seconds:.0f}", f"{score.warm_up:.0f}"
-    return score.player, f"{score.rounds:,}", *times, *(str(found[kind]) for kind in KINDS), score.skipped or done
+    return (
+        score.player,
+        f"{score.rounds:,}",
+        f"{score.calls:,}",
+        *times,
+        *(str(found[kind]) for kind in KINDS),
+        score.skipped or done,
+    )

@@ -17,6 +17,7 @@ import traceback
 import warnings
 
 import inside
+from campaign import counter
 
 _out = sys.stdout
 repeats = False
@@ -27,7 +28,8 @@ def say(**message: object) -> None:
     """Tell the parent something.
 
     The messages are `warm`, the seconds of the preparation; `seed`, the number of the round that begins; `done`, what
-    the round did; `finding`, its kind and its description; `alive`, from time to time in a long round; and `end`.
+    the round did; `finding`, its kind and its description; `calls`, how many calls of fastbp the round made; `alive`,
+    from time to time in a long round; and `end`.
     """
     _out.write(json.dumps(message) + "\n")
     _out.flush()
@@ -46,20 +48,25 @@ def main(player: str, seed: int, stride: int, seconds: float) -> None:
     _out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what anything prints must not come between the messages
     warnings.simplefilter("error")  # fastbp gives no warning that a player does not expect
-    warnings.filterwarnings("ignore", "the loss .* is made for|the (inputs|targets) have")  # which draws do not avoid
+    warnings.filterwarnings(
+        "ignore", "the loss .* is made for|the (inputs|targets) (have|go from)"
+    )  # which draws do not avoid
     module, start = importlib.import_module(f"campaign.{player}"), time.monotonic()
     inside.compile_alone()  # another child wants the other core
+    counter.install()
     module.prepare()
     say(warm=time.monotonic() - start)
     end = time.monotonic() + seconds
     while True:
         say(seed=seed)
+        before = counter.made()
         try:
             say(done=module.play(seed))
         except AssertionError as error:
             say(finding=["difference", cause(error), traceback.format_exc()])
         except Exception as error:
             say(finding=["unclean", cause(error), traceback.format_exc()])
+        say(calls=counter.made() - before)
         seed += stride
         if time.monotonic() >= end:
             break

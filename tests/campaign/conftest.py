@@ -14,6 +14,7 @@ collect_ignore = [path.name for path in Path(__file__).parent.glob("*.py") if no
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("campaign")
     group.addoption("--minutes", type=float, default=2.0, help="how long the campaign plays; with 0, one round each")
+    group.addoption("--calls", type=int, default=0, help="how many calls of fastbp the campaign makes at least")
     group.addoption("--seed", type=int, default=None, help="the base seed of the campaign; by default a random one")
     group.addoption("--player", action="append", help="play this player only; can be given several times")
 

@@ -28,7 +28,7 @@ import fastbp as fb
 
 SEQUENCES, CALLS = 20, 8
 """The number of sequences of a round, and the largest number of calls of a sequence."""
-done = {"sequences": 0, "calls": 0}
+done = {"sequences": 0}
 
 
 class Machine(RuleBasedStateMachine):
@@ -72,7 +72,6 @@ class Machine(RuleBasedStateMachine):
 
     def _copies(self, call: Callable[[fb.Trainer], object]) -> None:
         """A copy with other threads, and with the gradient in memory or not, comes to the same bits."""
-        done["calls"] += 1
         other = copy.deepcopy(self.trainer)
         other.n_threads = 3 - (other.n_threads or 1)
         other.gradient = "stored" if other.gradient == "fused" else "fused"
@@ -184,7 +183,6 @@ class Machine(RuleBasedStateMachine):
             found, other = (net.gradients(given.X, given.y, **options, n_threads=k) for k in (1, 2))
         assert found[0] == other[0]
         assert same([*found[1], *found[2]], [*other[1], *other[2]])
-        done["calls"] += 6
         checks.read(trainer, twin, given, a, scores, found)
 
     @rule(seed=SEEDS, which=SEEDS)
@@ -194,12 +192,10 @@ class Machine(RuleBasedStateMachine):
         with self._unchanged():
             found = net.gradients(given.X, given.y, loss=self.trainer.loss, seed=which)
         checks.dropped(self.trainer, Twin(self.trainer), given, found)
-        done["calls"] += 1
 
     @rule(seed=SEEDS, n=st.integers(1, 30), way=st.sampled_from(("copy", "deepcopy", "pickle", "fork")))
     def copies(self, seed, n, way):
         """A copy, in this process or in another one, has all of the trainer and shares nothing with it."""
-        done["calls"] += 1
         given = self._samples(seed, n)
         train = lambda trainer: calls_of.trained(trainer, given)  # noqa: E731
         if way == "fork" and hasattr(os, "fork"):
@@ -214,7 +210,6 @@ class Machine(RuleBasedStateMachine):
     @rule(seed=SEEDS, n=st.integers(1, 30))
     def file(self, seed, n):
         """A network that is saved and loaded predicts the same."""
-        done["calls"] += 1
         X, net = self._samples(seed, n).X, self.trainer.network
         with tempfile.TemporaryDirectory() as directory, self._unchanged():
             path = Path(directory) / "m"
@@ -231,7 +226,6 @@ class Machine(RuleBasedStateMachine):
     )  # fmt: skip
     def resume(self, seed, n, epochs, cut, every, per):
         """A call of fit that is cut and resumed comes to the same bits as one that is not."""
-        done["calls"] += 1
         given, step, whole = self._samples(seed, n), self.trainer.state.step + cut, copy.deepcopy(self.trainer)
         fit = lambda trainer, *callbacks: calls_of.trained(trainer, given, epochs, *callbacks)  # noqa: E731
         wanted = fit(whole)

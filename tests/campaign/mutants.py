@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -92,18 +93,31 @@ def _damage(path: Path, seed: int) -> None:
 
 def _forge(path: Path, rng: np.random.Generator) -> None:
     """Forged files are refused, or what they hold works."""
-    with safe_open(path, framework="numpy") as file:
-        text, tensors = file.metadata()["description"], {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    for _ in range(FORGERIES):
-        description = json.loads(text)
-        _replace(description, rng)
-        content = model_files.pack("network" if path.name == "network" else "checkpoint", description, tensors)
+    for content in forged(path, rng, FORGERIES, "network" if path.name == "network" else "checkpoint"):
         found = _read(content, path.parent, path.name == "network")
         net = getattr(found, "network", found)
         if net is not None:
             net.predict(np.ones((2, net.sizes[0])))
             copies = net.astype("float64")
             assert copies.sizes == net.sizes
+
+
+def forged(path: Path, rng: np.random.Generator, count: int, kind: str, part: str = "") -> Iterator[bytes]:
+    """Contents of files with another value in the description, or in its parts of a class, and with a right digest."""
+    with safe_open(path, framework="numpy") as file:
+        text, tensors = file.metadata()["description"], {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for _ in range(count):
+        description = json.loads(text)
+        _replace(choose(rng, (*_parts(description, part),)) if part else description, rng)
+        yield model_files.pack(kind, description, tensors)
+
+
+def _parts(value: object, name: str) -> Iterator[dict]:
+    """The fields of all objects of a class in nested lists and dicts."""
+    if isinstance(value, dict) and name in value:
+        yield value[name]
+    for below in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _parts(below, name)
 
 
 def _replace(value: dict | list, rng: np.random.Generator) -> None:

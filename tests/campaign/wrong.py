@@ -6,6 +6,7 @@ Each must raise a documented error and change nothing, or it is right after all,
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import tempfile
 from collections.abc import Callable
@@ -14,14 +15,13 @@ from typing import NamedTuple
 import numpy as np
 from campaign import checks, odd
 from campaign.draws import choose
+from campaign.turns import error_of
 
 import fastbp as fb
 from fastbp import callbacks, losses, metrics, schedules
 
 CALLS = 60
 """The number of calls of a round."""
-DOCUMENTED = ValueError, TypeError, OSError, FloatingPointError, RuntimeError, ImportError
-NOT_DOCUMENTED = RecursionError, NotImplementedError
 SETTINGS = (
     "loss", "optimizer", "schedule", "l1", "l2", "clip_value", "clip_norm", "average", "metrics", "batch_size",
     "shuffle", "n_threads", "gradient", "network",
@@ -152,7 +152,9 @@ def play(seed: int) -> dict[str, int]:
         argument, value = choose(rng, tuple(call.arguments)), choose(rng, tuple(odd.values(rng)))
         arguments = {argument: value} if name == "assign" else call.arguments | {argument: value}
         said = f"{name} with {argument} = {value!r:.200} of {type(value).__name__}"
-        error = _error(Call(call.function, arguments), said)
+        # A network can be larger than any memory.
+        also = [MemoryError] * said.startswith("MLP with sizes")
+        error = error_of(functools.partial(call.function, **arguments), said, *also)
         refused += error is not None
         if error is None or isinstance(error, FloatingPointError):
             trainer = copy.deepcopy(trainers[0])
@@ -160,17 +162,3 @@ def play(seed: int) -> dict[str, int]:
         else:
             assert checks.bits(trainer) == before, f"{said} has changed the trainer, and raised {error!r}"
     return {"wrong calls": CALLS, "refused": refused}
-
-
-def _error(call: Call, said: str) -> Exception | None:
-    """The error that a call raises, which must be a documented one with a message."""
-    try:
-        call.function(**call.arguments)
-    except Exception as error:
-        # A network can be larger than any memory.
-        documented = isinstance(error, (*DOCUMENTED, *[MemoryError] * said.startswith("MLP with sizes")))
-        if not documented or isinstance(error, NOT_DOCUMENTED) or not str(error):
-            error.add_note(said)
-            raise
-        return error
-    return None

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 
@@ -221,3 +222,42 @@ def test_ctrl_c_during_lbfgs_leaves_the_last_step(monkeypatch):
         model.fit(X, Y)
     assert 3 < model.n_iter_ < 30
     assert np.isfinite(model.predict_proba(X)).all()
+
+
+WRONG_PARAMETERS = {
+    "solver": (None, 3, "newton"),
+    "alpha": (-1.0,),
+    "learning_rate_init": (0.0, "x"),
+    "activation": ("nothing", 3),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in WRONG_PARAMETERS.items() for value in values]
+)
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_parameters_that_become_wrong_are_refused_while_training_continues(kind, name, value):
+    """scikit-learn checks the parameters of the first call of partial_fit alone."""
+    model, options = kind(random_state=0), {} if kind is MLPRegressor else {"classes": [0, 1, 2]}
+    model.partial_fit(X, Y, **options)
+    twin = copy.deepcopy(model)
+    kept = model.get_params()[name]
+    for _ in range(2):
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of {kind.__name__} must be"):
+            model.set_params(**{name: value}).partial_fit(X, Y)
+    model.set_params(**{name: kept}).partial_fit(X, Y)
+    twin.partial_fit(X, Y)
+    assert all((a == b).all() for a, b in zip(model.coefs_, twin.coefs_, strict=True))
+    with config_context(skip_parameter_validation=True):
+        model.set_params(alpha="x")
+        with pytest.raises(TypeError):
+            model.partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("kind", [Perceptron, LogisticUnit])
+def test_parameters_of_units_that_become_wrong(kind):
+    model = kind().partial_fit(X, Y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="The 'batch_size' parameter"):
+        model.set_params(batch_size=0).partial_fit(X, Y)
+    with pytest.raises(ValueError, match="The 'eta0' parameter"):
+        model.set_params(batch_size=1, eta0=-1).partial_fit(X, Y)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 
@@ -140,3 +141,13 @@ def test_wrong_calls():
         Perceptron(eta0=-1).fit(BITS, AND)
     with pytest.raises(AttributeError, match="this Adaline has no coef_ before it is fitted"):
         _ = Adaline().coef_
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_automatic_rate_does_not_depend_on_the_form_of_the_inputs(dtype):
+    """Sums in another order would give it other last digits."""
+    for seed in range(9):
+        X = np.random.default_rng(seed).normal(size=(30, 20 + seed)).astype(dtype)
+        forms = X, np.asfortranarray(X), X[::-1].copy()[::-1], sparse.csr_matrix(X), sparse.csc_array(X)
+        found = [Adaline(max_iter=1).fit(form, X[:, 0] > 0).coef_ for form in forms]
+        assert all((coef == found[0]).all() for coef in found)

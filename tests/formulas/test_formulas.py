@@ -109,6 +109,7 @@ def test_a_formula_of_a_built_in_function_is_the_function(name, dtype):
     sigma = ACTIVATIONS[name]
     twin = sigma if name == "identity" else Activation(lambda z: 1.0 * sigma(z), init=sigma.init)
     nets = [fb.MLP([3, 17, 2], activation=each, dtype=dtype, seed=0) for each in (sigma, twin)]
+    nets[1].set_weights(nets[0].weights, nets[0].biases)
     X, y = np.random.default_rng(0).normal(size=(2, 8, 3))
     results = [net.gradients(X, y[:, :2], loss="squared_error") for net in nets]
     eps = float(np.finfo(dtype).eps)
@@ -427,3 +428,37 @@ def test_the_number_of_instructions_is_bounded():
     Program(1, tuple(nested[:3]), (2, 2))
     sums = [Line("variable"), *(Line("shift", (k,), (("by", 1.7),)) for k in range(5000))]
     Program(1, tuple(sums), (5000, 5000))
+
+
+KINKS = {
+    "small": lambda a, y: 0.05 * maximum(a, 0.0) + a,
+    "tiny": lambda a, y: a + 1e-3 * absolute(a) + 0.0 * y,
+    "of the targets": lambda a, y: maximum(a, y) * 0.01 + a,
+}
+
+
+@pytest.mark.parametrize("kink", KINKS)
+def test_a_kink_near_a_point_of_the_check_is_no_mistake(kink):
+    """The differences reach over the kink. The function changes its slope by little, so it looks smooth there."""
+    for shift in np.linspace(-5e-3, 5e-3, 41):
+        Loss(lambda a, y, shift, kink=KINKS[kink]: kink(a - shift, y), constants={"shift": shift})
+    with pytest.raises(ValueError, match="the derivative of formula at a = "):
+        Loss(lambda a, y: 0.05 * maximum(a, 0.0) + a, prime=lambda a, y: where(a > 0.0, 1.051, 1.0))
+
+
+def test_numbers_that_float32_does_not_have_are_refused():
+    """And nothing is half changed; float64 has them."""
+    X, y = labelled()
+    for sigma in (Activation(lambda z, c: z / c, constants={"c": 1e300}), fb.activations.LeakyReLU(1e300)):
+        with pytest.raises(ValueError, match=r"the numbers of .* must be finite in float32, got \(1e\+300,\)"):
+            fb.MLP([6, 4, 3], activation=sigma, seed=0).predict(X)
+        assert np.isfinite(fb.MLP([6, 4, 3], activation=sigma, dtype="f8", seed=0).predict(X)).all()
+    own, twin = (fb.Trainer(fb.MLP([6, 3], seed=0), loss="huber", seed=0) for _ in range(2))
+    own.loss = fb.losses.Huber(1e300)
+    for call in (own.fit, own.partial_fit, own.evaluate):
+        with pytest.raises(ValueError, match=r"the numbers of Huber\(delta=1e\+300\) must be finite in float32"):
+            call(X, y)
+    own.loss = "huber"
+    for each in (own, twin):
+        each.fit(X, y)
+    assert (own.network.theta == twin.network.theta).all()

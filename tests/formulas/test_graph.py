@@ -610,3 +610,11 @@ def test_numpy_numbers_and_arrays_on_the_left():
     assert h.forward(x=3).tolist() == [5.0, 4.0]
     g = np.array([[1.0, 2.0]]) @ x
     assert g.forward(x=[[3.0], [4.0]]).tolist() == [[11.0]]
+
+
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_the_sum_of_a_single_number(axis):
+    """NumPy sums it along an axis too."""
+    x = variable("x")
+    f = sum(x * x, axis)
+    assert (f.forward(x=3.0), f.backward()) == (9.0, {"x": 6.0})

@@ -12,7 +12,7 @@ from .. import compiled
 from ..blocks import Block
 from ..buffers import Buffer
 from ..kernel_cache import Kernel, Operation
-from ..records import Record
+from ..records import Record, numbers
 from ..rule import Rule
 
 
@@ -166,7 +166,7 @@ class Layer:
 
     def _follower(self, at: Place, factory: Any, *options: object) -> Follower:
         """Return the follower of a kernel of `fastbp.kernels.elementwise`."""
-        parameters = np.array(self.activation.parameters(), at.out.panels.dtype)
+        parameters = numbers(self.activation.parameters(), at.out.panels.dtype, self.activation)
         zeros = {name: each.zeros for name, each in (("zeros", at.out), ("delta_zeros", at.delta)) if each.zeros}
         made = Record(
             ACTIVATION, number=self.number, columns=self.n_out, a=at.out.panels, delta=at.delta.panels, slope=at.slope,
