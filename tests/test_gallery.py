@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib.util
 import io
 import json
 import os
@@ -35,6 +36,7 @@ def run_all(directory: str, scripts: tuple[str, ...]) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
+    matplotlib.rcParams["savefig.dpi"] = 50  # which takes less time
     from matplotlib import pyplot
 
     warnings.simplefilter("error")
@@ -52,20 +54,11 @@ def run_all(directory: str, scripts: tuple[str, ...]) -> None:
         Path(directory, f"{script}.json").write_text(json.dumps(result))
 
 
-def is_there(package: str) -> bool:
-    """Whether a package can be imported."""
-    try:
-        __import__(package)
-    except ImportError:
-        return False
-    return True
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory with the pictures and the printed lines of all scripts."""
     directory = tmp_path_factory.mktemp("gallery")
-    scripts = tuple(script for script in SCRIPTS if script not in NEEDS or is_there(NEEDS[script]))
+    scripts = tuple(script for script in SCRIPTS if script not in NEEDS or importlib.util.find_spec(NEEDS[script]))
     helpers.run_function(run_all, str(directory), scripts, timeout=600)
     return directory
 
@@ -131,13 +124,13 @@ CLAIMS: dict[str, Callable[[str], bool]] = {
         (found := numbers(text, r"accuracy ([\d.]+)"))[0] < 0.7 and min(found[1:]) > 0.98
     ),
     "07_any_function": lambda text: (
-        rises((found := numbers(text, r"error ([\d.]+)"))[::-1], 3) and found[2] < 0.3
+        rises((found := numbers(text, r"error ([\d.]+)"))[::-1], 3) and found[2] < 0.2
     ),
     "08_depth_on_digits": of_depth,
     "09_numerical_gradient": lambda text: (
         (found := numbers(text, r"error (\S+)"))[1] < found[0] / 100 and numbers(text, r"(\d+) times")[0] > 10
     ),
-    "10_paths": lambda text: len({*numbers(text, r"paths (-\S+), backpropagation (\S+)")}) == 1 and "2 paths" in text,
+    "10_paths": lambda text: len({*numbers(text, r"paths (\S+), backpropagation (\S+)")}) == 1 and "2 paths" in text,
     "11_descent_by_batch_size": of_descent,
     "12_rates_and_schedules": of_rates,
     "13_first_weights": lambda text: [l < 1 for l in numbers(text, r"loss (\S+);")] == [False, False, True, False],
@@ -179,16 +172,16 @@ CLAIMS: dict[str, Callable[[str], bool]] = {
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_prints_its_claim_and_draws_its_picture(script, results):
-    if script in NEEDS:
-        pytest.importorskip(NEEDS[script], reason="the script uses it")
+    if not (results / f"{script}.json").exists():
+        pytest.skip(f"the script needs {NEEDS[script]}")
     printed = json.loads((results / f"{script}.json").read_text())["printed"]
     assert "Traceback" not in printed, printed
     assert CLAIMS[script](printed), printed
     picture = (results / f"{script}.png").read_bytes()
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
     width, height = struct.unpack(">II", picture[16:24])
-    assert min(width, height) >= 150
-    assert len(picture) > 5000  # an empty picture of this size has less
+    assert min(width, height) >= 75
+    assert len(picture) > 2000  # an empty picture has less
 
 
 def test_each_script_is_short_and_says_first_what_to_see():

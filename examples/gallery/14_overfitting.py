@@ -41,7 +41,7 @@ fb.pretrain(trainers["pre-training"].network, X[:1500], method="autoencoder", ep
 for name, each in trainers.items():
     stop = [fb.EarlyStopping("validation_loss", patience=10)] if name == "early stopping" else []
     each.fit(*few, epochs=100, validation_data=others, callbacks=stop)
-trainers["averaging"] = fb.Ensemble([trainer(seed=k) for k in range(8)])
+trainers["averaging"] = fb.Ensemble([trainer(seed=k) for k in range(5)])
 for each in trainers["averaging"].trainers:
     some = rng.integers(0, 200, 200)  # each network sees other samples, some of them twice
     each.fit(few[0][some], few[1][some], epochs=100)

@@ -21,7 +21,7 @@ def picture(figure: Figure, script: str) -> None:
     if directory:
         path = Path(directory, Path(script).stem).with_suffix(".png")
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=100)
+        figure.savefig(path)
         print(f"saved {path}")
     elif plt.get_backend().lower() != "agg":
         plt.show()
