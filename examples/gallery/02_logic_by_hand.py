@@ -1,4 +1,4 @@
-"""Three units with weights that are set by hand compute AND, OR and SAME.
+"""Threshold units with weights that are set by hand compute AND, OR and SAME.
 
 A threshold unit draws one line through the plane of its two inputs. One line is enough for AND and for OR. For SAME,
 which is 1 if both bits are equal, the picture needs two lines: two hidden units draw them, and an output unit combines

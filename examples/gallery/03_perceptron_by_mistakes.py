@@ -2,7 +2,7 @@
 
 Each line in the picture is the border between the two classes after an epoch, from light to dark. The last and darkest
 one separates all points. The script prints the number of mistakes in each epoch, and the last number is 0. It also
-prints the margin of the best line: the wider the margin, the sooner the perceptron ends.
+prints the margin of the best line: the wider it is, the fewer mistakes a perceptron can make.
 """
 
 import matplotlib.pyplot as plt

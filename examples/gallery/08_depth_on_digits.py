@@ -3,7 +3,7 @@
 The picture shows the accuracy on images that were not in the training, for networks with 0 to 4 hidden layers of 32
 units. Five networks with different first weights are trained for each depth, and each dot is one of them. The script
 prints the means: that of three hidden layers is above that of none by about one percent. Networks of one depth differ
-among each other by almost as much.
+among each other by about as much.
 """
 
 import matplotlib.pyplot as plt

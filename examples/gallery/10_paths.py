@@ -1,8 +1,8 @@
 """The derivative with respect to a weight is a sum over all paths from the loss back to this weight.
 
 The network has two hidden layers of two units. From the loss, two paths lead back to a weight of the first layer, one
-through each unit of the second layer. The picture has a bar for the product along each path, and the last bar is their
-sum, which is what backpropagation computes without looking at single paths.
+through each unit of the second layer. The picture has a bar for the product along each path. Below them, the sum of the
+products is as long as the bar of backpropagation, which does not look at single paths.
 """
 
 import matplotlib.pyplot as plt
@@ -27,5 +27,6 @@ ax.barh(
 )
 ax.axvline(0, color="0.5", linewidth=1)
 ax.invert_yaxis()
+ax.locator_params(axis="x", nbins=6)
 ax.set(xlabel=r"derivative of the loss with respect to $w_{22}^{(1)}$")
 picture(figure, __file__)

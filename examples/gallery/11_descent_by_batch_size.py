@@ -1,4 +1,4 @@
-"""A full batch walks straight down the valley of the loss, and small minibatches stagger around its bottom.
+"""A full batch walks smoothly down the valley of the loss, and small minibatches stagger around its bottom.
 
 The network has two parameters, a weight and a bias, so the picture can show the loss as contours and the way of the
 parameters as a line. Each way has 60 steps with the same learning rate, from the same start. Steps of one sample are

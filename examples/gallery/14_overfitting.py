@@ -1,8 +1,8 @@
 """A large network learns 200 digits by heart, also those with wrong labels, and six remedies help it on other digits.
 
-A fifth of the 200 labels are wrong. The left picture shows the loss on 1,000 other digits over the epochs: without a
-remedy it falls, and then rises while the network learns the wrong labels. The right picture shows the loss at the end
-with each remedy, which is lower with all of them. The script prints loss and accuracy.
+Almost a fifth of the 200 labels are wrong. The left picture shows the loss on 1,000 other digits over the epochs:
+without a remedy it falls, and then rises while the network learns the wrong labels. The right picture shows the loss at
+the end with each remedy, which is lower with all of them. The script prints loss and accuracy.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 
 Of 1,400 digits, only 100 have a label. Pre-training goes through all digits without labels: each of the three hidden
 layers learns to describe the layer before it so well that an autoencoder can give it back. The picture shows the test
-accuracy over the epochs of the training with labels, which is the same for both networks. The script prints the accuracy
-at the end, where the pre-trained network is far ahead.
+accuracy over the epochs of the training with labels, which is the same for both networks. The script prints the
+accuracy at the end, where the pre-trained network is far ahead.
 """
 
 import matplotlib.pyplot as plt

@@ -1,8 +1,9 @@
 """A network learns the force on a pendulum from measurements, and then takes its place in a simulation.
 
-The pendulum has friction that the network is not told about. It sees angles, angular speeds and noisy accelerations at
-random moments. Afterwards a simulation asks the network for the acceleration in each step. The picture shows the true
-swing and the simulated one for ten seconds from a start of 2 radians. They stay within 0.2 radians of each other.
+The pendulum has friction that the network is not told about. The network sees angles, angular speeds and noisy
+accelerations at random moments. Afterwards a simulation asks the network for the acceleration in each step. The picture
+shows the true swing and the simulated one for ten seconds from a start of 2 radians. They stay within 0.2 radians of
+each other.
 """
 
 import matplotlib.pyplot as plt
