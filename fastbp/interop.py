@@ -288,7 +288,7 @@ def to_sklearn(network: MLP, classes: ArrayLike | None = None) -> BaseEstimator:
     >>> import fastbp as fb
     >>> net = fb.MLP([2, 4, 3], output="softmax", scale=0.5, seed=0)
     >>> print(fb.interop.to_sklearn(net, ["a", "b", "c"]).predict([[0.0, 0.0]]))
-    ['a']
+    ['c']
     """
     check_network(network)
     sklearn = extras.package("sklearn", "to_sklearn", "neural_network")

@@ -107,7 +107,7 @@ TARGETS = {  # of targets: loss, outputs
 def held_out(y, fraction, kind="labels", seed=0, calls=1, **options):
     """The numbers of the samples that training has not seen: each has a weight of its own, that nothing else moves."""
     loss, n_out = TARGETS[kind]
-    output = {"cross_entropy": "softmax", "hinge": "tanh"}.get(loss, "sigmoid")
+    output = {"cross_entropy": "softmax", "hinge": "tanh"}.get(loss, "identity" if kind == "numbers" else "sigmoid")
     net = fb.MLP([len(y), n_out], output=output, dtype=np.float64)
     net.set_weights([np.zeros((len(y), n_out))], [np.full(n_out, 0.1)])
     trainer = fb.Trainer(net, loss=loss, batch_size=7, seed=seed)

@@ -229,7 +229,7 @@ def images(n: int, shape: tuple[int, ...] = (28, 28)) -> np.ndarray:
 
 any_pair = pytest.mark.filterwarnings("ignore:the loss .* is made for outputs")
 """The mark of tests that put losses and outputs together as no user should: a trainer warns of such pairs."""
-any_scale = pytest.mark.filterwarnings("ignore:the (inputs|targets) have")
+any_scale = pytest.mark.filterwarnings("ignore:the (inputs|targets) (have|go from)")
 """The mark of tests with numbers that are far from 0 and 1: a trainer warns of such inputs and targets."""
 
 

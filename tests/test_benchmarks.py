@@ -98,10 +98,12 @@ SCRIPTS = {
     "options.py": ["dropout", "--case", "XS", "--rounds", "2"],
     "bits.py": ["{tmp}/bits.json", "--configurations", "1", "--part", *PARTS.split()],
     "averages.py": ["--steps", "10", "20", "--seeds", "2"],
+    "first_weights.py": ["iris", "--seeds", "2"],
     "startup.py": ["--help"],
     "compare.py": ["--help"],
     "roofline.py": ["--help"],
     "turns.py": ["--help"],
+    "rbm.py": ["--help"],
     "sparse.py": ["--epoch", "fastbp", "sgd"],
     "estimators.py": ["XS", "--rounds", "1"],
 }

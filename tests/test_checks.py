@@ -128,7 +128,7 @@ def test_targets_of_one_output(loss, y, message):
         ({"activation": ["relu", "relu"]}, ValueError, "activation must be one name or 1"),
         ({"activation": ["softmax"]}, ValueError, "activation[0] must be one of"),
         ({"output": 3}, TypeError, "output must be a name or an object of LeakyReLU, ELU, Formula, got 3"),
-        ({"init": "he"}, ValueError, "init must be one of 'he_uniform'"),
+        ({"init": "he"}, ValueError, "init must be one of 'fan_in', 'he_uniform'"),
         ({"scale": NAN}, ValueError, "scale must be finite"),
         ({"shift": [1, 2]}, ValueError, "shift must be a number or have shape (3,), got shape (2,)"),
         ({"shift": "a"}, TypeError, "shift must be an array of real numbers"),

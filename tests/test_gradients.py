@@ -25,7 +25,7 @@ def problem(sizes, activation, output, loss, dtype=np.float64, seed=0):
     """
     kind = LOSSES[loss].targets
     rng = np.random.default_rng(seed)
-    net = fb.MLP(sizes, activation=activation, output=output, dtype=dtype, seed=seed)
+    net = fb.MLP(sizes, activation=activation, output=output, init="he_uniform", dtype=dtype, seed=seed)
     weights, biases = [W.copy() for W in net.weights], [rng.uniform(-0.3, 0.3, b.shape) for b in net.biases]
     if kind in ("distribution", "probabilities", "counts") and output not in ("sigmoid", "softmax"):
         weights[-1] *= 0.1 / max(1, np.abs(weights[-1]).sum(axis=0).max())

@@ -80,7 +80,7 @@ def test_scale_and_shift():
     X = rng.normal(size=(11, 19))
     for a, b in ((shift, scale), (0.5, scale), (shift, 2)):
         net = fb.MLP([19, 4], shift=a, scale=b, dtype=np.float64, seed=0)
-        wanted = ((X - a) * b) @ net.weights[0]
+        wanted = ((X - a) * b) @ net.weights[0] + net.biases[0]
         assert reference.relative(net.predict(X), wanted) < 1e-14
 
 
@@ -106,7 +106,7 @@ def test_copies_are_networks_of_their_own(duplicate):
 def test_the_docstring_says_which_distribution_each_layer_gets():
     lines = re.findall(r'- (.*) get "(\w+)_uniform"', fb.MLP.__doc__)
     said = {name: method for names, method in lines for name in re.findall(r'"(\w+)"', names)}
-    assert said == {name: sigma.init for name, sigma in OUTPUTS.items()}
+    assert said == {name: sigma.init for name, sigma in ACTIVATIONS.items()}
 
 
 def test_printed():

@@ -63,7 +63,7 @@ class Identity(Activation, name="identity", aliases=("linear",)):
 class Sigmoid(Activation, name="sigmoid", aliases=("logistic",)):
     """sigma(z) = 1 / (1 + e^-z)   (001, 002)."""
 
-    init, bounds = "glorot", (ABOVE_0, 1.0)
+    init, gain, bounds = "glorot", 2.0, (ABOVE_0, 1.0)
 
     def value(self, z: Operand) -> Operand:
         return 1.0 / (1.0 + exp(-z))
@@ -240,7 +240,7 @@ class SiLU(Activation, name="silu", aliases=("swish",)):
 class HardSigmoid(Activation, name="hard_sigmoid", aliases=("hardsigmoid",)):
     """sigma(z) = min(max(z / 6 + 1/2, 0), 1)   (Courbariaux et al. 2015)."""
 
-    init, bounds = "glorot", (0.0, 1.0)
+    init, gain, bounds = "glorot", 3.0, (0.0, 1.0)
 
     def value(self, z: Operand) -> Operand:
         return minimum(maximum((z + 3.0) * (1.0 / 6.0), 0.0), 1.0)
@@ -279,7 +279,7 @@ class Softmax(Activation, name="softmax"):
     """a_i = e^z_i / sum_k e^z_k, with sum_k over all outputs   (004). It is only for outputs."""
 
     registries = (OUTPUTS,)
-    init, whole_rows, bounds = "glorot", True, (ABOVE_0, 1.0)
+    whole_rows, bounds = True, (ABOVE_0, 1.0)
 
     def __call__(self, z: ArrayLike | Node) -> Any:
         if isinstance(z, Node):

@@ -40,8 +40,11 @@ class Activation(WithFields):
     name : str
         The name of the function for `MLP`.
     init : {"he", "glorot", "lecun"}
-        The method that draws the first weights of a layer with this function, if `MLP` gets no `init`. The distribution
-        is uniform.
+        The method that draws the first weights of a layer with this function, if it is between two hidden layers and
+        `MLP` gets no `init`. The distribution is uniform.
+    gain : float
+        The number that then multiplies the first weights and biases of a hidden layer with this function. It is above 1
+        for a function that needs larger z than "tanh" for the same bend.
     of_z : bool
         With True, `gradient` takes z, and training must keep it. With False, `gradient` takes a = sigma(z).
     trainable : bool
@@ -68,6 +71,7 @@ class Activation(WithFields):
     registries: tuple[Registry[Activation], ...] = (OUTPUTS, ACTIVATIONS)
     name: str
     init: str = "lecun"
+    gain: float = 1.0
     of_z: bool = False
     trainable: bool = True
     zeros: float = 0.0

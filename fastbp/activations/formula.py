@@ -51,7 +51,7 @@ class Formula(UserFormula, Activation):
     of_z = True
     _: KW_ONLY
     init: str = field(
-        "The method that draws the first weights of a layer with this function, if `MLP` gets no `init`.",
+        "The method that draws the first weights of a layer with this function, as `Activation.init` says.",
         checks.Choice(("he", "glorot", "lecun")),
         default="he",
     )

@@ -1,11 +1,11 @@
-"""This module holds `Architecture`, the settings that define a network, and draws the first weights."""
+"""This module holds `Architecture`, the settings that define a network."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 
@@ -15,28 +15,9 @@ from ..engine.blocks import Groups
 from ..engine.layers.dense import Dense, Use
 from ..engine.layers.shared import Shared
 from . import sharing
+from .first_weights import Init
 
 MAX_LAYERS = 100
-
-Init = Literal["he_uniform", "he_normal", "glorot_uniform", "glorot_normal", "lecun_uniform", "lecun_normal"]
-
-INITS = {
-    "he": lambda n_in, n_out: 2.0 / n_in,
-    "glorot": lambda n_in, n_out: 2.0 / (n_in + n_out),
-    "lecun": lambda n_in, n_out: 1.0 / n_in,
-}
-"""The variance of the first weights as a function of n_in and n_out, by the name of the method.
-
-Sources: He et al. (2015), Glorot and Bengio (2010), LeCun et al. (1998).
-"""
-
-BLOCK = 1 << 20
-"""The number of weights that are drawn together. Drawing all at once needed 5 times the memory of a large layer."""
-
-DISTRIBUTIONS = {
-    "uniform": lambda rng, variance, shape: rng.uniform(-1, 1, shape) * np.sqrt(3 * variance),
-    "normal": lambda rng, variance, shape: rng.standard_normal(shape) * np.sqrt(variance),
-}
 
 FOR_ALL: Any = True
 """One value for all layers. It becomes a tuple with one value for each layer."""
@@ -117,12 +98,11 @@ class Architecture:
 
     def __post_init__(self) -> None:
         sizes = _sizes(self.sizes)
-        inits = [f"{family}_{distribution}" for family in INITS for distribution in DISTRIBUTIONS]
         checked = {
             "sizes": sizes,
             "output": checks.named(self.output, "output", OUTPUTS),
             "activation": _activation(self.activation, len(sizes) - 2),
-            "init": None if self.init is None else checks.choice(self.init, "init", inits),
+            "init": None if self.init is None else checks.choice(self.init, "init", get_args(Init)),
             "dropout": _dropout(self.dropout, len(sizes) - 1),
             "input_noise": checks.real(self.input_noise, "input_noise", 0),
             "max_norm": checks.bound(self.max_norm, "max_norm"),
@@ -181,28 +161,6 @@ class Architecture:
             tied=tuple(sharing.part(self.tied, first, last)),
             shared=tuple((l - first, groups) for l, groups in self.shared if first < l <= last),
         )
-
-    def draw(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
-        """Draw the first weights of each layer.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            The source of random numbers.
-
-        Yields
-        ------
-        array of shape (n_in, n_out)
-            The weights of one layer after the other, in the dtype of the network. They are drawn in float64. Weights
-            that are shared may differ.
-        """
-        for sigma, shape in zip(self.activations, pairwise(self.sizes), strict=True):
-            family, distribution = (self.init or f"{sigma.init}_uniform").split("_")
-            W, rows = np.empty(shape, self.dtype), max(1, BLOCK // shape[1])
-            for first in range(0, shape[0], rows):
-                some = W[first : first + rows]
-                some[...] = DISTRIBUTIONS[distribution](rng, INITS[family](*shape), some.shape)
-            yield W
 
 
 def _is_list(value: object) -> bool:

@@ -14,7 +14,8 @@ from ..base.names import ActivationName, LossName, OutputName
 from ..data import arrays
 from ..losses import Loss
 from ..metrics import classes
-from .architecture import Architecture, Init
+from . import first_weights
+from .architecture import Architecture
 from .derivatives import Derivatives
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class MLP(Derivatives):
     """`MLP` is a multi-layer perceptron, a fully connected feedforward network with L layers of weights.
 
     For a sample x, the network computes a^0 = x, and then z^l = W^l a^{l-1} + b^l and a^l = sigma(z^l) for l = 1 .. L.
-    The output is a^L. The weights start at random values, and the biases start at 0. `Trainer` trains the network.
+    The output is a^L. `init` says how the weights and biases start. `Trainer` trains the network.
 
     Parameters
     ----------
@@ -44,22 +45,28 @@ class MLP(Derivatives):
     activation : str or object, or a sequence of them, keyword-only, default "relu"
         The activation function sigma of the hidden layers. Give one for all hidden layers, or a sequence with one for
         each hidden layer. The names are {activations}.
-        A network with "threshold" or "sign" can predict, but
-        cannot be trained. "swish" stands for "silu", "logistic" for "sigmoid", and `fastbp.activations.ALIASES` has
-        all such names. To set a parameter of an activation function, give an object of `fastbp.activations`, for
-        example ``LeakyReLU(0.1)``; `fastbp.activations.Formula` is for functions of your own.
+        A network with "threshold" or "sign" can predict, but cannot be trained. "swish" stands for "silu", "logistic"
+        for "sigmoid", and `fastbp.activations.ALIASES` has all such names. To set a parameter of an activation
+        function, give an object, such as ``LeakyReLU(0.1)``; `fastbp.activations.Formula` is for your own functions.
     output : str or object, keyword-only, default "identity"
         The activation function of the output: one of the names or objects above, or "softmax".
     init : str or None, keyword-only, default None
-        The distribution of the first weights of all layers: "he_uniform", "he_normal", "glorot_uniform",
-        "glorot_normal", "lecun_uniform" or "lecun_normal". With None, the activation function of each layer decides:
+        How the first weights and biases are drawn. "fan_in" draws both evenly from -1 / sqrt(n_in) to 1 / sqrt(n_in)
+        for a layer with n_in inputs, as PyTorch does. With None, the first layer and the output do so, and so do all
+        biases. The activation function decides the weights between two hidden layers, so that signals keep their size:
 
         - "relu", "leaky_relu", "elu", "softplus", "gelu", "silu" and "mish" get "he_uniform".
-        - "sigmoid", "tanh", "hard_sigmoid" and "softmax" get "glorot_uniform".
+        - "sigmoid", "tanh" and "hard_sigmoid" get "glorot_uniform".
         - "identity", "selu", "threshold" and "sign" get "lecun_uniform".
 
-        All of these distributions have the mean 0. For a layer with n_in inputs and n_out outputs, the variance is
-        2 / n_in for He, 2 / (n_in + n_out) for Glorot, and 1 / n_in for LeCun.
+        For a layer with n_out outputs, the variance of these weights is 2 / n_in for He, 2 / (n_in + n_out) for Glorot,
+        and 1 / n_in for LeCun. Hidden layers get twice these weights and biases with "sigmoid", and three times with
+        "hard_sigmoid": as functions of z / 2 and z / 3, both are like "tanh". If you give one of these names, or
+        "he_normal", "glorot_normal" or "lecun_normal", all layers get such weights, and the biases start at 0. "zeros"
+        sets all to 0, for a network without hidden layers. "data" makes normal weights that suit `samples`.
+    samples : array or sparse matrix of shape (n, sizes[0]), or None, keyword-only, default None
+        Inputs for ``init="data"``, for example those of the training. Over at most 4,096 of them, drawn at random, z of
+        each unit gets the standard deviation 1, and it is 0 at one of them, where a unit of "relu" has its kink.
     scale : float or array of shape (sizes[0],), keyword-only, default 1.0
         The number that multiplies each input after `shift` is subtracted: the first layer sees x' = (x - shift) *
         scale. An array has one number for each input. With ``scale=1/255``, for example, raw pixels in uint8 can be
@@ -75,8 +82,7 @@ class MLP(Derivatives):
     dropout : float or sequence of float, keyword-only, default 0.0
         The probability with which training sets the activation of a unit to 0, for each sample anew. It must be at
         least 0 and below 1. The other activations are divided by 1 - dropout, so that the mean stays the same. One
-        number is for all hidden layers. A sequence has the probability for the inputs, and then one for each hidden
-        layer.
+        number is for all hidden layers. A sequence has one for the inputs, and then one for each hidden layer.
     input_noise : float, keyword-only, default 0.0
         The standard deviation of Gaussian noise that training adds to x'. It must be at least 0.
     max_norm : float or None, keyword-only, default None
@@ -95,8 +101,7 @@ class MLP(Derivatives):
     dtype : dtype, keyword-only, default float32
         The dtype of the parameters, the arithmetic and the outputs: float32 or float64.
     seed : int or None, keyword-only, default None
-        The seed for the first weights. It must be at least 0. The same seed gives the same weights. With None, each
-        network gets other weights.
+        The seed for the first weights, at least 0: the same seed gives the same weights. With None, they differ.
 
     Attributes
     ----------
@@ -105,8 +110,8 @@ class MLP(Derivatives):
     dtype : dtype
         float32 or float64.
     weights, biases : tuples of arrays
-        Copies of the weights, of shape (n_in, n_out), and of the biases, of shape (n_out,), of each layer. For a layer
-        without biases, there is None in place of the biases. They cannot be changed in place: call `set_weights`.
+        Copies of the weights, of shape (n_in, n_out), and of the biases, of shape (n_out,) or None, of each layer. They
+        cannot be changed in place: call `set_weights`.
     theta : array of shape (n_parameters,)
         All parameters as one vector, as a copy. You may assign another one.
     n_parameters : int
@@ -114,13 +119,12 @@ class MLP(Derivatives):
     shift, scale : arrays of shape (sizes[0],)
         Copies of the numbers that transform the inputs.
     target_shift, target_scale : arrays of shape (sizes[-1],)
-        Copies of the numbers that transform the outputs: `predict` returns a^L * target_scale + target_shift. Without
-        `standardize_targets`, they are 0 and 1.
+        Copies of the numbers that transform the outputs: `predict` returns a^L * target_scale + target_shift.
     threshold, flat, multilabel, columns, classes
         What predictions and samples are like: a property each says more. You may assign all but `flat` and
         `multilabel`.
     architecture : Architecture
-        The checked arguments, except `shift`, `scale` and `seed`, with one entry for each layer.
+        The checked arguments that define the network, with one entry for each layer.
 
     Raises
     ------
@@ -147,8 +151,10 @@ class MLP(Derivatives):
     MLP(4-8-3, activation='tanh', output='softmax', 67 parameters, float32)
     >>> [W.shape for W in net.weights], [b.shape for b in net.biases]
     ([(4, 8), (8, 3)], [(8,), (3,)])
-    >>> net.threshold
-    0.5
+    >>> x = [[-1.0], [0.0], [2.0]]
+    >>> net = fb.MLP([1, 8, 1], init="data", samples=x, seed=0)
+    >>> sorted({float(kink) for kink in (-net.biases[0] / net.weights[0][0]).round(3) + 0})
+    [-1.0, 0.0, 2.0]
     """
 
     @hints.arguments
@@ -158,7 +164,8 @@ class MLP(Derivatives):
         *,
         activation: ActivationName | Activation | Sequence[ActivationName | Activation] = "relu",
         output: OutputName | Activation = "identity",
-        init: Init | None = None,
+        init: first_weights.Init | None = None,
+        samples: ArrayLike | None = None,
         scale: ArrayLike = 1.0,
         shift: ArrayLike = 0.0,
         standardize: ArrayLike | None = None,
@@ -188,10 +195,7 @@ class MLP(Derivatives):
                 raise ValueError("standardize_targets must be None with target_scale or target_shift")
             self._transform_as(scaled)
         self.standardize(standardize, standardize_targets)
-        for layer, W in zip(self._layers, made.draw(checks.generator(seed)), strict=True):
-            groups = layer.weights.groups
-            if layer.of is None:
-                self.parameters.set({layer.weights.name: W if groups is None else groups.first(W)})
+        self.columns = first_weights.start(self._computer, self._form, made.init, samples, checks.generator(seed))
 
     @classmethod
     @hints.arguments
@@ -250,7 +254,7 @@ class MLP(Derivatives):
         if not weights or (biases is not None and len(biases) != len(weights)):
             count = len(weights) if biases is None else f"{len(weights)} and {len(biases)}"
             raise ValueError(f"weights and biases must have an array for each layer, got {count}")
-        for name in options.keys() & {"sizes", "bias", "init", "seed"}:
+        for name in options.keys() & {"sizes", "bias", "init", "samples", "seed"}:
             raise TypeError(f"from_weights has no argument {name!r}, because weights and biases say it")
         matrices = [arrays.numeric(W, f"weights[{l}]") for l, W in enumerate(weights)]
         for l, W in enumerate(matrices):

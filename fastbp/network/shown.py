@@ -35,7 +35,7 @@ class Shown(Network):
         options = {name: getattr(made, name) for name in ("output", "init", "input_noise", "max_norm", "tied")}
         options["shared"] = {l: g.array.tolist() if g.array.size <= FEW else g for l, g in made.shared} or None
         dtype = np.float32 if made.dtype == np.float32 else str(made.dtype)
-        given = {"seed": None, "standardize": None, "standardize_targets": None}  # `shift` and `scale` say the rest
+        given = dict.fromkeys(("seed", "samples", "standardize", "standardize_targets"))  # the rest is shown
         return call(self, sizes=list(made.sizes), dtype=dtype, **given, **options, **shown)
 
     def _repr_html_(self) -> str:

@@ -204,7 +204,7 @@ def warn_of_scales(network: MLP, samples: Samples, remedies: tuple[str, str] = R
 def _warn_of_bounds(values: np.ndarray, output: str, low: float, high: float) -> None:
     """Warn of targets that an output between two bounds cannot reach."""
     least, most = values.min(), values.max()
-    slack = 1e-6 * max(abs(least), abs(most))
+    slack, low = 1e-6 * max(abs(least), abs(most)), 0.0 if 0 < low < 1e-300 else low
     if low < high and (least < low - slack or most > high + slack):
         warn(
             f"the targets go from {least:.3g} to {most:.3g}, and the output {output!r} cannot go beyond {low:g} to "

@@ -69,6 +69,7 @@ def test_it_is_faster_than_going_down_the_gradient():
     X = X * [1, 10, 0.3]
     W, _ = least_squares(X, Y)
     trainer = make((3, 2))
+    trainer.network.theta = np.zeros(trainer.network.n_parameters)
     trainer.fit(X, Y, epochs=25)
     assert reference.relative(trainer.network.weights[0], W) < 1e-4
 

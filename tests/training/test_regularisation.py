@@ -75,7 +75,7 @@ def test_clipping_comes_before_penalties():
 def test_max_norm(sizes):
     """Weights into a unit are shrunk to the bound, in what `backward` reads of them too; biases are free."""
     free, X, y = problem(sizes=sizes)
-    net, _, _ = problem(sizes=sizes, max_norm=0.7)
+    net, _, _ = problem(sizes=sizes, max_norm=0.7, init="he_uniform")
     trainer = fb.Trainer(net, loss="cross_entropy", optimizer=fb.SGD(0.3), batch_size=40, shuffle=False)
     for _ in range(3):
         free.set_weights(net.weights, net.biases)

@@ -114,7 +114,9 @@ def test_divergence_says_the_same(batch, calls):
     X, y = samples()
     found = []
     for callbacks in ([SINGLE], []):
-        made = trainer({"activation": "relu"}, batch_size=batch, optimizer=fb.SGD(1.1, momentum=0.9))
+        made = trainer(
+            {"activation": "relu", "init": "he_uniform"}, batch_size=batch, optimizer=fb.SGD(1.1, momentum=0.9)
+        )
         with pytest.raises(FloatingPointError) as error:
             made.fit(X, y, epochs=2000, callbacks=callbacks)
         found.append((str(error.value), outcome(made)))
