@@ -48,8 +48,9 @@ def main(player: str, seed: int, stride: int, seconds: float) -> None:
     _out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what anything prints must not come between the messages
     warnings.simplefilter("error")  # fastbp gives no warning that a player does not expect
-    # The draws do not avoid these.
-    warnings.filterwarnings("ignore", "the loss .* is made for|the (inputs|targets) (have|go from)")
+    warnings.filterwarnings(
+        "ignore", "the loss .* is made for|the (inputs|targets) (have|go from)"
+    )  # which draws do not avoid
     module, start = importlib.import_module(f"campaign.{player}"), time.monotonic()
     inside.compile_alone()  # another child wants the other core
     counter.install()
