@@ -3,7 +3,7 @@
 Rounding makes sums depend on their order, and in most libraries the order depends on the threads. In fastbp it does
 not. The first three rows of the picture show the last four bits of 100 weights after a training with dropout. They are
 equal. The training of the last row has another seed, and other bits. The script prints the digest of all weights of
-each.
+each. At most as many threads run as the process has cores.
 """
 
 import hashlib
