@@ -14,6 +14,7 @@ from ..base import checks
 from ..engine.blocks import Groups
 from ..engine.layers.dense import Dense, Use
 from ..engine.layers.shared import Shared
+from ..engine.records import numbers
 from . import sharing
 from .first_weights import Init
 
@@ -114,6 +115,9 @@ class Architecture:
             "columns": None if self.columns is None else _columns(self.columns, sizes[0]),
             "classes": None if self.classes is None else _classes(self.classes, max(sizes[-1], 2)),
         }
+        for value in (*checked["activation"], checked["output"]):
+            sigma = checks.resolved(value, "activation", OUTPUTS)
+            numbers(sigma.parameters(), checked["dtype"], sigma)
         checked["tied"] = sharing.tied(self.tied, sizes)
         checked["shared"] = sharing.shared(self.shared, sizes, checked["tied"])
         if checked["shared"] and checked["max_norm"] is not None:

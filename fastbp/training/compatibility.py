@@ -16,6 +16,7 @@ from ..base.user_warnings import warn
 from ..callbacks import EarlyStopping, Lambda
 from ..data import arrays, moments
 from ..data.targets import Targets
+from ..engine.records import numbers
 from ..engine.runner import Samples
 from ..losses import Loss
 from ..metrics import METRICS, OfClasses, balanced_accuracy
@@ -58,6 +59,7 @@ def check_pair(network: MLP, settings: Settings) -> None:
             f"output must not be {output.name!r} for a network with 1 output, which would be 1 for each sample; use "
             f"output='sigmoid' for two classes, or output='identity' for other numbers"
         )
+    numbers(loss.parameters(n_out), network.dtype, loss)
     arrays.within_dtype(settings.optimizer.learning_rate, "learning_rate", network.dtype)
     layers, frozen = network.architecture.layers(), {*settings.frozen}
     if frozen and (max(frozen) > len(layers) or len(frozen) == len(layers)):

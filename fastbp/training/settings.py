@@ -251,6 +251,12 @@ class Settings(Value):
         found: Loss = checks.resolved(self.loss, "loss", LOSSES)
         return found
 
+    @functools.cached_property
+    def of_users(self) -> tuple[object, ...]:
+        """The optimizer, the loss and the average, as far as their classes are not those of fastbp."""
+        parts = self.optimizer, self.resolved_loss, self.average
+        return tuple(each for each in parts if each and type(each).__module__.partition(".")[0] != "fastbp")
+
     @property
     def scorers(self) -> dict[str, Scorer | None]:
         """The metrics by their names. The value of "accuracy" is None, because the kernels compute it."""

@@ -153,19 +153,17 @@ def _parts(network: MLP, settings: Settings, state: TrainingState) -> tuple[Any,
     return network._computer.model, settings, state.vectors, state.average
 
 
-def _changeable(value: object) -> Hashable:
-    """Return the attributes of an optimizer or a loss of a user's class, which may change between two calls.
-
-    Those of fastbp, and None, cannot change.
-    """
-    if value is None or type(value).__module__.partition(".")[0] == "fastbp":
-        return ()
-    attributes = tuple(vars(value).items())
-    try:
-        hash(attributes)
-    except TypeError:
-        return repr(attributes)
-    return attributes
+def _attributes(settings: Settings) -> tuple[Hashable, ...]:
+    """Return the attributes of those settings that are objects of users, which may change between two calls."""
+    found: list[Hashable] = []
+    for value in settings.of_users:
+        attributes = tuple(vars(value).items())
+        try:
+            hash(attributes)
+            found.append(attributes)
+        except TypeError:
+            found.append(repr(attributes))
+    return tuple(found)
 
 
 class StepMaker:
@@ -214,8 +212,7 @@ class StepMaker:
             rule = rule_of(settings, state, l2_divided=l2_divided)
             return plan.train(model, batch, settings.n_threads, loss, state.seed, rule)
 
-        own = tuple(map(_changeable, (settings.optimizer, loss, settings.average)))
-        work = self._works.get(make, parts, batch, loss is OUTPUT_GRADIENT, l2_divided, own)
+        work = self._works.get(make, parts, batch, loss is OUTPUT_GRADIENT, l2_divided, _attributes(settings))
         if settings.optimizer.searches:
             return SearchSteps(work, state, settings, lambda: search(network.astype(np.float64)._computer.model))
         return Steps(work, state)
@@ -262,6 +259,5 @@ class StepMaker:
         """Return steps with gradients that are given."""
         parts = _parts(network, settings, state)
         model: Model = parts[0]
-        own = tuple(map(_changeable, (settings.optimizer, settings.average)))
         make = lambda: plan.apply(model, rule_of(settings, state), settings.n_threads)  # noqa: E731
-        return GradientSteps(self._works.get(make, parts, "gradient", own), state)
+        return GradientSteps(self._works.get(make, parts, "gradient", _attributes(settings)), state)

@@ -451,14 +451,12 @@ def test_numbers_that_float32_does_not_have_are_refused():
     X, y = labelled()
     for sigma in (Activation(lambda z, c: z / c, constants={"c": 1e300}), fb.activations.LeakyReLU(1e300)):
         with pytest.raises(ValueError, match=r"the numbers of .* must be finite in float32, got \(1e\+300,\)"):
-            fb.MLP([6, 4, 3], activation=sigma, seed=0).predict(X)
+            fb.MLP([6, 4, 3], activation=sigma, seed=0)
         assert np.isfinite(fb.MLP([6, 4, 3], activation=sigma, dtype="f8", seed=0).predict(X)).all()
     own, twin = (fb.Trainer(fb.MLP([6, 3], seed=0), loss="huber", seed=0) for _ in range(2))
-    own.loss = fb.losses.Huber(1e300)
-    for call in (own.fit, own.partial_fit, own.evaluate):
-        with pytest.raises(ValueError, match=r"the numbers of Huber\(delta=1e\+300\) must be finite in float32"):
-            call(X, y)
-    own.loss = "huber"
+    with pytest.raises(ValueError, match=r"the numbers of Huber\(delta=1e\+300\) must be finite in float32"):
+        own.loss = fb.losses.Huber(1e300)
+    assert own.loss == "huber"
     for each in (own, twin):
         each.fit(X, y)
     assert (own.network.theta == twin.network.theta).all()
