@@ -226,7 +226,7 @@ def _fault(own: Any, names: list[str], k: int, seen: list[Point]) -> str:
     explained = (text for text, wanted in _candidates(names, k, seen) if _equal(got, wanted).all())
     text = next(explained, None) or _where(names, k, seen, wrong)
     p, *place = np.unravel_index(np.argmax(np.where(wrong, np.abs(got - right), -1.0)), got.shape)
-    values = f"{short(got[p, *place])}, and must be {short(right[p, *place])}."
+    values = f"{short(got[p, *place] + 0.0)}, and must be {short(right[p, *place] + 0.0)}."
     point = seen[p]
     if any(np.ndim(x) for x in (*point.inputs, point.dz)):
         return f"dC/d{names[k]} {text}. dC/d{names[k]}[{', '.join(map(str, place))}] is {values}"
