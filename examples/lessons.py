@@ -47,7 +47,9 @@ def alike(shown: str, printed: str) -> bool:
     """Return whether two outputs are equal, but for spaces and for the last digits of numbers."""
     texts = [re.sub(r"\s+", "", NUMBER.sub("#", text)) for text in (shown, printed)]
     numbers = [[*map(float, NUMBER.findall(text))] for text in (shown, printed)]
-    return texts[0] == texts[1] and all(math.isclose(x, y, rel_tol=1e-3, abs_tol=2e-4) for x, y in zip(*numbers))
+    return texts[0] == texts[1] and all(
+        math.isclose(x, y, rel_tol=1e-3, abs_tol=2e-4) for x, y in zip(*numbers, strict=True)
+    )
 
 
 def blocks(page: str) -> Iterator[tuple[re.Match[str], str]]:
