@@ -12,7 +12,8 @@ makes a `Node`, whose method `forward` computes values, and whose method `backwa
 {'x': -8.0, 'y': 6.0, 'z': 2.0, 'w': 0.0}
 
 ``x[:, 0]`` takes some of the numbers of a node. The methods `Node.table`, `Node.paths` and `Node.jacobian` explain what
-`backward` does, and `MLP.graph` writes a small network as such a graph.
+`backward` does, and `MLP.graph` writes a small network as such a graph. `gate` makes a node of a gate of your own, and
+`check` says whether its `backward` is right.
 
 `fastbp.activations.Formula` and `fastbp.losses.Formula` turn functions that use the same operators and functions into
 compiled kernels. The classes at the end are blocks with parameters, which `chain` puts one after another, with
@@ -34,6 +35,7 @@ from .base import checks, hints
 from .base.docstrings import documented
 from .base.value_objects import Value, field
 from .formulas.blocks import Bias, Dropout, Eltwise, Exp, InnerProduct, Log, Power, chain
+from .formulas.gate_checks import check
 from .formulas.gates import right_places
 from .formulas.nodes import Node, apply, constant, nodes_among, variable
 from .formulas.user_gates import gate
@@ -44,8 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Accuracy", "ArgMax", "Bias", "Dropout", "Eltwise", "EuclideanLoss", "Exp", "HingeLoss", "InnerProduct", "Log",
-    "Node", "Power", "SigmoidCrossEntropyLoss", "SoftmaxWithLoss", "absolute", "chain", "concat", "constant", "cos",
-    "exp", "gate", "hinge_margins", "log", "maximum", "mean", "minimum", "reciprocal", "relu", "scale", "shift",
+    "Node", "Power", "SigmoidCrossEntropyLoss", "SoftmaxWithLoss", "absolute", "chain", "check", "concat", "constant",
+    "cos", "exp", "gate", "hinge_margins", "log", "maximum", "mean", "minimum", "reciprocal", "relu", "scale", "shift",
     "sigmoid", "sin", "softmax", "softplus", "sqrt", "squared_norm", "sum", "tanh", "variable", "variables", "where",
 ]  # fmt: skip
 

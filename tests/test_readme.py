@@ -76,13 +76,21 @@ def test_set_up_lines():
     ]
 
 
-PAGES = ["README.md", ".github/SECURITY.md", ".github/CHANGELOG.md", "benchmarks/RESULTS.md", "benchmarks/ROOFLINE.md"]
+PAGES = [
+    "README.md",
+    ".github/SECURITY.md",
+    ".github/CHANGELOG.md",
+    "benchmarks/RESULTS.md",
+    "benchmarks/ROOFLINE.md",
+    "examples/lessons.md",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links(page):
     text = (ROOT / page).read_text(encoding="utf-8")
-    headings = [heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.*)", text, re.MULTILINE)]
+    found = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    headings = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found]
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if target.startswith("#"):
             assert target[1:] in headings

@@ -51,9 +51,7 @@ def gate(own: Any, *inputs: Any) -> Node:
     >>> f.forward(x=3, y=-4), f.backward()
     (-12.0, {'x': -4.0, 'y': 3.0})
     """
-    for method in ("forward", "backward"):
-        if not callable(getattr(own, method, None)) or isinstance(own, type):
-            raise TypeError(f"a gate must be an object with the methods forward and backward, got {own!r}")
+    checked(own)
     if not inputs:
         raise TypeError("a gate must have at least one input, got none")
     if _used.get(id(own)) is own:
@@ -64,3 +62,11 @@ def gate(own: Any, *inputs: Any) -> Node:
         _used[id(own)] = own
     nodes = [each if isinstance(each, Node) else constant(each) for each in inputs]
     return Node(type(own).__name__, nodes, {"gate": own})
+
+
+def checked(own: Any) -> Any:
+    """Return a gate. Raise TypeError unless it is an object with both methods."""
+    for method in ("forward", "backward"):
+        if not callable(getattr(own, method, None)) or isinstance(own, type):
+            raise TypeError(f"a gate must be an object with the methods forward and backward, got {own!r}")
+    return own
