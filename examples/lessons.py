@@ -1,6 +1,6 @@
 """Run the lines of lessons.md one after another, and say where they print something else than the page shows.
 
-With `--write`, the page gets what they print. Lines that draw with `fb.plots` are left out.
+With `--write`, the page gets what they print.
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ def blocks(page: str) -> Iterator[tuple[re.Match[str], str]]:
     """Run the blocks of a page, and return each of them with what it prints."""
     names: dict[str, Any] = {}
     for block in BLOCK.finditer(page):
-        if "fb.plots" not in block["code"]:
-            yield block, run(block["code"], names, 1 + page.count("\n", 0, block.start("code")))
+        yield block, run(block["code"], names, 1 + page.count("\n", 0, block.start("code")))
 
 
 def main() -> None:
