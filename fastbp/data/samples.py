@@ -198,11 +198,9 @@ class SampleChecker:
             )
         checked = checked._replace(classes=False, by_output=False)  # they are numbers in some unit
         shift, scale = form.targets
-        if (
-            isinstance(checked.array, np.ndarray) and checked.array.dtype == np.uint8
-        ):  # the kernels convert them, as they convert inputs
-            ends = (np.array([checked.array.min(), checked.array.max()])[:, None] - shift) / scale
-            self._check_range(ends, name)
+        given = checked.array
+        if isinstance(given, np.ndarray) and given.dtype == np.uint8:  # the kernels convert them, as they do inputs
+            self._check_range((np.array([[given.min()], [given.max()]]) - shift) / scale, name)
             return checked._replace(unit=form.unit)
         # In float64: float32 would lose the differences between large targets before the mean is subtracted.
         array = checked.dense.astype(np.float64)

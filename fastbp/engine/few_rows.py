@@ -40,6 +40,7 @@ class FewRows:
                 out.set(out=outputs)
             operations.append(work.operations)
             self._works.append(work)
+        self._copying = [work for work in self._works if work.reads_copy]
         self._operations = np.concatenate(operations)
         self._phases = np.array([(0, len(self._operations), True, False)], np.int64)
         widest = max(self._works, key=lambda work: work.step["room"]).memory
@@ -56,7 +57,7 @@ class FewRows:
         inputs are finite in the dtype of the networks.
         """
         self._X[: len(X)] = X
-        for work in self._works:
+        for work in self._copying:
             work.refresh()
         self._step.set(n=len(X), odd=0)
         self._loop(self._step.address, 0, 1)

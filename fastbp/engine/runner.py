@@ -108,7 +108,7 @@ class Work:
     ):
         model = model if seed is not None else model.without_randomness()
         self.model, self.backward = model, backward
-        self._reads_copy = backward or any(layer.reads_copy for layer in model.layers)
+        self.reads_copy = backward or any(layer.reads_copy for layer in model.layers)
         lanes = lanes_of(model.dtype)
         each = [round_up(layer.n_in, lanes) * layer.multiplications // layer.n_in for layer in model.layers]
         self._other_weights, self._outputs = sum(each[1:]), each[0] // round_up(model.sizes[0], lanes) if each else 0
@@ -315,7 +315,7 @@ class Work:
 
     def refresh(self) -> None:
         """Bring the copy of the weights up to date, which may have been set from outside since the last call."""
-        if self._reads_copy:
+        if self.reads_copy:
             self.model.parameters.refresh()
 
     def _set_off(self, count: int) -> None:

@@ -187,13 +187,10 @@ class MLP(Derivatives):
         self._set_up(made, scale, shift)
         if standardize is not None and (self.shift.any() or (self.scale != 1).any()):
             raise ValueError("standardize must be None with shift or scale, which it would replace")
-        scaled = {"target_scale": target_scale, "target_shift": target_shift}
-        if any(
-            np.any(value != default) for value, default in zip(map(np.asarray, scaled.values()), (1, 0), strict=True)
-        ):
+        if np.any(np.asarray(target_scale) != 1) or np.any(np.asarray(target_shift) != 0):
             if standardize_targets is not None:
                 raise ValueError("standardize_targets must be None with target_scale or target_shift")
-            self._transform_as(scaled)
+            self._transform_as({"target_scale": target_scale, "target_shift": target_shift})
         self.standardize(standardize, standardize_targets)
         self.columns = first_weights.start(self._computer, self._form, made.init, samples, checks.generator(seed))
 

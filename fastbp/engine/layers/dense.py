@@ -145,11 +145,13 @@ class Dense(Layer):
 
     def prepare(self, at: Place) -> list[Operation]:
         """Sum dC/dw_ij = delta_i a_j of this layer into memory, if kernels for its inputs cannot add other uses."""
-        if not self.uses or _in_lines(at.a):
-            return []
+        return self._sum_weights(at) if self.uses and not _in_lines(at.a) else []
+
+    def _sum_weights(self, at: Place, **more: Any) -> list[Operation]:
+        """Return the operation that sums the gradient of the weights into memory, with more fields of its record."""
         kernels = reading(at.a.form)
         lazy = (False,) if at.a.form == "entries" else ()
-        made = self._weights(at, None, kernels, biased=False)
+        made = self._weights(at, None, kernels, biased=False, **more)
         return [(at.program.kernel(kernels.learn, *options_of(None), *lazy), made)]
 
     def update(self, at: Place, rule: Rule | None) -> list[Operation]:

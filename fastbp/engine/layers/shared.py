@@ -12,9 +12,9 @@ from .. import compiled
 from ..blocks import Block, Groups
 from ..kernel_cache import Operation
 from ..records import Field, Record
-from ..rule import Rule, options_of
+from ..rule import Rule
 from .base import Place
-from .dense import Dense, reading
+from .dense import Dense
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,9 @@ class Shared(Dense):
 
     def prepare(self, at: Place) -> list[Operation]:
         """Sum dC/dw_ij = delta_i a_j of all weights into memory."""
-        kernels = reading(at.a.form)
-        lazy = (False,) if at.a.form == "entries" else ()
         theta = at.program.model.parameters.theta
         update = Record(UPDATE, theta=theta, size=theta.size, gradient=self._sums(at))
-        made = self._weights(at, None, kernels, biased=False, transposed=False, W=Record(BLOCK), update=update)
-        return [(at.program.kernel(kernels.learn, *options_of(None), *lazy), made)]
+        return self._sum_weights(at, transposed=False, W=Record(BLOCK), update=update)
 
     def update(self, at: Place, rule: Rule | None) -> list[Operation]:
         """dC/dw_g is the sum of dC/dw_ij over the places (i, j) with number g."""
